@@ -1,0 +1,110 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { failedPrecondition } from '../../../runtime/errors.ts';
+
+/**
+ * The file of the embedded coordinator. `kv` is what is, `history` every change since the last
+ * compaction (for watches and reads of old revisions). Keys are BLOBs, so that SQLite orders them
+ * bytewise as etcd does. A revision that deleted has `deleted` = 1.
+ */
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS kv (
+  key BLOB PRIMARY KEY, value BLOB NOT NULL, create_revision INTEGER NOT NULL,
+  mod_revision INTEGER NOT NULL, version INTEGER NOT NULL, lease_id TEXT NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX IF NOT EXISTS kv_lease ON kv (lease_id) WHERE lease_id <> '';
+CREATE TABLE IF NOT EXISTS history (
+  mod_revision INTEGER NOT NULL, position INTEGER NOT NULL, key BLOB NOT NULL,
+  deleted INTEGER NOT NULL, value BLOB NOT NULL, create_revision INTEGER NOT NULL,
+  version INTEGER NOT NULL, lease_id TEXT NOT NULL,
+  PRIMARY KEY (mod_revision, position)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX IF NOT EXISTS history_key ON history (key, mod_revision);
+CREATE TABLE IF NOT EXISTS lease (id TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, revision INTEGER NOT NULL) STRICT;
+INSERT OR IGNORE INTO mark VALUES ('current', 1), ('compacted', 0), ('swept', 0);
+`;
+
+/**
+ * Opens or creates the file. Journal and locks are such that a commit that was answered survives
+ * a power cut, and that a second process is refused instead of forking the revisions.
+ */
+export const openDatabase = (file: string): DatabaseSync => {
+  const database = new DatabaseSync(file);
+  try {
+    // In exclusive mode the first access takes the file until it is closed.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    if (!(error instanceof Error) || !/locked|busy/i.test(error.message)) throw error;
+    throw failedPrecondition('STORE_IN_USE', `"${file}" is used by another process`, {
+      metadata: { file },
+      cause: error,
+    });
+  }
+};
+
+/** A row of `kv` or `history`, integers as bigint. */
+export type Row = {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly createRevision: bigint;
+  readonly modRevision: bigint;
+  readonly version: bigint;
+  readonly leaseId: string;
+  readonly deleted: boolean;
+};
+
+/** A prepared statement whose integers are bigint and whose rows are read as Row. */
+export type Query = {
+  readonly all: (...values: SQLInputValue[]) => Row[];
+  readonly first: (...values: SQLInputValue[]) => Row | undefined;
+};
+
+export const prepareQuery = (database: DatabaseSync, sql: string): Query => {
+  const statement = database.prepare(sql);
+  statement.setReadBigInts(true);
+  return {
+    all: (...values) => statement.all(...values).map(toRow),
+    first: (...values) => {
+      const record = statement.get(...values);
+      return record === undefined ? undefined : toRow(record);
+    },
+  };
+};
+
+export type MarkName = 'current' | 'compacted' | 'swept';
+export type Marks = {
+  readonly read: (name: MarkName) => bigint;
+  readonly write: (name: MarkName, revision: bigint) => void;
+};
+
+export const openMarks = (database: DatabaseSync): Marks => {
+  const select: StatementSync = database.prepare('SELECT revision FROM mark WHERE name = ?');
+  select.setReadBigInts(true);
+  const update = database.prepare('UPDATE mark SET revision = ? WHERE name = ?');
+  return {
+    read: (name) => toBigInt(select.get(name)?.revision),
+    write: (name, revision) => {
+      update.run(revision, name);
+    },
+  };
+};
+
+type Cell = SQLInputValue | undefined;
+
+const toRow = (record: Record<string, Cell>): Row => ({
+  key: toBytes(record.key),
+  value: toBytes(record.value),
+  createRevision: toBigInt(record.create_revision),
+  modRevision: toBigInt(record.mod_revision),
+  version: toBigInt(record.version),
+  leaseId: String(record.lease_id ?? ''),
+  deleted: record.deleted === 1n,
+});
+
+const toBytes = (cell: Cell): Uint8Array => (cell instanceof Uint8Array ? cell : new Uint8Array());
+const toBigInt = (cell: Cell): bigint => (typeof cell === 'bigint' ? cell : 0n);

@@ -1,0 +1,109 @@
+import type { Logger } from 'pino';
+import type { Clock } from '../../../runtime/clock.ts';
+import { invalidArgument } from '../../../runtime/errors.ts';
+import type { Random } from '../../../runtime/random.ts';
+import { coordinationUnavailable, futureRevision } from '../failures.ts';
+import type { Coordination, Revision } from '../port.ts';
+import { assertValidKey, assertValidRange, assertValidTransaction } from '../transaction-rules.ts';
+import { applyTransaction } from './apply-transaction.ts';
+import { type CommitQueue, openCommitQueue } from './commit-queue.ts';
+import { openDatabase } from './database.ts';
+import { openLeases } from './leases.ts';
+import { openRecords, type Records } from './records.ts';
+import { openWatchers } from './watchers.ts';
+
+/** Revisions that one step of a compaction covers. */
+const COMPACTION_STEP = 512n;
+
+export type EmbeddedOptions = {
+  /** SQLite file of its own, created when missing; ':memory:' for one that ends with the process. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+};
+
+/**
+ * Coordination for one process, on SQLite. Everything that shares the store shares the returned
+ * object: a second opening of the file is refused with failed_precondition STORE_IN_USE.
+ */
+export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination => {
+  const { file, clock, random, log } = options;
+  const database = openDatabase(file);
+  const records = openRecords(database);
+  const watchers = openWatchers(records);
+  const queue = openCommitQueue({ database, records, publish: watchers.publish });
+  const onSweepFailure = (error: unknown) =>
+    log.error({ err: error, file }, 'expired leases could not be swept');
+  const leases = openLeases({ clock, random, records, queue, onSweepFailure });
+  let closing: Promise<void> | undefined;
+
+  // Reads are synchronous: a failing one rejects its own promise, never throws into the caller.
+  const read = async <T>(signal: AbortSignal, ask: () => T): Promise<T> => {
+    if (signal.aborted) throw coordinationUnavailable('Given up', signal.reason);
+    if (closing !== undefined) throw coordinationUnavailable('The store is closed');
+    return ask();
+  };
+
+  return {
+    get: (key, signal) =>
+      read(signal, () => {
+        assertValidKey(key);
+        return records.find(key);
+      }),
+    range: (range, signal) =>
+      read(signal, () => {
+        assertValidRange(range);
+        return records.range(range);
+      }),
+    transact: async (transaction, signal) => {
+      assertValidTransaction(transaction);
+      const { isAlive } = leases;
+      return queue.add({
+        run: (next) => applyTransaction({ records, isAlive }, transaction, next),
+        signal,
+      });
+    },
+    grantLease: async (ttlMs, signal) => {
+      if (!(ttlMs > 0)) throw invalidArgument('INVALID_TTL', `${ttlMs} ms is not a time to live`);
+      return leases.grant(ttlMs, signal);
+    },
+    watch: watchers.watch,
+    compact: (revision, signal) => compact({ records, queue }, revision, signal),
+    ping: (signal) => read(signal, () => void records.marks.read('current')),
+    close: () => {
+      closing ??= (async () => {
+        watchers.close();
+        queue.close();
+        await leases.close();
+        database.close();
+      })();
+      return closing;
+    },
+  };
+};
+
+const compact = async (
+  { records, queue }: { readonly records: Records; readonly queue: CommitQueue },
+  revision: Revision,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (revision > queue.revision()) throw futureRevision();
+  if (revision <= records.marks.read('compacted')) return;
+  const step = (run: () => void) =>
+    queue.add({ run: () => ({ value: run(), events: [] }), signal });
+  await step(() => {
+    if (revision > records.marks.read('compacted')) records.marks.write('compacted', revision);
+  });
+  // What a crash leaves unswept, the next compaction sweeps.
+  let swept = records.marks.read('swept');
+  while (swept < revision) {
+    const from = swept;
+    const to = from + COMPACTION_STEP < revision ? from + COMPACTION_STEP : revision;
+    await step(() => {
+      records.forget(from, to);
+      records.marks.write('swept', to);
+    });
+    swept = to;
+  }
+};

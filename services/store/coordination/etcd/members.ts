@@ -1,0 +1,181 @@
+import {
+  type CallOptions,
+  InterceptingCall,
+  type Interceptor,
+  RequesterBuilder,
+} from '@grpc/grpc-js';
+import { Etcd3, type IOptions } from 'etcd3';
+import type { Clock } from '../../../runtime/clock.ts';
+import { abortable } from '../waiting.ts';
+import { isAnswer, needsNewToken, wasNeverApplied } from './failure.ts';
+
+export type Tls = { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
+export type User = { readonly name: string; readonly password: string };
+
+/** One member of the cluster and the options a call on it must have. */
+export type Member = { readonly client: Etcd3; readonly options: CallOptions };
+export type Ask<T> = (member: Member) => Promise<T>;
+
+export type Members = {
+  /** Asks one member after another until one answers. For calls that may be repeated. */
+  readonly ask: <T>(signal: AbortSignal, ask: Ask<T>) => Promise<T>;
+  /** Asks the next member only when the one before certainly did nothing. */
+  readonly askOnce: <T>(signal: AbortSignal, ask: Ask<T>) => Promise<T>;
+  /** The member to open a stream on; its options have no deadline. */
+  readonly forStream: (signal: AbortSignal) => Promise<Member>;
+  /** Told that a stream on the current member broke: the next one is tried first from now on. */
+  readonly avoid: (member: Member) => void;
+  readonly close: () => void;
+};
+
+export type MembersOptions = {
+  readonly endpoints: readonly string[];
+  readonly tls?: Tls;
+  readonly user?: User;
+  readonly clock: Clock;
+  /** Limit of one call over all members, in milliseconds. */
+  readonly callTimeoutMs: number;
+};
+
+/**
+ * The members of the etcd cluster. Retrying is ours alone: etcd3's global policy sends a call up
+ * to three times, also a transaction whose first copy was applied and whose answer was lost, and
+ * its circuit breaker refuses for five seconds after etcd is back. Both are switched off.
+ */
+export const openMembers = (options: MembersOptions): Members => {
+  const { endpoints, clock, callTimeoutMs } = options;
+  const clients = endpoints.map((endpoint) => openClient(endpoint, options.tls));
+  const session = openSession(options);
+  let first = 0;
+
+  const clientAt = (attempt: number): Etcd3 => {
+    const client = clients[(first + attempt) % clients.length];
+    if (client === undefined) throw new Error('etcd needs at least one endpoint');
+    return client;
+  };
+  const deadlineIn = (ms: number): Date => new Date(clock.now().getTime() + ms);
+
+  /** One call on one member, with a token where there is a user, which is renewed once. */
+  const callOn = async <T>(client: Etcd3, ms: number, ask: Ask<T>): Promise<T> => {
+    const deadline = deadlineIn(ms);
+    const attempt = async () =>
+      ask({ client, options: { deadline, ...(await session.optionsFor(client, deadline)) } });
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!needsNewToken(error)) throw error;
+      session.forget();
+      return attempt();
+    }
+  };
+
+  const askInTurn = async <T>(
+    signal: AbortSignal,
+    ask: Ask<T>,
+    mayRepeat: (error: unknown) => boolean,
+  ): Promise<T> => {
+    const endMs = clock.monotonicMs() + callTimeoutMs;
+    for (let attempt = 0; ; attempt += 1) {
+      const client = clientAt(0);
+      const left = clients.length - attempt;
+      const leftMs = Math.max(endMs - clock.monotonicMs(), 1);
+      try {
+        return await abortable(callOn(client, leftMs / left, ask), signal);
+      } catch (error) {
+        if (isAnswer(error) || signal.aborted) throw error;
+        if (clientAt(0) === client) first += 1;
+        if (left <= 1 || !mayRepeat(error)) throw error;
+      }
+    }
+  };
+
+  return {
+    ask: (signal, ask) => askInTurn(signal, ask, () => true),
+    askOnce: (signal, ask) => askInTurn(signal, ask, wasNeverApplied),
+    forStream: async (signal) => {
+      const client = clientAt(0);
+      const ready = session.optionsFor(client, deadlineIn(callTimeoutMs));
+      const { interceptors = [] } = await abortable(ready, signal);
+      return {
+        client,
+        options: { interceptors: [...interceptors, withMetadata('hasleader', 'true')] },
+      };
+    },
+    avoid: ({ client }) => {
+      if (clientAt(0) === client) first += 1;
+    },
+    close: () => {
+      for (const client of clients) client.close();
+    },
+  };
+};
+
+/** The token of the user, fetched through our own channels; etcd3's would have no deadline. */
+const openSession = ({ user }: MembersOptions) => {
+  let token: Promise<string> | undefined;
+  const fetchToken = async (client: Etcd3, deadline: Date, { name, password }: User) =>
+    (await client.auth.authenticate({ name, password }, { deadline })).token;
+  return {
+    optionsFor: async (client: Etcd3, deadline: Date): Promise<CallOptions> => {
+      if (user === undefined) return {};
+      token ??= fetchToken(client, deadline, user);
+      try {
+        return { interceptors: [withMetadata('token', await token)] };
+      } catch (error) {
+        token = undefined;
+        throw error;
+      }
+    },
+    forget: (): void => {
+      token = undefined;
+    },
+  };
+};
+
+const withMetadata =
+  (name: string, value: string): Interceptor =>
+  (options, nextCall) =>
+    new InterceptingCall(
+      nextCall(options),
+      new RequesterBuilder()
+        .withStart((metadata, listener, next) => {
+          metadata.set(name, value);
+          next(metadata, listener);
+        })
+        .build(),
+    );
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/** A policy that runs the call and does nothing else. */
+const withoutPolicy: Policy = {
+  get _altReturn(): never {
+    throw new Error('exists in the type only');
+  },
+  onSuccess: () => ({ dispose: () => undefined }),
+  onFailure: () => ({ dispose: () => undefined }),
+  execute: async (run) => run({ signal: new AbortController().signal }),
+};
+
+const openClient = (endpoint: string, tls: Tls | undefined): Etcd3 =>
+  new Etcd3({
+    hosts: [endpoint],
+    ...(tls === undefined
+      ? {}
+      : { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } }),
+    faultHandling: { global: withoutPolicy, host: () => withoutPolicy },
+    grpcOptions: {
+      // Our own processes are never reached through a proxy, whatever the environment says.
+      'grpc.enable_http_proxy': 0,
+      // Otherwise a TXT record could set retry policies.
+      'grpc.service_config_disable_resolution': 1,
+      // A frozen peer keeps its sockets open. etcd refuses pings closer than 5 s.
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      // The default grows to two minutes, long after etcd is back.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.min_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+      'grpc.max_receive_message_length': 64 * 1024 * 1024,
+    },
+  });

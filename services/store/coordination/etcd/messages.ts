@@ -1,0 +1,70 @@
+import type { ICompare, IEvent, IKeyValue, IRequestOp } from 'etcd3';
+import type { Compare, KeyValue, WatchEvent, Write } from '../port.ts';
+import { endOfPrefix } from '../transaction-rules.ts';
+
+/** Between the port's words and etcd's messages, with a prefix of ours before every key. */
+export type Messages = {
+  readonly key: (key: string) => Buffer;
+  /** The keys below the prefix, from `after` (exclusive) on. */
+  readonly span: (
+    prefix: string,
+    after?: string,
+  ) => { readonly key: Buffer; readonly range_end: Buffer };
+  readonly compare: (compare: Compare) => ICompare;
+  readonly write: (write: Write) => IRequestOp;
+  readonly keyValue: (kv: IKeyValue) => KeyValue;
+  readonly event: (event: IEvent) => WatchEvent;
+};
+
+const COMPARED = {
+  createRevision: { target: 'Create', field: 'create_revision' },
+  modRevision: { target: 'Mod', field: 'mod_revision' },
+  version: { target: 'Version', field: 'version' },
+} as const;
+
+export const openMessages = (prefix: string): Messages => {
+  const toKey = (key: string): Buffer => Buffer.from(prefix + key);
+  const fromKey = (key: Buffer): string => key.toString().slice(prefix.length);
+
+  const span: Messages['span'] = (below, after) => {
+    const start = toKey(below);
+    const next = after === undefined ? start : toKey(`${after}\0`);
+    const key = Buffer.compare(next, start) > 0 ? next : start;
+    // etcd reads an empty key as "none"; its first possible key is one NUL.
+    return { key: key.length === 0 ? Buffer.from([0]) : key, range_end: endOfPrefix(start) };
+  };
+
+  const keyValue = (kv: IKeyValue): KeyValue => ({
+    key: fromKey(kv.key),
+    value: kv.value,
+    createRevision: BigInt(kv.create_revision),
+    modRevision: BigInt(kv.mod_revision),
+    version: BigInt(kv.version),
+    leaseId: kv.lease === '0' ? '' : kv.lease,
+  });
+
+  return {
+    key: toKey,
+    span,
+    keyValue,
+    compare: (compare) => {
+      const key = toKey(compare.key);
+      if (compare.target === 'value')
+        return { result: 'Equal', target: 'Value', key, value: Buffer.from(compare.equals) };
+      const { target, field } = COMPARED[compare.target];
+      return { result: 'Equal', target, key, [field]: String(compare.equals) };
+    },
+    write: (write) => {
+      if ('deletePrefix' in write) return { request_delete_range: span(write.deletePrefix) };
+      if ('delete' in write) return { request_delete_range: { key: toKey(write.delete) } };
+      const lease = write.leaseId ? { lease: write.leaseId } : {};
+      return {
+        request_put: { key: toKey(write.put), value: Buffer.from(write.value), ...lease },
+      };
+    },
+    event: ({ type, kv }) =>
+      type === 'Put'
+        ? { kind: 'put', at: keyValue(kv) }
+        : { kind: 'delete', key: fromKey(kv.key), modRevision: BigInt(kv.mod_revision) },
+  };
+};

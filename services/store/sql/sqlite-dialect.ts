@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
+import { NodeSqliteDialect } from '@mikro-orm/sql';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import type { ConnectionGate } from './connection-gate.ts';
+
+/**
+ * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one connection, and a
+ * connection that is given back even when `begin`, `commit` or `rollback` fails. Kysely releases only after a
+ * successful end; SQLite rolls back by itself on a full disk, the explicit rollback then fails, and every later
+ * statement would wait for ever.
+ *
+ * synchronous=FULL: in WAL mode NORMAL survives kill -9 but loses the last commits on power loss; an acknowledged
+ * write must not be lost (invariant 6), and embedded mode commits rarely enough for one fsync each.
+ */
+export type SqliteDialectOptions = {
+  /** A path, or `:memory:`. */
+  readonly file: string;
+  /** A second connection that only reads, so that lists do not wait behind an open transaction. */
+  readonly readOnly: boolean;
+  readonly gate: ConnectionGate;
+};
+
+const PRAGMAS = [
+  'pragma journal_mode = wal',
+  'pragma synchronous = full',
+  'pragma foreign_keys = on',
+  // Only a foreign process (a backup, sqlite3) can hold the file; node:sqlite waits synchronously, so keep it short.
+  'pragma busy_timeout = 500',
+  'pragma journal_size_limit = 67108864',
+];
+
+export const createSqliteDialect = (options: SqliteDialectOptions): Dialect => ({
+  createDriver: () => createGatedDriver(options),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createAdapter: () => new GatedAdapter(),
+  createIntrospector: (db) => new SqliteIntrospector(db),
+});
+
+/** Says that many may ask for the connection: the gate orders them, not Kysely's unbounded mutex. */
+class GatedAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+const run = (connection: DatabaseConnection, sql: string) =>
+  connection.executeQuery(CompiledQuery.raw(sql));
+
+const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driver => {
+  const inner = new NodeSqliteDialect(file).createDriver();
+  const turns = new WeakMap<DatabaseConnection, Turn>();
+  let opened: DatabaseConnection | undefined;
+  const open = async (): Promise<void> => {
+    if (file !== ':memory:' && !readOnly) {
+      createPrivateFile(file);
+    }
+    await inner.init();
+    try {
+      const raw = await inner.acquireConnection();
+      for (const pragma of [...PRAGMAS, ...(readOnly ? ['pragma query_only = on'] : [])]) {
+        await run(raw, pragma);
+      }
+      opened = raw;
+    } catch (error) {
+      await inner.destroy();
+      throw error;
+    }
+  };
+  /** Runs a statement that ends the turn: what is sent from now on is refused, not run outside. */
+  const end = async (connection: DatabaseConnection, sql: string): Promise<void> => {
+    const turn = turns.get(connection);
+    assert(turn !== undefined && opened !== undefined);
+    turn.over = true;
+    await run(opened, sql);
+  };
+  return {
+    init: open,
+    acquireConnection: async (options) => {
+      await gate.enter(options?.signal);
+      if (opened === undefined) {
+        gate.leave();
+        throw new Error('The SQLite connection is closed');
+      }
+      const turn: Turn = { over: false };
+      const connection = connectionOf(opened, turn);
+      turns.set(connection, turn);
+      return connection;
+    },
+    beginTransaction: async (connection) => {
+      try {
+        await run(connection, readOnly ? 'begin' : 'begin immediate');
+      } catch (error) {
+        // Kysely keeps a connection whose begin failed, and nobody would ever give it back.
+        gate.leave();
+        throw error;
+      }
+    },
+    commitTransaction: (connection) => end(connection, 'commit'),
+    // "no transaction is active" after SQLite rolled back by itself is what was wanted.
+    rollbackTransaction: (connection) => end(connection, 'rollback').catch(() => undefined),
+    releaseConnection: async () => gate.leave(),
+    destroy: async () => {
+      opened = undefined;
+      await inner.destroy();
+    },
+  };
+};
+
+/** One holder's time on the connection. */
+type Turn = { over: boolean };
+
+/** Records may hold what only the service may read: the file (and with it -wal and -shm) is 0600 from its birth. */
+const createPrivateFile = (file: string): void => {
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+  } catch (cause) {
+    throw Object.assign(new Error(`unable to open database file "${file}"`, { cause }), {
+      code: 'ERR_SQLITE_ERROR',
+      errcode: 14,
+    });
+  }
+};
+
+const connectionOf = (inner: DatabaseConnection, turn: Turn): DatabaseConnection => ({
+  executeQuery: async (query) => {
+    if (turn.over) {
+      throw new Error('The transaction of this statement has ended');
+    }
+    return inner.executeQuery({ ...query, parameters: query.parameters.map(bindValue) });
+  },
+  streamQuery: () => {
+    throw new Error('Streaming is not supported: page through the rows instead');
+  },
+});
+
+/** node:sqlite binds neither booleans nor dates: 0 and 1, and milliseconds since 1970 as MikroORM stores them. */
+const bindValue = (value: unknown): unknown => {
+  if (typeof value === 'boolean') {
+    return value ? 1 : 0;
+  }
+  if (value instanceof Date) {
+    return value.getTime();
+  }
+  return value === undefined ? null : value;
+};
