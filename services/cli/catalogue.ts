@@ -1,0 +1,267 @@
+import type { Command } from './command.ts';
+
+/** All nouns and verbs. Only what is called is loaded: a call must stay quick. */
+type VerbEntry = { readonly summary: string; readonly load: () => Promise<Command> };
+export type NounEntry = {
+  readonly summary: string;
+  readonly verbs: Readonly<Record<string, VerbEntry>>;
+};
+export type Catalogue = Readonly<Record<string, NounEntry | VerbEntry>>;
+
+const verb = (summary: string, load: () => Promise<Command>): VerbEntry => ({ summary, load });
+
+export const CATALOGUE: Catalogue = {
+  status: verb(
+    'what there is and how it does',
+    async () => (await import('./commands/status.ts')).status,
+  ),
+  whoami: verb(
+    'who you are and what you may do',
+    async () => (await import('./commands/whoami.ts')).whoami,
+  ),
+  machine: {
+    summary: 'what you own and boot, metal or VM',
+    verbs: {
+      create: verb(
+        'create a machine',
+        async () => (await import('./commands/machine/create.ts')).create,
+      ),
+      get: verb('show one machine', async () => (await import('./commands/machine/read.ts')).get),
+      list: verb('list machines', async () => (await import('./commands/machine/read.ts')).list),
+      update: verb(
+        'change properties, tags and limits',
+        async () => (await import('./commands/machine/update.ts')).update,
+      ),
+      delete: verb(
+        'delete a machine',
+        async () => (await import('./commands/machine/delete.ts')).remove,
+      ),
+      start: verb(
+        'power on and boot',
+        async () => (await import('./commands/machine/power.ts')).start,
+      ),
+      shutdown: verb(
+        'ask the guest to power off, never force',
+        async () => (await import('./commands/machine/power.ts')).shutdown,
+      ),
+      stop: verb(
+        'power off, forced after a time',
+        async () => (await import('./commands/machine/power.ts')).stop,
+      ),
+      reset: verb(
+        'boot anew at once',
+        async () => (await import('./commands/machine/power.ts')).reset,
+      ),
+      pause: verb(
+        'halt the processors',
+        async () => (await import('./commands/machine/power.ts')).pause,
+      ),
+      resume: verb(
+        'let the processors run again',
+        async () => (await import('./commands/machine/power.ts')).resume,
+      ),
+      console: verb(
+        'type at the serial console',
+        async () => (await import('./commands/machine/console.ts')).machineConsole,
+      ),
+      timeline: verb(
+        'what happened to a machine',
+        async () => (await import('./commands/machine/timeline.ts')).timeline,
+      ),
+    },
+  },
+  claim: {
+    summary: "a project's hold on resources",
+    verbs: {
+      create: verb('claim resources now', async () => (await import('./commands/claim.ts')).create),
+      reserve: verb(
+        'claim resources for a time to come',
+        async () => (await import('./commands/claim.ts')).reserve,
+      ),
+      get: verb('show one claim', async () => (await import('./commands/claim.ts')).get),
+      list: verb('list claims', async () => (await import('./commands/claim.ts')).list),
+      watch: verb(
+        'show claims as they change',
+        async () => (await import('./commands/claim.ts')).watch,
+      ),
+      release: verb(
+        'give back what a claim holds',
+        async () => (await import('./commands/claim.ts')).release,
+      ),
+    },
+  },
+  provider: {
+    summary: 'hardware and hosts that provide resources',
+    verbs: {
+      create: verb(
+        'record a provider',
+        async () => (await import('./commands/provider.ts')).create,
+      ),
+      get: verb('show one provider', async () => (await import('./commands/provider.ts')).get),
+      list: verb('list providers', async () => (await import('./commands/provider.ts')).list),
+      update: verb(
+        'change capabilities, groups, tags and inventories',
+        async () => (await import('./commands/provider-update.ts')).update,
+      ),
+      delete: verb(
+        'delete a provider',
+        async () => (await import('./commands/provider.ts')).remove,
+      ),
+    },
+  },
+  image: {
+    summary: 'what machines boot from',
+    verbs: {
+      import: verb(
+        'make an image of files or URLs',
+        async () => (await import('./commands/image-import.ts')).importImage,
+      ),
+      get: verb('show one image', async () => (await import('./commands/image.ts')).get),
+      list: verb('list images', async () => (await import('./commands/image.ts')).list),
+      delete: verb('delete an image', async () => (await import('./commands/image.ts')).remove),
+    },
+  },
+  operation: {
+    summary: 'long-running work',
+    verbs: {
+      get: verb('show one operation', async () => (await import('./commands/operation.ts')).get),
+      list: verb('list operations', async () => (await import('./commands/operation.ts')).list),
+      wait: verb(
+        'wait for the end of an operation',
+        async () => (await import('./commands/operation.ts')).wait,
+      ),
+      cancel: verb(
+        'ask an operation to end early',
+        async () => (await import('./commands/operation.ts')).cancel,
+      ),
+    },
+  },
+  event: {
+    summary: 'what happened',
+    verbs: {
+      list: verb('list events', async () => (await import('./commands/event.ts')).list),
+      watch: verb(
+        'show events as they happen',
+        async () => (await import('./commands/event.ts')).watch,
+      ),
+    },
+  },
+  agent: {
+    summary: 'our programs near the hardware',
+    verbs: {
+      list: verb('list agents', async () => (await import('./commands/agent.ts')).list),
+      get: verb('show one agent', async () => (await import('./commands/agent.ts')).get),
+      'token create': verb(
+        'make a one-time token with which an agent joins',
+        async () => (await import('./commands/agent.ts')).createToken,
+      ),
+      revoke: verb(
+        "revoke an agent's certificates",
+        async () => (await import('./commands/agent.ts')).revoke,
+      ),
+    },
+  },
+  partition: {
+    summary: 'sites and data centres',
+    verbs: {
+      create: verb(
+        'create a partition',
+        async () => (await import('./commands/partition.ts')).create,
+      ),
+      get: verb('show one partition', async () => (await import('./commands/partition.ts')).get),
+      list: verb('list partitions', async () => (await import('./commands/partition.ts')).list),
+      delete: verb(
+        'delete an empty partition',
+        async () => (await import('./commands/partition.ts')).remove,
+      ),
+    },
+  },
+  capability: {
+    summary: 'yes/no traits of providers',
+    verbs: {
+      create: verb(
+        'define a capability',
+        async () => (await import('./commands/capability.ts')).create,
+      ),
+      list: verb('list capabilities', async () => (await import('./commands/capability.ts')).list),
+      delete: verb(
+        'delete an unused capability',
+        async () => (await import('./commands/capability.ts')).remove,
+      ),
+    },
+  },
+  'resource-type': {
+    summary: 'what providers offer amounts of',
+    verbs: {
+      list: verb(
+        'list resource types',
+        async () => (await import('./commands/resource-type.ts')).list,
+      ),
+    },
+  },
+  project: {
+    summary: 'tenants',
+    verbs: {
+      create: verb('create a project', async () => (await import('./commands/project.ts')).create),
+      get: verb('show one project', async () => (await import('./commands/project.ts')).get),
+      list: verb('list projects', async () => (await import('./commands/project.ts')).list),
+      delete: verb(
+        'delete an empty project',
+        async () => (await import('./commands/project.ts')).remove,
+      ),
+    },
+  },
+  user: {
+    summary: 'people and automation',
+    verbs: {
+      create: verb('create a user', async () => (await import('./commands/user.ts')).create),
+      get: verb('show one user', async () => (await import('./commands/user.ts')).get),
+      list: verb('list users', async () => (await import('./commands/user.ts')).list),
+      delete: verb('delete a user', async () => (await import('./commands/user.ts')).remove),
+      grant: verb('give a user a role', async () => (await import('./commands/user.ts')).grant),
+      revoke: verb('take a role away', async () => (await import('./commands/user.ts')).revoke),
+    },
+  },
+  role: {
+    summary: 'named sets of permissions',
+    verbs: { list: verb('list roles', async () => (await import('./commands/role.ts')).list) },
+  },
+  token: {
+    summary: 'bearer tokens',
+    verbs: {
+      create: verb(
+        'make a token; it is printed once',
+        async () => (await import('./commands/token.ts')).create,
+      ),
+      list: verb('list tokens', async () => (await import('./commands/token.ts')).list),
+      delete: verb('revoke a token', async () => (await import('./commands/token.ts')).remove),
+    },
+  },
+  cert: {
+    summary: 'client certificates of applications',
+    verbs: {
+      create: verb(
+        'make a key and a certificate for it',
+        async () => (await import('./commands/cert.ts')).create,
+      ),
+      list: verb('list certificates', async () => (await import('./commands/cert.ts')).list),
+      delete: verb('revoke a certificate', async () => (await import('./commands/cert.ts')).remove),
+    },
+  },
+  profile: {
+    summary: 'where runm connects and as whom',
+    verbs: {
+      list: verb('list profiles', async () => (await import('./commands/profile.ts')).list),
+      use: verb('choose the profile', async () => (await import('./commands/profile.ts')).use),
+      set: verb(
+        'make or change a profile',
+        async () => (await import('./commands/profile.ts')).set,
+      ),
+    },
+  },
+  version: verb('version of runm', async () => (await import('./commands/version.ts')).version),
+  completion: verb(
+    'shell completion for bash, zsh and fish',
+    async () => (await import('./commands/completion.ts')).completion,
+  ),
+};

@@ -1,0 +1,50 @@
+import type { Transport } from '@connectrpc/connect';
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+import type { Output } from './output.ts';
+import type { Environment, Settings } from './profile.ts';
+
+/** One verb of one noun. The catalogue names it, its module is loaded only when it is called. */
+export type Command = {
+  readonly summary: string;
+  readonly positionals?: readonly Positional[];
+  readonly options?: Readonly<Record<string, Option>>;
+  readonly examples?: readonly string[];
+  /** Resolves to the exit code; nothing is 0. */
+  readonly run: (context: Context, args: Args) => Promise<number | undefined>;
+};
+export type Positional = {
+  readonly name: string;
+  readonly help: string;
+  readonly optional?: boolean;
+};
+export type Option = {
+  readonly type: 'string' | 'boolean';
+  readonly help: string;
+  readonly short?: string;
+  readonly multiple?: boolean;
+  /** How the value is shown in help, for example "SIZE". */
+  readonly value?: string;
+};
+
+export type Args = {
+  /** A positional that the command declares; a missing one that is not optional never gets here. */
+  readonly positional: (name: string) => string;
+  readonly optionalPositional: (name: string) => string | undefined;
+  readonly string: (name: string) => string | undefined;
+  readonly strings: (name: string) => readonly string[];
+  readonly flag: (name: string) => boolean;
+};
+
+export type Context = {
+  readonly settings: Settings;
+  /** Connects on first use. */
+  readonly transport: () => Transport;
+  readonly output: Output;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly env: Environment;
+  readonly stdin: NodeJS.ReadStream;
+  /** Aborts on the first Ctrl-C. */
+  readonly signal: AbortSignal;
+};

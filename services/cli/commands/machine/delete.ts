@@ -1,0 +1,33 @@
+import { createClient } from '@connectrpc/connect';
+import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
+import { callOptions } from '../../call-options.ts';
+import type { Command } from '../../command.ts';
+import { WAIT_OPTIONS } from '../../crud.ts';
+import { finish } from './finish.ts';
+import { machineNoun } from './noun.ts';
+
+export const remove: Command = {
+  summary: 'delete a machine and give back what it held',
+  positionals: [{ name: 'name', help: 'name or uid of the machine' }],
+  options: {
+    ...WAIT_OPTIONS,
+    'allow-missing': { type: 'boolean', help: 'succeed when it is not there' },
+  },
+  run: async (context, args) => {
+    const client = createClient(MachineService, context.transport());
+    const answer = await client.deleteMachine(
+      {
+        name: machineNoun.fullName(context, args.positional('name')),
+        allowMissing: args.flag('allow-missing'),
+        requestId: context.random.requestId(),
+      },
+      callOptions(context),
+    );
+    return finish(context, args, {
+      operation: answer.operation,
+      machine: answer.machine,
+      already: 'it is not there',
+      next: () => '',
+    });
+  },
+};

@@ -1,0 +1,58 @@
+import { createClient } from '@connectrpc/connect';
+import type { Operation } from '../../../../gen/runmachine/common/v1/operation_pb.ts';
+import type { Machine } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
+import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
+import { callOptions } from '../../call-options.ts';
+import type { Args, Context } from '../../command.ts';
+import { showOne } from '../../output.ts';
+import { lastSegment } from '../../resource-names.ts';
+import { waitOperation } from '../../wait-operation.ts';
+import { machineNoun, stateWord } from './noun.ts';
+
+export type Accepted = {
+  readonly operation: Operation | undefined;
+  readonly machine: Machine | undefined;
+  readonly already: string;
+  readonly next: (shortName: string) => string;
+};
+
+/** Shows what a verb has set going and, with --wait, how it ended. */
+export const finish = async (
+  context: Context,
+  args: Args,
+  accepted: Accepted,
+): Promise<undefined> => {
+  const { operation, machine } = accepted;
+  if (!operation) {
+    context.output.remark(accepted.already);
+    if (machine) show(context, machine);
+    return undefined;
+  }
+  const name = machine?.name ?? operation.metadata?.target ?? '';
+  const short = lastSegment(name);
+  if (!args.flag('wait')) {
+    if (machine) show(context, machine);
+    context.output.remark(
+      `accepted; follow it: runm operation wait ${lastSegment(operation.name)}`,
+    );
+    return undefined;
+  }
+  await waitOperation(context, operation, args);
+  if (operation.metadata?.verb === 'delete') {
+    context.output.remark(`${short} is deleted`);
+    return undefined;
+  }
+  const client = createClient(MachineService, context.transport());
+  const now = (await client.getMachine({ name }, callOptions(context))).machine;
+  if (!now) return undefined;
+  if (context.output.mode === 'table') context.output.result(`${short} is ${stateWord(now)}`);
+  else show(context, now);
+  const next = accepted.next(short);
+  if (next && context.output.mode === 'table') context.output.remark(`next: ${next}`);
+  return undefined;
+};
+
+const show = (context: Context, machine: Machine): void => {
+  const people = () => `${lastSegment(machine.name)} is ${stateWord(machine)}`;
+  showOne(context.output, machineNoun, { message: machine, people });
+};

@@ -1,0 +1,63 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { Command, Context, Option } from './command.ts';
+import { type Shown, showList, showOne } from './output.ts';
+import { allPages } from './pages.ts';
+
+/** Get, list and delete are alike for all nouns; a noun says how it is read and how it is shown. */
+export type Noun<Schema extends DescMessage> = Shown<Schema> & {
+  readonly singular: string;
+  readonly fullName: (context: Context, typed: string) => string;
+  readonly people: (message: MessageShape<Schema>, context: Context) => string;
+};
+
+type Page<Schema extends DescMessage> = Promise<{
+  rows: readonly MessageShape<Schema>[];
+  nextPageToken: string;
+}>;
+
+export const listCommand = <Schema extends DescMessage>(
+  noun: Noun<Schema>,
+  read: (context: Context, page: { pageToken: string; pageSize: number }) => Page<Schema>,
+): Command => ({
+  summary: `list ${noun.singular}s`,
+  run: async (context) => {
+    const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }));
+    showList(context.output, noun, rows);
+    return undefined;
+  },
+});
+
+export const getCommand = <Schema extends DescMessage>(
+  noun: Noun<Schema>,
+  read: (context: Context, name: string) => Promise<MessageShape<Schema> | undefined>,
+): Command => ({
+  summary: `show one ${noun.singular}`,
+  positionals: [{ name: 'name', help: `name or uid of the ${noun.singular}` }],
+  run: async (context, args) => {
+    const message = await read(context, noun.fullName(context, args.positional('name')));
+    if (!message) throw new Error(`the answer holds no ${noun.singular}`);
+    showOne(context.output, noun, { message, people: () => noun.people(message, context) });
+    return undefined;
+  },
+});
+
+export const deleteCommand = <Schema extends DescMessage>(
+  noun: Noun<Schema>,
+  remove: (context: Context, request: { name: string; allowMissing: boolean }) => Promise<void>,
+): Command => ({
+  summary: `delete one ${noun.singular}`,
+  positionals: [{ name: 'name', help: `name or uid of the ${noun.singular}` }],
+  options: { 'allow-missing': { type: 'boolean', help: 'succeed when it is not there' } },
+  run: async (context, args) => {
+    const name = noun.fullName(context, args.positional('name'));
+    await remove(context, { name, allowMissing: args.flag('allow-missing') });
+    context.output.remark(`deleted ${name}`);
+    return undefined;
+  },
+});
+
+/** Options of commands that start an operation. */
+export const WAIT_OPTIONS: Readonly<Record<string, Option>> = {
+  wait: { type: 'boolean', short: 'w', help: 'wait for the end and show the steps' },
+  timeout: { type: 'string', value: 'SPAN', help: 'longest wait, for example 10m (default 15m)' },
+};

@@ -1,0 +1,20 @@
+import { createRegistry, type DescMessage, type Message, toJson } from '@bufbuild/protobuf';
+import { stringify } from 'yaml';
+import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
+import { file_runmachine_common_v1_error } from '../../../gen/runmachine/common/v1/error_pb.ts';
+import { file_runmachine_machine_v1_image } from '../../../gen/runmachine/machine/v1/image_pb.ts';
+import { file_runmachine_machine_v1_machine } from '../../../gen/runmachine/machine/v1/machine_pb.ts';
+
+/** Messages that may stand inside an Any of an answer. */
+export const anyRegistry = createRegistry(
+  file_runmachine_machine_v1_machine,
+  file_runmachine_machine_v1_image,
+  file_runmachine_common_v1_error,
+  file_google_rpc_error_details,
+);
+
+export const messageToJson = (schema: DescMessage, message: Message): unknown =>
+  toJson(schema, message, { registry: anyRegistry });
+
+export const jsonText = (value: unknown): string => JSON.stringify(value, null, 2);
+export const yamlText = (value: unknown): string => stringify(value).trimEnd();

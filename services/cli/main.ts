@@ -1,0 +1,125 @@
+import { systemClock } from '../runtime/clock.ts';
+import { systemRandom } from '../runtime/random.ts';
+import { CATALOGUE } from './catalogue.ts';
+import { closest } from './closest.ts';
+import type { Args, Command, Context } from './command.ts';
+import { lazyTransport } from './connection.ts';
+import { commandHelp, nounHelp, topHelp } from './help.ts';
+import { createOutput, type Output, type OutputMode } from './output.ts';
+import { parseCommandLine } from './parse-args.ts';
+import { resolveSettings, type Settings } from './profile.ts';
+import { EXIT, reportError } from './report-error.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Runs one command line; resolves to the exit code. */
+export const main = async (argv: readonly string[]): Promise<number> => {
+  const streams = { stdout: process.stdout, stderr: process.stderr };
+  let output = createOutput(streams, modeOf(argv));
+  let endpoint = '';
+  process.stdout.on('error', endOnBrokenPipe);
+  try {
+    const found = await findCommand(argv, output);
+    if (!found) return EXIT.ok;
+    const args = parseCommandLine(found.command, found.rest);
+    output = createOutput(streams, modeOf(found.rest));
+    if (args.flag('help')) {
+      output.result(commandHelp(found.path, found.command));
+      return EXIT.ok;
+    }
+    const settings = settingsFor(args);
+    endpoint = settings.endpoint;
+    return await runCommand(found.command, args, { output, settings });
+  } catch (error) {
+    return reportError(output, error, endpoint);
+  }
+};
+
+const runCommand = async (
+  command: Command,
+  args: Args,
+  { output, settings }: { output: Output; settings: Settings },
+): Promise<number> => {
+  const interrupt = new AbortController();
+  const onInterrupt = () => {
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    interrupt.abort(new UsageError('interrupted'));
+  };
+  process.on('SIGINT', onInterrupt);
+  const connection = lazyTransport(settings);
+  const context: Context = {
+    settings,
+    transport: connection.transport,
+    output,
+    clock: systemClock,
+    random: systemRandom,
+    env: process.env,
+    stdin: process.stdin,
+    signal: interrupt.signal,
+  };
+  try {
+    return (await command.run(context, args)) ?? EXIT.ok;
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    connection.close();
+  }
+};
+
+type Found = { readonly path: string; readonly command: Command; readonly rest: readonly string[] };
+
+const findCommand = async (argv: readonly string[], output: Output): Promise<Found | undefined> => {
+  const [noun, verb] = argv;
+  if (noun === undefined || noun === '--help' || noun === '-h' || noun === 'help') {
+    output.result(topHelp(CATALOGUE));
+    return undefined;
+  }
+  if (noun === '--version') return findCommand(['version'], output);
+  const entry = CATALOGUE[noun];
+  if (!entry) {
+    const nearest = closest(noun, Object.keys(CATALOGUE));
+    throw new UsageError(
+      `there is no command "${noun.slice(0, 40)}"`,
+      nearest ? `did you mean \`runm ${nearest}\`?` : 'see `runm --help`',
+    );
+  }
+  if ('load' in entry) return { path: noun, command: await entry.load(), rest: argv.slice(1) };
+  if (verb === undefined || verb === '--help' || verb === '-h') {
+    output.result(nounHelp(noun, entry));
+    return undefined;
+  }
+  // Some verbs are two words, such as `agent token create`.
+  const twoWords = `${verb} ${argv[2] ?? ''}`;
+  const two = entry.verbs[twoWords];
+  if (two) return { path: `${noun} ${twoWords}`, command: await two.load(), rest: argv.slice(3) };
+  const found = entry.verbs[verb];
+  if (!found) {
+    const nearest = closest(verb, Object.keys(entry.verbs));
+    throw new UsageError(
+      `${noun} has no verb "${verb.slice(0, 40)}"`,
+      nearest
+        ? `did you mean \`runm ${noun} ${nearest}\`?`
+        : `it has: ${Object.keys(entry.verbs).join(', ')}`,
+    );
+  }
+  return { path: `${noun} ${verb}`, command: await found.load(), rest: argv.slice(2) };
+};
+
+const modeOf = (argv: readonly string[]): OutputMode => {
+  if (argv.includes('--json')) return 'json';
+  if (argv.includes('--yaml')) return 'yaml';
+  return argv.includes('--quiet') || argv.includes('-q') ? 'quiet' : 'table';
+};
+
+const settingsFor = (args: Args): Settings => {
+  const settings = resolveSettings(process.env, args.string('profile'));
+  return {
+    ...settings,
+    partition: args.string('partition') ?? settings.partition,
+    project: args.string('project') ?? settings.project,
+  };
+};
+
+/** `runm … | head` ends the pipe early; that is no error of ours. */
+const endOnBrokenPipe = (error: NodeJS.ErrnoException): void => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+};

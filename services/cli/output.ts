@@ -1,0 +1,92 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { jsonText, messageToJson, yamlText } from './format/message.ts';
+import { type Column, formatTable } from './format/table.ts';
+
+export type OutputMode = 'table' | 'json' | 'yaml' | 'quiet';
+
+/** Results go to stdout, remarks to stderr. */
+export type Output = {
+  readonly mode: OutputMode;
+  readonly isTerminal: boolean;
+  readonly result: (text: string) => void;
+  readonly remark: (text: string) => void;
+  /** A line that is written over by the next one on a terminal, and left out off a terminal. */
+  readonly progress: (text: string) => void;
+  readonly raw: (bytes: Uint8Array) => void;
+};
+
+export type OutputStreams = {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+};
+
+export const createOutput = (streams: OutputStreams, mode: OutputMode): Output => {
+  let open = false;
+  const endProgress = () => {
+    if (open) streams.stderr.write('\r\u001b[K');
+    open = false;
+  };
+  return {
+    mode,
+    isTerminal: streams.stdout.isTTY === true,
+    result: (text) => {
+      endProgress();
+      streams.stdout.write(`${text}\n`);
+    },
+    remark: (text) => {
+      endProgress();
+      streams.stderr.write(`${text}\n`);
+    },
+    progress: (text) => {
+      if (streams.stderr.isTTY !== true || mode !== 'table') return;
+      endProgress();
+      streams.stderr.write(text.slice(0, Math.max(20, (streams.stderr.columns ?? 80) - 1)));
+      open = true;
+    },
+    raw: (bytes) => {
+      endProgress();
+      streams.stdout.write(bytes);
+    },
+  };
+};
+
+export type Shown<Schema extends DescMessage> = {
+  readonly schema: Schema;
+  readonly columns: readonly Column<MessageShape<Schema>>[];
+  readonly name: (message: MessageShape<Schema>) => string;
+};
+
+/** A list in the wanted form: a table, one JSON or YAML document, or names only. */
+export const showList = <Schema extends DescMessage>(
+  output: Output,
+  shown: Shown<Schema>,
+  rows: readonly MessageShape<Schema>[],
+): void => {
+  switch (output.mode) {
+    case 'json':
+      output.result(jsonText(rows.map((row) => messageToJson(shown.schema, row))));
+      return;
+    case 'yaml':
+      output.result(yamlText(rows.map((row) => messageToJson(shown.schema, row))));
+      return;
+    case 'quiet':
+      for (const row of rows) output.result(shown.name(row));
+      return;
+    case 'table':
+      if (rows.length === 0) output.remark('none');
+      else output.result(formatTable(shown.columns, rows));
+  }
+};
+
+/** One object in the wanted form; `people` renders it for a table. */
+export const showOne = <Schema extends DescMessage>(
+  output: Output,
+  shown: Pick<Shown<Schema>, 'schema' | 'name'>,
+  one: { readonly message: MessageShape<Schema>; readonly people: () => string },
+): void => {
+  if (output.mode === 'json') output.result(jsonText(messageToJson(shown.schema, one.message)));
+  else if (output.mode === 'yaml')
+    output.result(yamlText(messageToJson(shown.schema, one.message)));
+  else if (output.mode === 'quiet') output.result(shown.name(one.message));
+  else output.result(one.people());
+};

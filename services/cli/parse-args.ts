@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util';
+import { closest } from './closest.ts';
+import type { Args, Command, Option } from './command.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Options that every command takes. */
+export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
+  json: { type: 'boolean', help: 'one JSON document' },
+  yaml: { type: 'boolean', help: 'one YAML document' },
+  quiet: { type: 'boolean', short: 'q', help: 'names only' },
+  profile: { type: 'string', value: 'NAME', help: 'profile to use' },
+  partition: { type: 'string', value: 'ID', help: 'partition to work in' },
+  project: { type: 'string', value: 'ID', help: 'project to work in' },
+  help: { type: 'boolean', short: 'h', help: 'this text' },
+};
+
+export const parseCommandLine = (command: Command, argv: readonly string[]): Args => {
+  const options = { ...GLOBAL_OPTIONS, ...command.options };
+  const spec = Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [
+      name,
+      {
+        type: option.type,
+        ...(option.short ? { short: option.short } : {}),
+        ...(option.multiple ? { multiple: true } : {}),
+      },
+    ]),
+  );
+  const parsed = parse(argv, spec, Object.keys(options));
+  const given = command.positionals ?? [];
+  if (!parsed.values.help) checkPositionals(given, parsed.positionals);
+  const byName = new Map(given.map((one, index) => [one.name, parsed.positionals[index]]));
+  const value = (name: string) => parsed.values[name];
+  return {
+    positional: (name) => byName.get(name) ?? '',
+    optionalPositional: (name) => byName.get(name),
+    string: (name) => {
+      const found = value(name);
+      return typeof found === 'string' ? found : undefined;
+    },
+    strings: (name) => {
+      const found = value(name);
+      return Array.isArray(found) ? found.map(String) : [];
+    },
+    flag: (name) => value(name) === true,
+  };
+};
+
+type ParseSpec = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+const parse = (argv: readonly string[], spec: ParseSpec, known: readonly string[]) => {
+  try {
+    return parseArgs({ args: [...argv], options: spec, allowPositionals: true, strict: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const unknown = /Unknown option '(-+[^']*)'/.exec(message)?.[1];
+    if (unknown) {
+      const nearest = closest(unknown.replace(/^-+/, ''), known);
+      throw new UsageError(
+        `unknown option ${unknown}`,
+        nearest ? `did you mean --${nearest}? See --help` : 'see --help',
+      );
+    }
+    throw new UsageError(message.split('. ')[0] ?? message, 'see --help');
+  }
+};
+
+const checkPositionals = (
+  given: NonNullable<Command['positionals']>,
+  values: readonly string[],
+): void => {
+  const missing = given.find((one, index) => !one.optional && values[index] === undefined);
+  if (missing) throw new UsageError(`${missing.name.toUpperCase()} is missing`, missing.help);
+  const extra = values[given.length];
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"`, 'see --help');
+  const empty = given.find((_, index) => values[index] === '');
+  if (empty) throw new UsageError(`${empty.name.toUpperCase()} is empty`, empty.help);
+};

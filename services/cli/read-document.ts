@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
+import { parse } from 'yaml';
+import type { Context } from './command.ts';
+import { anyRegistry } from './format/message.ts';
+import { UsageError } from './usage-error.ts';
+
+const LIMIT_BYTES = 4 * 1024 * 1024;
+
+/** One object from a YAML or JSON file, or from standard input for "-". Unknown fields are refused by name. */
+export const readDocument = async <Schema extends DescMessage>(
+  context: Context,
+  schema: Schema,
+  path: string,
+): Promise<MessageShape<Schema>> => {
+  const text = path === '-' ? await readAll(context.stdin) : await readText(path);
+  if (text.length > LIMIT_BYTES) throw new UsageError(`${path} is larger than 4 MiB`);
+  let parsed: JsonValue;
+  try {
+    parsed = parse(text, { maxAliasCount: 100 });
+  } catch (error) {
+    throw new UsageError(`${path} is neither YAML nor JSON: ${firstLine(error)}`);
+  }
+  try {
+    return fromJson(schema, parsed, { registry: anyRegistry });
+  } catch (error) {
+    throw new UsageError(
+      `${path}: ${firstLine(error)}`,
+      `field names are those of ${schema.typeName}; \`runm … get --yaml\` prints one`,
+    );
+  }
+};
+
+const readText = async (path: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${firstLine(error)}`);
+  }
+};
+
+const readAll = async (stream: NodeJS.ReadStream): Promise<string> => {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of stream) {
+    parts.push(Buffer.from(part));
+    size += part.length;
+    if (size > LIMIT_BYTES) throw new UsageError('standard input is larger than 4 MiB');
+  }
+  return Buffer.concat(parts).toString('utf8');
+};
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
