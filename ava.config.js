@@ -1,6 +1,26 @@
+import { writeFileSync } from 'node:fs';
+
+const statsFile = process.env.RUNM_TEST_STATS_FILE;
+
+/** Leaves the counts of the run in a file for test/run.ts, which sets the variable. */
+const observeRun = async ({ events }) => {
+  let latest;
+  process.once('exit', () => {
+    if (latest !== undefined) writeFileSync(statsFile, JSON.stringify(latest));
+  });
+  for await (const event of events) {
+    if (event.type === 'stats') latest = { ...event.stats, byFile: undefined };
+  }
+};
+
 export default {
   files: ['test/**/*.test.ts', '!test/bench/**'],
   extensions: ['ts'],
+  // A guest boots in an emulated machine while others do the same.
   timeout: '4m',
   failFast: false,
+  concurrency: 2,
+  ...(statsFile === undefined
+    ? {}
+    : { nonSemVerExperiments: { observeRunsFromConfig: true }, observeRun }),
 };

@@ -9,7 +9,14 @@ import { downloadProgress } from './download-progress.ts';
 import { takeLock } from './file-lock.ts';
 import { installCommand, isInPath } from './install-command.ts';
 import { installOnSystem } from './install-on-system.ts';
-import { findProgram, type Program, type ReadyRecord, readyFileOf, treeOf } from './program.ts';
+import {
+  findProgram,
+  findUnpacked,
+  type Program,
+  type ReadyRecord,
+  readyFileOf,
+  treeOf,
+} from './program.ts';
 import { resolve } from './resolve.ts';
 import { libraryFolders, unpackInto, writeAtomically } from './unpack.ts';
 
@@ -22,6 +29,8 @@ export type FetchOptions = {
   readonly signal?: AbortSignal;
   /** Installs with apt-get (as root or through sudo) instead of unpacking. Absent: false. */
   readonly installSystem?: boolean;
+  /** Unpacks also what the system has, e.g. to try an unpacked tree. Absent: false. */
+  readonly ignoreSystem?: boolean;
   readonly clock?: Clock;
 };
 
@@ -49,7 +58,8 @@ export const fetchTools = async (
   options: FetchOptions,
 ): Promise<ReadonlyMap<ToolName, ToolResult>> => {
   const { toolsDir, wanted, log = () => {}, signal, clock = systemClock } = options;
-  const missing = (): ToolName[] => wanted.filter((name) => !findProgram(name, toolsDir));
+  const find = options.ignoreSystem === true ? findUnpacked : findProgram;
+  const missing = (): ToolName[] => wanted.filter((name) => find(name, toolsDir) === undefined);
   const reasons = new Map<ToolName, string>();
   if (missing().length > 0) {
     await mkdir(toolsDir, { recursive: true });
@@ -69,13 +79,18 @@ export const fetchTools = async (
       for (const [name, reason] of found) reasons.set(name, reason);
     }
   }
-  return new Map(wanted.map((name) => [name, resultOf(name, toolsDir, reasons.get(name))]));
+  return new Map(
+    wanted.map((name) => [name, resultOf(name, find(name, toolsDir), reasons.get(name))]),
+  );
 };
 
 const isKernel = (name: ToolName): boolean => name === 'kernel';
 
-const resultOf = (name: ToolName, toolsDir: string, reason: string | undefined): ToolResult => {
-  const program = findProgram(name, toolsDir);
+const resultOf = (
+  name: ToolName,
+  program: Program | undefined,
+  reason: string | undefined,
+): ToolResult => {
   if (program !== undefined) return { kind: 'found', program };
   return {
     kind: 'missing',

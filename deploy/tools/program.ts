@@ -20,11 +20,14 @@ export type Program = {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly source: 'system' | 'unpacked';
+  /** Set where the program refuses to run as root and we are root: pass both to spawn and own its files so. */
+  readonly runAs?: { readonly uid: number; readonly gid: number };
 };
 
 /** Folders that are often missing from an ordinary user's PATH. */
 const WELL_KNOWN = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'];
 const SYSTEM_PYTHON = '/usr/bin/python3';
+const NOBODY = 65_534;
 const HOMEBREW = ['/opt/homebrew/bin', '/opt/homebrew/opt/postgresql/bin'];
 
 /**
@@ -33,6 +36,12 @@ const HOMEBREW = ['/opt/homebrew/bin', '/opt/homebrew/opt/postgresql/bin'];
  */
 export const findProgram = (name: ProgramName, toolsDir?: string): Program | undefined =>
   findOnSystem(name) ?? (toolsDir === undefined ? undefined : findUnpacked(name, toolsDir));
+
+/** As findProgram, but what the system has does not count. */
+export const findUnpacked = (name: ProgramName, toolsDir: string): Program | undefined => {
+  const found = findInTree(name, toolsDir);
+  return found === undefined ? undefined : { ...found, ...runAsOf(name) };
+};
 
 /** The record that says a tool is unpacked in full; written last. */
 export type ReadyRecord = {
@@ -46,7 +55,10 @@ export const readyFileOf = (toolsDir: string, tool: ToolName): string =>
   join(toolsDir, 'ready', `${tool}.json`);
 
 const findOnSystem = (name: ProgramName): Program | undefined => {
-  const found = (path: string): Program => ({ path, args: [], env: {}, source: 'system' });
+  const found = (path: string): Program => ({
+    ...{ path, args: [], env: {}, source: 'system' },
+    ...runAsOf(name),
+  });
   if (name === 'kernel') {
     // A generic kernel boots three times slower in an emulated machine, so only a cloud kernel counts.
     const kernel = findKernel('/', /cloud|kvm/);
@@ -63,7 +75,7 @@ const findOnSystem = (name: ProgramName): Program | undefined => {
   return path === undefined ? undefined : found(path);
 };
 
-const findUnpacked = (name: ProgramName, toolsDir: string): Program | undefined => {
+const findInTree = (name: ProgramName, toolsDir: string): Program | undefined => {
   const ready = readReady(readyFileOf(toolsDir, toolOf(name)));
   if (ready === undefined) return undefined;
   const root = treeOf(toolsDir);
@@ -84,6 +96,17 @@ const findUnpacked = (name: ProgramName, toolsDir: string): Program | undefined 
   if (path === undefined) return undefined;
   if (name !== 'qemu') return { path, args: [], env, source: 'unpacked' };
   return { path, ...qemuExtras(root, env), source: 'unpacked' };
+};
+
+/** PostgreSQL refuses uid 0: its own user where there is one, else nobody. */
+const runAsOf = (name: ProgramName): Pick<Program, 'runAs'> => {
+  if (toolOf(name) !== 'postgres' || process.getuid?.() !== 0) return {};
+  const entries = readText('/etc/passwd').split('\n');
+  const entry = ['postgres', 'nobody']
+    .map((user) => entries.find((line) => line.startsWith(`${user}:`)))
+    .find((line) => line !== undefined);
+  const [, , uid, gid] = (entry ?? '::65534:65534').split(':').map(Number);
+  return { runAs: { uid: uid ?? NOBODY, gid: gid ?? NOBODY } };
 };
 
 /** The modules belong to the distribution's own interpreter; another python3 in PATH cannot load them. */
@@ -203,6 +226,14 @@ const list = (folder: string): string[] => {
     return readdirSync(folder);
   } catch {
     return [];
+  }
+};
+
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
 };
 

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../services/runtime/clock.ts';
+import { checkSteps, runCheckStep } from './runner/check-step.ts';
+import { declaredNeeds } from './runner/declared-needs.ts';
+import { parseOptions, type RunOptions, UNIT_FILES } from './runner/options.ts';
+import { countAll, type NotRun, summary } from './runner/outcome.ts';
+import { type Prepared, prepare } from './runner/prepare.ts';
+import { testToolsDir } from './tools-dir.ts';
+
+/**
+ * `npm test`: checks, then what the tests need from the machine, then AVA, then one summary whose last line is
+ * `N passed, N failed, N skipped` (each check counts as one). Exit 0 only when nothing failed.
+ */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const clock = systemClock;
+const print = (line: string): void => console.log(line);
+
+const main = async (): Promise<number> => {
+  const options = parseOptions(process.argv.slice(2));
+  const checks = options.prepareOnly ? { passed: 0, failed: 0 } : await runChecks(options);
+  const toolsDir = testToolsDir();
+  const needed = options.unit ? [] : declaredNeeds(root, patternsOf(options));
+  const prepared = await prepare(needed, { toolsDir, clock, print });
+  if (options.prepareOnly) return prepared.missing.size === 0 ? 0 : 1;
+  const runDir = mkdtempSync(join(tmpdir(), 'runm-test-run-'));
+  try {
+    const avaExitCode = await runAva(options, { toolsDir, runDir, prepared });
+    const counts = countAll(readStats(runDir), {
+      avaExitCode,
+      checksPassed: checks.passed,
+      checksFailed: checks.failed,
+    });
+    const rest = { notRun: readNotRun(runDir), missing: prepared.missing, root };
+    for (const line of summary(counts, rest)) print(line);
+    return counts.failed === 0 ? 0 : 1;
+  } finally {
+    rmSync(runDir, { recursive: true, force: true });
+  }
+};
+
+const runChecks = async (options: RunOptions): Promise<{ passed: number; failed: number }> => {
+  const result = { passed: 0, failed: 0 };
+  if (!options.checks) return result;
+  for (const step of checkSteps(root)) {
+    if (await runCheckStep(step, { root, clock, print })) result.passed += 1;
+    else result.failed += 1;
+  }
+  return result;
+};
+
+const patternsOf = (options: RunOptions): readonly string[] => {
+  const files = options.forAva.filter((one) => !one.startsWith('-'));
+  return files.length > 0 ? files : ['test/**/*.test.ts'];
+};
+
+const runAva = (
+  options: RunOptions,
+  { toolsDir, runDir, prepared }: { toolsDir: string; runDir: string; prepared: Prepared },
+): Promise<number> => {
+  const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
+  const files = options.unit ? UNIT_FILES : [];
+  const env = {
+    ...process.env,
+    RUNM_TOOLS_DIR: toolsDir,
+    RUNM_TEST_NOT_RUN_DIR: join(runDir, 'not-run'),
+    RUNM_TEST_STATS_FILE: join(runDir, 'stats.json'),
+    RUNM_TEST_APT: prepared.missing.has('apt') ? 'unreachable' : 'reachable',
+  };
+  const child = spawn(process.execPath, [cli, ...files, ...options.forAva], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  // A Ctrl-C at a terminal reaches AVA by itself; a signal sent to this process alone does not.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => child.kill(signal));
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(1));
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+};
+
+const readStats = (runDir: string): unknown => {
+  try {
+    return JSON.parse(readFileSync(join(runDir, 'stats.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+};
+
+const readNotRun = (runDir: string): NotRun[] => {
+  const folder = join(runDir, 'not-run');
+  try {
+    return readdirSync(folder).map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')));
+  } catch {
+    return [];
+  }
+};
+
+process.exitCode = await main();

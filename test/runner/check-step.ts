@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCommand } from '../../deploy/tools/run-command.ts';
+import type { Clock } from '../../services/runtime/clock.ts';
+
+/** One check besides the tests: a program that ends with 0 when all is well. */
+export type CheckStep = {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  /** What to type when it fails. */
+  readonly cure: string;
+};
+
+const STEP_LIMIT_MS = 300_000;
+
+export const checkSteps = (root: string): readonly CheckStep[] => {
+  const lock = join('proto', 'lock.binpb');
+  const compatible: CheckStep = {
+    name: 'contracts: compatible with the last release',
+    program: 'buf',
+    args: ['breaking', '--against', lock],
+    cure: 'add fields and RPCs instead of changing them (proto/lock.binpb is the last release)',
+  };
+  return [
+    {
+      name: 'lint and format',
+      program: 'biome',
+      args: ['check', '--error-on-warnings', '.'],
+      cure: 'npm run fix',
+    },
+    { name: 'types', program: 'tsc', args: ['--noEmit'], cure: 'mend what stands above' },
+    { name: 'contracts: lint', program: 'buf', args: ['lint'], cure: 'mend what stands above' },
+    {
+      name: 'contracts: format',
+      program: 'buf',
+      args: ['format', 'proto', '--exclude-path', 'proto/vendor', '--diff', '--exit-code'],
+      cure: 'npm run fix',
+    },
+    ...(existsSync(join(root, lock)) ? [compatible] : []),
+  ];
+};
+
+/** Runs one step, prints one line (and its output when it fails); true when it passed. */
+export const runCheckStep = async (
+  step: CheckStep,
+  { root, clock, print }: { root: string; clock: Clock; print: (line: string) => void },
+): Promise<boolean> => {
+  const startedMs = clock.monotonicMs();
+  const program = join(root, 'node_modules', '.bin', step.program);
+  const result = await runCommand(program, step.args, { cwd: root, limitMs: STEP_LIMIT_MS });
+  const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
+  if (result.exitCode === 0) {
+    print(`✔ ${step.name} (${seconds} s)`);
+    return true;
+  }
+  print(`${result.stdout}${result.stderr}`.trimEnd());
+  print(`✘ ${step.name} (${seconds} s): ${step.cure}`);
+  return false;
+};
