@@ -61,7 +61,7 @@ const runAva = (
   options: RunOptions,
   { toolsDir, runDir, prepared }: { toolsDir: string; runDir: string; prepared: Prepared },
 ): Promise<number> => {
-  const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
+  const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.js');
   const files = options.unit ? UNIT_FILES : [];
   const env = {
     ...process.env,

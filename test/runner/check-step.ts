@@ -34,7 +34,7 @@ export const checkSteps = (root: string): readonly CheckStep[] => {
     {
       name: 'contracts: format',
       program: 'buf',
-      args: ['format', 'proto', '--exclude-path', 'proto/vendor', '--diff', '--exit-code'],
+      args: ['format', '--path', 'proto/runmachine', '--diff', '--exit-code'],
       cure: 'npm run fix',
     },
     ...(existsSync(join(root, lock)) ? [compatible] : []),
