@@ -2,7 +2,7 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { type HeldLease, holdLease, type LeaseDeps } from './held-lease.ts';
 import type { Campaign, Leadership } from './leadership-port.ts';
 import type { Compare, Coordination, KeyValue, Revision } from './port.ts';
-import { aborted, abortable, backOff, deadlineAfter, slept } from './waiting.ts';
+import { abortable, aborted, backOff, deadlineAfter, slept } from './waiting.ts';
 
 /** A `lead` that has not ended this long after its leadership is reported and left behind. */
 const LEAD_END_LIMIT_MS = 30_000;

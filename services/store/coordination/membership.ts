@@ -49,7 +49,11 @@ export type Members = {
 
 export const watchMembers = (
   deps: LeaseDeps,
-  options: { readonly service: string; readonly onChange?: () => void; readonly signal: AbortSignal },
+  options: {
+    readonly service: string;
+    readonly onChange?: () => void;
+    readonly signal: AbortSignal;
+  },
 ): Members => {
   const { service, ...rest } = options;
   const prefix = memberKey(service, '');

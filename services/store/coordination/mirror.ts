@@ -57,7 +57,11 @@ const follow = async (
       onListed();
       onChange?.();
       pause.reset();
-      for await (const batch of coordination.watch({ prefix, from: listed.revision + 1n, signal })) {
+      for await (const batch of coordination.watch({
+        prefix,
+        from: listed.revision + 1n,
+        signal,
+      })) {
         apply(state.keys, batch);
         if (batch.events.length > 0) onChange?.();
       }

@@ -7,9 +7,9 @@ import {
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../../../runtime/clock.ts';
 import { abortable } from '../waiting.ts';
+import { channelOptions, type Tls } from './channel.ts';
 import { isAnswer, needsNewToken, wasNeverApplied } from './failure.ts';
 
-export type Tls = { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
 export type User = { readonly name: string; readonly password: string };
 
 /** One member of the cluster and the options a call on it must have. */
@@ -160,22 +160,6 @@ const withoutPolicy: Policy = {
 const openClient = (endpoint: string, tls: Tls | undefined): Etcd3 =>
   new Etcd3({
     hosts: [endpoint],
-    ...(tls === undefined
-      ? {}
-      : { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } }),
     faultHandling: { global: withoutPolicy, host: () => withoutPolicy },
-    grpcOptions: {
-      // Our own processes are never reached through a proxy, whatever the environment says.
-      'grpc.enable_http_proxy': 0,
-      // Otherwise a TXT record could set retry policies.
-      'grpc.service_config_disable_resolution': 1,
-      // A frozen peer keeps its sockets open. etcd refuses pings closer than 5 s.
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5_000,
-      // The default grows to two minutes, long after etcd is back.
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.min_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.max_receive_message_length': 64 * 1024 * 1024,
-    },
+    grpcOptions: channelOptions(endpoint, tls),
   });

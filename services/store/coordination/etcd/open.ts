@@ -14,9 +14,10 @@ import {
   type TransactionResult,
 } from '../port.ts';
 import { assertValidKey, assertValidRange, assertValidTransaction } from '../transaction-rules.ts';
+import type { Tls } from './channel.ts';
 import { isCompacted, isFuture, isLeaseGone, toReadFailure, toWriteFailure } from './failure.ts';
 import { grantLease } from './lease.ts';
-import { type Ask, type Members, openMembers, type Tls, type User } from './members.ts';
+import { type Ask, type Members, openMembers, type User } from './members.ts';
 import { type Messages, openMessages } from './messages.ts';
 import { watch } from './watch.ts';
 

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import test from 'ava';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { openEmbeddedCoordination } from '../../services/store/coordination/embedded/open.ts';
+import type { Coordination } from '../../services/store/coordination/port.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
+import { coordinationSuite } from './coordination.suite.ts';
+import {
+  put,
+  rejectsWith,
+  type StoreUnderTest,
+  soon,
+  text,
+  write,
+} from './coordination-support.ts';
+import { leadershipSuite } from './leadership.suite.ts';
+
+const open = (file: string): Coordination =>
+  openEmbeddedCoordination({ file, clock: systemClock, random: systemRandom, log: silentLog });
+
+const start = async (): Promise<StoreUnderTest> => {
+  const dir = temporaryDir();
+  const file = join(dir.path, 'coordination.sqlite');
+  let current = open(file);
+  return {
+    coordination: current,
+    another: () => current,
+    restart: async () => {
+      await current.close();
+      current = open(file);
+      return current;
+    },
+    leaseTtlMs: 300,
+    [Symbol.asyncDispose]: async () => {
+      await current.close();
+      dir[Symbol.dispose]();
+    },
+  };
+};
+
+coordinationSuite(test, start);
+leadershipSuite(test, start);
+
+test('a file that is open is not opened a second time', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'c.sqlite');
+  const first = open(file);
+  const error = t.throws(() => open(file), { message: /used by another process/ });
+  t.like(error, { reason: 'STORE_IN_USE' });
+  await first.close();
+  const second = open(file);
+  await second.ping(soon());
+  await second.close();
+});
+
+test('what waits for the commit is committed when the store closes', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'c.sqlite');
+  const first = open(file);
+  const writing = write(first, put('k', '1'));
+  await first.close();
+  t.true((await writing).succeeded);
+  await rejectsWith(t, write(first, put('k', '2')), 'COORDINATION_UNAVAILABLE');
+  const second = open(file);
+  t.is(text(await second.get('k', soon())), '1');
+  await second.close();
+});
+
+test('a store in memory works and is gone when it closes', async (t) => {
+  const first = open(':memory:');
+  await write(first, put('k', '1'));
+  t.is(text(await first.get('k', soon())), '1');
+  await first.close();
+  const second = open(':memory:');
+  t.is(await second.get('k', soon()), undefined);
+  await second.close();
+});

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Program } from '../../deploy/tools/program.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import {
+  type EtcdOptions,
+  openEtcdCoordination,
+} from '../../services/store/coordination/etcd/open.ts';
+import type { Coordination } from '../../services/store/coordination/port.ts';
+import { eventually } from './eventually.ts';
+import { silentLog } from './silent-log.ts';
+import { temporaryDir } from './temporary-dir.ts';
+import { createTestCa, type Identity } from './test-certificates.ts';
+
+/** A real etcd of one member on a loopback port, which asks for client certificates. */
+export type TestEtcd = {
+  readonly port: number;
+  /** `https://127.0.0.1:<port>` */
+  readonly endpoint: string;
+  /** A client certificate that it accepts. */
+  readonly tls: Identity;
+  /** A client of it; closed with it. */
+  readonly open: (options?: Partial<EtcdOptions>) => Coordination;
+  /** kill -9. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again on the same port and data. */
+  readonly restart: () => Promise<void>;
+  /** SIGSTOP: its sockets stay open, nothing answers. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+} & AsyncDisposable;
+
+const START_LIMIT_MS = 20_000;
+const CALL_TIMEOUT_MS = 2_000;
+
+/** `program` is what `needs('etcd').program('etcd')` gives. */
+export const startEtcd = async (program: Program): Promise<TestEtcd> => {
+  await using cleanup = new AsyncDisposableStack();
+  const dir = cleanup.use(temporaryDir({ inMemory: true }));
+  const ca = await createTestCa();
+  const tls = await ca.issue('runmachine-test');
+  writeIdentity(dir.path, await ca.issue('etcd'));
+  const [port, peerPort] = await freePorts();
+  const endpoint = `https://127.0.0.1:${port}`;
+
+  const run = () => spawnEtcd(program, { dir: dir.path, endpoint, peerPort });
+  let child = run();
+  cleanup.defer(() => endChild(child));
+  const clients: Coordination[] = [];
+  cleanup.defer(async () => {
+    for (const client of clients) await client.close();
+  });
+  const open = (options: Partial<EtcdOptions> = {}): Coordination => {
+    const client = openEtcdCoordination({
+      endpoints: [endpoint],
+      tls,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      callTimeoutMs: CALL_TIMEOUT_MS,
+      ...options,
+    });
+    clients.push(client);
+    return client;
+  };
+  await untilAnswering(open, child);
+
+  const owned = cleanup.move();
+  return {
+    port,
+    endpoint,
+    tls,
+    open,
+    kill: () => endChild(child),
+    restart: async () => {
+      child = run();
+      await untilAnswering(open, child);
+    },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+};
+
+const writeIdentity = (dir: string, { ca, cert, key }: Identity): void => {
+  writeFileSync(join(dir, 'ca.pem'), ca);
+  writeFileSync(join(dir, 'cert.pem'), cert);
+  writeFileSync(join(dir, 'key.pem'), key, { mode: 0o600 });
+};
+
+type Place = { readonly dir: string; readonly endpoint: string; readonly peerPort: number };
+
+const spawnEtcd = (program: Program, { dir, endpoint, peerPort }: Place): ChildProcess => {
+  const peer = `http://127.0.0.1:${peerPort}`;
+  const flags = [
+    `--name=test`,
+    `--data-dir=${join(dir, 'data')}`,
+    `--listen-client-urls=${endpoint}`,
+    `--advertise-client-urls=${endpoint}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=test=${peer}`,
+    `--trusted-ca-file=${join(dir, 'ca.pem')}`,
+    `--cert-file=${join(dir, 'cert.pem')}`,
+    `--key-file=${join(dir, 'key.pem')}`,
+    '--client-cert-auth',
+    // A short election keeps restarts quick and allows leases of one second.
+    '--heartbeat-interval=20',
+    '--election-timeout=200',
+    '--logger=zap',
+    '--log-level=error',
+  ];
+  const child = spawn(program.path, [...program.args, ...flags], {
+    // Otherwise ETCD_… of whoever runs the tests would override the flags.
+    env: { PATH: process.env.PATH, ...program.env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return child;
+};
+
+const endChild = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+};
+
+const untilAnswering = async (open: TestEtcd['open'], child: ChildProcess): Promise<void> => {
+  // Its own client: back-off after a refused connection must not slow the test's clients down.
+  const client = open();
+  await eventually(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`etcd ended with code ${child.exitCode}`);
+      await client.ping(AbortSignal.timeout(1000));
+      return true;
+    },
+    { limitMs: START_LIMIT_MS, message: 'an answer of etcd' },
+  );
+  await client.close();
+};
+
+/** Two ports that were free a moment ago; etcd cannot choose its own. */
+const freePorts = async (): Promise<readonly [number, number]> => {
+  const servers = [createServer(), createServer()] as const;
+  const ports = servers.map(async (server) => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  });
+  const [first = 0, second = 0] = await Promise.all(ports);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return [first, second];
+};
