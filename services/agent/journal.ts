@@ -1,0 +1,198 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { Random } from '../runtime/random.ts';
+import { type AssignmentVersion, compareVersions } from './domain/assignment-order.ts';
+
+/**
+ * The agent's memory: assignments that it holds, what it knows of each guest, commands that it has done, and reports
+ * that the control plane has not acknowledged. One SQLite file; every write is durable before it is acted on.
+ */
+export type HeldAssignment = AssignmentVersion & {
+  readonly uid: string;
+  readonly digest: Uint8Array;
+  /** The serialised runmachine.agent.v1.Assignment. */
+  readonly bytes: Uint8Array;
+};
+
+export type GuestRecord = {
+  readonly bootCount: number;
+  readonly bootGeneration: bigint;
+  readonly guestOff: boolean;
+  /** SHA-256 of the token of the last boot, in hexadecimal; empty once it was used or never given. */
+  readonly tokenHash: string;
+  /** Milliseconds since 1970; 0: not yet. */
+  readonly startedAtMs: number;
+  readonly kernelAtMs: number;
+  readonly phoneHomeAtMs: number;
+  readonly readyAtMs: number;
+  readonly bootId: string;
+  readonly kernelRelease: string;
+  readonly hostname: string;
+};
+
+export const NEW_GUEST: GuestRecord = {
+  bootCount: 0,
+  bootGeneration: 0n,
+  guestOff: false,
+  tokenHash: '',
+  startedAtMs: 0,
+  kernelAtMs: 0,
+  phoneHomeAtMs: 0,
+  readyAtMs: 0,
+  bootId: '',
+  kernelRelease: '',
+  hostname: '',
+};
+
+export type Report = { readonly sequence: bigint; readonly bytes: Uint8Array };
+
+export type Journal = {
+  readonly journalId: string;
+  readonly held: () => readonly HeldAssignment[];
+  /** False when an equal or newer version is held. */
+  readonly hold: (assignment: HeldAssignment) => boolean;
+  readonly forget: (uid: string) => void;
+  readonly guest: (uid: string) => GuestRecord;
+  readonly saveGuest: (uid: string, record: GuestRecord) => void;
+  /** Adds a report; with `replaces`, unsent-acknowledged older ones of that key are dropped. */
+  readonly report: (make: (sequence: bigint) => Uint8Array, replaces?: string) => bigint;
+  readonly reportsAfter: (sequence: bigint, limit: number) => readonly Report[];
+  readonly acknowledge: (sequence: bigint) => void;
+  readonly lastSequence: () => bigint;
+  /** True the first time a command id is seen. */
+  readonly beginCommand: (id: string) => boolean;
+  readonly close: () => void;
+};
+
+/** Reports kept for an outage; beyond it the oldest go, because a full disk would stop the guests. */
+const REPORTS_MAX = 50_000;
+const COMMANDS_MAX = 1_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS assignment (
+    uid TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, generation INTEGER NOT NULL,
+    digest BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS guest (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS report (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, replaces TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS report_replaces ON report (replaces);
+  CREATE TABLE IF NOT EXISTS command (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
+`;
+
+export const openJournal = (file: string, random: Random): Journal => {
+  const db = new DatabaseSync(file);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
+  db.exec(SCHEMA);
+  const journalId = ensureMeta(db, 'journal_id', () => random.requestId());
+  return {
+    journalId,
+    ...assignmentsOf(db),
+    ...guestsOf(db),
+    ...reportsOf(db),
+    beginCommand: (id) => beginCommand(db, id),
+    close: () => db.close(),
+  };
+};
+
+const ensureMeta = (db: DatabaseSync, key: string, make: () => string): string => {
+  db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING').run(key, make());
+  return String(db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.value);
+};
+
+const bytesOf = (value: unknown): Uint8Array =>
+  value instanceof Uint8Array ? value : new Uint8Array();
+
+const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'hold' | 'forget'> => {
+  const all = db.prepare('SELECT * FROM assignment ORDER BY uid');
+  all.setReadBigInts(true);
+  const one = db.prepare('SELECT incarnation, generation FROM assignment WHERE uid = ?');
+  one.setReadBigInts(true);
+  const put = db.prepare('INSERT OR REPLACE INTO assignment VALUES (?, ?, ?, ?, ?)');
+  const remove = db.prepare('DELETE FROM assignment WHERE uid = ?');
+  return {
+    held: () =>
+      all.all().map((row) => ({
+        uid: String(row.uid),
+        incarnation: BigInt(Number(row.incarnation)),
+        generation: BigInt(Number(row.generation)),
+        digest: bytesOf(row.digest),
+        bytes: bytesOf(row.bytes),
+      })),
+    hold: (next) => {
+      const row = one.get(next.uid);
+      const present = row && {
+        incarnation: BigInt(Number(row.incarnation)),
+        generation: BigInt(Number(row.generation)),
+      };
+      if (present && compareVersions(next, present) <= 0) return false;
+      put.run(next.uid, next.incarnation, next.generation, next.digest, next.bytes);
+      return true;
+    },
+    forget: (uid) => {
+      remove.run(uid);
+    },
+  };
+};
+
+const guestsOf = (db: DatabaseSync): Pick<Journal, 'guest' | 'saveGuest'> => {
+  const get = db.prepare('SELECT record FROM guest WHERE uid = ?');
+  const put = db.prepare('INSERT OR REPLACE INTO guest VALUES (?, ?)');
+  return {
+    guest: (uid) => {
+      const row = get.get(uid);
+      if (!row) return NEW_GUEST;
+      const parsed: GuestRecord & { bootGeneration: string } = JSON.parse(String(row.record));
+      return { ...parsed, bootGeneration: BigInt(parsed.bootGeneration) };
+    },
+    saveGuest: (uid, record) => {
+      put.run(uid, JSON.stringify({ ...record, bootGeneration: String(record.bootGeneration) }));
+    },
+  };
+};
+
+type Reports = Pick<Journal, 'report' | 'reportsAfter' | 'acknowledge' | 'lastSequence'>;
+
+const reportsOf = (db: DatabaseSync): Reports => {
+  const reserve = db.prepare("INSERT INTO report (replaces, bytes) VALUES (?, x'')");
+  const fill = db.prepare('UPDATE report SET bytes = ? WHERE sequence = ?');
+  const supersede = db.prepare('DELETE FROM report WHERE replaces = ? AND sequence < ?');
+  const after = db.prepare(
+    "SELECT sequence, bytes FROM report WHERE sequence > ? AND bytes <> x'' ORDER BY sequence LIMIT ?",
+  );
+  const acknowledge = db.prepare('DELETE FROM report WHERE sequence <= ?');
+  const last = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'report'");
+  return {
+    report: (make, replaces = '') => {
+      db.exec('BEGIN IMMEDIATE');
+      try {
+        const sequence = BigInt(reserve.run(replaces).lastInsertRowid);
+        fill.run(make(sequence), sequence);
+        if (replaces !== '') supersede.run(replaces, sequence);
+        acknowledge.run(sequence - BigInt(REPORTS_MAX));
+        db.exec('COMMIT');
+        return sequence;
+      } catch (error) {
+        db.exec('ROLLBACK');
+        throw error;
+      }
+    },
+    reportsAfter: (sequence, limit) =>
+      after
+        .all(sequence, limit)
+        .map((row) => ({ sequence: BigInt(Number(row.sequence)), bytes: bytesOf(row.bytes) })),
+    acknowledge: (sequence) => {
+      acknowledge.run(sequence);
+    },
+    lastSequence: () => BigInt(Number(last.get()?.seq ?? 0)),
+  };
+};
+
+const beginCommand = (db: DatabaseSync, id: string): boolean => {
+  const added = db.prepare('INSERT INTO command (id) VALUES (?) ON CONFLICT DO NOTHING').run(id);
+  if (added.changes === 0) return false;
+  db.prepare('DELETE FROM command WHERE number <= ?').run(
+    BigInt(added.lastInsertRowid) - BigInt(COMMANDS_MAX),
+  );
+  return true;
+};
