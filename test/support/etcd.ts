@@ -27,8 +27,8 @@ export type TestEtcd = {
   readonly open: (options?: Partial<EtcdOptions>) => Coordination;
   /** kill -9. */
   readonly kill: () => Promise<void>;
-  /** Starts it again on the same port and data. */
-  readonly restart: () => Promise<void>;
+  /** Starts it again on the same port and data; the options are for the client that waits for it. */
+  readonly restart: (options?: Partial<EtcdOptions>) => Promise<void>;
   /** SIGSTOP: its sockets stay open, nothing answers. */
   readonly freeze: () => void;
   readonly thaw: () => void;
@@ -76,9 +76,9 @@ export const startEtcd = async (program: Program): Promise<TestEtcd> => {
     tls,
     open,
     kill: () => endChild(child),
-    restart: async () => {
+    restart: async (options) => {
       child = run();
-      await untilAnswering(open, child);
+      await untilAnswering(() => open(options), child);
     },
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),

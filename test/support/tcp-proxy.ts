@@ -10,7 +10,7 @@ export type TcpProxy = {
   readonly cut: () => void;
 } & AsyncDisposable;
 
-export const startTcpProxy = async (targetPort: number): Promise<TcpProxy> => {
+export const startTcpProxy = async (targetPort: number, host = '127.0.0.1'): Promise<TcpProxy> => {
   const sockets = new Set<Socket>();
   let swallowing = false;
   const track = (socket: Socket): void => {
@@ -29,7 +29,7 @@ export const startTcpProxy = async (targetPort: number): Promise<TcpProxy> => {
     downstream.on('close', () => upstream.destroy());
     upstream.on('close', () => downstream.destroy());
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
@@ -45,7 +45,7 @@ export const startTcpProxy = async (targetPort: number): Promise<TcpProxy> => {
     cut,
     [Symbol.asyncDispose]: async () => {
       cut();
-      await new Promise((done) => server.close(done));
+      if (server.listening) await new Promise((done) => server.close(done));
     },
   };
 };

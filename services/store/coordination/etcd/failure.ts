@@ -8,6 +8,10 @@ import { compacted, coordinationUnavailable, futureRevision, outcomeUnknown } fr
  */
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What etcd says of a token it has forgotten, and what we make of it for etcd3. */
+export const TOKEN_REFUSED = 'etcdserver: invalid auth token';
+export const TOKEN_EXPIRED = 'etcdserver: token is unknown';
+
 /**
  * grpc-js gave up before a connection took the call, or etcd refused before it proposed the
  * change to the cluster. Everything that is not on this list may have been applied.
@@ -18,7 +22,8 @@ const NEVER_APPLIED = [
   'UNAVAILABLE: Channel closed before call started',
   'Waiting for LB pick',
   'etcdserver: too many requests',
-  'etcdserver: invalid auth token',
+  TOKEN_REFUSED,
+  TOKEN_EXPIRED,
 ];
 
 export const wasNeverApplied = (error: unknown): boolean =>
@@ -26,7 +31,9 @@ export const wasNeverApplied = (error: unknown): boolean =>
 
 /** etcd forgets tokens after five idle minutes, and all of them when a user or role changes. */
 export const needsNewToken = (error: unknown): boolean =>
-  /invalid auth token|revision of auth store is old/.test(textOf(error));
+  [TOKEN_REFUSED, TOKEN_EXPIRED, 'revision of auth store is old'].some((text) =>
+    textOf(error).includes(text),
+  );
 
 export const isLeaseGone = (error: unknown): boolean =>
   error instanceof EtcdLeaseInvalidError || textOf(error).includes('requested lease not found');

@@ -1,19 +1,25 @@
-import {
-  type CallOptions,
-  InterceptingCall,
-  type Interceptor,
-  RequesterBuilder,
-} from '@grpc/grpc-js';
+import { type CallOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../../../runtime/clock.ts';
 import { abortable } from '../waiting.ts';
 import { channelOptions, type Tls } from './channel.ts';
-import { isAnswer, needsNewToken, wasNeverApplied } from './failure.ts';
+import {
+  isAnswer,
+  needsNewToken,
+  TOKEN_EXPIRED,
+  TOKEN_REFUSED,
+  wasNeverApplied,
+} from './failure.ts';
 
 export type User = { readonly name: string; readonly password: string };
 
 /** One member of the cluster and the options a call on it must have. */
-export type Member = { readonly client: Etcd3; readonly options: CallOptions };
+export type Member = {
+  readonly client: Etcd3;
+  readonly options: CallOptions;
+  /** Of the user; absent where there is none. */
+  readonly token?: string;
+};
 export type Ask<T> = (member: Member) => Promise<T>;
 
 export type Members = {
@@ -23,8 +29,8 @@ export type Members = {
   readonly askOnce: <T>(signal: AbortSignal, ask: Ask<T>) => Promise<T>;
   /** The member to open a stream on; its options have no deadline. */
   readonly forStream: (signal: AbortSignal) => Promise<Member>;
-  /** Told that a stream on the current member broke: the next one is tried first from now on. */
-  readonly avoid: (member: Member) => void;
+  /** Told how a stream on a member broke: the next one is tried first from now on. */
+  readonly avoid: (member: Member, error: unknown) => void;
   readonly close: () => void;
 };
 
@@ -58,14 +64,14 @@ export const openMembers = (options: MembersOptions): Members => {
   /** One call on one member, with a token where there is a user, which is renewed once. */
   const callOn = async <T>(client: Etcd3, ms: number, ask: Ask<T>): Promise<T> => {
     const deadline = deadlineIn(ms);
-    const attempt = async () =>
-      ask({ client, options: { deadline, ...(await session.optionsFor(client, deadline)) } });
+    const member = await session.memberFor(client, deadline);
     try {
-      return await attempt();
+      return await ask({ ...member, options: { ...member.options, deadline } });
     } catch (error) {
       if (!needsNewToken(error)) throw error;
-      session.forget();
-      return attempt();
+      session.forget(member.token);
+      const renewed = await session.memberFor(client, deadline);
+      return ask({ ...renewed, options: { ...renewed.options, deadline } });
     }
   };
 
@@ -93,16 +99,14 @@ export const openMembers = (options: MembersOptions): Members => {
     ask: (signal, ask) => askInTurn(signal, ask, () => true),
     askOnce: (signal, ask) => askInTurn(signal, ask, wasNeverApplied),
     forStream: async (signal) => {
-      const client = clientAt(0);
-      const ready = session.optionsFor(client, deadlineIn(callTimeoutMs));
-      const { interceptors = [] } = await abortable(ready, signal);
-      return {
-        client,
-        options: { interceptors: [...interceptors, withMetadata('hasleader', 'true')] },
-      };
+      const ready = session.memberFor(clientAt(0), deadlineIn(callTimeoutMs));
+      const member = await abortable(ready, signal);
+      const { interceptors = [] } = member.options;
+      return { ...member, options: { interceptors: [...interceptors, withLeader] } };
     },
-    avoid: ({ client }) => {
+    avoid: ({ client, token }, error) => {
       if (clientAt(0) === client) first += 1;
+      if (needsNewToken(error)) session.forget(token);
     },
     close: () => {
       for (const client of clients) client.close();
@@ -112,38 +116,56 @@ export const openMembers = (options: MembersOptions): Members => {
 
 /** The token of the user, fetched through our own channels; etcd3's would have no deadline. */
 const openSession = ({ user }: MembersOptions) => {
-  let token: Promise<string> | undefined;
-  const fetchToken = async (client: Etcd3, deadline: Date, { name, password }: User) =>
-    (await client.auth.authenticate({ name, password }, { deadline })).token;
+  // Callers that come together share one fetch; `known` is what the last one brought.
+  let fetching: Promise<string> | undefined;
+  let known: string | undefined;
+  const fetchToken = async (client: Etcd3, deadline: Date, { name, password }: User) => {
+    try {
+      known = (await client.auth.authenticate({ name, password }, { deadline })).token;
+      return known;
+    } finally {
+      fetching = undefined;
+    }
+  };
   return {
-    optionsFor: async (client: Etcd3, deadline: Date): Promise<CallOptions> => {
-      if (user === undefined) return {};
-      token ??= fetchToken(client, deadline, user);
-      try {
-        return { interceptors: [withMetadata('token', await token)] };
-      } catch (error) {
-        token = undefined;
-        throw error;
-      }
+    memberFor: async (client: Etcd3, deadline: Date): Promise<Member> => {
+      if (user === undefined) return { client, options: {} };
+      if (known === undefined) fetching ??= fetchToken(client, deadline, user);
+      const token = known ?? (await fetching) ?? '';
+      return { client, options: { interceptors: [withToken(token)] }, token };
     },
-    forget: (): void => {
-      token = undefined;
+    /** Forgets the token, unless another caller has already brought a new one. */
+    forget: (token: string | undefined): void => {
+      if (known === token) known = undefined;
     },
   };
 };
 
-const withMetadata =
-  (name: string, value: string): Interceptor =>
+/** Has a member that has lost its cluster end the stream instead of keeping it silent. */
+const withLeader: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start: (metadata, listener, next) => {
+      metadata.set('hasleader', 'true');
+      next(metadata, listener);
+    },
+  });
+
+/**
+ * etcd3 repeats a call whose token is refused, without end and with the same options; so it must
+ * not recognise the refusal. `callOn` repeats it once, with a new token.
+ */
+const withToken =
+  (token: string): Interceptor =>
   (options, nextCall) =>
-    new InterceptingCall(
-      nextCall(options),
-      new RequesterBuilder()
-        .withStart((metadata, listener, next) => {
-          metadata.set(name, value);
-          next(metadata, listener);
-        })
-        .build(),
-    );
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, _listener, next) => {
+        metadata.set('token', token);
+        next(metadata, {
+          onReceiveStatus: (status, pass) =>
+            pass({ ...status, details: status.details.replace(TOKEN_REFUSED, TOKEN_EXPIRED) }),
+        });
+      },
+    });
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 

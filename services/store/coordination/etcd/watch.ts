@@ -74,7 +74,7 @@ async function* watchOnce(deps: WatchDeps, options: WatchOptions): AsyncGenerato
     yield* readBatches(deps, options, stream);
     throw coordinationUnavailable('etcd ended the watch stream');
   } catch (error) {
-    members.avoid(member);
+    members.avoid(member, error);
     throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
