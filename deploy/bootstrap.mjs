@@ -1,9 +1,11 @@
 /**
- * Runs before every npm script: brings node_modules (and with it the Node that everything else runs on) when it is
- * missing or older than package-lock.json. Plain JavaScript that even Node 12 can read, because it must be able to
- * say that a Node is too old; no `?.`, no `??`, no top-level await.
+ * Runs before every npm script: brings node_modules (and with it the Node that everything else runs
+ * on) when it is missing or older than package-lock.json. Plain JavaScript that even Node 12 can
+ * read, because it must be able to say that a Node is too old; no `?.`, no `??`, no top-level
+ * await.
  *
- * The script that npm runs next is a new shell with node_modules/.bin first in PATH, so `node` is then ours.
+ * The script that npm runs next is a new shell with node_modules/.bin first in PATH, so `node` is
+ * then ours.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -119,7 +121,8 @@ const install = async () => {
 const runNpm = () => {
   const script = process.env.npm_execpath || '';
   const isNpm = /^npm/.test(path.basename(script)) && fs.existsSync(script);
-  // Install scripts are not needed, and they would run under a Node.js that may still lack a library.
+  // Install scripts are not needed, and they would run under a Node.js that may still lack a
+  // library.
   const options = [
     ...['ci', '--ignore-scripts', '--include=dev'],
     ...['--loglevel=error', '--no-audit', '--no-fund'],
@@ -212,7 +215,9 @@ const withLock = async (work) => {
   unlock();
 };
 
-/** A folder with its content appears at once by renaming; onto a folder that is not empty it fails. */
+/**
+ * A folder with its content appears at once by renaming; onto a folder that is not empty it fails.
+ */
 const tryLock = () => {
   const own = `${lockDir}.${process.pid}`;
   try {

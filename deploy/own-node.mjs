@@ -1,8 +1,8 @@
 /**
- * Makes the Node.js among our packages run where the system lacks one library that it needs: minimal Debian and
- * Ubuntu come without libatomic. The library is taken from the distribution's own package, unpacked beside the
- * packages, and node_modules/.bin/node becomes a script that names it. Nothing is installed. Plain JavaScript for
- * the same reason as bootstrap.mjs.
+ * Makes the Node.js among our packages run where the system lacks one library that it needs:
+ * minimal Debian and Ubuntu come without libatomic. The library is taken from the distribution's
+ * own package, unpacked beside the packages, and node_modules/.bin/node becomes a script that names
+ * it. Nothing is installed. Plain JavaScript for the same reason as bootstrap.mjs.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -23,8 +23,9 @@ export const ownNodeState = (ownNode) => {
 };
 
 /**
- * npm 9 leaves node_modules/.bin/node out: it removes the links of the builds for other platforms, which have the
- * same name, after it has made ours (https://github.com/npm/cli, arborist's rebuild and its trash list).
+ * npm 9 leaves node_modules/.bin/node out: it removes the links of the builds for other platforms,
+ * which have the same name, after it has made ours (https://github.com/npm/cli, arborist's rebuild
+ * and its trash list).
  */
 export const linkOwnNode = (nodeModules) => {
   const link = path.join(nodeModules, '.bin', 'node');
@@ -55,7 +56,10 @@ export const bringLibatomic = (nodeModules) => {
   }
 };
 
-/** Tries the system's package lists, then lists of our own, as those may be missing or older than the mirror. */
+/**
+ * Tries the system's package lists, then lists of our own, as those may be missing or older than
+ * the mirror.
+ */
 const download = (work) => {
   const own = ['lists/partial', 'cache/archives/partial', 'deb', 'tree'];
   for (const folder of own) fs.mkdirSync(path.join(work, folder), { recursive: true });

@@ -17,8 +17,8 @@ export { slot } from './slot.ts';
  *     const test = need.test;
  *     test('…', async (t) => { spawn(need.program('etcd').path, …) });
  *
- * test/run.ts fetches what is named here before AVA starts, so that parallel files do not race for it. Without
- * it, `node test/run.ts --prepare etcd` does the same.
+ * test/run.ts fetches what is named here before AVA starts, so that parallel files do not race for
+ * it. Without it, `node test/run.ts --prepare etcd` does the same.
  */
 export type Need = ToolName | 'apt';
 
@@ -54,7 +54,9 @@ const isHere = (name: Need, toolsDir: string): boolean => {
   return isInPath('apt-get') && isInPath('dpkg') && process.env.RUNM_TEST_APT !== 'unreachable';
 };
 
-/** Every test is skipped and hooks do nothing. With RUNM_REQUIRE=all one test says so by failing. */
+/**
+ * Every test is skipped and hooks do nothing. With RUNM_REQUIRE=all one test says so by failing.
+ */
 const notRunning = (missing: string): TestFn => {
   if (process.env.RUNM_REQUIRE === 'all') {
     ava(`this machine has what the file ${missing}`, (t) => {

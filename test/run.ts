@@ -12,8 +12,9 @@ import { type Prepared, prepare } from './runner/prepare.ts';
 import { testToolsDir } from './tools-dir.ts';
 
 /**
- * `npm test`: checks, then what the tests need from the machine, then AVA, then one summary whose last line is
- * `N passed, N failed, N skipped` (each check counts as one). Exit 0 only when nothing failed.
+ * `npm test`: checks, then what the tests need from the machine, then AVA, then one summary whose
+ * last line is `N passed, N failed, N skipped` (each check counts as one). Exit 0 only when nothing
+ * failed.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const clock = systemClock;

@@ -2,15 +2,19 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
-/** Where test runs keep unpacked programs: RUNM_TOOLS_DIR, else a folder of this user's under the temporary one. */
+/**
+ * Where test runs keep unpacked programs: RUNM_TOOLS_DIR, else a folder of this user's under the
+ * temporary one.
+ */
 export const testToolsDir = (): string => {
   const chosen = process.env.RUNM_TOOLS_DIR;
   return chosen === undefined || chosen === '' ? ownTemporaryDir('runm-test-tools') : chosen;
 };
 
 /**
- * A folder with a fixed name under the world-writable temporary folder; refuses one that somebody else made.
- * It is open to all for reading because a database must run as another user when the tests run as root.
+ * A folder with a fixed name under the world-writable temporary folder; refuses one that somebody
+ * else made. It is open to all for reading because a database must run as another user when the
+ * tests run as root.
  */
 export const ownTemporaryDir = (name: string): string => {
   const { uid } = userInfo();

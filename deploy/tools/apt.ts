@@ -8,8 +8,9 @@ import { archiveName, type Package, parseStanzas } from './deb-control.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
 /**
- * apt-get and apt-cache as an ordinary user: package lists, caches and settings in folders of our own, the
- * system's sources, keys and proxies. Nothing is installed and none of the system's hooks run.
+ * apt-get and apt-cache as an ordinary user: package lists, caches and settings in folders of our
+ * own, the system's sources, keys and proxies. Nothing is installed and none of the system's hooks
+ * run.
  */
 export type Apt = {
   /** Makes sure that there are package lists; `fresh` downloads them even if some exist. */
@@ -104,7 +105,10 @@ const DEPENDS_OPTIONS = [
   ...['--no-replaces', '--no-enhances'],
 ];
 
-/** Package names in the output of `apt-cache depends --recurse`; virtual ones stand in <> and are left out. */
+/**
+ * Package names in the output of `apt-cache depends --recurse`; virtual ones stand in <> and are
+ * left out.
+ */
 export const namesInDepends = (text: string): string[] => {
   const names = new Set<string>();
   for (const line of text.split('\n')) {
@@ -115,8 +119,8 @@ export const namesInDepends = (text: string): string[] => {
 };
 
 /**
- * The file that APT_CONFIG names is read first, so it can turn the system's configuration files off; of these
- * only what concerns downloading (proxies, certificates) is kept.
+ * The file that APT_CONFIG names is read first, so it can turn the system's configuration files
+ * off; of these only what concerns downloading (proxies, certificates) is kept.
  */
 const ownConfig = async (dir: string, signal: AbortSignal | undefined): Promise<string> => {
   const dump = await runCommand('apt-config', ['dump'], {
@@ -139,7 +143,10 @@ const ownConfig = async (dir: string, signal: AbortSignal | undefined): Promise<
   ].join('\n');
 };
 
-/** The lines of `apt-config dump` to carry over. Index targets and languages would only add downloads. */
+/**
+ * The lines of `apt-config dump` to carry over. Index targets and languages would only add
+ * downloads.
+ */
 export const keptSettings = (dump: string): string[] =>
   dump
     .split('\n')

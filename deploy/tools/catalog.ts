@@ -1,6 +1,6 @@
 /**
- * The system programs we use, with the names that distributions give them. Nothing else in the repository
- * knows a package name.
+ * The system programs we use, with the names that distributions give them. Nothing else in the
+ * repository knows a package name.
  */
 export type ToolName =
   | 'qemu'
@@ -13,12 +13,17 @@ export type ToolName =
   | 'chromium'
   | 'python3-grpcio';
 
-/** What can be run; a tool may bring several. `kernel` is a directory with boot/ and lib/modules/. */
+/**
+ * What can be run; a tool may bring several. `kernel` is a directory with boot/ and lib/modules/.
+ */
 export type ProgramName = ToolName | 'initdb' | 'pg_ctl';
 
 export type Tool = {
   readonly purpose: string;
-  /** Debian and Ubuntu names in order of preference; each inner list is one package with its stand-ins. */
+  /**
+   * Debian and Ubuntu names in order of preference; each inner list is one package with its
+   * stand-ins.
+   */
   readonly packages: readonly (readonly string[])[];
   /** Names for other package managers, for the command that people are told to type. */
   readonly elsewhere: { readonly dnf: string; readonly pacman: string; readonly brew: string };

@@ -22,7 +22,10 @@ export type Dependency = {
   readonly constraint?: { readonly relation: VersionRelation; readonly version: string };
 };
 
-/** Reads deb822 text (stanzas parted by blank lines). Stanzas without a name and version are left out. */
+/**
+ * Reads deb822 text (stanzas parted by blank lines). Stanzas without a name and version are left
+ * out.
+ */
 export const parseStanzas = (text: string): Package[] =>
   text
     .split(/\n\s*\n/)

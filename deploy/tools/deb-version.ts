@@ -1,6 +1,6 @@
 /**
- * Compares Debian package versions by the rules of deb-version(7): epoch, then upstream version, then
- * revision; `~` sorts before everything, letters before other signs, digits as numbers.
+ * Compares Debian package versions by the rules of deb-version(7): epoch, then upstream version,
+ * then revision; `~` sorts before everything, letters before other signs, digits as numbers.
  */
 export const compareDebVersions = (a: string, b: string): number => {
   const left = split(a);

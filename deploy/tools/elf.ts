@@ -4,8 +4,8 @@ const PT_INTERP = 3;
 const HEADER_BYTES = 4096;
 
 /**
- * Whether a 64-bit ELF program is statically linked, so that it runs in an initramfs that has no libraries.
- * False for anything that is not a readable 64-bit ELF file.
+ * Whether a 64-bit ELF program is statically linked, so that it runs in an initramfs that has no
+ * libraries. False for anything that is not a readable 64-bit ELF file.
  */
 export const isStaticElf = (path: string): boolean => {
   try {
@@ -22,7 +22,10 @@ export const isStaticElf = (path: string): boolean => {
   }
 };
 
-/** Layout: https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.pheader.html; our hosts are little-endian. */
+/**
+ * Layout: https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.pheader.html; our hosts are
+ * little-endian.
+ */
 export const isStaticHeader = (head: Buffer): boolean => {
   const is64BitElf = head.length >= 64 && head.readUInt32BE(0) === 0x7f454c46 && head[4] === 2;
   if (!is64BitElf) return false;

@@ -49,10 +49,10 @@ const LOCK_LIMIT_MS = 1_800_000;
 const SPACE_FACTOR = 5;
 
 /**
- * Brings the wanted programs: those that are installed are used, the rest is downloaded from the system's
- * package mirror as an ordinary user and unpacked below `toolsDir`. Expected failures (no network, unknown
- * package, full disk) are results, not exceptions; only `signal` and file system errors throw. May be repeated
- * after it was killed at any point, and by several processes at once.
+ * Brings the wanted programs: those that are installed are used, the rest is downloaded from the
+ * system's package mirror as an ordinary user and unpacked below `toolsDir`. Expected failures (no
+ * network, unknown package, full disk) are results, not exceptions; only `signal` and file system
+ * errors throw. May be repeated after it was killed at any point, and by several processes at once.
  */
 export const fetchTools = async (
   options: FetchOptions,

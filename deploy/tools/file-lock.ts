@@ -2,9 +2,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
 
 /**
- * A lock between processes (and between worker threads of one) that the kernel takes back when its holder
- * dies: an exclusive transaction on an empty SQLite file. A file with a pid in it cannot do that for worker
- * threads, which share one pid.
+ * A lock between processes (and between worker threads of one) that the kernel takes back when its
+ * holder dies: an exclusive transaction on an empty SQLite file. A file with a pid in it cannot do
+ * that for worker threads, which share one pid.
  */
 export type HeldLock = Disposable & { readonly release: () => void };
 

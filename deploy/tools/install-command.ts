@@ -2,7 +2,10 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { hostArchitecture, type ToolName, toolCatalog } from './catalog.ts';
 
-/** The command that people type to have these tools from their system, or a sentence where there is none. */
+/**
+ * The command that people type to have these tools from their system, or a sentence where there is
+ * none.
+ */
 export const installCommand = (
   wanted: readonly ToolName[],
   has: (program: string) => boolean = isInPath,

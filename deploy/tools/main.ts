@@ -3,8 +3,8 @@ import { isToolName, TOOL_NAMES } from './catalog.ts';
 import { fetchTools } from './fetch.ts';
 
 /**
- * `node deploy/tools/main.ts [--dir <folder>] [--install-system] <tool>…`: brings system programs and prints
- * how each is started. Exit 1 when one is missing, 2 for wrong arguments.
+ * `node deploy/tools/main.ts [--dir <folder>] [--install-system] <tool>…`: brings system programs
+ * and prints how each is started. Exit 1 when one is missing, 2 for wrong arguments.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

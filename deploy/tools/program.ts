@@ -12,15 +12,19 @@ import {
 import { isStaticElf } from './elf.ts';
 
 /**
- * A program as it must be started: `spawn(path, [...args, ...yours], { env: { ...process.env, ...env } })`.
- * For `kernel`, `path` is a directory that holds boot/ and lib/modules/ (see `findKernel`).
+ * A program as it must be started: `spawn(path, [...args, ...yours], { env: { ...process.env,
+ * ...env } })`. For `kernel`, `path` is a directory that holds boot/ and lib/modules/ (see
+ * `findKernel`).
  */
 export type Program = {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly source: 'system' | 'unpacked';
-  /** Set where the program refuses to run as root and we are root: pass both to spawn and own its files so. */
+  /**
+   * Set where the program refuses to run as root and we are root: pass both to spawn and own its
+   * files so.
+   */
   readonly runAs?: { readonly uid: number; readonly gid: number };
 };
 
@@ -31,8 +35,8 @@ const NOBODY = 65_534;
 const HOMEBREW = ['/opt/homebrew/bin', '/opt/homebrew/opt/postgresql/bin'];
 
 /**
- * Finds a program in PATH and the well-known places, else in the unpacked tree under `toolsDir`; undefined
- * when it is in neither. Reads the file system only: nothing is started.
+ * Finds a program in PATH and the well-known places, else in the unpacked tree under `toolsDir`;
+ * undefined when it is in neither. Reads the file system only: nothing is started.
  */
 export const findProgram = (name: ProgramName, toolsDir?: string): Program | undefined =>
   findOnSystem(name) ?? (toolsDir === undefined ? undefined : findUnpacked(name, toolsDir));
@@ -60,7 +64,8 @@ const findOnSystem = (name: ProgramName): Program | undefined => {
     ...runAsOf(name),
   });
   if (name === 'kernel') {
-    // A generic kernel boots three times slower in an emulated machine, so only a cloud kernel counts.
+    // A generic kernel boots three times slower in an emulated machine, so only a cloud kernel
+    // counts.
     const kernel = findKernel('/', /cloud|kvm/);
     return kernel === undefined ? undefined : found('/');
   }
@@ -91,7 +96,8 @@ const findInTree = (name: ProgramName, toolsDir: string): Program | undefined =>
     ...['usr/bin', 'bin', 'usr/sbin', 'sbin', 'usr/lib/chromium'].map((one) => join(root, one)),
     ...postgresFolders(join(root, 'usr/lib/postgresql')),
   ];
-  // Debian's chromium in usr/bin is a script with absolute paths; the program itself lies in usr/lib.
+  // Debian's chromium in usr/bin is a script with absolute paths; the program itself lies in
+  // usr/lib.
   const path = search(binaryOf(name), name === 'chromium' ? folders.toReversed() : folders);
   if (path === undefined) return undefined;
   if (name !== 'qemu') return { path, args: [], env, source: 'unpacked' };
@@ -109,7 +115,10 @@ const runAsOf = (name: ProgramName): Pick<Program, 'runAs'> => {
   return { runAs: { uid: uid ?? NOBODY, gid: gid ?? NOBODY } };
 };
 
-/** The modules belong to the distribution's own interpreter; another python3 in PATH cannot load them. */
+/**
+ * The modules belong to the distribution's own interpreter; another python3 in PATH cannot load
+ * them.
+ */
 const unpackedPython = (root: string, env: Program['env']): Program | undefined => {
   const PYTHONPATH = join(root, 'usr/lib/python3/dist-packages');
   if (isExecutable(SYSTEM_PYTHON)) {
@@ -159,7 +168,9 @@ export type Kernel = {
   readonly modulesDir: string;
 };
 
-/** The newest readable kernel of a tree (`Program.path` of `kernel`) that has its modules beside it. */
+/**
+ * The newest readable kernel of a tree (`Program.path` of `kernel`) that has its modules beside it.
+ */
 export const findKernel = (root: string, only?: RegExp): Kernel | undefined => {
   const releases = list(join(root, 'boot'))
     .map((file) => /^vmlinuz-(.+)$/.exec(file)?.[1])

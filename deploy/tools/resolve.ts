@@ -2,9 +2,9 @@ import type { Dependency, Package } from './deb-control.ts';
 import { fulfils } from './deb-version.ts';
 
 /**
- * Works out which packages must be unpacked beside the system so that a program runs. This is not apt's
- * solver on purpose: apt would pull in maintainer-script helpers, an initramfs builder for a kernel and
- * upgrades of installed packages, none of which an unpacked tree needs.
+ * Works out which packages must be unpacked beside the system so that a program runs. This is not
+ * apt's solver on purpose: apt would pull in maintainer-script helpers, an initramfs builder for a
+ * kernel and upgrades of installed packages, none of which an unpacked tree needs.
  */
 
 /** Candidates by name: what `apt-cache show --no-all-versions` answered. */
@@ -33,7 +33,9 @@ const NEVER_UNPACKED = new Set([
   ...['x11-common', 'snapd', 'install-info'],
 ]);
 
-/** The packages to unpack for one tool, dependencies included; empty when all of it is installed. */
+/**
+ * The packages to unpack for one tool, dependencies included; empty when all of it is installed.
+ */
 export const resolve = (input: ResolveInput): Resolution => {
   const first = input.wanted.find((name) => input.candidates.has(name));
   const root = first === undefined ? undefined : input.candidates.get(first);

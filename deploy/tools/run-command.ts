@@ -18,7 +18,10 @@ export type CommandOptions = {
 
 const OUTPUT_CHARACTERS_MAX = 64 * 1024 * 1024;
 
-/** Runs a program to its end without a shell. Answers the exit code; throws only when `signal` aborts. */
+/**
+ * Runs a program to its end without a shell. Answers the exit code; throws only when `signal`
+ * aborts.
+ */
 export const runCommand = async (
   path: string,
   args: readonly string[],

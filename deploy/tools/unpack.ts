@@ -6,9 +6,9 @@ import { runCommand } from './run-command.ts';
 const UNPACK_LIMIT_MS = 300_000;
 
 /**
- * Unpacks one Debian archive into `tree`. It is unpacked beside the tree and then moved in file by file, so a
- * program that runs from the tree never sees half a file; `stamp` is written last and says that it is all there.
- * Both may be repeated. Throws when dpkg refuses.
+ * Unpacks one Debian archive into `tree`. It is unpacked beside the tree and then moved in file by
+ * file, so a program that runs from the tree never sees half a file; `stamp` is written last and
+ * says that it is all there. Both may be repeated. Throws when dpkg refuses.
  */
 export const unpackInto = async (
   archive: string,

@@ -1,6 +1,6 @@
 /**
- * `node test/run.ts [--unit] [--prepare] [files and AVA options…]`. Naming files or AVA options runs just these,
- * without the checks.
+ * `node test/run.ts [--unit] [--prepare] [files and AVA options…]`. Naming files or AVA options
+ * runs just these, without the checks.
  */
 export type RunOptions = {
   /** Only test/unit and test/tidy.test.ts: needs no system programs. */

@@ -4,7 +4,10 @@ export type Counts = { readonly passed: number; readonly failed: number; readonl
 /** A test file that did not run, as test/needs.ts recorded it. */
 export type NotRun = { readonly file: string; readonly absent: readonly string[] };
 
-/** Adds AVA's counts and the checks'. A run that ended badly without a failed test counts as one failure. */
+/**
+ * Adds AVA's counts and the checks'. A run that ended badly without a failed test counts as one
+ * failure.
+ */
 export const countAll = (
   stats: unknown,
   {

@@ -12,7 +12,9 @@ export type Prepared = {
   readonly missing: ReadonlyMap<Need, string>;
 };
 
-/** Fetches what the tests need before they start, so that parallel test files do not race for it. */
+/**
+ * Fetches what the tests need before they start, so that parallel test files do not race for it.
+ */
 export const prepare = async (
   wanted: readonly Need[],
   { toolsDir, clock, print }: { toolsDir: string; clock: Clock; print: (line: string) => void },

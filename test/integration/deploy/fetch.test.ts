@@ -15,7 +15,10 @@ const emptyDir = (): Disposable & { readonly path: string } => {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 };
 
-/** Fetches as an ordinary user with nothing taken from the system, and prints how each tool is started. */
+/**
+ * Fetches as an ordinary user with nothing taken from the system, and prints how each tool is
+ * started.
+ */
 const SCRIPT = `
   import { fetchTools } from ${JSON.stringify(new URL('../../../deploy/tools/fetch.ts', import.meta.url).href)};
   import { findKernel } from ${JSON.stringify(new URL('../../../deploy/tools/program.ts', import.meta.url).href)};
