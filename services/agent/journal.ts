@@ -17,6 +17,8 @@ export type GuestRecord = {
   readonly bootCount: number;
   readonly bootGeneration: bigint;
   readonly guestOff: boolean;
+  /** Its end was ours, because the host stops; what is wanted did not change. */
+  readonly hostStopped: boolean;
   /** SHA-256 of the token of the last boot, in hexadecimal; empty once it was used or never given. */
   readonly tokenHash: string;
   /** Milliseconds since 1970; 0: not yet. */
@@ -33,6 +35,7 @@ export const NEW_GUEST: GuestRecord = {
   bootCount: 0,
   bootGeneration: 0n,
   guestOff: false,
+  hostStopped: false,
   tokenHash: '',
   startedAtMs: 0,
   kernelAtMs: 0,

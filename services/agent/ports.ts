@@ -17,13 +17,16 @@ export type GuestStatus = {
   readonly power: GuestPower;
   /** Number of the boot that runs or ran last, as it was given to `start`. 0: never. */
   readonly bootCount: number;
-  /** Absent: it has not ended since this process looks at it, or it runs. */
+  /** How the boot ended. Absent: it runs, or there was none. */
   readonly exit?: GuestExit;
+  /** Forwards with the host ports that were chosen; empty before the first boot. */
+  readonly forwards: readonly ForwardSpec[];
 };
 
 export type ForwardSpec = {
   readonly protocol: 'tcp' | 'udp';
   readonly hostAddress: string;
+  /** 0 in an order: chosen by the driver and kept. */
   readonly hostPort: number;
   readonly guestPort: number;
 };
@@ -109,11 +112,6 @@ export type GuestDriver = {
     uid: string,
     tailBytes: number,
   ) => Promise<{ readonly bytes: Uint8Array; readonly truncated: boolean }>;
-  /** Chooses and keeps free host ports for forwards whose hostPort is 0. */
-  readonly allocateForwards: (
-    uid: string,
-    wanted: readonly ForwardSpec[],
-  ) => Promise<readonly ForwardSpec[]>;
   /** Asks all guests to power off and forces what is left after the limit. What is wanted does not change. */
   readonly stopAll: (limitMs: number) => Promise<void>;
   /** Lets go of all guests; they go on running. */

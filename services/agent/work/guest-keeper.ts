@@ -31,7 +31,8 @@ export type GuestKeeper = {
   readonly phonedHome: (tokenHash: string, report: PhoneHome) => boolean;
   /** Uids of guests on this host that no assignment wants. */
   readonly orphans: (signal: AbortSignal) => Promise<readonly string[]>;
-  readonly stop: () => Promise<void>;
+  /** Takes no more turns. With `hostStops`, the ends that follow are ours and change nothing that is wanted. */
+  readonly stop: (options: { readonly hostStops: boolean }) => Promise<void>;
 };
 
 export type KeeperDeps = {
@@ -90,9 +91,14 @@ export const createGuestKeeper = (deps: KeeperDeps): GuestKeeper => {
       const held = new Set(deps.journal.held().map((one) => one.uid));
       return (await deps.driver.list(signal)).filter((uid) => !held.has(uid));
     },
-    stop: async () => {
+    stop: async ({ hostStops }) => {
       for (const one of volatile.values()) one.readiness?.abort();
       await turns.stop();
+      if (!hostStops) return;
+      for (const { uid } of deps.journal.held()) {
+        const record = deps.journal.guest(uid);
+        if (record.startedAtMs > 0) deps.journal.saveGuest(uid, { ...record, hostStopped: true });
+      }
     },
   };
 };
@@ -118,11 +124,11 @@ const takeTurn = async (turn: Turn): Promise<number> => {
     const status = await settleExit(turn, await deps.driver.status(uid, signal));
     const againMs = await step({ ...turn, machine, status });
     await keepReadiness(turn, machine);
-    await tell(turn, assignment, machine);
+    await tell(turn, assignment);
     return againMs;
   } catch (error) {
     signal.throwIfAborted();
-    await tell(turn, assignment, machine, problemOf(error));
+    await tell(turn, assignment, problemOf(error));
     deps.log.warn({ uid, err: error }, 'cannot bring a guest to what is wanted; trying again');
     return RETRY_MS;
   }
@@ -171,7 +177,6 @@ const step = async (
 const boot = async (turn: Turn & { machine: VirtualMachine }): Promise<void> => {
   const { deps, uid, own, machine, signal } = turn;
   const files = await bootFiles(machine, deps.artifacts, signal);
-  const forwards = await deps.driver.allocateForwards(uid, forwardSpecs(machine));
   const before = deps.journal.guest(uid);
   const bootToken = deps.random.bytes(24).toString('base64url');
   const record: GuestRecord = {
@@ -190,7 +195,7 @@ const boot = async (turn: Turn & { machine: VirtualMachine }): Promise<void> => 
       memoryBytes: Number(machine.memoryBytes),
       diskBytes: Number(machine.diskBytes),
       boot: files,
-      forwards,
+      forwards: forwardSpecs(machine),
       bootCount: record.bootCount,
       bootToken,
       phoneHomeUrl: deps.phoneHomeUrl,
@@ -214,14 +219,14 @@ const keepReadiness = async (
 ): Promise<void> => {
   const record = deps.journal.guest(uid);
   if (record.startedAtMs === 0 || record.readyAtMs > 0) return;
-  if ((await deps.driver.status(uid, signal)).power !== 'on') return;
+  const { power, forwards } = await deps.driver.status(uid, signal);
+  if (power !== 'on') return;
   if (isReadyByRecord(machine, record)) {
     deps.journal.saveGuest(uid, { ...record, readyAtMs: deps.clock.now().getTime() });
     return;
   }
   const condition = machine.readyWhen?.condition.case;
   if (own.readiness || condition === 'phoneHome') return;
-  const forwards = await deps.driver.allocateForwards(uid, forwardSpecs(machine));
   const { bootCount } = record;
   own.readiness = watchReadiness({ deps, uid, machine, forwards, bootCount, changed: wake });
 };
@@ -229,15 +234,18 @@ const keepReadiness = async (
 /** Learns why a process ended, once, and counts crashes in a row. */
 const settleExit = async (turn: Turn, status: GuestStatus): Promise<GuestStatus> => {
   const { deps, uid, own } = turn;
-  if (status.power !== 'off' || !status.exit) return status;
   const record = deps.journal.guest(uid);
+  if (status.power !== 'off' && record.hostStopped) {
+    deps.journal.saveGuest(uid, { ...record, hostStopped: false });
+  }
+  if (status.power !== 'off' || !status.exit) return status;
   if (record.startedAtMs === 0 || record.bootCount !== status.bootCount) return status;
   const ended = { ...record, startedAtMs: 0, readyAtMs: 0, tokenHash: '' };
   own.readiness?.abort();
   delete own.readiness;
   switch (status.exit.kind) {
     case 'powered_off_by_guest':
-      if (own.askedAtMs === undefined) {
+      if (own.askedAtMs === undefined && !record.hostStopped) {
         deps.journal.saveGuest(uid, { ...ended, guestOff: true });
         deps.reporter.happened({
           type: 'machine.guest_off',
@@ -286,14 +294,11 @@ const removeGuest = async (turn: Turn, assignment: Assignment): Promise<number> 
 const tell = async (
   { deps, uid, signal }: Turn,
   assignment: Assignment,
-  machine: VirtualMachine,
   problem?: GuestView['problem'],
 ): Promise<void> => {
-  const forwards = await deps.driver.allocateForwards(uid, forwardSpecs(machine)).catch(() => []);
-  const power = await deps.driver.status(uid, signal).then(
-    (status) => status.power,
-    () => 'unknown' as const,
-  );
+  const { power, forwards } = await deps.driver
+    .status(uid, signal)
+    .catch(() => ({ power: 'unknown' as const, forwards: [] }));
   deps.reporter.observe({
     uid,
     version: assignment,
