@@ -3,7 +3,7 @@
  * start the same guest by hand. The list is readable by everyone on the host and so carries no secret.
  */
 import { type GuestSpec, MEBIBYTE, type NicSpec, ROOT_DISK } from './guest-spec.ts';
-import type { PortForward } from './ports.ts';
+import type { PortForward } from './port-allocator.ts';
 
 export type Acceleration = {
   readonly accelerator: 'kvm' | 'tcg';
@@ -26,7 +26,7 @@ export type CommandLineInput = {
   readonly guest: GuestSpec;
   readonly acceleration: Acceleration;
   readonly files: GuestFiles;
-  /** In the order of the guest's nics and their forwards; see forwardsOf in ports.ts. */
+  /** In the order of the guest's nics and their forwards; see forwardsOf in port-allocator.ts. */
   readonly forwards: readonly PortForward[];
 };
 

@@ -8,13 +8,12 @@ import { join } from 'node:path';
 import { invalidArgument } from '../../../runtime/errors.ts';
 import type { GuestFiles } from './command-line.ts';
 import { assertGuestName, type GuestSpec } from './guest-spec.ts';
-import type { PortForward } from './ports.ts';
+import type { PortForward } from './port-allocator.ts';
 import type { ProcessIdentity } from './process.ts';
 
 /** Why a boot is over. */
 export type GuestExit = {
-  readonly kind:
-    /** The guest switched itself off, asked or not. */
+  readonly kind: /** The guest switched itself off, asked or not. */
     | 'powered_down'
     /** The guest asked for a reset: a new boot is wanted. */
     | 'guest_reset'
@@ -44,6 +43,8 @@ export type GuestRecord = {
   readonly launchedAt: string;
   /** Null until the kernel of this boot wrote its first line to the serial port. */
   readonly kernelLineAt: string | null;
+  /** How long the serial log was before this boot. */
+  readonly serialLogOffsetBytes: number;
   /** Of this boot; null while it lasts. */
   readonly exit: GuestExit | null;
 };

@@ -16,3 +16,11 @@ export const programEnvironment = (program: Program): Record<string, string> => 
   });
   return { ...Object.fromEntries(inherited), ...program.env };
 };
+
+/** The part of a pino logger that the driver uses. */
+export type DriverLog = {
+  readonly debug: (data: object, message: string) => void;
+  readonly info: (data: object, message: string) => void;
+  readonly warn: (data: object, message: string) => void;
+  readonly error: (data: object, message: string) => void;
+};

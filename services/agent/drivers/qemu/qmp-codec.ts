@@ -65,22 +65,22 @@ const parseMessage = (line: string): QmpMessage => {
     throw invalidArgument('QMP_MALFORMED', 'QMP line is not JSON', { cause });
   }
   const message = asRecord(parsed);
-  const id = typeof message['id'] === 'number' ? message['id'] : null;
+  const id = typeof message.id === 'number' ? message.id : null;
   if ('QMP' in message) {
-    return { kind: 'greeting', version: versionOf(asRecord(message['QMP'])) };
+    return { kind: 'greeting', version: versionOf(asRecord(message.QMP)) };
   }
-  if ('return' in message) return { kind: 'return', id, value: message['return'] };
+  if ('return' in message) return { kind: 'return', id, value: message.return };
   if ('error' in message) {
-    const { class: errorClass, desc } = asRecord(message['error']);
+    const { class: errorClass, desc } = asRecord(message.error);
     return { kind: 'error', id, errorClass: String(errorClass), description: String(desc) };
   }
-  if (typeof message['event'] === 'string') {
-    return { kind: 'event', name: message['event'], data: asRecord(message['data']) };
+  if (typeof message.event === 'string') {
+    return { kind: 'event', name: message.event, data: asRecord(message.data) };
   }
   throw invalidArgument('QMP_MALFORMED', 'QMP line is neither an answer nor an event');
 };
 
 const versionOf = (greeting: Readonly<Record<string, unknown>>): string => {
-  const { major, minor, micro } = asRecord(asRecord(greeting['version'])['qemu']);
+  const { major, minor, micro } = asRecord(asRecord(greeting.version).qemu);
   return `${major}.${minor}.${micro}`;
 };

@@ -28,7 +28,10 @@ export const createChildSupervisor = (): Supervisor => ({
 /** The last `bytesMax` bytes that a launched program wrote, as one trimmed text; empty when there is nothing. */
 export const outputTail = async (outputPath: string, bytesMax = 2_000): Promise<string> => {
   const output = await readFile(outputPath).catch(() => Buffer.alloc(0));
-  return output.subarray(Math.max(0, output.length - bytesMax)).toString('utf8').trim();
+  return output
+    .subarray(Math.max(0, output.length - bytesMax))
+    .toString('utf8')
+    .trim();
 };
 
 export const startFailed = (launch: Launch, why: string, cause?: unknown): DomainError =>

@@ -116,11 +116,7 @@ export const createPortAllocator = (range: PortRange): PortAllocator => {
 };
 
 /** True when the port could be bound a moment ago. */
-export const canBind = (
-  protocol: 'tcp' | 'udp',
-  address: string,
-  port: number,
-): Promise<boolean> =>
+export const canBind = (protocol: 'tcp' | 'udp', address: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     if (protocol === 'tcp') {
       const server = createServer();
