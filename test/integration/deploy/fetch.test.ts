@@ -15,13 +15,16 @@ const emptyDir = (): Disposable & { readonly path: string } => {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 };
 
+const moduleOf = (name: string): string =>
+  JSON.stringify(new URL(`../../../deploy/tools/${name}`, import.meta.url).href);
+
 /**
  * Fetches as an ordinary user with nothing taken from the system, and prints how each tool is
  * started.
  */
 const SCRIPT = `
-  import { fetchTools } from ${JSON.stringify(new URL('../../../deploy/tools/fetch.ts', import.meta.url).href)};
-  import { findKernel } from ${JSON.stringify(new URL('../../../deploy/tools/program.ts', import.meta.url).href)};
+  import { fetchTools } from ${moduleOf('fetch.ts')};
+  import { findKernel } from ${moduleOf('program.ts')};
   const [toolsDir, ...wanted] = process.argv.slice(1);
   // Only now, because the checkout may lie where nobody else can read it.
   if (process.getuid() === 0) {
