@@ -3,10 +3,10 @@ import { channelOptions } from '../../services/store/coordination/etcd/channel.t
 import type { Coordination, Transaction } from '../../services/store/coordination/port.ts';
 import { needs } from '../needs.ts';
 import { slot } from '../slot.ts';
-import { startEtcd, type TestEtcd } from '../support/etcd.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { startEtcd, type TestEtcd, toTls } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { createTestCa } from '../support/test-certificates.ts';
 import { follow, put, rejectsWith, soon, text, write } from './coordination-support.ts';
 import { stand } from './leadership.suite.ts';
 
@@ -127,7 +127,7 @@ test.serial('a frozen etcd makes calls fail in time, and they work when it thaws
   await write(client, put('head', '0'));
   const follower = follow(client, 'head', 1n);
   await eventually(() => follower.batches.length === 1);
-  etcd.freeze();
+  await etcd.freeze();
   const startedAtMs = performance.now();
   await rejectsWith(t, client.transact(counted(1, 'x'), soon()), 'OUTCOME_UNKNOWN');
   await rejectsWith(t, client.ping(soon()), 'COORDINATION_UNAVAILABLE');
@@ -150,7 +150,7 @@ test.serial('a leader of a frozen etcd steps down before its lease can have ende
   const a = stand(t, etcd.open({ callTimeoutMs: 500 }), { address: 'a', leaseTtlMs });
   await eventually(() => a.leads());
   const b = stand(t, etcd.open({ callTimeoutMs: 500 }), { address: 'b', leaseTtlMs });
-  etcd.freeze();
+  await etcd.freeze();
   const frozenAtMs = performance.now();
   await eventually(() => !a.leads());
   t.true((a.terms[0]?.endedAtMs ?? 0) - frozenAtMs < leaseTtlMs);
@@ -207,7 +207,7 @@ test.serial('with one of two members gone calls go to the other', async (t) => {
 
 test.serial('a client without a certificate of the CA is refused', async (t) => {
   await using etcd = await start();
-  const stranger = await (await createTestCa()).issue('stranger');
+  const stranger = toTls(await (await createAuthority()).issue(['spiffe://test/stranger']));
   const outside = etcd.open({ tls: { ...stranger, ca: etcd.tls.ca } });
   await rejectsWith(t, outside.ping(soon()), 'COORDINATION_UNAVAILABLE');
   const mistrusting = etcd.open({ tls: { ...etcd.tls, ca: stranger.ca } });

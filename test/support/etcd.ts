@@ -1,20 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Program } from '../../deploy/tools/program.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import type { Pem } from '../../services/runtime/tls.ts';
+import type { Tls } from '../../services/store/coordination/etcd/channel.ts';
 import {
   type EtcdOptions,
   openEtcdCoordination,
 } from '../../services/store/coordination/etcd/open.ts';
 import type { Coordination } from '../../services/store/coordination/port.ts';
+import { createAuthority } from './certificates.ts';
 import { eventually } from './eventually.ts';
 import { silentLog } from './silent-log.ts';
 import { temporaryDir } from './temporary-dir.ts';
-import { createTestCa, type Identity } from './test-certificates.ts';
 
 /** A real etcd of one member on a loopback port, which asks for client certificates. */
 export type TestEtcd = {
@@ -22,15 +24,15 @@ export type TestEtcd = {
   /** `https://127.0.0.1:<port>` */
   readonly endpoint: string;
   /** A client certificate that it accepts. */
-  readonly tls: Identity;
+  readonly tls: Tls;
   /** A client of it; closed with it. */
   readonly open: (options?: Partial<EtcdOptions>) => Coordination;
   /** kill -9. */
   readonly kill: () => Promise<void>;
-  /** Starts it again on the same port and data; the options are for the client that waits for it. */
+  /** Starts it again on the same port and data; the options are for who waits for it. */
   readonly restart: (options?: Partial<EtcdOptions>) => Promise<void>;
-  /** SIGSTOP: its sockets stay open, nothing answers. */
-  readonly freeze: () => void;
+  /** SIGSTOP: its sockets stay open, nothing answers. Resolves when it stands still. */
+  readonly freeze: () => Promise<void>;
   readonly thaw: () => void;
 } & AsyncDisposable;
 
@@ -41,9 +43,10 @@ const CALL_TIMEOUT_MS = 2_000;
 export const startEtcd = async (program: Program): Promise<TestEtcd> => {
   await using cleanup = new AsyncDisposableStack();
   const dir = cleanup.use(temporaryDir({ inMemory: true }));
-  const ca = await createTestCa();
-  const tls = await ca.issue('runmachine-test');
-  writeIdentity(dir.path, await ca.issue('etcd'));
+  const authority = await createAuthority();
+  const issue = async (name: string) => toTls(await authority.issue([`spiffe://test/${name}`]));
+  const tls = await issue('client');
+  writeIdentity(dir.path, await issue('etcd'));
   const [port, peerPort] = await freePorts();
   const endpoint = `https://127.0.0.1:${port}`;
 
@@ -80,13 +83,20 @@ export const startEtcd = async (program: Program): Promise<TestEtcd> => {
       child = run();
       await untilAnswering(() => open(options), child);
     },
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze: () => freeze(child),
     thaw: () => void child.kill('SIGCONT'),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 };
 
-const writeIdentity = (dir: string, { ca, cert, key }: Identity): void => {
+/** PEM texts as the etcd client takes them. */
+export const toTls = ({ ca, certificate, key }: Pem): Tls => ({
+  ca: Buffer.from(ca),
+  cert: Buffer.from(certificate),
+  key: Buffer.from(key),
+});
+
+const writeIdentity = (dir: string, { ca, cert, key }: Tls): void => {
   writeFileSync(join(dir, 'ca.pem'), ca);
   writeFileSync(join(dir, 'cert.pem'), cert);
   writeFileSync(join(dir, 'key.pem'), key, { mode: 0o600 });
@@ -126,6 +136,16 @@ const endChild = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');
   await once(child, 'exit');
+};
+
+const freeze = async (child: ChildProcess): Promise<void> => {
+  child.kill('SIGSTOP');
+  const tasks = `/proc/${child.pid}/task`;
+  // The signal is delivered thread by thread; on a busy machine that takes a while.
+  const isStopped = (task: string) =>
+    /^\d+ \(.*\) T/.test(readFileSync(join(tasks, task, 'stat'), 'utf8'));
+  if (!existsSync(tasks)) return;
+  await eventually(() => readdirSync(tasks).every(isStopped), { message: 'the freeze of etcd' });
 };
 
 const untilAnswering = async (open: TestEtcd['open'], child: ChildProcess): Promise<void> => {

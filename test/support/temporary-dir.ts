@@ -5,7 +5,7 @@ import { join } from 'node:path';
 /** A directory of a test's own, removed with it: `using dir = temporaryDir()`. */
 export type TemporaryDir = { readonly path: string } & Disposable;
 
-/** With `inMemory` where the system has a memory disk, so that no fsync of a real disk is waited for. */
+/** With `inMemory` on a memory disk where there is one, so that no real fsync is waited for. */
 export const temporaryDir = ({ inMemory = false } = {}): TemporaryDir => {
   const parent = inMemory && existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const path = mkdtempSync(join(parent, 'runm-test-'));

@@ -10,7 +10,7 @@ export type Leadership = {
   /** Comparison that must be part of every transaction written under this leadership. */
   readonly fence: Compare;
   readonly signal: AbortSignal;
-  /** Ends the leadership and gives the key up at once, so that nobody waits for the lease. Repeatable. */
+  /** Ends the leadership and gives the key up, so that nobody waits for the lease. Repeatable. */
   readonly resign: () => Promise<void>;
 };
 

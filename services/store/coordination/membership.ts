@@ -41,7 +41,7 @@ export const register = async (deps: LeaseDeps, registration: Registration): Pro
 
 /** The members of a service, kept fresh; the last known ones while the store does not answer. */
 export type Members = {
-  /** Resolves when they have been listed for the first time; rejects when the signal aborts before. */
+  /** Resolves when they have first been listed; rejects when the signal aborts before. */
   readonly ready: Promise<void>;
   /** In the order of their ids. */
   readonly list: () => readonly Member[];

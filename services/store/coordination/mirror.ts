@@ -5,7 +5,7 @@ import { backOff, slept } from './waiting.ts';
 
 /** The keys below a prefix, kept fresh in memory. */
 export type Mirror = {
-  /** Resolves when the keys have been listed for the first time; rejects when the signal aborts before. */
+  /** Resolves when the keys have first been listed; rejects when the signal aborts before. */
   readonly ready: Promise<void>;
   readonly get: (key: string) => KeyValue | undefined;
   /** In no particular order. */

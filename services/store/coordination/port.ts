@@ -42,7 +42,7 @@ export type Write =
   | { readonly delete: string }
   | { readonly deletePrefix: string };
 
-/** A key may be put once and not deleted in the same transaction (invalid_argument DUPLICATE_KEY). */
+/** A key is put at most once and not also deleted (invalid_argument DUPLICATE_KEY). */
 export type Transaction = {
   readonly compare: readonly Compare[];
   readonly writes: readonly Write[];
@@ -50,7 +50,7 @@ export type Transaction = {
 
 /** At most this many comparisons, and as many writes, in one transaction (etcd's --max-txn-ops). */
 export const TRANSACTION_OPERATIONS_MAX = 128;
-/** At most this many bytes of keys and values in one transaction (etcd refuses 1.5 MiB on the wire). */
+/** At most this many bytes of keys and values in one (etcd refuses 1.5 MiB on the wire). */
 export const TRANSACTION_BYTES_MAX = 1_048_576;
 /** Keys in a page of `range` where no limit is given. */
 export const RANGE_LIMIT_DEFAULT = 1000;
@@ -106,7 +106,7 @@ export type Lease = {
   readonly id: string;
   /** What the store granted: at least what was asked for (etcd: whole seconds, with a minimum). */
   readonly ttlMs: number;
-  /** Renews the lease. Rejects with failed_precondition LEASE_LOST when the store no longer knows it. */
+  /** Renews it. Rejects with failed_precondition LEASE_LOST when the store no longer knows it. */
   readonly keepAlive: (signal: AbortSignal) => Promise<void>;
   /** Ends the lease; its keys vanish. Safe to repeat. */
   readonly revoke: (signal: AbortSignal) => Promise<void>;
@@ -135,6 +135,6 @@ export type Coordination = {
   readonly compact: (revision: Revision, signal: AbortSignal) => Promise<void>;
   /** Resolves while the store answers; rejects with `unavailable` otherwise. For readiness. */
   readonly ping: (signal: AbortSignal) => Promise<void>;
-  /** Ends watches (they throw COORDINATION_UNAVAILABLE), then the connection or file. Safe to repeat. */
+  /** Ends watches (they throw COORDINATION_UNAVAILABLE) and the connection. Safe to repeat. */
   readonly close: () => Promise<void>;
 };

@@ -35,6 +35,9 @@ export const openDatabase = (file: string): DatabaseSync => {
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
+    // A checkpoint copies the journal's pages and syncs both files: rather seldom than often.
+    database.exec('PRAGMA wal_autocheckpoint = 2000');
+    database.exec('PRAGMA cache_size = -32768');
     database.exec(SCHEMA);
     return database;
   } catch (error) {

@@ -13,10 +13,10 @@ import { openRecords, type Records } from './records.ts';
 import { openWatchers } from './watchers.ts';
 
 /** Revisions that one step of a compaction covers. */
-const COMPACTION_STEP = 512n;
+const COMPACTION_STEP = 64n;
 
 export type EmbeddedOptions = {
-  /** SQLite file of its own, created when missing; ':memory:' for one that ends with the process. */
+  /** SQLite file of its own, created when missing; ':memory:' ends with the process. */
   readonly file: string;
   readonly clock: Clock;
   readonly random: Random;

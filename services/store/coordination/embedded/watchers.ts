@@ -79,7 +79,7 @@ const offer = (watcher: Watcher, revision: Revision, events: readonly WatchEvent
   watcher.wake();
 };
 
-/** A window of history; at its end the watcher goes live, in the same turn, so that no gap opens. */
+/** A window of history; at its end the watcher goes live, in one turn, so that no gap opens. */
 function* catchUp(records: Records, watcher: Watcher): Generator<WatchBatch> {
   if (watcher.next < records.marks.read('compacted')) throw compacted();
   const current = records.marks.read('current');
