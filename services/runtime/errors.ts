@@ -71,7 +71,11 @@ export const permissionDenied = make('permission_denied');
 export const internal = make('internal');
 
 /** True for a DomainError of that kind, and of that reason where one is given. */
-export const isDomainError = (error: unknown, kind?: ErrorKind, reason?: string): error is DomainError =>
+export const isDomainError = (
+  error: unknown,
+  kind?: ErrorKind,
+  reason?: string,
+): error is DomainError =>
   error instanceof DomainError &&
   (kind === undefined || error.kind === kind) &&
   (reason === undefined || error.reason === reason);

@@ -1,5 +1,10 @@
 import type { DescService } from '@bufbuild/protobuf';
-import type { ServiceImpl, Transport } from '@connectrpc/connect';
+import {
+  createServiceImplSpec,
+  type ServiceImpl,
+  type ServiceImplSpec,
+  type Transport,
+} from '@connectrpc/connect';
 import type { Coordination } from '../store/coordination/port.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
@@ -11,7 +16,7 @@ export type Area = 'identity' | 'inventory' | 'scheduler' | 'machine';
 /** Contract and code of one RPC service, before the guard. services/main.ts guards and mounts it. */
 export type Implementation = {
   readonly service: DescService;
-  readonly implementation: Partial<ServiceImpl<DescService>>;
+  readonly spec: ServiceImplSpec;
 };
 
 /** What every service's factory answers. */
@@ -52,4 +57,4 @@ export type ServiceDeps<Config = unknown> = {
 export const implement = <T extends DescService>(
   service: T,
   implementation: ServiceImpl<T>,
-): Implementation => ({ service, implementation });
+): Implementation => ({ service, spec: createServiceImplSpec(service, implementation) });

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import {
+  clone,
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type Message,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
+
+/**
+ * Identifies one wanted effect. store.transaction(key, …) inserts the request's row first and stores the answer with
+ * the effect, so that a retry answers the same instead of doing it again. T is the RPC's response message.
+ */
+export type RequestKey<T = unknown> = RequestMark & {
+  readonly encodeAnswer: (answer: T) => Uint8Array;
+  readonly decodeAnswer: (bytes: Uint8Array) => T;
+};
+
+/** What the idempotency stage learns from the request. */
+export type RequestMark = {
+  /** The request's request_id, lower case. */
+  readonly requestId: string;
+  /** Full name of the method. */
+  readonly method: string;
+  /** Principal of the caller (not of the service acting for it). */
+  readonly caller: string;
+  /** SHA-256 of the request without its request_id: another value under the same id is REQUEST_ID_REUSED. */
+  readonly argumentHash: Uint8Array;
+};
+
+/** The key for a transaction whose work returns the response message of that schema. */
+export const requestKey = <D extends DescMessage>(
+  mark: RequestMark,
+  schema: D,
+): RequestKey<MessageShape<D>> => ({
+  ...mark,
+  encodeAnswer: (answer) => toBinary(schema, answer),
+  decodeAnswer: (bytes) => fromBinary(schema, bytes),
+});
+
+const requestIdField = (input: DescMessage): DescField | undefined =>
+  input.fields.find((field) => field.name === 'request_id' && field.fieldKind === 'scalar');
+
+type Asked = { readonly method: DescMethod; readonly name: string; readonly caller: string };
+
+export const requestMark = (asked: Asked, requestId: string, request: Message): RequestMark => ({
+  requestId: requestId.toLowerCase(),
+  method: asked.name,
+  caller: asked.caller,
+  argumentHash: argumentHash(asked.method.input, request),
+});
+
+/** SHA-256 of the deterministic binary form of the request without its request_id. */
+export const argumentHash = (input: DescMessage, request: Message): Uint8Array => {
+  const copy = reflect(input, clone(input, request));
+  const field = requestIdField(input);
+  if (field !== undefined) copy.clear(field);
+  sortMaps(copy);
+  return createHash('sha256').update(toBinary(input, copy.message)).digest();
+};
+
+// Binary form writes a map in insertion order, which is the sender's; a retry may have another.
+const sortMaps = (message: ReflectMessage): void => {
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    if (field.fieldKind === 'message') sortMaps(message.get(field));
+    else if (field.fieldKind === 'list' && field.listKind === 'message') {
+      for (const item of message.get(field)) sortMaps(item as ReflectMessage);
+    } else if (field.fieldKind === 'map') {
+      const entries = [...message.get(field)];
+      entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+      const map = message.get(field);
+      map.clear();
+      for (const [key, value] of entries) {
+        if (field.mapKind === 'message') sortMaps(value as ReflectMessage);
+        map.set(key, value);
+      }
+    }
+  }
+};

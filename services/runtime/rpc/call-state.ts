@@ -1,0 +1,161 @@
+import type { HandlerContext } from '@connectrpc/connect';
+import type { Access } from '../access.ts';
+import { accessFor } from '../access.ts';
+import type { Clock } from '../clock.ts';
+import { type Call, callKey } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { anonymous, type Identity } from '../identity.ts';
+import type { RequestMark } from '../request-key.ts';
+import type { MethodFacts } from './method-facts.ts';
+import { type Peer, peerKey } from './peer.ts';
+
+const NOBODY: Peer = { source: { kind: 'people' }, header: () => undefined, address: '' };
+
+/** One call while it runs. The stages fill it in; the handler sees it as a read-only `Call`. */
+export class CallState implements Call {
+  readonly facts: MethodFacts;
+  readonly peer: Peer;
+  /** What the handler gets: the mount's context with the signal of this call. */
+  readonly context: HandlerContext;
+  readonly startedMs: number;
+  requestId = '';
+  identity: Identity = anonymous;
+  actor: Identity = anonymous;
+  requestMark: RequestMark | undefined;
+  hops = 0;
+  /** Monotonic; undefined = none. */
+  deadlineMs: number | undefined;
+  /** Resource names in the first request; policy looks at them again while a stream lives. */
+  names: readonly string[] = [];
+  /** The request names no place that policy could judge: the handler must look at `access`. */
+  unplaced = false;
+  accessWasRead = false;
+  readonly #clock: Clock;
+  readonly #abort = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #clientTimeoutMs: () => number | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(facts: MethodFacts, context: HandlerContext, clock: Clock) {
+    this.facts = facts;
+    this.#clock = clock;
+    this.startedMs = clock.monotonicMs();
+    this.peer = context.values.get(peerKey) ?? NOBODY;
+    this.#outer = context.signal;
+    this.#clientTimeoutMs = context.timeoutMs;
+    if (this.#outer.aborted) this.#onOuterAbort();
+    else this.#outer.addEventListener('abort', this.#onOuterAbort, { once: true });
+    context.values.set(callKey, this);
+    this.context = new GuardedContext(context, this);
+  }
+
+  get method(): string {
+    return this.facts.name;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get access(): Access {
+    this.accessWasRead = true;
+    return accessFor(this.identity, this.facts.policy?.permission ?? '');
+  }
+
+  get audited(): boolean {
+    return this.facts.policy?.audited ?? false;
+  }
+
+  get quota(): string {
+    return this.facts.policy?.quota ?? '';
+  }
+
+  readonly remainingMs = (): number | undefined =>
+    this.deadlineMs === undefined
+      ? undefined
+      : Math.max(0, this.deadlineMs - this.#clock.monotonicMs());
+
+  /** What the client set; undefined = it set none. */
+  clientTimeoutMs(): number | undefined {
+    return this.#clientTimeoutMs();
+  }
+
+  /** Ends the call with that error, whatever the handler does. */
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Runs until close; for the deadline. */
+  after(delayMs: number, run: () => void): void {
+    this.#timers.push(setTimeout(run, delayMs));
+  }
+
+  /** Runs again and again until close; for the check of long streams. */
+  every(intervalMs: number, run: () => void): void {
+    this.#timers.push(setInterval(run, intervalMs));
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#outer.removeEventListener('abort', this.#onOuterAbort);
+  }
+
+  readonly #onOuterAbort = (): void => {
+    const timedOut =
+      this.deadlineMs !== undefined && this.#clock.monotonicMs() >= this.deadlineMs - 1;
+    this.#abort.abort(
+      timedOut
+        ? new DomainError('deadline_exceeded', 'DEADLINE_EXCEEDED', 'The deadline passed', {
+            cause: this.#outer.reason,
+          })
+        : new DomainError('cancelled', 'CANCELLED', 'The caller cancelled the call', {
+            cause: this.#outer.reason,
+          }),
+    );
+  };
+}
+
+/** Everything of the mount's context but the signal. Getters, because headers are built only when somebody looks. */
+class GuardedContext implements HandlerContext {
+  readonly #inner: HandlerContext;
+  readonly #call: CallState;
+
+  constructor(inner: HandlerContext, call: CallState) {
+    this.#inner = inner;
+    this.#call = call;
+  }
+
+  get method() {
+    return this.#inner.method;
+  }
+  get service() {
+    return this.#inner.service;
+  }
+  get signal() {
+    return this.#call.signal;
+  }
+  get timeoutMs() {
+    return this.#call.remainingMs;
+  }
+  get requestMethod() {
+    return this.#inner.requestMethod;
+  }
+  get requestHeader() {
+    return this.#inner.requestHeader;
+  }
+  get responseHeader() {
+    return this.#inner.responseHeader;
+  }
+  get responseTrailer() {
+    return this.#inner.responseTrailer;
+  }
+  get protocolName() {
+    return this.#inner.protocolName;
+  }
+  get values() {
+    return this.#inner.values;
+  }
+  get url() {
+    return this.#inner.url;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Wraps the pipeline around a service, so that a mount has only to decode and encode. Written as four small wrappers,
+ * because a unary call must not pay for streams.
+ */
+import type { DescService, Message } from '@bufbuild/protobuf';
+import type { HandlerContext, MethodImplSpec } from '@connectrpc/connect';
+import type { Implementation } from '../service.ts';
+import { abortable, within } from './abortable.ts';
+import type { CallState } from './call-state.ts';
+import { mapError } from './error-mapping.ts';
+import { factsOf, type MethodFacts } from './method-facts.ts';
+import type { Outcome } from './observe.ts';
+import type { Pipeline } from './pipeline.ts';
+import { assertAccessWasRead } from './stages/policy.ts';
+
+/** A service ready to be mounted: each method runs the whole pipeline. */
+export type GuardedService = {
+  readonly service: DescService;
+  readonly methods: readonly MethodImplSpec[];
+};
+
+/** One service with the pipeline around it; `implementation` comes from `implement` in service.ts. */
+export const guard = ({ service, spec }: Implementation, pipeline: Pipeline): GuardedService => ({
+  service,
+  methods: Object.values(spec.methods).map((method) =>
+    guardMethod(factsOf(service, method.method), method, pipeline),
+  ),
+});
+
+export const guardAll = (
+  implementations: readonly Implementation[],
+  pipeline: Pipeline,
+): readonly GuardedService[] => implementations.map((one) => guard(one, pipeline));
+
+type Impl<K extends MethodImplSpec['kind']> = Extract<MethodImplSpec, { kind: K }>['impl'];
+
+const guardMethod = (
+  facts: MethodFacts,
+  spec: MethodImplSpec,
+  pipeline: Pipeline,
+): MethodImplSpec => {
+  const guarded: Guarded = { facts, pipeline };
+  switch (spec.kind) {
+    case 'unary':
+      return { ...spec, impl: guardUnary(guarded, spec.impl) };
+    case 'client_streaming':
+      return { ...spec, impl: guardClientStreaming(guarded, spec.impl) };
+    case 'server_streaming':
+      return { ...spec, impl: guardServerStreaming(guarded, spec.impl) };
+    case 'bidi_streaming':
+      return { ...spec, impl: guardBidiStreaming(guarded, spec.impl) };
+  }
+};
+
+const guardUnary =
+  (guarded: Guarded, impl: Impl<'unary'>): Impl<'unary'> =>
+  (request, context) =>
+    answer(guarded, context, async (call) => {
+      await admit(guarded.pipeline, call);
+      accept(guarded.pipeline, call, request, true);
+      return settle(call, impl(request, call.context));
+    });
+
+const guardClientStreaming =
+  (guarded: Guarded, impl: Impl<'client_streaming'>): Impl<'client_streaming'> =>
+  (requests, context) =>
+    answer(guarded, context, async (call) => {
+      await admit(guarded.pipeline, call);
+      keepChecking(guarded.pipeline, call);
+      return settle(call, impl(incoming(guarded.pipeline, call, requests), call.context));
+    });
+
+const guardServerStreaming =
+  (guarded: Guarded, impl: Impl<'server_streaming'>): Impl<'server_streaming'> =>
+  (request, context) =>
+    stream(guarded, context, async (call) => {
+      await admit(guarded.pipeline, call);
+      accept(guarded.pipeline, call, request, true);
+      keepChecking(guarded.pipeline, call);
+      return impl(request, call.context);
+    });
+
+const guardBidiStreaming =
+  (guarded: Guarded, impl: Impl<'bidi_streaming'>): Impl<'bidi_streaming'> =>
+  (requests, context) =>
+    stream(guarded, context, async (call) => {
+      await admit(guarded.pipeline, call);
+      keepChecking(guarded.pipeline, call);
+      return impl(incoming(guarded.pipeline, call, requests), call.context);
+    });
+
+type Guarded = { readonly facts: MethodFacts; readonly pipeline: Pipeline };
+
+/** One answer: unary and client streaming. */
+const answer = async <T>(
+  { facts, pipeline }: Guarded,
+  context: HandlerContext,
+  serve: (call: CallState) => Promise<T>,
+): Promise<T> => {
+  const call = pipeline.open(facts, context);
+  try {
+    const result = await serve(call);
+    assertAccessWasRead(call);
+    end(pipeline, call, { kind: 'ok' });
+    return result;
+  } catch (thrown) {
+    throw fail(pipeline, call, thrown);
+  }
+};
+
+/** Many answers: server streaming and bidi. A consumer that goes away is neither success nor failure. */
+async function* stream<T>(
+  { facts, pipeline }: Guarded,
+  context: HandlerContext,
+  serve: (call: CallState) => Promise<AsyncIterable<T>>,
+): AsyncGenerator<T> {
+  const call = pipeline.open(facts, context);
+  let ended = false;
+  try {
+    for await (const message of abortable(await serve(call), call.signal)) yield message;
+    assertAccessWasRead(call);
+    ended = true;
+    end(pipeline, call, { kind: 'ok' });
+  } catch (thrown) {
+    ended = true;
+    throw fail(pipeline, call, thrown);
+  } finally {
+    if (!ended) {
+      call.abort(new Error('The consumer of the stream went away'));
+      end(pipeline, call, { kind: 'abandoned' });
+    }
+  }
+}
+
+const settle = <T>(call: CallState, result: Promise<T> | T): Promise<T> | T =>
+  result instanceof Promise ? within(result, call.signal) : result;
+
+const admit = async (pipeline: Pipeline, call: CallState): Promise<void> => {
+  for (const stage of pipeline.stages) {
+    const pending = stage.begin?.(call);
+    if (pending !== undefined) await within(pending, call.signal);
+    if (call.signal.aborted) throw call.signal.reason;
+  }
+};
+
+const accept = (pipeline: Pipeline, call: CallState, request: Message, isFirst: boolean): void => {
+  for (const stage of pipeline.stages) stage.request?.(call, request, isFirst);
+};
+
+async function* incoming<T extends Message>(
+  pipeline: Pipeline,
+  call: CallState,
+  requests: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  let isFirst = true;
+  for await (const request of abortable(requests, call.signal)) {
+    try {
+      accept(pipeline, call, request, isFirst);
+    } catch (thrown) {
+      // Ends the call even where the handler would swallow the error of its input.
+      call.abort(thrown);
+      throw thrown;
+    }
+    isFirst = false;
+    yield request;
+  }
+}
+
+const keepChecking = (pipeline: Pipeline, call: CallState): void => {
+  let isRunning = false;
+  const check = async () => {
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      for (const stage of pipeline.stages) await stage.recheck?.(call);
+    } catch (error) {
+      call.abort(error);
+    }
+    isRunning = false;
+  };
+  call.every(pipeline.limits.recheckMs, check);
+};
+
+const end = (pipeline: Pipeline, call: CallState, outcome: Outcome): void => {
+  pipeline.closed(call);
+  pipeline.observe(call, outcome, pipeline.clock.monotonicMs() - call.startedMs);
+};
+
+const fail = (pipeline: Pipeline, call: CallState, thrown: unknown): Error => {
+  // Whatever a handler throws because it was told to stop, the caller gets the cause of the stop.
+  const cause = call.signal.aborted ? call.signal.reason : thrown;
+  const mapped = mapError(cause, pipeline.random.uid);
+  end(pipeline, call, { kind: 'error', mapped, thrown: cause });
+  return mapped.error;
+};
