@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
  * `npm run release:lock`: makes the contracts as they are now the ones that later changes must be
- * compatible with (proto/lock.binpb, which `npm test` compares with). Run for a release only.
- * Contracts that break the last release are refused unless `--break` is given, which is for a new
- * major version.
+ * compatible with (proto/lock.binpb). Run for a release only. Contracts that break the last release
+ * are refused unless `--break` is given, which is for a new major version. `--check` compares and
+ * writes nothing; it is part of `npm test`.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LOCK = 'proto/lock.binpb';
@@ -16,10 +17,28 @@ const buf = (...args: readonly string[]): number =>
   spawnSync(join(root, 'node_modules', '.bin', 'buf'), args, { cwd: root, stdio: 'inherit' })
     .status ?? 1;
 
-const mayBreak = process.argv.includes('--break');
-if (existsSync(join(root, LOCK)) && !mayBreak && buf('breaking', '--against', LOCK) !== 0) {
+/** Without comments and positions, which would change the file with every word. */
+const buildImage = (file: string): number =>
+  buf('build', '--path', 'proto/runmachine', '--exclude-source-info', '--output', file);
+
+/** Images are compared because buf counts our two modules as two, and an image as one. */
+const compare = (): number => {
+  const dir = mkdtempSync(join(tmpdir(), 'runm-contracts-'));
+  try {
+    const image = join(dir, 'now.binpb');
+    const source = ['build', '--path', 'proto/runmachine', '--output', image];
+    return buf(...source) || buf('breaking', image, '--against', LOCK, '--config', 'buf.yaml');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+};
+
+const main = (args: readonly string[]): number => {
+  const breaks = existsSync(join(root, LOCK)) && !args.includes('--break') ? compare() : 0;
+  if (args.includes('--check')) return breaks;
+  if (breaks === 0) return buildImage(LOCK);
   console.error(`${LOCK} stays as it is: the contracts above break the last release`);
-  process.exit(1);
-}
-// Comments and sources would make the file several times as large and change it with every word.
-process.exit(buf('build', '--exclude-source-info', '--output', LOCK));
+  return breaks;
+};
+
+process.exitCode = main(process.argv.slice(2));

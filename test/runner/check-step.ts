@@ -18,8 +18,8 @@ export const checkSteps = (root: string): readonly CheckStep[] => {
   const lock = join('proto', 'lock.binpb');
   const compatible: CheckStep = {
     name: 'contracts: compatible with the last release',
-    program: 'buf',
-    args: ['breaking', '--against', lock],
+    program: 'node',
+    args: [join('deploy', 'release-lock.ts'), '--check'],
     cure: 'add fields and RPCs instead of changing them (proto/lock.binpb is the last release)',
   };
   return [
