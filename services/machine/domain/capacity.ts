@@ -1,0 +1,46 @@
+/** What a VM host offers, as the scheduler is told when its agent is there. */
+export type Inventory = {
+  readonly resourceType: string;
+  readonly total: number;
+  readonly reserved: number;
+  readonly minUnit: number;
+  readonly maxUnit: number;
+  readonly stepSize: number;
+  readonly ratioMilli: number;
+};
+
+export type Offer = {
+  readonly resourceType: string;
+  readonly usable: number;
+  readonly minUnit: number;
+  readonly maxUnit: number;
+  readonly stepSize: number;
+};
+
+export type ProviderView = {
+  readonly uid: string;
+  readonly name: string;
+  readonly partition: string;
+  readonly isVmHost: boolean;
+  readonly generation: number;
+  readonly inventories: readonly Inventory[];
+  /** Resource names of the agents that serve it in the role vm. */
+  readonly vmAgents: readonly string[];
+};
+
+/** Usable is floor((total - reserved) x ratio); the zeros of the contract are filled in. */
+export const offersOf = (provider: ProviderView): readonly Offer[] =>
+  provider.inventories.map((one) => ({
+    resourceType: one.resourceType,
+    usable: scaled(Math.max(0, one.total - one.reserved), one.ratioMilli),
+    minUnit: one.minUnit === 0 ? 1 : one.minUnit,
+    maxUnit: one.maxUnit === 0 ? one.total : one.maxUnit,
+    stepSize: one.stepSize === 0 ? 1 : one.stepSize,
+  }));
+
+// In whole numbers: memory times a ratio leaves the range in which floating point is exact.
+const scaled = (amount: number, ratioMilli: number): number =>
+  Number((BigInt(amount) * BigInt(ratioMilli === 0 ? 1000 : ratioMilli)) / 1000n);
+
+/** Agents compare without regard to case, as names do. */
+export const agentKey = (name: string): string => name.toLowerCase();

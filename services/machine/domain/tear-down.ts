@@ -1,0 +1,178 @@
+/** delete: the guest goes first, then the resources. Only an explicit absent assignment destroys. */
+import { event } from './event.ts';
+import { next } from './lifecycle.ts';
+import type { Machine } from './machine.ts';
+import {
+  begin,
+  currentStep,
+  type Failure,
+  finishStep,
+  type Operation,
+  retry,
+  type Step,
+  type StepName,
+  stepOf,
+  succeed,
+} from './operation.ts';
+import { retryAtMs, tooLate } from './step-answers.ts';
+import {
+  agentNote,
+  type CallResult,
+  type Decided,
+  failed,
+  problem,
+  record,
+  type View,
+} from './view.ts';
+
+export const advanceTearDown = (view: View, nowMs: number): Decided => {
+  const { operation, machine } = view;
+  const step = currentStep(operation);
+  if (step === undefined) return finish(view, nowMs);
+  if (step.state === 'pending') return record(begin(operation, step.name, nowMs), machine);
+  switch (step.name) {
+    case 'detach':
+      return detach(view, nowMs);
+    case 'destroy':
+      return destroy(view, step, nowMs);
+    case 'release':
+      return release(view, nowMs);
+    case 'finish':
+      return giveBack(view, nowMs);
+    default:
+      throw new Error(`${operation.verb} has no step "${step.name}"`);
+  }
+};
+
+const done = (operation: Operation, name: StepName, at: { nowMs: number; note: string }) =>
+  finishStep(operation, name, at);
+
+const detach = ({ operation, machine, assignment }: View, nowMs: number): Decided => {
+  if (assignment === null) {
+    const note = 'no agent ever had it';
+    return record(done(operation, 'detach', { nowMs, note }), machine);
+  }
+  const note = 'the agent was told that it must not exist';
+  return record(done(operation, 'detach', { nowMs, note }), machine, {
+    assignment: assignment.absent ? null : 'absent',
+  });
+};
+
+/** The row of an absent assignment goes when the agent says that the guest is gone. */
+const destroy = (view: View, step: Step, nowMs: number): Decided => {
+  const { operation, machine, assignment, agent, limits } = view;
+  if (assignment === null || agent?.state === 'unknown') {
+    const note = agent?.state === 'unknown' ? 'no agent ever had it' : 'the guest is gone';
+    return record(done(operation, 'destroy', { nowMs, note }), machine);
+  }
+  const endMs = (step.startMs ?? nowMs) + limits.destroyMs;
+  const hindered = agentNote(agent) || machine.observed?.problem?.message || '';
+  if (nowMs >= endMs) {
+    const why = hindered === '' ? 'the agent did not report it' : hindered;
+    return fails(view, tooLate('unavailable', 'NO_AGENT', `The guest is not gone: ${why}`), nowMs);
+  }
+  const what = 'waiting for the agent to destroy the guest';
+  const note = hindered === '' ? what : `${what}: ${hindered}`;
+  return { kind: 'wait', wakeMs: endMs, step: 'destroy', note };
+};
+
+const release = (view: View, nowMs: number): Decided => {
+  const { operation, machine } = view;
+  const { holding } = machine;
+  if (holding === null && !view.claimMayExist) {
+    return record(done(operation, 'release', { nowMs, note: 'nothing was claimed' }), machine);
+  }
+  if (holding !== null && !holding.owned) {
+    const note = `${holding.claim} was given and stays`;
+    return record(done(operation, 'release', { nowMs, note }), machine);
+  }
+  return due(view, 'release', nowMs) ?? { kind: 'call', step: 'release', call: 'begin-release' };
+};
+
+const giveBack = (view: View, nowMs: number): Decided => {
+  const { operation, machine } = view;
+  const mayHold = machine.holding?.owned ?? view.claimMayExist;
+  if (!mayHold) {
+    return record(done(operation, 'finish', { nowMs, note: 'nothing to give back' }), machine);
+  }
+  return due(view, 'finish', nowMs) ?? { kind: 'call', step: 'finish', call: 'finish-release' };
+};
+
+/** Set while the pause after a failed try lasts, or when the time is up. */
+const due = (view: View, name: StepName, nowMs: number): Decided | undefined => {
+  const { operation } = view;
+  const { note } = stepOf(operation, name);
+  if (nowMs >= operation.deadlineMs) {
+    const why = `The resources could not be given back in time: ${note}`;
+    return fails(view, tooLate('deadline_exceeded', 'DEADLINE_EXCEEDED', why), nowMs);
+  }
+  const waits = operation.attempt > 1 && operation.wakeMs > nowMs;
+  return waits ? { kind: 'wait', wakeMs: operation.wakeMs, step: name, note } : undefined;
+};
+
+export const afterRelease = (
+  view: View,
+  step: 'release' | 'finish',
+  answer: { readonly result: CallResult; readonly nowMs: number },
+): Decided => {
+  const { operation, machine } = view;
+  const { result, nowMs } = answer;
+  switch (result.kind) {
+    case 'released':
+    case 'held':
+      return record(done(operation, step, { nowMs, note: 'done' }), machine, {
+        events: step === 'finish' ? [releasedEvent(machine, nowMs)] : [],
+      });
+    case 'again': {
+      const wakeMs = retryAtMs(view, result.afterMs, nowMs);
+      const trouble = problem(nowMs, { reason: 'SERVICE_UNAVAILABLE', message: result.message });
+      return record(retry(operation, step, { wakeMs, note: result.message }), {
+        ...machine,
+        problem: { ...trouble, retryMs: wakeMs },
+      });
+    }
+    case 'failed':
+      return fails(view, result.failure, nowMs);
+    default:
+      return result satisfies never;
+  }
+};
+
+const releasedEvent = (machine: Machine, nowMs: number) =>
+  event(nowMs, {
+    type: 'machine.released',
+    message: `Its resources were given back${machine.holding === null ? '' : ` (${machine.holding.claim})`}`,
+  });
+
+const finish = ({ operation, machine }: View, nowMs: number): Decided => {
+  const gone: Machine = {
+    ...machine,
+    state: next(machine.state, 'released'),
+    stateMs: nowMs,
+    problem: null,
+    operationUid: null,
+    readyMs: null,
+  };
+  return record(succeed(operation, nowMs, gone), gone, {
+    events: [event(nowMs, { type: 'machine.deleted', message: 'It is deleted' })],
+  });
+};
+
+const fails = ({ operation, machine }: View, failure: Failure, nowMs: number): Decided =>
+  failed({ operation, nowMs }, failure, {
+    machine: {
+      ...machine,
+      state: next(machine.state, 'release_failed'),
+      stateMs: nowMs,
+      problem: problem(nowMs, failure),
+    },
+    events: [
+      event(nowMs, {
+        type: 'machine.failed',
+        severity: 'error',
+        message: failure.message,
+        data: { reason: failure.reason, verb: 'delete' },
+      }),
+    ],
+    assignment: null,
+  });

@@ -1,0 +1,351 @@
+/**
+ * What this service needs of its records and of the other services. store/ implements the records; work/ and rpc/ use
+ * them inside the transactions of store/sql. A uid or key that is not there answers undefined, never an error.
+ */
+import type { Access } from '../runtime/access.ts';
+import type { Page } from '../store/sql/page.ts';
+import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { Offer, ProviderView } from './domain/capacity.ts';
+import type { ClaimView, UsedPlace } from './domain/claim.ts';
+import type { EventRecord } from './domain/event.ts';
+import type { Greeting, Held } from './domain/hello.ts';
+import type { Image } from './domain/image.ts';
+import type { MachineState } from './domain/lifecycle.ts';
+import type { Machine } from './domain/machine.ts';
+import type { Caller, Failure, Operation } from './domain/operation.ts';
+
+/** A place in names; ids compare without regard to case. "-" = any. */
+export type Parent = { readonly partition: string; readonly project: string };
+export type MachinePath = Parent & { readonly machine: string };
+
+export type MachineFilter = {
+  readonly parent: Parent;
+  readonly access: Access;
+  /** Empty = all but gone. */
+  readonly states: readonly MachineState[];
+};
+
+export type MachineRecords = {
+  /** Errors: already_exists when the name is taken. */
+  readonly insert: (tx: Tx, machine: Machine) => Promise<void>;
+  /** The newest row, locked until the transaction ends; its version has grown. */
+  readonly lock: (tx: Tx, uid: string) => Promise<Machine | undefined>;
+  /** Writes a row that this transaction has locked. Errors: aborted BUSY when its place in a claim is taken. */
+  readonly save: (tx: Tx, machine: Machine) => Promise<void>;
+  readonly find: (reader: Reader, uid: string) => Promise<Machine | undefined>;
+  /** By name among the living, or by uid under that parent. */
+  readonly findByPath: (reader: Reader, path: MachinePath) => Promise<Machine | undefined>;
+  readonly findMany: (reader: Reader, uids: readonly string[]) => Promise<readonly Machine[]>;
+  readonly list: (reader: Reader, filter: MachineFilter, page: Page) => Promise<readonly Machine[]>;
+  readonly usingImage: (reader: Reader, imageUid: string) => Promise<Machine | undefined>;
+  readonly ofClaim: (reader: Reader, claimUid: string) => Promise<readonly Machine[]>;
+  readonly placesUsed: (reader: Reader, claimUid: string) => Promise<readonly UsedPlace[]>;
+  /** Living machines in these states for longer than since `beforeMs`, at most `limit`. */
+  readonly inStates: (
+    reader: Reader,
+    asked: {
+      readonly partition: string;
+      readonly states: readonly MachineState[];
+      readonly beforeMs: number;
+      readonly limit: number;
+    },
+  ) => Promise<readonly Machine[]>;
+  /** Removes rows of gone machines; answers their uids. */
+  readonly removeGone: (tx: Tx, beforeMs: number, limit: number) => Promise<readonly string[]>;
+};
+
+export type Lease = { readonly owner: string; readonly epoch: number };
+
+export type OperationFilter = {
+  readonly partition: string;
+  readonly access: Access;
+  readonly targetUid: string;
+  readonly runningOnly: boolean;
+};
+
+export type OperationRecords = {
+  readonly insert: (tx: Tx, operation: Operation) => Promise<void>;
+  readonly find: (reader: Reader, uid: string) => Promise<Operation | undefined>;
+  readonly list: (
+    reader: Reader,
+    filter: OperationFilter,
+    page: Page,
+  ) => Promise<readonly { readonly id: number; readonly operation: Operation }[]>;
+  /** Takes the operation for that long unless another holds it; a done one is never given. */
+  readonly lease: (
+    tx: Tx,
+    asked: { uid: string; owner: string; untilMs: number; nowMs: number },
+  ) => Promise<{ readonly operation: Operation; readonly epoch: number } | undefined>;
+  /** Gives it back, to be looked at again at `wakeMs`. False: the lease was lost. */
+  readonly release: (
+    tx: Tx,
+    asked: { uid: string; lease: Lease; wakeMs: number },
+  ) => Promise<boolean>;
+  /** Writes under the lease and extends it. False: the lease was lost and nothing was written. */
+  readonly saveLeased: (
+    tx: Tx,
+    operation: Operation,
+    asked: { lease: Lease; untilMs: number },
+  ) => Promise<boolean>;
+  /** Writes whoever holds it, and ends that lease: for pre-emption and cancellation. */
+  readonly saveTaking: (tx: Tx, operation: Operation) => Promise<void>;
+  /** Locks and reads a row that is not leased by the caller. */
+  readonly lock: (tx: Tx, uid: string) => Promise<Operation | undefined>;
+  /** Uids of what is due and not leased, most urgent first. */
+  readonly due: (reader: Reader, nowMs: number, limit: number) => Promise<readonly string[]>;
+  /** Whether some operation on that machine began to claim. */
+  readonly claimBegun: (reader: Reader, machineUid: string) => Promise<boolean>;
+  readonly lastOf: (reader: Reader, machineUid: string) => Promise<Operation | undefined>;
+  readonly removeDone: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
+};
+
+export type AssignmentRow = Held & {
+  readonly partition: string;
+  readonly providerUid: string;
+  /** Lower-case resource name of the agent. */
+  readonly agentKey: string;
+  readonly absent: boolean;
+  /** The agent said that it is gone; kept until the machine's row goes. */
+  readonly gone: boolean;
+  /** Digests that the agent may fetch. */
+  readonly digests: readonly string[];
+  /** runmachine.agent.v1.Assignment in binary form. */
+  readonly bytes: Uint8Array;
+};
+
+export type AssignmentRecords = {
+  readonly put: (tx: Tx, row: AssignmentRow) => Promise<void>;
+  readonly find: (reader: Reader, uid: string) => Promise<AssignmentRow | undefined>;
+  readonly findMany: (reader: Reader, uids: readonly string[]) => Promise<readonly AssignmentRow[]>;
+  readonly ofAgent: (reader: Reader, agentKey: string) => Promise<readonly AssignmentRow[]>;
+  /** False: there was none that was to be absent. */
+  readonly markGone: (tx: Tx, uid: string) => Promise<boolean>;
+  /** Whether that agent has an assignment that names the digest. */
+  readonly namesDigest: (reader: Reader, agentKey: string, sha256: string) => Promise<boolean>;
+  readonly remove: (tx: Tx, uids: readonly string[]) => Promise<void>;
+  /** Addresses what is on the provider to that agent unless it is at one of the pool; answers how many moved. */
+  readonly readdress: (
+    tx: Tx,
+    asked: { providerUid: string; pool: readonly string[]; agentKey: string },
+  ) => Promise<number>;
+};
+
+export type AgentState = 'up' | 'down' | 'revoked';
+
+export type HostFacts = {
+  readonly hostname: string;
+  readonly architecture: string;
+  readonly cpuThreads: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly accelerator: string;
+  readonly acceleratorReason: string;
+};
+
+export type Agent = {
+  readonly uid: string;
+  readonly version: number;
+  readonly partition: string;
+  readonly agentId: string;
+  readonly epoch: number;
+  /** Which replica has its session; empty = none. */
+  readonly replica: string;
+  readonly address: string;
+  readonly state: AgentState;
+  readonly sinceMs: number;
+  readonly createMs: number;
+  readonly updateMs: number;
+  readonly journalId: string;
+  readonly lastSequence: number;
+  readonly roles: readonly string[];
+  readonly programVersion: string;
+  readonly host: HostFacts | null;
+  readonly orphans: readonly string[];
+  readonly greetings: readonly Greeting[];
+  readonly quarantineUntilMs: number;
+};
+
+export type AgentRecords = {
+  readonly insert: (tx: Tx, agent: Agent) => Promise<void>;
+  readonly lock: (tx: Tx, uid: string) => Promise<Agent | undefined>;
+  readonly save: (tx: Tx, agent: Agent) => Promise<void>;
+  readonly find: (reader: Reader, uid: string) => Promise<Agent | undefined>;
+  readonly findByKey: (reader: Reader, agentKey: string) => Promise<Agent | undefined>;
+  readonly list: (
+    reader: Reader,
+    filter: { readonly partition: string; readonly access: Access },
+    page: Page,
+  ) => Promise<readonly Agent[]>;
+  /**
+   * Locks the row if the session is still the newest, and stores how far its reports came. False: a later session
+   * has begun, nothing may be written.
+   */
+  readonly fence: (
+    tx: Tx,
+    asked: { uid: string; epoch: number; lastSequence: number },
+  ) => Promise<boolean>;
+  /** Uids of agents that are up at other replicas than these. */
+  readonly upElsewhere: (
+    reader: Reader,
+    replicas: readonly string[],
+    limit: number,
+  ) => Promise<readonly Pick<Agent, 'uid' | 'epoch'>[]>;
+};
+
+export type EventFilter = {
+  readonly parent: Parent;
+  readonly access: Access;
+  readonly targetUid: string;
+  readonly newestFirst: boolean;
+};
+
+export type EventRecords = {
+  readonly insert: (tx: Tx, events: readonly EventRecord[]) => Promise<void>;
+  readonly list: (
+    reader: Reader,
+    filter: EventFilter,
+    page: Page,
+  ) => Promise<readonly { readonly id: number; readonly event: EventRecord }[]>;
+  readonly findMany: (
+    reader: Reader,
+    uids: readonly string[],
+    filter: Omit<EventFilter, 'newestFirst'>,
+  ) => Promise<readonly EventRecord[]>;
+  readonly removeOld: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
+};
+
+export type ImageRecords = {
+  readonly insert: (tx: Tx, image: Image) => Promise<void>;
+  readonly lock: (tx: Tx, uid: string) => Promise<Image | undefined>;
+  readonly save: (tx: Tx, image: Image) => Promise<void>;
+  readonly remove: (tx: Tx, image: Image) => Promise<void>;
+  /** By id or uid. */
+  readonly find: (reader: Reader, idOrUid: string) => Promise<Image | undefined>;
+  readonly list: (reader: Reader, access: Access, page: Page) => Promise<readonly Image[]>;
+  /** Takes an image that is being fetched, unless another replica fetches it. */
+  readonly leaseImport: (
+    tx: Tx,
+    asked: { owner: string; untilMs: number; nowMs: number },
+  ) => Promise<Image | undefined>;
+  /** False: the lease was lost. */
+  readonly extendImport: (
+    tx: Tx,
+    asked: { uid: string; owner: string; untilMs: number },
+  ) => Promise<boolean>;
+};
+
+export type Artifact = {
+  readonly uid: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+};
+
+export type ArtifactRecords = {
+  /** A file that is coming in. */
+  readonly begin: (tx: Tx, artifact: { uid: string; sha256: string }) => Promise<void>;
+  /** `position` is a multiple of ARTIFACT_PART_BYTES; only the last part may be shorter. */
+  readonly addPart: (
+    tx: Tx,
+    part: { uid: string; position: number; data: Uint8Array },
+  ) => Promise<void>;
+  /** From now on it can be read; if another with the same digest was complete before, this one is dropped. */
+  readonly complete: (tx: Tx, artifact: Artifact) => Promise<void>;
+  readonly drop: (tx: Tx, uid: string) => Promise<void>;
+  readonly find: (reader: Reader, sha256: string) => Promise<Artifact | undefined>;
+  readonly readPart: (
+    reader: Reader,
+    artifactUid: string,
+    position: number,
+  ) => Promise<Uint8Array | undefined>;
+  /** Uids of files that no image names and of uploads that ended half way. */
+  readonly unused: (reader: Reader, beforeMs: number, limit: number) => Promise<readonly string[]>;
+};
+
+export const ARTIFACT_PART_BYTES = 1024 ** 2;
+
+export type ProviderState = {
+  readonly providerUid: string;
+  readonly partition: string;
+  readonly state: 'closed' | 'available';
+  /** Inventory generation that the scheduler was told. */
+  readonly generation: number;
+};
+
+export type ProviderStateRecords = {
+  readonly find: (reader: Reader, providerUid: string) => Promise<ProviderState | undefined>;
+  readonly put: (tx: Tx, state: ProviderState) => Promise<void>;
+};
+
+export type SweeperRecords = {
+  /** Takes or extends the lease of a partition. */
+  readonly hold: (
+    tx: Tx,
+    asked: { partition: string; owner: string; untilMs: number; nowMs: number },
+  ) => Promise<boolean>;
+};
+
+export type Records = {
+  readonly machines: MachineRecords;
+  readonly operations: OperationRecords;
+  readonly assignments: AssignmentRecords;
+  readonly agents: AgentRecords;
+  readonly events: EventRecords;
+  readonly images: ImageRecords;
+  readonly artifacts: ArtifactRecords;
+  readonly providers: ProviderStateRecords;
+  readonly sweepers: SweeperRecords;
+};
+
+/** Answers of the scheduler are values; what is thrown is `unavailable` or a bug. */
+export type SchedulerPort = {
+  /** Makes the machine's own claim, or finds the one that an earlier try made. */
+  readonly claim: (
+    asked: {
+      readonly machine: Machine;
+      readonly providerUid: string;
+      readonly caller: Caller;
+      readonly requestId: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<{ kind: 'held'; claim: ClaimView } | { kind: 'refused'; failure: Failure }>;
+  /** By name; undefined = there is none. */
+  readonly findClaim: (
+    name: string,
+    caller: Caller | undefined,
+    signal: AbortSignal,
+  ) => Promise<ClaimView | undefined>;
+  readonly beginRelease: (name: string, requestId: string, signal: AbortSignal) => Promise<void>;
+  readonly finishRelease: (
+    asked: { readonly name: string; readonly providerUid: string; readonly requestId: string },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly offer: (
+    asked: {
+      readonly provider: ProviderView;
+      readonly offers: readonly Offer[];
+      readonly requestId: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** The present claims of a partition, then every change; ends with the signal or an error. */
+  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<ClaimView>;
+};
+
+export type InventoryPort = {
+  /** By resource name or "partitions/{p}/providers/{uid}". */
+  readonly findProvider: (name: string, signal: AbortSignal) => Promise<ProviderView | undefined>;
+  readonly watchProviders: (signal: AbortSignal) => AsyncIterable<ProviderChange>;
+};
+
+export type ProviderChange =
+  | { readonly kind: 'present'; readonly provider: ProviderView }
+  | { readonly kind: 'removed'; readonly uid: string }
+  | { readonly kind: 'synced' };
+
+export type IdentityPort = {
+  /** Resource name and roles of an agent by its uid; undefined = unknown or revoked. */
+  readonly findAgent: (
+    uid: string,
+    signal: AbortSignal,
+  ) => Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined>;
+};

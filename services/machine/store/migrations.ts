@@ -1,0 +1,201 @@
+import { sql } from 'kysely';
+import type { Migration, MigrationDb, TableBuilder } from '../../store/sql/migration.ts';
+
+type Column = keyof MigrationDb['type'];
+
+/** Adds columns that may not be null; a trailing "?" on the type lets them be. */
+const columns =
+  ({ type }: MigrationDb, wanted: Readonly<Record<string, Column | `${Column}?`>>) =>
+  (table: TableBuilder): TableBuilder => {
+    let built = table;
+    for (const [name, kind] of Object.entries(wanted)) {
+      const isNullable = kind.endsWith('?');
+      const column = type[(isNullable ? kind.slice(0, -1) : kind) as Column];
+      built = built.addColumn(name, column, (one) => (isNullable ? one : one.notNull()));
+    }
+    return built;
+  };
+
+const machines = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'machine',
+    columns(db, {
+      uid: 'text',
+      version: 'bigint',
+      partition_key: 'text',
+      project_key: 'text',
+      id_key: 'text',
+      living: 'integer',
+      state: 'text',
+      state_ms: 'bigint',
+      claim_uid: 'text?',
+      claim_group: 'text?',
+      claim_index: 'integer?',
+      image_uid: 'text?',
+      doc: 'text',
+    }),
+  );
+  const isLiving = sql<boolean>`living = 1`;
+  await db.createUnique('machine', ['uid']);
+  await db.createUnique('machine', ['partition_key', 'project_key', 'id_key'], isLiving);
+  // One machine per place of a claim, whoever writes.
+  await db.createUnique('machine', ['claim_uid', 'claim_group', 'claim_index'], isLiving);
+  await db.createIndex('machine', ['project_key', 'partition_key', 'id_key']);
+  await db.createIndex('machine', ['state', 'state_ms']);
+  await db.createIndex('machine', ['image_uid']);
+};
+
+const operations = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'operation',
+    columns(db, {
+      uid: 'text',
+      partition_key: 'text',
+      project_key: 'text',
+      target_uid: 'text',
+      done: 'integer',
+      wake_ms: 'bigint',
+      end_ms: 'bigint?',
+      claim_begun: 'integer',
+      owner: 'text?',
+      lease_epoch: 'bigint',
+      lease_until_ms: 'bigint',
+      doc: 'text',
+    }),
+  );
+  await db.createUnique('operation', ['uid']);
+  await db.createIndex('operation', ['done', 'wake_ms']);
+  await db.createIndex('operation', ['target_uid', 'id']);
+  await db.createIndex('operation', ['partition_key', 'id']);
+  await db.createIndex('operation', ['end_ms']);
+};
+
+const agents = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'agent',
+    columns(db, {
+      uid: 'text',
+      version: 'bigint',
+      partition_key: 'text',
+      agent_key: 'text',
+      epoch: 'bigint',
+      replica: 'text',
+      state: 'text',
+      last_sequence: 'bigint',
+      doc: 'text',
+    }),
+  );
+  await db.createUnique('agent', ['uid']);
+  await db.createUnique('agent', ['agent_key']);
+  await db.createIndex('agent', ['state', 'replica']);
+  await db.createTable(
+    'assignment',
+    columns(db, {
+      uid: 'text',
+      partition_key: 'text',
+      provider_uid: 'text',
+      agent_key: 'text',
+      incarnation: 'bigint',
+      generation: 'bigint',
+      digest: 'text',
+      absent: 'integer',
+      gone: 'integer',
+      digests: 'text',
+      bytes: 'bytes',
+    }),
+  );
+  await db.createUnique('assignment', ['uid']);
+  await db.createIndex('assignment', ['agent_key']);
+  await db.createIndex('assignment', ['provider_uid']);
+};
+
+const events = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'event',
+    columns(db, {
+      uid: 'text',
+      partition_key: 'text',
+      project_key: 'text',
+      target_uid: 'text',
+      record_ms: 'bigint',
+      doc: 'text',
+    }),
+  );
+  await db.createUnique('event', ['uid']);
+  await db.createIndex('event', ['target_uid', 'id']);
+  await db.createIndex('event', ['project_key', 'partition_key', 'id']);
+  await db.createIndex('event', ['record_ms']);
+};
+
+const images = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'image',
+    columns(db, {
+      uid: 'text',
+      version: 'bigint',
+      id_key: 'text',
+      project_key: 'text',
+      state: 'text',
+      fetching: 'integer',
+      owner: 'text?',
+      lease_until_ms: 'bigint',
+      doc: 'text',
+    }),
+  );
+  await db.createUnique('image', ['uid']);
+  await db.createUnique('image', ['id_key']);
+  await db.createIndex('image', ['fetching', 'lease_until_ms']);
+  await db.createTable('image_part', columns(db, { image_uid: 'text', sha256: 'text' }));
+  await db.createIndex('image_part', ['sha256']);
+  await db.createIndex('image_part', ['image_uid']);
+  await db.createTable(
+    'artifact',
+    columns(db, {
+      uid: 'text',
+      sha256: 'text',
+      size_bytes: 'bigint',
+      complete: 'integer',
+      update_ms: 'bigint',
+    }),
+  );
+  await db.createUnique('artifact', ['uid']);
+  await db.createUnique('artifact', ['sha256'], sql<boolean>`complete = 1`);
+  await db.createIndex('artifact', ['update_ms']);
+  await db.createTable(
+    'artifact_part',
+    columns(db, { artifact_uid: 'text', position: 'bigint', data: 'bytes' }),
+  );
+  await db.createUnique('artifact_part', ['artifact_uid', 'position']);
+};
+
+const keepers = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'provider_state',
+    columns(db, {
+      provider_uid: 'text',
+      partition_key: 'text',
+      state: 'text',
+      generation: 'bigint',
+    }),
+  );
+  await db.createUnique('provider_state', ['provider_uid']);
+  await db.createTable(
+    'sweeper',
+    columns(db, { partition_key: 'text', owner: 'text', lease_until_ms: 'bigint' }),
+  );
+  await db.createUnique('sweeper', ['partition_key']);
+};
+
+export const machineMigrations: readonly Migration[] = [
+  {
+    name: '0001-machines',
+    up: async (db) => {
+      await machines(db);
+      await operations(db);
+      await agents(db);
+      await events(db);
+      await images(db);
+      await keepers(db);
+    },
+  },
+];

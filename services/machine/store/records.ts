@@ -1,0 +1,23 @@
+import type { Clock } from '../../runtime/clock.ts';
+import type { Records } from '../ports.ts';
+import { agentRecords } from './agent-records.ts';
+import { createArtifactRecords } from './artifact-records.ts';
+import { assignmentRecords } from './assignment-records.ts';
+import { eventRecords } from './event-records.ts';
+import { imageRecords } from './image-records.ts';
+import { providerStateRecords, sweeperRecords } from './keeper-records.ts';
+import { machineRecords } from './machine-records.ts';
+import { operationRecords } from './operation-records.ts';
+
+/** All records of this service over one database. */
+export const createRecords = (clock: Clock): Records => ({
+  machines: machineRecords,
+  operations: operationRecords,
+  assignments: assignmentRecords,
+  agents: agentRecords,
+  events: eventRecords,
+  images: imageRecords,
+  artifacts: createArtifactRecords(clock),
+  providers: providerStateRecords,
+  sweepers: sweeperRecords,
+});
