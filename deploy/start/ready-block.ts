@@ -1,0 +1,45 @@
+export type ReadyFacts = {
+  readonly endpoint: string;
+  readonly caFile: string;
+  readonly caFingerprint: string;
+  readonly tokenFile: string;
+  readonly logFile: string;
+  readonly binDir: string;
+  readonly accelerator: string;
+  readonly machine: 'running' | 'none';
+  readonly warnings: readonly string[];
+  readonly inBackground: boolean;
+};
+
+/** What a newcomer reads last: where it is, how to reach it, what to type next. */
+export const readyBlock = (facts: ReadyFacts): string => {
+  const host = facts.endpoint.replace(/^https:\/\//, '');
+  const token = `$(cat ${facts.tokenFile})`;
+  const whoami = 'runmachine.identity.v1.IdentityService/WhoAmI';
+  return [
+    '',
+    'ready',
+    '',
+    `  URL          ${facts.endpoint}`,
+    `  CA           ${facts.caFile}`,
+    `               SHA-256 ${facts.caFingerprint}`,
+    `  admin token  ${facts.tokenFile} (only you can read it)`,
+    `  log          ${facts.logFile}`,
+    `  guests       ${facts.accelerator}`,
+    ...facts.warnings.map((warning) => `  note         ${warning}`),
+    '',
+    'Call it with curl or grpcurl:',
+    `  curl --cacert ${facts.caFile} -H "authorization: Bearer ${token}" -H 'content-type: application/json' -d '{}' ${facts.endpoint}/${whoami}`,
+    `  grpcurl -cacert ${facts.caFile} -H "authorization: Bearer ${token}" ${host} ${whoami}`,
+    '',
+    'Put runm into your path, then try it:',
+    `  export PATH=${facts.binDir}:$PATH`,
+    ...(facts.machine === 'running'
+      ? ['  runm machine console hello         # ctrl-] leaves', '  runm machine timeline hello']
+      : ['  runm whoami', '  runm status']),
+    '  runm machine create demo --image lab-linux --cpus 1 --memory 256MiB --wait',
+    ...(facts.machine === 'running' ? ['  runm machine delete hello --wait'] : []),
+    '',
+    facts.inBackground ? 'It goes on in the background; `npm stop` ends it.' : 'Ctrl-C stops it.',
+  ].join('\n');
+};

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { StartRefused } from './options.ts';
+
+/** Where everything of one installation on this machine lies. Nothing is written elsewhere but the profile. */
+export type StateDir = {
+  readonly path: string;
+  readonly file: (name: string) => string;
+  /** Short, for sockets: a unix socket's path has about 100 bytes. Private to this user. */
+  readonly runtimeDir: string;
+  readonly readJson: <T extends object>(name: string) => Partial<T>;
+  readonly writeJson: (name: string, value: object) => void;
+};
+
+export const openStateDir = (path: string): StateDir => {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StartRefused(
+      `cannot make the state directory ${path}: ${error instanceof Error ? error.message : error}`,
+      'give another one with --state-dir',
+    );
+  }
+  refuseForeignFiles(path);
+  const file = (name: string): string => join(path, name);
+  return {
+    path,
+    file,
+    runtimeDir: makeRuntimeDir(path),
+    readJson: (name) => {
+      try {
+        return JSON.parse(readFileSync(file(name), 'utf8'));
+      } catch {
+        return {};
+      }
+    },
+    writeJson: (name, value) => writeWhole(file(name), `${JSON.stringify(value, null, 2)}\n`),
+  };
+};
+
+/** Written whole or not at all, readable by this user only. */
+export const writeWhole = (path: string, text: string, mode = 0o600): void => {
+  writeFileSync(`${path}.new`, text, { mode });
+  renameSync(`${path}.new`, path);
+};
+
+/** A run with sudo leaves files that an ordinary run cannot change: better told at once than half way through. */
+const refuseForeignFiles = (path: string): void => {
+  const uid = process.getuid?.();
+  if (uid === undefined || uid === 0) return;
+  const foreign = [path, ...readdirSync(path).map((name) => join(path, name))].find(
+    (one) => lstatSync(one).uid !== uid,
+  );
+  if (foreign === undefined) return;
+  throw new StartRefused(
+    `${foreign} belongs to another user, perhaps after a run with sudo`,
+    `sudo chown -R ${userInfo().username} ${path}`,
+  );
+};
+
+const makeRuntimeDir = (path: string): string => {
+  const id = createHash('sha256').update(path).digest('hex').slice(0, 10);
+  const base = process.env.XDG_RUNTIME_DIR;
+  const parent = base !== undefined && base.length < 40 && existsSync(base) ? base : tmpdir();
+  const runtimeDir = join(parent, `runm-${process.getuid?.() ?? 0}-${id}`);
+  mkdirSync(runtimeDir, { recursive: true, mode: 0o700 });
+  const found = lstatSync(runtimeDir);
+  const uid = process.getuid?.();
+  if (
+    !found.isDirectory() ||
+    (uid !== undefined && found.uid !== uid) ||
+    (found.mode & 0o077) !== 0
+  ) {
+    throw new StartRefused(
+      `${runtimeDir} is not a directory that only this user can open`,
+      `remove it: rm -r ${runtimeDir}`,
+    );
+  }
+  return runtimeDir;
+};
