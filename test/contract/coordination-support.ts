@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { DomainError } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
-import type { LeaseDeps } from '../../services/store/coordination/held-lease.ts';
+import type { CoordinationDeps } from '../../services/store/coordination/held-lease.ts';
 import type {
   Compare,
   Coordination,
@@ -112,7 +112,7 @@ export const follow = (coordination: Coordination, prefix: string, from: Revisio
   };
 };
 
-export const leaseDeps = (coordination: Coordination): LeaseDeps => ({
+export const leaseDeps = (coordination: Coordination): CoordinationDeps => ({
   coordination,
   clock: systemClock,
   random: systemRandom,

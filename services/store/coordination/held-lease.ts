@@ -5,7 +5,7 @@ import type { Random } from '../../runtime/random.ts';
 import type { Coordination, Lease } from './port.ts';
 import { abortable, deadlineAfter, slept } from './waiting.ts';
 
-export type LeaseDeps = {
+export type CoordinationDeps = {
   readonly coordination: Coordination;
   readonly clock: Clock;
   readonly random: Random;
@@ -29,7 +29,7 @@ export type HeldLease = {
  * margin earlier. Whether the renewals fail, hang or are merely slow makes no difference.
  */
 export const holdLease = async (
-  deps: LeaseDeps,
+  deps: CoordinationDeps,
   ttlMs: number,
   signal: AbortSignal,
 ): Promise<HeldLease> => {
@@ -64,7 +64,10 @@ type Held = {
 };
 
 /** Renews every third of the TTL, and a failed renewal again after a tenth. */
-const renew = async (deps: LeaseDeps, { lease, term, lose, signal }: Held): Promise<void> => {
+const renew = async (
+  deps: CoordinationDeps,
+  { lease, term, lose, signal }: Held,
+): Promise<void> => {
   const { clock, random, log } = deps;
   let waitMs = lease.ttlMs / 3;
   while (await slept(clock, waitMs * (0.9 + random.fraction() / 10), signal)) {
@@ -85,7 +88,7 @@ const renew = async (deps: LeaseDeps, { lease, term, lose, signal }: Held): Prom
 };
 
 const watchDeadline = async (
-  { clock }: LeaseDeps,
+  { clock }: CoordinationDeps,
   { lease, term, lose, signal }: Held,
 ): Promise<void> => {
   const marginMs = lease.ttlMs / 8;
@@ -96,7 +99,7 @@ const watchDeadline = async (
   }
 };
 
-const revoke = async ({ clock, log }: LeaseDeps, lease: Lease): Promise<void> => {
+const revoke = async ({ clock, log }: CoordinationDeps, lease: Lease): Promise<void> => {
   using limit = deadlineAfter(clock, lease.ttlMs);
   try {
     await abortable(lease.revoke(limit.signal), limit.signal);

@@ -1,5 +1,5 @@
 import { isDomainError } from '../../runtime/errors.ts';
-import { type HeldLease, holdLease, type LeaseDeps } from './held-lease.ts';
+import { type CoordinationDeps, type HeldLease, holdLease } from './held-lease.ts';
 import type { Campaign, Leadership } from './leadership-port.ts';
 import type { Compare, Coordination, KeyValue, Revision } from './port.ts';
 import { abortable, aborted, backOff, deadlineAfter, slept } from './waiting.ts';
@@ -16,7 +16,7 @@ const PAUSE = { firstMs: 100, mostMs: 5000 };
  * A candidate holds nothing while it waits: it takes a lease when the key is free. A lost lease, a
  * failing store and a failing `lead` all end in one place: revoke, pause, stand again.
  */
-export const campaign = async (deps: LeaseDeps, options: Campaign): Promise<void> => {
+export const campaign = async (deps: CoordinationDeps, options: Campaign): Promise<void> => {
   const { clock, coordination, log, random } = deps;
   const { key, signal, leaseTtlMs } = options;
   const pause = backOff(random, PAUSE);
@@ -70,7 +70,7 @@ const untilDeleted = async (observed: Observed, from: Revision): Promise<void> =
 type Tenure = { readonly held: HeldLease; readonly createRevision: Revision };
 
 /** Takes the key under a new lease; undefined when another was faster. */
-const stand = async (deps: LeaseDeps, options: Campaign): Promise<Tenure | undefined> => {
+const stand = async (deps: CoordinationDeps, options: Campaign): Promise<Tenure | undefined> => {
   const { key, address, leaseTtlMs, signal } = options;
   const held = await holdLease(deps, leaseTtlMs, signal);
   const transaction = {
@@ -91,7 +91,7 @@ const stand = async (deps: LeaseDeps, options: Campaign): Promise<Tenure | undef
 };
 
 /** From the gain of leadership until the key is given up, whichever side ends it. */
-const serve = async (deps: LeaseDeps, options: Campaign, tenure: Tenure): Promise<void> => {
+const serve = async (deps: CoordinationDeps, options: Campaign, tenure: Tenure): Promise<void> => {
   const { clock, log } = deps;
   const { key, signal } = options;
   const { held, createRevision } = tenure;
@@ -121,7 +121,7 @@ const serve = async (deps: LeaseDeps, options: Campaign, tenure: Tenure): Promis
 
 /** Runs the leader's work; never rejects. */
 const lead = async (
-  { log }: LeaseDeps,
+  { log }: CoordinationDeps,
   { key, lead }: Campaign,
   leadership: Leadership,
 ): Promise<void> => {
@@ -136,7 +136,7 @@ const lead = async (
 
 /** Deletes the key and revokes the lease, so that the next leader need not wait for the lease. */
 const giveUpOnce = (
-  { coordination, clock, log }: LeaseDeps,
+  { coordination, clock, log }: CoordinationDeps,
   held: HeldLease,
   { fence, ttlMs }: { readonly fence: Compare; readonly ttlMs: number },
 ): (() => Promise<void>) => {
@@ -159,7 +159,7 @@ const giveUpOnce = (
 
 /** Ends the leadership when somebody deletes the key: nothing could be written any more. */
 const watchFence = async (
-  { clock, coordination }: LeaseDeps,
+  { clock, coordination }: CoordinationDeps,
   { key, leaseTtlMs }: Campaign,
   { held, createRevision }: Tenure,
 ): Promise<void> => {

@@ -1,4 +1,4 @@
-import { type HeldLease, holdLease, type LeaseDeps } from './held-lease.ts';
+import { type CoordinationDeps, type HeldLease, holdLease } from './held-lease.ts';
 import { openMirror } from './mirror.ts';
 import { aborted, backOff, deadlineAfter, slept } from './waiting.ts';
 
@@ -21,7 +21,10 @@ export type Registration = {
  * Keeps `members/<service>/<id>` alive, again after each loss; resolves when the registration has
  * ended and its key is gone, or left to its lease. Never rejects.
  */
-export const register = async (deps: LeaseDeps, registration: Registration): Promise<void> => {
+export const register = async (
+  deps: CoordinationDeps,
+  registration: Registration,
+): Promise<void> => {
   const { clock, log, random } = deps;
   const { service, id, signal } = registration;
   const pause = backOff(random, { firstMs: 100, mostMs: 5000 });
@@ -48,7 +51,7 @@ export type Members = {
 };
 
 export const watchMembers = (
-  deps: LeaseDeps,
+  deps: CoordinationDeps,
   options: {
     readonly service: string;
     readonly onChange?: () => void;
@@ -76,7 +79,7 @@ export type LeaderLookup = {
 };
 
 export const watchLeader = (
-  deps: LeaseDeps,
+  deps: CoordinationDeps,
   options: { readonly key: string; readonly onChange?: () => void; readonly signal: AbortSignal },
 ): LeaderLookup => {
   const { key, ...rest } = options;
@@ -94,7 +97,7 @@ const memberKey = (service: string, id: string): string => `members/${service}/$
 
 const textOf = (value: Uint8Array): string => Buffer.from(value).toString();
 
-const enlist = async (deps: LeaseDeps, registration: Registration): Promise<HeldLease> => {
+const enlist = async (deps: CoordinationDeps, registration: Registration): Promise<HeldLease> => {
   const { service, id, address, leaseTtlMs, signal } = registration;
   const held = await holdLease(deps, leaseTtlMs, signal);
   const put = { put: memberKey(service, id), value: Buffer.from(address), leaseId: held.id };

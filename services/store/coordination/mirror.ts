@@ -1,5 +1,5 @@
 import { isDomainError } from '../../runtime/errors.ts';
-import type { LeaseDeps } from './held-lease.ts';
+import type { CoordinationDeps } from './held-lease.ts';
 import type { KeyValue, Revision, WatchBatch } from './port.ts';
 import { backOff, slept } from './waiting.ts';
 
@@ -24,7 +24,7 @@ export type MirrorOptions = {
  * Lists, then watches from the revision of the list; lists again where history was compacted
  * meanwhile. While the store does not answer it keeps what it has.
  */
-export const openMirror = (deps: LeaseDeps, options: MirrorOptions): Mirror => {
+export const openMirror = (deps: CoordinationDeps, options: MirrorOptions): Mirror => {
   const { signal } = options;
   const state = { keys: new Map<string, KeyValue>() };
   const ready = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ type Followed = {
 };
 
 const follow = async (
-  deps: LeaseDeps,
+  deps: CoordinationDeps,
   { prefix, onChange, signal }: MirrorOptions,
   { state, onListed }: Followed,
 ): Promise<void> => {
@@ -75,7 +75,7 @@ const follow = async (
 };
 
 const list = async (
-  { coordination }: LeaseDeps,
+  { coordination }: CoordinationDeps,
   prefix: string,
   signal: AbortSignal,
 ): Promise<{ readonly keys: Map<string, KeyValue>; readonly revision: Revision }> => {
