@@ -1,5 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts';
-import { isDomainError } from '../../runtime/errors.ts';
+import { type DomainError, isDomainError, unavailable } from '../../runtime/errors.ts';
 import type { ChangeBatch, FeedReader } from './change-feed.ts';
 import type { FeedPosition } from './change-token.ts';
 import { createFollower, type Delivery, type Follower } from './follower.ts';
@@ -41,6 +41,9 @@ type PollerDeps = {
 };
 
 const PAGE = 1_000;
+/** A follower joins the others when its last read brought no more than this, and it was not slow to take it. */
+const JOIN_CHANGES_MAX = 100;
+const JOIN_MS_MAX = 100;
 /** A burst of commits makes one poll per this time instead of one per commit. */
 const NUDGE_GAP_MS = 5;
 const HELD_PAUSE_MS = 5;
@@ -53,7 +56,7 @@ export const createChangePoller = (deps: PollerDeps): ChangePoller => {
     nudge: hub.nudge,
     close: hub.close,
     follow: async function* ({ token, kinds, signal }) {
-      const caughtUp = yield* catchUp(reader, { token, kinds, signal });
+      const caughtUp = yield* catchUp(deps, { token, kinds, signal });
       if (caughtUp === undefined) {
         return;
       }
@@ -86,19 +89,21 @@ type CatchUp = {
   readonly signal: AbortSignal;
 };
 
-/** Reads alone until little is left, so that joining, which holds up the poller, is short. */
+/** Reads alone until little can be left, so that joining, which holds up the poller, is short. */
 async function* catchUp(
-  reader: FeedReader,
+  { reader, clock }: PollerDeps,
   { token, kinds, signal }: CatchUp,
 ): AsyncGenerator<ChangeBatch, FeedPosition | undefined, void> {
   let position = reader.decode(token);
   while (!signal.aborted) {
     const page = await reader.read({ position, kinds, limit: PAGE });
     position = page.position;
+    const readMs = clock.monotonicMs();
     if (page.changes.length > 0) {
       yield batchOf(reader, page);
     }
-    if (page.atBoundary) {
+    const isRecent = clock.monotonicMs() - readMs <= JOIN_MS_MAX;
+    if (page.atBoundary && page.changes.length <= JOIN_CHANGES_MAX && isRecent) {
       return position;
     }
   }
@@ -125,6 +130,8 @@ const waitFor = async (
   }
 };
 
+type PollOutcome = 'held' | 'done' | { readonly away: DomainError };
+
 type Hub = {
   readonly nudge: () => void;
   readonly join: (follower: Follower, kinds: readonly string[] | undefined) => Promise<void>;
@@ -133,7 +140,7 @@ type Hub = {
 };
 
 const createHub = (deps: PollerDeps): Hub => {
-  const { reader, log } = deps;
+  const { reader, log, limits } = deps;
   const followers = new Set<Follower>();
   const exclusive = createExclusive();
   const closing = new AbortController();
@@ -163,29 +170,34 @@ const createHub = (deps: PollerDeps): Hub => {
       follower.fail(error);
     }
     followers.clear();
-    at = undefined;
+  };
+  /** A token that expired under us is every follower's; a database that is away is waited for. */
+  const pollOrFail = async (): Promise<PollOutcome> => {
+    try {
+      return (await poll()) ? 'held' : 'done';
+    } catch (error) {
+      if (isDomainError(error, 'unavailable')) {
+        return { away: error };
+      }
+      log.error({ err: error }, 'change feed failed; its followers start over');
+      failAll(error);
+      return 'done';
+    }
   };
   const run = async (): Promise<void> => {
     let heldPauseMs = HELD_PAUSE_MS;
     let away = false;
     while (followers.size > 0 && !closing.signal.aborted) {
-      let held = false;
       bell = Promise.withResolvers<void>();
-      try {
-        held = await exclusive(poll);
-        away = false;
-      } catch (error) {
-        if (!isDomainError(error, 'unavailable')) {
-          failAll(error);
-          return;
-        }
-        if (!away) {
-          log.warn({ err: error }, 'change feed cannot read; it goes on when the database is back');
-        }
-        away = true;
+      const outcome = await exclusive(pollOrFail);
+      const isAway = typeof outcome === 'object';
+      if (isAway && !away) {
+        log.warn({ err: outcome.away }, 'change feed cannot read until the database is back');
       }
-      heldPauseMs = held ? Math.min(heldPauseMs * 2, HELD_PAUSE_MS_MAX) : HELD_PAUSE_MS;
-      await pause(held ? Math.min(heldPauseMs, deps.limits.pollMs) : deps.limits.pollMs);
+      away = isAway;
+      heldPauseMs =
+        outcome === 'held' ? Math.min(heldPauseMs * 2, HELD_PAUSE_MS_MAX) : HELD_PAUSE_MS;
+      await pause(outcome === 'held' ? Math.min(heldPauseMs, limits.pollMs) : limits.pollMs);
     }
   };
   /** Ends early by the bell, but never earlier than the gap. */
@@ -202,26 +214,24 @@ const createHub = (deps: PollerDeps): Hub => {
   };
   const start = (): void => {
     endDemand ??= deps.onDemand();
-    running ??= run()
-      .catch((error: unknown) => {
-        log.error({ err: error }, 'change feed failed');
-        failAll(error);
-      })
-      .finally(() => {
-        running = undefined;
-        if (followers.size > 0 && !closing.signal.aborted) {
-          start();
-          return;
-        }
-        at = undefined;
-        endDemand?.();
-        endDemand = undefined;
-      });
+    running ??= run().finally(() => {
+      running = undefined;
+      if (followers.size > 0 && !closing.signal.aborted) {
+        start();
+        return;
+      }
+      endDemand?.();
+      endDemand = undefined;
+    });
   };
   return {
     nudge: () => bell.resolve(),
     join: (follower, kinds) =>
       exclusive(async () => {
+        if (followers.size === 0) {
+          // Nobody moved the position since the last follower went.
+          at = undefined;
+        }
         await poll();
         let position = follower.position();
         const until = at?.from;
@@ -243,7 +253,7 @@ const createHub = (deps: PollerDeps): Hub => {
     },
     close: async () => {
       closing.abort();
-      failAll(closing.signal.reason);
+      failAll(unavailable('STORE_UNAVAILABLE', 'The store is closing'));
       bell.resolve();
       await running;
     },

@@ -42,4 +42,7 @@ export const tokenExpired = (why: string): DomainError =>
   outOfRange('RESUME_TOKEN_EXPIRED', `The resume token cannot be continued: ${why}; start over`);
 
 const check = (body: string, storeId: string): string =>
-  createHash('sha256').update(`${VERSION}.${body}.${storeId}`).digest('base64url').slice(0, CHECK_CHARS);
+  createHash('sha256')
+    .update(`${VERSION}.${body}.${storeId}`)
+    .digest('base64url')
+    .slice(0, CHECK_CHARS);

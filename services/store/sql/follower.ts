@@ -19,7 +19,10 @@ export type Follower = {
   readonly position: () => FeedPosition;
 };
 
-export type Delivery = { readonly changes: readonly ChangeEvent[]; readonly position: FeedPosition };
+export type Delivery = {
+  readonly changes: readonly ChangeEvent[];
+  readonly position: FeedPosition;
+};
 
 /** Batches stay small enough for one message; a follower that lags gets several. */
 const BATCH_CHANGES_MAX = 1_000;
@@ -45,7 +48,8 @@ export const createFollower = (
       if (failure !== undefined) {
         return false;
       }
-      const relevant = wanted === undefined ? changes : changes.filter(({ kind }) => wanted.has(kind));
+      const relevant =
+        wanted === undefined ? changes : changes.filter(({ kind }) => wanted.has(kind));
       buffered += relevant.length;
       if (buffered > changesMax) {
         fail(slow(changesMax));

@@ -40,7 +40,8 @@ export const connectionConfig = ({ server, schema, limits }: PostgresOptions): p
   keepAlive: true,
   statement_timeout: limits.statementMs,
   lock_timeout: limits.lockMs,
-  idle_in_transaction_session_timeout: limits.transactionMs,
+  // Later than our own limit: it is for a process that froze with a transaction open.
+  idle_in_transaction_session_timeout: limits.transactionMs + 500,
   // An acknowledged commit is on disk whatever the server's default says (invariant 6).
   options: `-c search_path=${schema} -c synchronous_commit=on`,
   types: columnTypes(),

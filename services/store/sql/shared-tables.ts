@@ -23,6 +23,8 @@ export type MetaRow = {
   readonly incarnation: number;
   /** Positions below this one have been compacted out of `change`. */
   readonly compacted: number | string;
+  /** Null but for a moment: see health.ts. */
+  readonly probe: Uint8Array | null;
 };
 
 export type RequestRow = {
@@ -81,7 +83,8 @@ const createMeta = async (db: MigrationDb, random: Random): Promise<void> => {
     table
       .addColumn('store_id', type.text, (column) => column.notNull())
       .addColumn('incarnation', type.bigint, (column) => column.notNull())
-      .addColumn('compacted', type.bigint, (column) => column.notNull()),
+      .addColumn('compacted', type.bigint, (column) => column.notNull())
+      .addColumn('probe', type.bytes),
   );
   const storeId = random.bytes(9).toString('base64url');
   await sql`insert into meta (id, store_id, incarnation, compacted) values (1, ${storeId}, 1, 0)`.execute(

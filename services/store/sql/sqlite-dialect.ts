@@ -109,6 +109,8 @@ const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driv
     rollbackTransaction: (connection) => end(connection, 'rollback').catch(() => undefined),
     releaseConnection: async () => gate.leave(),
     destroy: async () => {
+      // Lets the transaction under way end; one that hangs is cut off after the gate's limit.
+      await gate.enter().catch(() => undefined);
       opened = undefined;
       await inner.destroy();
     },

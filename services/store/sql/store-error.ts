@@ -1,4 +1,4 @@
-import { DomainError, internal, unavailable } from '../../runtime/errors.ts';
+import { DomainError, failedPrecondition, internal, unavailable } from '../../runtime/errors.ts';
 
 /**
  * What the databases report, in our words. Constraint violations are not translated: a service decides what they
@@ -31,6 +31,8 @@ const PG_RETRY = ['40001', '40P01'];
 const PG_FULL = ['53100'];
 const PG_BUSY = ['55P03', '57014', '53300'];
 const PG_AWAY = ['57P01', '57P02', '57P03', '57P05', '25P03', '25006'];
+/** Wrong password, no such role, no such database: waiting does not help. */
+const PG_REFUSED = ['28000', '28P01', '3D000'];
 const NODE_AWAY = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -46,6 +48,7 @@ const NODE_AWAY = [
 /** pg has no codes for these; the texts are those of pg 8.23 and pg-pool 3. */
 const PG_AWAY_TEXT =
   /Connection terminated|connection error and is not queryable|Client was closed|Connection ended/i;
+const CLOSED_TEXT = /driver has already been destroyed|Cannot use a pool after calling end/;
 const PG_WAIT_TEXT = /timeout exceeded when trying to connect/i;
 
 /** Turns a report about the database itself into a DomainError; anything else comes back as it was. */
@@ -56,6 +59,9 @@ export const mapStoreError = (error: unknown): unknown => {
   const fields = fieldsOf(error);
   if (fields === undefined) {
     return error;
+  }
+  if (CLOSED_TEXT.test(fields.message)) {
+    return unavailable('STORE_UNAVAILABLE', 'The store is closed', { cause: error });
   }
   return (fields.sqlite === undefined ? fromPostgres : fromSqlite)(fields, error) ?? error;
 };
@@ -75,6 +81,7 @@ export const isConnectionLoss = (error: unknown): boolean => {
 export type UniqueViolation = {
   /** Name of the unique index, by our rule `<table>_<columns>_unique`. */
   readonly constraint: string;
+  /** Empty when SQLite does not say, i.e. for an index over an expression. */
   readonly table: string;
   /** Column names; empty for an index over an expression. */
   readonly columns: readonly string[];
@@ -101,7 +108,7 @@ export const uniqueViolation = (error: unknown): UniqueViolation | undefined => 
 const fromSqliteText = (text: string): UniqueViolation => {
   const index = /^index '(.+)'$/.exec(text)?.[1];
   if (index !== undefined) {
-    return { constraint: index, table: index.split('_')[0] ?? index, columns: [] };
+    return { constraint: index, table: '', columns: [] };
   }
   const paths = text.split(', ').map((path) => path.split('.'));
   const table = paths[0]?.[0] ?? '';
@@ -125,7 +132,7 @@ const fieldsOf = (error: unknown): DriverFields | undefined => {
   };
 };
 
-const fromSqlite = (fields: DriverFields, cause: Error | unknown): DomainError | undefined => {
+const fromSqlite = (fields: DriverFields, cause: unknown): DomainError | undefined => {
   switch (fields.sqlite) {
     case SQLITE.full:
       return full(cause);
@@ -161,6 +168,11 @@ const fromPostgres = (fields: DriverFields, cause: unknown): DomainError | undef
   }
   if (PG_RETRY.includes(fields.code)) {
     return busy('concurrent transactions kept colliding', cause);
+  }
+  if (PG_REFUSED.includes(fields.code)) {
+    return failedPrecondition('STORE_REFUSED', `The database refused: ${fields.message}`, {
+      cause,
+    });
   }
   return isAway(fields) ? away(cause) : undefined;
 };

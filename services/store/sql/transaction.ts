@@ -81,6 +81,8 @@ export type TransactionDeps = {
   readonly limits: StoreLimits;
   /** Called after a commit that wrote changes. */
   readonly onChanges: () => void;
+  /** Called with undefined after each commit, with the error when a transaction failed. */
+  readonly onWrite: (failure: unknown) => void;
 };
 
 /** One attempt's surroundings; `open` ends with it, whatever background work still holds the context. */
@@ -107,10 +109,14 @@ export const createTransactions = (deps: TransactionDeps): Transactions => {
       assertOutside('store.transaction');
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await runOnce(deps, scopes, { key, actor, work });
+          const answer = await runOnce(deps, scopes, { key, actor, work });
+          deps.onWrite(undefined);
+          return answer;
         } catch (error) {
           if (!isWorthRetrying(error) || attempt >= deps.limits.attemptsMax) {
-            throw mapStoreError(error);
+            const mapped = mapStoreError(error);
+            deps.onWrite(mapped);
+            throw mapped;
           }
           await deps.clock.sleep(RETRY_PAUSE_MS * 2 ** attempt * deps.random.fraction());
         }

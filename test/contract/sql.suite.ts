@@ -1,0 +1,414 @@
+import type { ExecutionContext, TestFn } from 'ava';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { isDomainError } from '../../services/runtime/errors.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import type { OpenSqlOptions, SqlStore } from '../../services/store/sql/open.ts';
+import {
+  behindKey,
+  checkEtag,
+  closePage,
+  etagOf,
+  openPage,
+} from '../../services/store/sql/page.ts';
+import { uniqueViolation } from '../../services/store/sql/store-error.ts';
+import { eventually } from '../support/eventually.ts';
+import { startCrashingWriter } from './sql-crash.ts';
+import {
+  actor,
+  addBook,
+  addBooks,
+  Book,
+  type BookTables,
+  countRows,
+  keyOf,
+  openBooks,
+} from './sql-fixture.ts';
+
+/** What every SQL database must do for a service. */
+export type SqlSubject = {
+  readonly test: TestFn;
+  /** The url of a database that nobody else uses; gone after the test. */
+  readonly createUrl: (t: ExecutionContext) => Promise<string>;
+};
+
+export const storeOf = async (
+  { createUrl }: SqlSubject,
+  t: ExecutionContext,
+  more: Partial<OpenSqlOptions> = {},
+): Promise<SqlStore> => {
+  const store = await openBooks(await createUrl(t), more);
+  t.teardown(() => store.close());
+  return store;
+};
+
+export const sqlSuite = (subject: SqlSubject): void => {
+  requestTests(subject);
+  crashTests(subject);
+  isolationTests(subject);
+  rowTests(subject);
+  sweepTests(subject);
+};
+
+const EVERYTHING = ['book', 'request', 'change', 'audit'];
+
+const requestTests = (subject: SqlSubject): void => {
+  const { test } = subject;
+
+  test('a repeated request gets the stored answer and is not done again', async (t) => {
+    const store = await storeOf(subject, t);
+    const create = (name: string) =>
+      store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, name));
+    const first = await create('Dune');
+    t.is(await create('another effect'), first);
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
+  test('a request that arrives many times at once is done once and answered every time', async (t) => {
+    const store = await storeOf(subject, t);
+    let runs = 0;
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
+          runs += 1;
+          return addBook(tx, 'Dune');
+        }),
+      ),
+    );
+    t.is(new Set(answers).size, 1);
+    t.is(runs, 1);
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
+  test('the loser of a doubled request does the work when the winner fails', async (t) => {
+    const store = await storeOf(subject, t);
+    const winnerHasBegun = Promise.withResolvers<void>();
+    const letWinnerFail = Promise.withResolvers<void>();
+    const winner = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
+      addBook(tx, 'Dune');
+      await tx.em.flush();
+      winnerHasBegun.resolve();
+      await letWinnerFail.promise;
+      throw new Error('refused after all');
+    });
+    await winnerHasBegun.promise;
+    const loser = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, 'Dune'));
+    letWinnerFail.resolve();
+    await t.throwsAsync(winner, { message: 'refused after all' });
+    t.truthy(await loser);
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
+  test('a request id that returns with other arguments or another method is refused', async (t) => {
+    const store = await storeOf(subject, t);
+    const create = (text: string, more = {}) =>
+      store.transaction(keyOf('r-1', text, more), actor, async (tx) => addBook(tx, text));
+    await create('Dune');
+    for (const repeat of [
+      create('Emma'),
+      create('Dune', { method: '/library.v1.BookService/Burn' }),
+    ]) {
+      const error = await t.throwsAsync(repeat);
+      t.true(isDomainError(error, 'invalid_argument', 'REQUEST_ID_REUSED'));
+    }
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
+  test('the same request id of another caller is another request', async (t) => {
+    const store = await storeOf(subject, t);
+    const create = (name: string, caller: string) =>
+      store.transaction(keyOf('r-1', 'x', { caller }), actor, async (tx) => addBook(tx, name));
+    t.not(await create('Dune', 'users/a'), await create('Emma', 'users/b'));
+    t.deepEqual(await countRows(store, 'book', 'request'), [2, 2]);
+  });
+
+  test('a transaction that fails leaves no object, request, change or audit row', async (t) => {
+    const store = await storeOf(subject, t);
+    const failing = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
+      addBook(tx, 'Dune');
+      await tx.em.flush();
+      throw new Error('no');
+    });
+    await t.throwsAsync(failing, { message: 'no' });
+    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
+  });
+
+  test('an answer that cannot be encoded undoes the effect', async (t) => {
+    const store = await storeOf(subject, t);
+    const encodeAnswer = (): Uint8Array => {
+      throw new Error('cannot encode');
+    };
+    const failing = store.transaction(keyOf('r-1', 'Dune', { encodeAnswer }), actor, async (tx) =>
+      addBook(tx, 'Dune'),
+    );
+    await t.throwsAsync(failing, { message: 'cannot encode' });
+    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
+  });
+
+  test('an audit row holds who, what and the state before and after', async (t) => {
+    const store = await storeOf(subject, t);
+    await store.transaction(undefined, { ...actor, onBehalfOf: 'projects/p' }, async (tx) => {
+      tx.audit({
+        action: 'book.rename',
+        objectKind: 'book',
+        objectUid: 'u-1',
+        objectName: 'Dune',
+        projectUid: 'p-1',
+        before: { name: 'Dun' },
+        after: { name: 'Dune', pages: 10n ** 18n },
+      });
+    });
+    const [row] = await store.read(({ kysely }) =>
+      kysely<Record<string, object>>().selectFrom('audit').selectAll().execute(),
+    );
+    t.like(row, {
+      principal: 'users/tester',
+      on_behalf_of: 'projects/p',
+      request_id: 'r-1',
+      action: 'book.rename',
+      object_kind: 'book',
+      object_uid: 'u-1',
+      project_uid: 'p-1',
+      partition: null,
+      before: '{"name":"Dun"}',
+      after: '{"name":"Dune","pages":"1000000000000000000"}',
+    });
+  });
+};
+
+const crashTests = (subject: SqlSubject): void => {
+  const { test } = subject;
+
+  test('a process killed between commit and answer has done the request once', async (t) => {
+    const url = await subject.createUrl(t);
+    if (url === 'sqlite::memory:') {
+      t.pass('a database in memory does not outlive its process');
+      return;
+    }
+    const writer = await startCrashingWriter(t, { url, requestId: 'r-1', point: 'after-commit' });
+    await writer.killAtPoint();
+    const store = await openBooks(url);
+    t.teardown(() => store.close());
+    const answer = await store.transaction(keyOf('r-1', 'Dune'), actor, async () => {
+      throw new Error('the work must not run again');
+    });
+    t.is(answer, writer.uid());
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
+  test('a process killed before the commit has done nothing, and the retry does it', async (t) => {
+    const url = await subject.createUrl(t);
+    if (url === 'sqlite::memory:') {
+      t.pass('a database in memory does not outlive its process');
+      return;
+    }
+    const writer = await startCrashingWriter(t, { url, requestId: 'r-1', point: 'before-commit' });
+    await writer.killAtPoint();
+    const store = await openBooks(url);
+    t.teardown(() => store.close());
+    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
+    const answer = await store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) =>
+      addBook(tx, 'Dune'),
+    );
+    t.not(answer, writer.uid());
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+};
+
+const isolationTests = (subject: SqlSubject): void => {
+  const { test } = subject;
+
+  test('a write beside an open transaction is not rolled back with it', async (t) => {
+    const store = await storeOf(subject, t);
+    const begun = Promise.withResolvers<void>();
+    const proceed = Promise.withResolvers<void>();
+    const failing = store.transaction(undefined, actor, async (tx) => {
+      addBook(tx, 'undone');
+      await tx.em.flush();
+      begun.resolve();
+      await proceed.promise;
+      throw new Error('no');
+    });
+    await begun.promise;
+    const beside = addBooks(store, ['kept']);
+    proceed.resolve();
+    await t.throwsAsync(failing, { message: 'no' });
+    await beside;
+    const books = await store.read(({ em }) => em.find(Book, {}));
+    t.deepEqual(
+      books.map((book) => book.name),
+      ['kept'],
+    );
+  });
+
+  test('store.read and store.transaction inside a transaction are refused at once', async (t) => {
+    const store = await storeOf(subject, t);
+    for (const inner of [
+      () => store.read(async () => undefined),
+      () => store.transaction(undefined, actor, async () => undefined),
+    ]) {
+      await t.throwsAsync(
+        store.transaction(undefined, actor, () => inner()),
+        { message: /use the tx it was given/ },
+      );
+    }
+    await addBooks(store, ['still works']);
+  });
+
+  test('a transaction that takes too long is rolled back, and its late statements fail', async (t) => {
+    const store = await storeOf(subject, t, { limits: { transactionMs: 600 } });
+    const proceed = Promise.withResolvers<void>();
+    let late: Promise<unknown> | undefined;
+    const hanging = store.transaction(undefined, actor, async (tx) => {
+      addBook(tx, 'never');
+      await tx.em.flush();
+      late = proceed.promise.then(() => tx.em.execute("update book set name = 'late'"));
+      await proceed.promise;
+    });
+    const error = await t.throwsAsync(hanging);
+    t.true(isDomainError(error, 'unavailable', 'STORE_BUSY'));
+    proceed.resolve();
+    await t.throwsAsync(async () => late);
+    await addBooks(store, ['next']);
+    t.deepEqual(await countRows(store, 'book'), [1]);
+  });
+
+  test('an entity manager kept after its transaction can neither read nor write', async (t) => {
+    const store = await storeOf(subject, t);
+    const kept = await store.transaction(undefined, actor, async (tx) => tx.em);
+    await t.throwsAsync(kept.find(Book, {}));
+    kept.create(Book, {
+      uid: '019b3c1e-0000-7000-8000-000000000000',
+      shelf: 'a',
+      name: 'sneaked in',
+      createTime: systemClock.now(),
+      labels: {},
+    });
+    await t.throwsAsync(kept.flush());
+    t.deepEqual(await countRows(store, 'book'), [0]);
+  });
+
+  test('many transactions at once all happen', async (t) => {
+    const store = await storeOf(subject, t);
+    const names = Array.from({ length: 60 }, (_, index) => `book-${index}`);
+    await Promise.all(names.map((name) => addBooks(store, [name])));
+    t.deepEqual(await countRows(store, ...EVERYTHING), [60, 0, 60, 60]);
+  });
+};
+
+const rowTests = (subject: SqlSubject): void => {
+  const { test } = subject;
+
+  test('a unique violation names its index and columns', async (t) => {
+    const store = await storeOf(subject, t);
+    await addBooks(store, ['Dune']);
+    const error = await t.throwsAsync(addBooks(store, ['Dune']), {
+      name: 'UniqueConstraintViolationException',
+    });
+    t.deepEqual(uniqueViolation(error), {
+      constraint: 'book_shelf_name_unique',
+      table: 'book',
+      columns: ['shelf', 'name'],
+    });
+    t.is(uniqueViolation(new Error('something else')), undefined);
+  });
+
+  test('an entity comes back as it was stored', async (t) => {
+    const store = await storeOf(subject, t);
+    const createTime = systemClock.now();
+    const values = { name: 'd\'A\\"?', shelf: 'ä', pages: 2 ** 45, labels: { 'a"b': "c'd\\e" } };
+    const uid = systemRandom.uid();
+    await store.transaction(undefined, actor, async (tx) => {
+      tx.em.create(Book, { uid, createTime, ...values });
+    });
+    const book = await store.read(({ em }) => em.findOneOrFail(Book, { uid }));
+    t.like(book, { uid, version: 1, ...values });
+    t.deepEqual(book.createTime, createTime);
+  });
+
+  test('a list is paged by its key, and names are ordered bytewise', async (t) => {
+    const store = await storeOf(subject, t);
+    await addBooks(store, ['b', 'a', 'B', 'ä', 'c_1', 'c-1', 'C']);
+    const list = (pageToken: string, shelf = 'a') =>
+      store.read(async ({ kysely }) => {
+        const page = openPage({
+          pageSize: 3,
+          pageToken,
+          otherArguments: { shelf },
+          incarnation: store.incarnation(),
+          sizeDefault: 50,
+          sizeMax: 1000,
+        });
+        const rows = await kysely<BookTables>()
+          .selectFrom('book')
+          .select(['name', 'uid'])
+          .where('shelf', '=', shelf)
+          .where(behindKey(['name', 'uid'], page))
+          .orderBy('name')
+          .orderBy('uid')
+          .limit(page.limit)
+          .execute();
+        return closePage(page, rows, (row) => [row.name, row.uid]);
+      });
+    const names: string[][] = [];
+    let token = '';
+    do {
+      const { rows, nextPageToken } = await list(token);
+      names.push(rows.map((row) => row.name));
+      token = nextPageToken;
+    } while (token !== '');
+    t.deepEqual(names, [['B', 'C', 'a'], ['b', 'c-1', 'c_1'], ['ä']]);
+    const { nextPageToken } = await list('');
+    const error = await t.throwsAsync(list(nextPageToken, 'b'));
+    t.true(isDomainError(error, 'invalid_argument', 'PAGE_TOKEN_MISMATCH'));
+  });
+
+  test('two edits of the same version: the second is refused, and the etag tells them apart', async (t) => {
+    const store = await storeOf(subject, t);
+    const [uid = ''] = await addBooks(store, ['Dune']);
+    const etag = etagOf({ uid, version: 1 }, store.incarnation());
+    const rename = (name: string) =>
+      store.transaction(undefined, actor, async (tx) => {
+        const book = await tx.em.findOneOrFail(Book, { uid });
+        checkEtag(etag, etagOf(book, store.incarnation()));
+        book.name = name;
+        await tx.em.flush();
+        return book.version;
+      });
+    t.is(await rename('Dune Messiah'), 2);
+    const error = await t.throwsAsync(rename('Emma'));
+    t.true(isDomainError(error, 'aborted', 'ETAG_MISMATCH'));
+  });
+};
+
+const sweepTests = (subject: SqlSubject): void => {
+  const { test } = subject;
+
+  test('answers are kept for a day and then swept, a bounded number at a time', async (t) => {
+    let aheadMs = 0;
+    const clock = {
+      ...systemClock,
+      now: () => new Date(systemClock.now().getTime() + aheadMs),
+    };
+    const store = await storeOf(subject, t, { clock, limits: { sweepRows: 3 } });
+    const ask = (id: number) =>
+      store.transaction(keyOf(`r-${id}`, 'x'), actor, async (tx) => addBook(tx, `book-${id}`));
+    for (let id = 0; id < 7; id += 1) {
+      await ask(id);
+    }
+    aheadMs = 23.9 * 3_600_000;
+    t.is((await store.sweep(AbortSignal.timeout(5_000))).requests, 0);
+    await ask(7);
+    aheadMs = 24.1 * 3_600_000;
+    t.is((await store.sweep(AbortSignal.timeout(5_000))).requests, 7);
+    t.deepEqual(await countRows(store, 'request'), [1]);
+  });
+
+  test('sweeping runs by itself', async (t) => {
+    const store = await storeOf(subject, t, {
+      limits: { sweepMs: 20, requestRetentionMs: -1_000 },
+    });
+    await store.transaction(keyOf('r-1', 'x'), actor, async (tx) => addBook(tx, 'Dune'));
+    await eventually(async () => (await countRows(store, 'request'))[0] === 0);
+    t.pass();
+  });
+};
