@@ -1,5 +1,12 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
-import { pathToString } from '@bufbuild/protobuf/reflect';
+import {
+  isReflectList,
+  isReflectMap,
+  isReflectMessage,
+  type Path,
+  pathToString,
+  reflect,
+} from '@bufbuild/protobuf/reflect';
 import { createValidator, type Violation } from '@bufbuild/protovalidate';
 import { type FieldViolation, internal, invalidArgument } from '../../errors.ts';
 import type { Stage } from './stage.ts';
@@ -15,7 +22,7 @@ export const validateStage = (): Stage => {
         cause: result.error,
       });
     }
-    throw refuse(result.violations.map(asFieldViolation));
+    throw refuse(result.violations.map((one) => asFieldViolation(desc, message, one)));
   };
   return {
     name: 'validate',
@@ -24,6 +31,7 @@ export const validateStage = (): Stage => {
 };
 
 const NAMED_MAX = 5;
+const TEXT_CHARS_MAX = 60;
 
 const refuse = (violations: readonly FieldViolation[]) => {
   const named = violations.slice(0, NAMED_MAX).map((v) => `${v.field}: ${v.description}`);
@@ -36,7 +44,28 @@ const refuse = (violations: readonly FieldViolation[]) => {
   });
 };
 
-const asFieldViolation = (violation: Violation): FieldViolation => ({
-  field: pathToString(violation.field) || 'request',
-  description: violation.message || violation.ruleId,
-});
+const asFieldViolation = (
+  desc: DescMessage,
+  message: Message,
+  violation: Violation,
+): FieldViolation => {
+  const given = textAt(desc, message, violation.field);
+  const rule = violation.message || violation.ruleId;
+  return {
+    field: pathToString(violation.field) || 'request',
+    description: given === undefined ? rule : `${rule}, but is ${given}`,
+  };
+};
+
+/** The text at that path, quoted and cut, so that a message shows what was sent; undefined when it is no text. */
+const textAt = (desc: DescMessage, message: Message, path: Path): string | undefined => {
+  let at: unknown = reflect(desc, message);
+  for (const step of path) {
+    if (step.kind === 'field' && isReflectMessage(at)) at = at.get(step);
+    else if (step.kind === 'list_sub' && isReflectList(at)) at = at.get(step.index);
+    else if (step.kind === 'map_sub' && isReflectMap(at)) at = at.get(step.key);
+    else return undefined;
+  }
+  if (typeof at !== 'string') return undefined;
+  return JSON.stringify(at.length > TEXT_CHARS_MAX ? `${at.slice(0, TEXT_CHARS_MAX)}…` : at);
+};

@@ -1,0 +1,43 @@
+import type { Clock } from '../clock.ts';
+import type { Component } from '../process.ts';
+import type { HealthBoard } from './health.ts';
+import type { Mount } from './mount.ts';
+import type { Pipeline } from './pipeline.ts';
+
+export type ServingOptions = {
+  readonly clock: Clock;
+  readonly board: HealthBoard;
+  readonly pipeline: Pipeline;
+  /** Opens the listeners, once everything that they serve has started. */
+  readonly mount: () => Promise<readonly Mount[]>;
+  /** Told the listeners; for the ready block. */
+  readonly onMounted?: (mounts: readonly Mount[]) => void;
+  /** How long load balancers get to notice that readiness is off before anything is refused; 0 = none. */
+  readonly noticeMs: number;
+  readonly stopLimitMs?: number;
+};
+
+/**
+ * The listeners as the last component to start and the first to stop: readiness off, wait for load balancers, refuse
+ * new calls and end streams with DRAINING, let unary calls finish, close.
+ */
+export const servingComponent = (options: ServingOptions): Component => {
+  const { board, pipeline, clock } = options;
+  let mounts: readonly Mount[] = [];
+  return {
+    name: 'listeners',
+    stopLimitMs: options.stopLimitMs ?? options.noticeMs + 10_000,
+    start: async () => {
+      mounts = await options.mount();
+      board.setAll(true);
+      options.onMounted?.(mounts);
+    },
+    stop: async (signal) => {
+      board.setAll(false);
+      if (options.noticeMs > 0) await clock.sleep(options.noticeMs, signal).catch(() => undefined);
+      const closing = mounts.map((mount) => mount.stop(signal));
+      await pipeline.drain(signal);
+      await Promise.all(closing);
+    },
+  };
+};
