@@ -1,6 +1,7 @@
 /**
- * lab-linux: the smallest system that behaves like a machine. A distribution's own kernel, a static busybox and one
- * script, all in memory. It is made from packages that are on the host anyway, so nothing has to be published.
+ * lab-linux: the smallest system that behaves like a machine. A distribution's own kernel, a static
+ * busybox and one script, all in memory. It is made from packages that are on the host anyway, so
+ * nothing has to be published.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -23,7 +24,10 @@ export type LabLinux = {
 };
 
 export type LabLinuxSources = {
-  /** Where a Debian or Ubuntu linux-image package (and linux-modules, where that is apart) was unpacked. */
+  /**
+   * Where a Debian or Ubuntu linux-image package (and linux-modules, where that is apart) was
+   * unpacked.
+   */
   readonly kernelPackageDir: string;
   /** A static busybox for the guest's architecture that also runs here. */
   readonly busybox: string;
@@ -34,8 +38,9 @@ export type LabLinuxSources = {
 };
 
 /**
- * The kernel command line lab-linux wants. `loglevel=6` keeps the "Linux version" line, which tells that a kernel
- * runs, and leaves out the 300 lines after it, which cost half a second on an emulated serial port.
+ * The kernel command line lab-linux wants. `loglevel=6` keeps the "Linux version" line, which tells
+ * that a kernel runs, and leaves out the 300 lines after it, which cost half a second on an
+ * emulated serial port.
  */
 export const LAB_LINUX_COMMAND_LINE = 'console=ttyS0 loglevel=6 panic=10';
 
@@ -54,8 +59,9 @@ const DIRECTORIES = [
 ];
 
 /**
- * Builds kernel and initramfs from an unpacked kernel package. The same sources give the same bytes. Throws
- * DomainErrors KERNEL_PACKAGE_INCOMPLETE, KERNEL_MODULE_MISSING and KERNEL_MODULE_UNREADABLE.
+ * Builds kernel and initramfs from an unpacked kernel package. The same sources give the same
+ * bytes. Throws DomainErrors KERNEL_PACKAGE_INCOMPLETE, KERNEL_MODULE_MISSING and
+ * KERNEL_MODULE_UNREADABLE.
  */
 export const buildLabLinux = async (sources: LabLinuxSources): Promise<LabLinux> => {
   const { release, kernelPath } = await findKernel(sources.kernelPackageDir);

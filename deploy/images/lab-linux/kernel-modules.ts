@@ -1,7 +1,7 @@
 /**
- * Which module files of a kernel package go into the initramfs, and in which order. `modules.dep` is written when a
- * package is installed and is absent from one that was only unpacked, so the dependencies are read from the modules
- * themselves (`depends=` in their .modinfo section).
+ * Which module files of a kernel package go into the initramfs, and in which order. `modules.dep`
+ * is written when a package is installed and is absent from one that was only unpacked, so the
+ * dependencies are read from the modules themselves (`depends=` in their .modinfo section).
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
@@ -25,8 +25,8 @@ export type ModuleSearch = {
 };
 
 /**
- * The wanted modules and what they depend on, dependencies first, unpacked. What is built into the kernel is left
- * out; what is neither there nor built in is a DomainError KERNEL_MODULE_MISSING.
+ * The wanted modules and what they depend on, dependencies first, unpacked. What is built into the
+ * kernel is left out; what is neither there nor built in is a DomainError KERNEL_MODULE_MISSING.
  */
 export const collectModules = async (search: ModuleSearch): Promise<KernelModule[]> => {
   const files = await moduleFiles(search.modulesDir);

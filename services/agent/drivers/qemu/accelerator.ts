@@ -1,6 +1,7 @@
 /**
- * Finds out by trial how this host runs guests. That /dev/kvm exists and opens proves nothing: there are hosts where
- * it does and no kernel ever starts on it. So a guest is really booted until its kernel speaks.
+ * Finds out by trial how this host runs guests. That /dev/kvm exists and opens proves nothing:
+ * there are hosts where it does and no kernel ever starts on it. So a guest is really booted until
+ * its kernel speaks.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
@@ -27,7 +28,10 @@ export type AcceleratorTrial = {
   readonly clock: Clock;
   readonly log: DriverLog;
   readonly signal?: AbortSignal;
-  /** How long KVM may take to the first line; it takes well below a second where it works. 4000 when absent. */
+  /**
+   * How long KVM may take to the first line; it takes well below a second where it works. 4000 when
+   * absent.
+   */
   readonly kvmLimitMs?: number;
   /** The same for emulation; 30000 when absent. */
   readonly tcgLimitMs?: number;
@@ -38,8 +42,8 @@ export type AcceleratorTrial = {
 const OUTPUT_CHARACTERS_MAX = 2_000;
 
 /**
- * KVM if a kernel boots on it, else emulation. Worth keeping by qemuVersion and hostBootId. Throws unavailable
- * QEMU_UNUSABLE when no kernel boots at all, with what qemu said.
+ * KVM if a kernel boots on it, else emulation. Worth keeping by qemuVersion and hostBootId. Throws
+ * unavailable QEMU_UNUSABLE when no kernel boots at all, with what qemu said.
  */
 export const findAcceleration = async (trial: AcceleratorTrial): Promise<FoundAcceleration> => {
   const kvm = await tryKvm(trial);

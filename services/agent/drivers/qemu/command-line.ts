@@ -1,6 +1,7 @@
 /**
- * A guest as an argument list for qemu: pure and deterministic, so that golden tests can hold it and a reader can
- * start the same guest by hand. The list is readable by everyone on the host and so carries no secret.
+ * A guest as an argument list for qemu: pure and deterministic, so that golden tests can hold it
+ * and a reader can start the same guest by hand. The list is readable by everyone on the host and
+ * so carries no secret.
  */
 import { type GuestSpec, MEBIBYTE, type NicSpec, ROOT_DISK } from './guest-spec.ts';
 import type { PortForward } from './port-allocator.ts';
@@ -39,7 +40,8 @@ export const renderCommandLine = (input: CommandLineInput): string[] => [
   ...input.guest.nics.flatMap((nic, index) => nicArguments(input, nic, index)),
 ];
 
-// Emulated code is cached; qemu's default may grow to 1 GiB per guest, which a small guest never gains from.
+// Emulated code is cached; qemu's default may grow to 1 GiB per guest, which a small guest never
+// gains from.
 const TCG_CACHE_MIB = 128;
 
 const machineArguments = ({ guest, acceleration }: CommandLineInput): string[] => {

@@ -1,11 +1,15 @@
 /**
- * The captured serial log of a guest. qemu writes it, so nothing is lost while no agent runs. It is kept below a
- * size by copying it away and cutting it to nothing in place, because qemu holds the file open (in append mode, so
- * it goes on at the start); what arrives between the copy and the cut is lost from the log.
+ * The captured serial log of a guest. qemu writes it, so nothing is lost while no agent runs. It is
+ * kept below a size by copying it away and cutting it to nothing in place, because qemu holds the
+ * file open (in append mode, so it goes on at the start); what arrives between the copy and the cut
+ * is lost from the log.
  */
 import { copyFile, open, rename, truncate } from 'node:fs/promises';
 
-/** At most the last `tailBytes` bytes of the log, the part copied away included; empty when there is none. */
+/**
+ * At most the last `tailBytes` bytes of the log, the part copied away included; empty when there is
+ * none.
+ */
 export const readLogTail = async (path: string, tailBytes: number): Promise<Buffer> => {
   const current = await readFrom(path, -tailBytes);
   if (current.length >= tailBytes) return current;
@@ -13,7 +17,10 @@ export const readLogTail = async (path: string, tailBytes: number): Promise<Buff
   return Buffer.concat([older, current]);
 };
 
-/** From `offset`, or the last `-offset` bytes when it is negative. Empty when the file is absent or shorter. */
+/**
+ * From `offset`, or the last `-offset` bytes when it is negative. Empty when the file is absent or
+ * shorter.
+ */
 export const readFrom = async (path: string, offset: number): Promise<Buffer> => {
   if (offset === 0 && Object.is(offset, -0)) return Buffer.alloc(0);
   try {
@@ -41,7 +48,10 @@ export const logSizeBytes = async (path: string): Promise<number> => {
   }
 };
 
-/** Moves the log's content to its older part, which it replaces. Answers how many bytes the log lost. */
+/**
+ * Moves the log's content to its older part, which it replaces. Answers how many bytes the log
+ * lost.
+ */
 export const rotateLog = async (path: string): Promise<number> => {
   const unfinished = `${olderPart(path)}.new`;
   await copyFile(path, unfinished);
@@ -52,8 +62,8 @@ export const rotateLog = async (path: string): Promise<number> => {
 };
 
 /**
- * What follows `logged` once the overlap is taken off: `live` began at some moment before the log was read, so the
- * log may end with the bytes that `live` begins with.
+ * What follows `logged` once the overlap is taken off: `live` began at some moment before the log
+ * was read, so the log may end with the bytes that `live` begins with.
  */
 export const withoutOverlap = (logged: Buffer, live: Buffer): Buffer => {
   const longest = Math.min(logged.length, live.length);

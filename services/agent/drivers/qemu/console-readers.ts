@@ -1,6 +1,6 @@
 /**
- * Gives what a serial port writes to any number of readers. What is kept for each is bounded: one that does not
- * keep up is dropped and told so, and never slows the guest or another reader.
+ * Gives what a serial port writes to any number of readers. What is kept for each is bounded: one
+ * that does not keep up is dropped and told so, and never slows the guest or another reader.
  */
 export type ConsoleChunk =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }

@@ -1,7 +1,8 @@
 /**
- * The serial console of one guest. One connection to qemu's serial socket reads as long as the guest runs, because
- * qemu serves one client and a guest stalls when its output is not taken; it feeds the readers and the history they
- * begin with. One writer at a time: a newcomer takes over and the old one is told.
+ * The serial console of one guest. One connection to qemu's serial socket reads as long as the
+ * guest runs, because qemu serves one client and a guest stalls when its output is not taken; it
+ * feeds the readers and the history they begin with. One writer at a time: a newcomer takes over
+ * and the old one is told.
  */
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -12,12 +13,15 @@ import { createKernelLineScanner, type KernelLineScanner } from './kernel-line.t
 import type { DriverLog } from './program.ts';
 import { within } from './within.ts';
 
-export type WriterEnd = 'taken_over' | 'closed' | 'removed';
+export type WriterEnd =
+  | { readonly why: 'taken_over'; readonly by: string }
+  | { readonly why: 'closed' | 'removed' };
 
 export type ConsoleWriter = {
   /**
-   * Resolves when qemu has taken the bytes. Throws failed_precondition CONSOLE_TAKEN_OVER for a writer that is no
-   * longer the one, failed_precondition GUEST_NOT_RUNNING, deadline_exceeded CONSOLE_STUCK.
+   * Resolves when qemu has taken the bytes. Throws failed_precondition CONSOLE_TAKEN_OVER for a
+   * writer that is no longer the one, failed_precondition GUEST_NOT_RUNNING, deadline_exceeded
+   * CONSOLE_STUCK.
    */
   readonly write: (bytes: Uint8Array, signal?: AbortSignal) => Promise<void>;
   /** Resolves when this writer can write no more. */
@@ -27,24 +31,28 @@ export type ConsoleWriter = {
 
 export type GuestConsole = {
   /**
-   * What the guest wrote, at most `historyBytes` of the past first (256 KiB are kept at hand), then live, across
-   * boots, without a gap between the two.
+   * What the guest wrote, at most `historyBytes` of the past first (256 KiB are kept at hand), then
+   * live, across boots, without a gap between the two.
    */
   readonly read: (options: {
     readonly historyBytes: number;
     readonly signal?: AbortSignal;
   }) => AsyncIterable<ConsoleChunk>;
-  /** Takes over from whoever writes now. */
-  readonly openWriter: () => ConsoleWriter;
+  /** Takes over from whoever writes now, and tells them that it was `by`. */
+  readonly openWriter: (by: string) => ConsoleWriter;
   /** At most the last `tailBytes` of the captured log, over all boots. */
   readonly readLog: (options: { readonly tailBytes: number }) => Promise<Buffer>;
 };
 
 /** What the driver does with a console and a caller does not. */
 export type OwnedConsole = GuestConsole & {
-  /** Before qemu starts: from here on a kernel line belongs to the new boot. Answers the log's size. */
+  /**
+   * Before qemu starts: from here on a kernel line belongs to the new boot. Answers the log's size.
+   */
   readonly beginBoot: () => Promise<number>;
-  /** After a restart of ours: looks for the kernel line of a boot whose log began at that offset. */
+  /**
+   * After a restart of ours: looks for the kernel line of a boot whose log began at that offset.
+   */
   readonly resumeBoot: (logOffsetBytes: number) => Promise<void>;
   /** Connects to a running qemu; already so is fine. */
   readonly attach: (signal?: AbortSignal) => Promise<void>;
@@ -173,7 +181,7 @@ export const createGuestConsole = (deps: ConsoleDeps): OwnedConsole => {
     end: () => {
       socket?.destroy();
       readers.endAll();
-      writers.end('removed');
+      writers.end();
     },
   };
 };
@@ -215,7 +223,7 @@ const openSerial = (deps: ConsoleDeps, signal: AbortSignal | undefined): Promise
 };
 
 const createWriters = (deps: ConsoleDeps, socket: () => Socket | null) => {
-  let current: ((why: WriterEnd) => void) | null = null;
+  let current: ((end: WriterEnd) => void) | null = null;
   const write = async (bytes: Uint8Array, signal?: AbortSignal): Promise<void> => {
     const open = socket();
     if (open === null) {
@@ -231,29 +239,29 @@ const createWriters = (deps: ConsoleDeps, socket: () => Socket | null) => {
       return promise;
     });
   };
-  const open = (): ConsoleWriter => {
+  const open = (by: string): ConsoleWriter => {
     const ended = Promise.withResolvers<WriterEnd>();
-    let why: WriterEnd | null = null;
-    const finish = (reason: WriterEnd): void => {
-      if (why !== null) return;
-      why = reason;
+    let over: WriterEnd | null = null;
+    const finish = (end: WriterEnd): void => {
+      if (over !== null) return;
+      over = end;
       if (current === finish) current = null;
-      ended.resolve(reason);
+      ended.resolve(end);
     };
-    current?.('taken_over');
+    current?.({ why: 'taken_over', by });
     current = finish;
     return {
       write: async (bytes, signal) => {
-        if (why === null) return write(bytes, signal);
+        if (over === null) return write(bytes, signal);
         throw failedPrecondition(
-          why === 'taken_over' ? 'CONSOLE_TAKEN_OVER' : 'CONSOLE_CLOSED',
-          `Cannot write to the console of guest "${deps.name}": this writer was ${why}`,
+          over.why === 'taken_over' ? 'CONSOLE_TAKEN_OVER' : 'CONSOLE_CLOSED',
+          `Cannot write to the console of guest "${deps.name}": this writer was ${over.why}`,
           { metadata: { name: deps.name } },
         );
       },
       ended: ended.promise,
-      close: () => finish('closed'),
+      close: () => finish({ why: 'closed' }),
     };
   };
-  return { open, end: (why: WriterEnd): void => current?.(why) };
+  return { open, end: (): void => current?.({ why: 'removed' }) };
 };

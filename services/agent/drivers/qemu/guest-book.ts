@@ -1,6 +1,7 @@
 /**
- * The guests this driver knows: their records on disk, their consoles, and the processes of those that run. Whoever
- * changes a guest does so in its turn (turns.ts); an entry is loaded at its first use, and its process adopted then.
+ * The guests this driver knows: their records on disk, their consoles, and the processes of those
+ * that run. Whoever changes a guest does so in its turn (turns.ts); an entry is loaded at its first
+ * use, and its process adopted then.
  */
 import type { Clock } from '../../../runtime/clock.ts';
 import { createGuestConsole, type OwnedConsole } from './console.ts';
@@ -57,7 +58,10 @@ export type GuestBookDeps = {
 };
 
 export type GuestBook = {
-  /** The guest, adopted where it runs; null when there is none of that name. Takes a turn if it is not loaded. */
+  /**
+   * The guest, adopted where it runs; null when there is none of that name. Takes a turn if it is
+   * not loaded.
+   */
   readonly find: (name: string) => Promise<GuestEntry | null>;
   /** The same for who holds the guest's turn. */
   readonly load: (name: string) => Promise<GuestEntry | null>;

@@ -34,8 +34,9 @@ export const prepareDisks = async (
 };
 
 /**
- * Writes the initrd of one boot: the image's own, then an archive with nothing but the token, which the kernel
- * unpacks after it. So the token is in no argument list, and needs no driver in the guest. Null: qemu gets none.
+ * Writes the initrd of one boot: the image's own, then an archive with nothing but the token, which
+ * the kernel unpacks after it. So the token is in no argument list, and needs no driver in the
+ * guest. Null: qemu gets none.
  */
 export const prepareInitrd = async (
   spec: GuestSpec,
@@ -50,7 +51,10 @@ export const prepareInitrd = async (
   return paths.tokenInitrd;
 };
 
-/** `initrd` followed, on a 4 byte boundary as the kernel demands, by an archive that holds the token. */
+/**
+ * `initrd` followed, on a 4 byte boundary as the kernel demands, by an archive that holds the
+ * token.
+ */
 export const withBootToken = (initrd: Buffer | null, token: string): Buffer => {
   const own = initrd ?? Buffer.alloc(0);
   return Buffer.concat([

@@ -1,4 +1,6 @@
-/** Brings up the process of one boot: directory, ports, disks, token, record, qemu, in this order. */
+/**
+ * Brings up the process of one boot: directory, ports, disks, token, record, qemu, in this order.
+ */
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Clock } from '../../../runtime/clock.ts';
 import { type DomainError, failedPrecondition } from '../../../runtime/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What is kept about a guest on disk, so that a new agent finds it: one directory per guest, one record in it,
- * replaced at once. The boot token is not in it.
+ * What is kept about a guest on disk, so that a new agent finds it: one directory per guest, one
+ * record in it, replaced at once. The boot token is not in it.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -34,7 +34,9 @@ export type GuestRecord = {
   readonly spec: GuestSpec;
   readonly specDigest: string;
   readonly bootCounter: number;
-  /** `launching` is written before the process exists, so that a process without a record cannot be. */
+  /**
+   * `launching` is written before the process exists, so that a process without a record cannot be.
+   */
   readonly phase: 'launching' | 'launched' | 'exited';
   /** Null while launching. */
   readonly process: ProcessIdentity | null;

@@ -59,7 +59,10 @@ export type GuestSpec = {
 export type Boot = {
   /** 1 for the first; never goes down. */
   readonly counter: number;
-  /** What the guest proves itself with; null for none. Reaches it in memory, and only with boot source kernel. */
+  /**
+   * What the guest proves itself with; null for none. Reaches it in memory, and only with boot
+   * source kernel.
+   */
   readonly token: string | null;
 };
 

@@ -1,7 +1,8 @@
 /**
- * Virtual machines on this host, by name. Every verb is idempotent and says what it found. All that is known is on
- * disk beside the guest, so a new driver on the same directories goes on where a killed one stopped: guests outlive
- * it. Each boot is one qemu process; a reset, asked from inside or outside, ends it, and the caller starts the next.
+ * Virtual machines on this host, by name. Every verb is idempotent and says what it found. All that
+ * is known is on disk beside the guest, so a new driver on the same directories goes on where a
+ * killed one stopped: guests outlive it. Each boot is one qemu process; a reset, asked from inside
+ * or outside, ends it, and the caller starts the next.
  */
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -70,21 +71,26 @@ export type Desired =
 
 export type QemuDriver = {
   /**
-   * Starts the guest if it is off, and resolves when qemu answers. A running guest is left alone, whatever its spec
-   * and boot: compare specDigest and bootCounter. Throws failed_precondition STALE_BOOT for a counter below the
-   * last one, unavailable QEMU_START_FAILED with what qemu said, and what checkGuestSpec and port-allocator.ts throw.
+   * Starts the guest if it is off, and resolves when qemu answers. A running guest is left alone,
+   * whatever its spec and boot: compare specDigest and bootCounter. Throws failed_precondition
+   * STALE_BOOT for a counter below the last one, unavailable QEMU_START_FAILED with what qemu said,
+   * and what checkGuestSpec and port-allocator.ts throw.
    */
   readonly start: (spec: GuestSpec, boot: Boot, signal?: AbortSignal) => Promise<GuestStatus>;
   /**
-   * One step to what is wanted. On: a boot with a lower counter is ended and the wanted one started; a wanted boot
-   * that has already ended is not repeated (raise the counter). Off: as stop. The status tells what came of it.
+   * One step to what is wanted. On: a boot with a lower counter is ended and the wanted one
+   * started; a wanted boot that has already ended is not repeated (raise the counter). Off: as
+   * stop. The status tells what came of it.
    */
   readonly ensure: (
     spec: GuestSpec,
     desired: Desired,
     signal?: AbortSignal,
   ) => Promise<GuestStatus>;
-  /** Presses the power button and returns; never forces. Off is already so; failed_precondition when paused. */
+  /**
+   * Presses the power button and returns; never forces. Off is already so; failed_precondition when
+   * paused.
+   */
   readonly shutdown: (name: string, signal?: AbortSignal) => Promise<GuestStatus>;
   /** Presses the power button for `gracefulMs`, then ends the process. Off is already so. */
   readonly stop: (
@@ -98,7 +104,9 @@ export type QemuDriver = {
   readonly resume: (name: string, signal?: AbortSignal) => Promise<GuestStatus>;
   /** Null when there is no such guest. */
   readonly status: (name: string) => Promise<GuestStatus | null>;
-  /** Ends it and deletes its directory with all disks. From any partial state; absent is already so. */
+  /**
+   * Ends it and deletes its directory with all disks. From any partial state; absent is already so.
+   */
   readonly remove: (name: string, signal?: AbortSignal) => Promise<void>;
   /** All guests found on disk, those that run adopted. */
   readonly list: () => Promise<{

@@ -1,4 +1,7 @@
-/** Finds the first line of a kernel in what a serial port writes: the moment a machine has left its firmware. */
+/**
+ * Finds the first line of a kernel in what a serial port writes: the moment a machine has left its
+ * firmware.
+ */
 export type KernelLineScanner = {
   /** The line, once, when it is complete; null before and after. */
   readonly push: (bytes: Uint8Array) => string | null;

@@ -1,7 +1,7 @@
 /**
- * One running qemu process as we see it: holds its QMP connection and its console, dials again when they break while
- * the process lives, and works out why the boot ended when it does not. Whether we started the process or found it
- * makes no difference.
+ * One running qemu process as we see it: holds its QMP connection and its console, dials again when
+ * they break while the process lives, and works out why the boot ended when it does not. Whether we
+ * started the process or found it makes no difference.
  */
 import type { Clock } from '../../../runtime/clock.ts';
 import { type DomainError, unavailable } from '../../../runtime/errors.ts';
@@ -18,12 +18,18 @@ export type LivePower = 'starting' | 'running' | 'paused' | 'stopping';
 
 export type LiveGuest = {
   readonly identity: ProcessIdentity;
-  /** Resolves when qemu answered for the first time; false when the process ended before, or was let go. */
+  /**
+   * Resolves when qemu answered for the first time; false when the process ended before, or was let
+   * go.
+   */
   readonly ready: Promise<boolean>;
   /** Null when the guest was let go before it ended. */
   readonly ended: Promise<GuestExit | null>;
   readonly power: () => LivePower;
-  /** Throws unavailable GUEST_NOT_ANSWERING without a connection, else what QmpClient.execute throws. */
+  /**
+   * Throws unavailable GUEST_NOT_ANSWERING without a connection, else what QmpClient.execute
+   * throws.
+   */
   readonly execute: (command: string, options?: QmpExecuteOptions) => Promise<unknown>;
   /** Presses the power button. The guest may ignore it. */
   readonly pressPower: (signal?: AbortSignal) => Promise<void>;

@@ -1,9 +1,9 @@
 /**
- * The "newc" form of cpio, which is what the Linux kernel reads as an initramfs: a 110 byte header of hexadecimal
- * numbers, the name, the content, each padded to 4 bytes, ended by an entry named TRAILER!!!. Written here because
- * no cpio program can be expected on a host, and because one boot token per start is appended as an archive of its
- * own: the kernel reads concatenated archives one after the other.
- * https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
+ * The "newc" form of cpio, which is what the Linux kernel reads as an initramfs: a 110 byte header
+ * of hexadecimal numbers, the name, the content, each padded to 4 bytes, ended by an entry named
+ * TRAILER!!!. Written here because no cpio program can be expected on a host, and because one boot
+ * token per start is appended as an archive of its own: the kernel reads concatenated archives one
+ * after the other. https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
  */
 import { invalidArgument } from '../../../runtime/errors.ts';
 
@@ -25,8 +25,9 @@ const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as 
 const TYPE_MASK = 0o170000;
 
 /**
- * The archive as bytes, always the same for the same entries (owner 0, time 0, inode numbers by order), a multiple
- * of 4 long. A directory has to stand before what lies in it; the kernel makes none by itself.
+ * The archive as bytes, always the same for the same entries (owner 0, time 0, inode numbers by
+ * order), a multiple of 4 long. A directory has to stand before what lies in it; the kernel makes
+ * none by itself.
  */
 export const encodeNewc = (entries: readonly NewcEntry[]): Buffer => {
   const parts: Buffer[] = [];

@@ -1,7 +1,7 @@
 /**
- * Which port of this host leads to which port of a guest. A port is handed out only after it was really bound for a
- * moment, because nothing else tells that another program has it; two guests never get the same one, even while
- * both are off.
+ * Which port of this host leads to which port of a guest. A port is handed out only after it was
+ * really bound for a moment, because nothing else tells that another program has it; two guests
+ * never get the same one, even while both are off.
  */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
@@ -18,11 +18,15 @@ export type PortForward = {
 };
 
 export type PortAllocator = {
-  /** Marks forwards from a guest's record as taken; the last word on a port wins nothing: the first owner keeps it. */
+  /**
+   * Marks forwards from a guest's record as taken; the last word on a port wins nothing: the first
+   * owner keeps it.
+   */
   readonly reserve: (owner: string, forwards: readonly PortForward[]) => void;
   /**
-   * The forwards of a guest that is off. A port it had before is kept where it is still free. Throws
-   * failed_precondition PORT_TAKEN for a wished port that is in use, resource_exhausted NO_FREE_PORT.
+   * The forwards of a guest that is off. A port it had before is kept where it is still free.
+   * Throws failed_precondition PORT_TAKEN for a wished port that is in use, resource_exhausted
+   * NO_FREE_PORT.
    */
   readonly allocate: (guest: GuestSpec, before: readonly PortForward[]) => Promise<PortForward[]>;
   readonly release: (owner: string) => void;
@@ -50,13 +54,14 @@ export const createPortAllocator = (range: PortRange): PortAllocator => {
   };
 
   const choose = async (owner: string, protocol: 'tcp' | 'udp'): Promise<number> => {
-    for (let port = range.firstPort; port <= range.lastPort; port += 1) {
+    const { firstPort, lastPort } = range;
+    for (let port = firstPort; port <= lastPort; port += 1) {
       if (!owners.has(keyOf(protocol, port)) && (await claim(owner, protocol, port))) return port;
     }
     throw resourceExhausted(
       'NO_FREE_PORT',
-      `No free ${protocol} port from ${range.firstPort} to ${range.lastPort} on ${range.hostAddress}`,
-      { metadata: { firstPort: String(range.firstPort), lastPort: String(range.lastPort) } },
+      `No free ${protocol} port from ${firstPort} to ${lastPort} on ${range.hostAddress}`,
+      { metadata: { firstPort: String(firstPort), lastPort: String(lastPort) } },
     );
   };
 

@@ -1,6 +1,7 @@
 /**
- * Which process is meant. A pid alone is given to another process sooner or later; together with its start time and
- * the boot of this host it is not. Nothing here signals a process whose start time differs.
+ * Which process is meant. A pid alone is given to another process sooner or later; together with
+ * its start time and the boot of this host it is not. Nothing here signals a process whose start
+ * time differs.
  */
 import { readFile } from 'node:fs/promises';
 
@@ -16,7 +17,8 @@ export type ProcessIdentity = {
 export const identifyProcess = async (pid: number): Promise<ProcessIdentity | null> => {
   const stat = await readOrNull(`/proc/${pid}/stat`);
   if (stat === null) return null;
-  // The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
+  // The second field is the program's name in parentheses, which may itself hold blanks and
+  // parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, startTicks] = [fields[0], fields[19]];
   if (state === 'Z' || state === 'X' || startTicks === undefined) return null;
@@ -46,7 +48,9 @@ export const signalProcess = async (
   }
 };
 
-/** The process whose pid stands in `pidFile`, if it was started with `pidFile` among its arguments. */
+/**
+ * The process whose pid stands in `pidFile`, if it was started with `pidFile` among its arguments.
+ */
 export const identifyByPidFile = async (pidFile: string): Promise<ProcessIdentity | null> => {
   const pid = Number.parseInt((await readOrNull(pidFile)) ?? '', 10);
   if (!Number.isInteger(pid)) return null;

@@ -1,6 +1,7 @@
 /**
- * How a system program is run. It may lie in a folder of our own instead of being installed, so `args` (for example
- * `-L <firmware folder>`) come before all other arguments and `env` (for example LD_LIBRARY_PATH) is added to ours.
+ * How a system program is run. It may lie in a folder of our own instead of being installed, so
+ * `args` (for example `-L <firmware folder>`) come before all other arguments and `env` (for
+ * example LD_LIBRARY_PATH) is added to ours.
  */
 export type Program = {
   readonly path: string;

@@ -1,6 +1,6 @@
 /**
- * QMP on the wire: one JSON object per line. The server greets, answers each command under its id and sends events
- * in between. https://www.qemu.org/docs/master/interop/qmp-spec.html
+ * QMP on the wire: one JSON object per line. The server greets, answers each command under its id
+ * and sends events in between. https://www.qemu.org/docs/master/interop/qmp-spec.html
  */
 import { invalidArgument } from '../../../runtime/errors.ts';
 

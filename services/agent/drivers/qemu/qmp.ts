@@ -1,7 +1,7 @@
 /**
- * A client for one QMP connection. Dialling again is the caller's work, because only the caller knows whether the
- * process still lives. qemu serves one client at a time: a second one is accepted by the kernel and never greeted,
- * which shows here as QMP_NO_ANSWER.
+ * A client for one QMP connection. Dialling again is the caller's work, because only the caller
+ * knows whether the process still lives. qemu serves one client at a time: a second one is accepted
+ * by the kernel and never greeted, which shows here as QMP_NO_ANSWER.
  */
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -26,8 +26,8 @@ export type QmpClient = {
   /** Of qemu, like "7.2.22". */
   readonly version: string;
   /**
-   * The command's return value. Throws failed_precondition QMP_REFUSED with qemu's class and text, unavailable
-   * QMP_CLOSED, deadline_exceeded QMP_NO_ANSWER.
+   * The command's return value. Throws failed_precondition QMP_REFUSED with qemu's class and text,
+   * unavailable QMP_CLOSED, deadline_exceeded QMP_NO_ANSWER.
    */
   readonly execute: (command: string, options?: QmpExecuteOptions) => Promise<unknown>;
   /** Resolves, never rejects, when the connection is over, whoever ended it. */
@@ -54,7 +54,10 @@ const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_MAX = 64;
 const ANSWER_LIMIT_MS = 5_000;
 
-/** Throws unavailable QMP_CLOSED when nobody listens, deadline_exceeded QMP_NO_ANSWER when nobody greets. */
+/**
+ * Throws unavailable QMP_CLOSED when nobody listens, deadline_exceeded QMP_NO_ANSWER when nobody
+ * greets.
+ */
 export const connectQmp = async (dial: QmpDial): Promise<QmpClient> => {
   const connection = openConnection(dial);
   try {

@@ -1,6 +1,6 @@
 /**
- * qemu as a child in a session of its own: neither Ctrl-C in our terminal nor our death reaches it. The next agent
- * finds it by its record.
+ * qemu as a child in a session of its own: neither Ctrl-C in our terminal nor our death reaches it.
+ * The next agent finds it by its record.
  */
 import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
@@ -25,7 +25,10 @@ export const createChildSupervisor = (): Supervisor => ({
   },
 });
 
-/** The last `bytesMax` bytes that a launched program wrote, as one trimmed text; empty when there is nothing. */
+/**
+ * The last `bytesMax` bytes that a launched program wrote, as one trimmed text; empty when there is
+ * nothing.
+ */
 export const outputTail = async (outputPath: string, bytesMax = 2_000): Promise<string> => {
   const output = await readFile(outputPath).catch(() => Buffer.alloc(0));
   return output

@@ -18,8 +18,8 @@ export type Launched = {
 };
 
 /**
- * Who keeps a guest's process alive when we die: nobody has to, a session of its own is enough (supervisor-child.ts).
- * The process outlives the one that started it.
+ * Who keeps a guest's process alive when we die: nobody has to, a session of its own is enough
+ * (supervisor-child.ts). The process outlives the one that started it.
  */
 export type Supervisor = {
   /** Throws unavailable QEMU_START_FAILED with what the program wrote when it cannot be started. */

@@ -1,6 +1,6 @@
 /**
- * Gives work on the same key its turn, one after the other; work on different keys runs at once. A guest's record
- * has one writer at a time because every writer takes a turn.
+ * Gives work on the same key its turn, one after the other; work on different keys runs at once. A
+ * guest's record has one writer at a time because every writer takes a turn.
  */
 export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 

@@ -9,8 +9,8 @@ export type Limit = {
 };
 
 /**
- * Runs `work` for at most `limitMs`. Its signal aborts when the limit passes, when the caller's signal aborts and
- * when the work is over, so that nothing it started outlives it.
+ * Runs `work` for at most `limitMs`. Its signal aborts when the limit passes, when the caller's
+ * signal aborts and when the work is over, so that nothing it started outlives it.
  */
 export const within = async <T>(
   { clock, limitMs, signal, expired }: Limit,
