@@ -93,7 +93,7 @@ export const createGuestBook = (deps: GuestBookDeps): GuestBook => {
   /** Work that nobody waits for, in the guest's turn, unless the guest is gone by then. */
   const later = async (entry: GuestEntry, work: () => Promise<void>): Promise<void> => {
     try {
-      await deps.turns(entry.name, async () => {
+      await deps.turns.take(entry.name, async () => {
         if (entries.get(entry.name) === entry) await work();
       });
     } catch (error) {
@@ -138,11 +138,9 @@ export const createGuestBook = (deps: GuestBookDeps): GuestBook => {
       uuid: record.spec.uuid,
       qmpSocket: paths.qmpSocket,
       outputPath: paths.output,
+      onAnswered: () => emit(entry, { kind: 'started', pid: identity.pid, adopted }),
     });
     entry.live = live;
-    void live.ready.then((isReady) => {
-      if (isReady) emit(entry, { kind: 'started', pid: identity.pid, adopted });
-    });
     entry.finished = live.ended.then(async (exit) => {
       if (exit !== null) await later(entry, () => finish(entry, exit));
     });
@@ -176,7 +174,7 @@ export const createGuestBook = (deps: GuestBookDeps): GuestBook => {
   };
 
   return {
-    find: async (name) => entries.get(name) ?? (await deps.turns(name, () => load(name))),
+    find: async (name) => entries.get(name) ?? (await deps.turns.take(name, () => load(name))),
     load,
     loaded: () => [...entries.values()],
     put: async (record) => {

@@ -118,8 +118,8 @@ export type QemuDriver = {
   readonly onEvent: (listener: (event: GuestEvent) => void) => () => void;
   /** Ends all guests in parallel within the limit: by power button, then by force. */
   readonly stopAll: (options: { readonly limitMs: number }) => Promise<void>;
-  /** Lets go of all guests; they run on. */
-  readonly close: () => void;
+  /** Lets go of all guests; they run on. Resolves when nothing more is written to their records. */
+  readonly close: () => Promise<void>;
 };
 
 const READY_LIMIT_MS = 20_000;
@@ -162,7 +162,7 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
 
   const start: QemuDriver['start'] = async (spec, boot, signal) => {
     checkGuestSpec(spec);
-    const entry = await turns(spec.name, () => launch(spec, boot, signal));
+    const entry = await turns.take(spec.name, () => launch(spec, boot, signal));
     const { live } = entry;
     if (live === null) return statusOf(entry);
     const expired = () =>
@@ -223,7 +223,7 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
       throw error;
     });
     if (entry !== null) await force(entry, signal);
-    await turns(name, async () => {
+    await turns.take(name, async () => {
       // A start may have come in between; and a damaged record hides a process.
       if (entry?.live) throw unavailable('GUEST_BUSY', `Guest "${name}" was started meanwhile`);
       const hidden = await identifyByPidFile(paths.pidFile);
@@ -306,8 +306,9 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
       const gracefulMs = Math.max(0, limitMs - FORCE_MS);
       await Promise.all(running.map(({ name }) => stop(name, { gracefulMs })));
     },
-    close: () => {
+    close: async () => {
       for (const entry of book.loaded()) entry.live?.letGo();
+      await turns.idle();
     },
   };
 };

@@ -51,6 +51,8 @@ export type LiveGuestDeps = {
   readonly console: OwnedConsole;
   readonly clock: Clock;
   readonly log: DriverLog;
+  /** Called once, when qemu answered for the first time and before anything the guest wrote is told. */
+  readonly onAnswered: () => void;
 };
 
 const DIAL_LIMIT_MS = 2_000;
@@ -67,6 +69,7 @@ export const watchGuest = (deps: LiveGuestDeps): LiveGuest => {
   const ready = Promise.withResolvers<boolean>();
   let client: QmpClient | null = null;
   let answered = false;
+  let isReady = false;
   let paused = false;
   let pressedAtMs: number | null = null;
   let killing = false;
@@ -94,9 +97,11 @@ export const watchGuest = (deps: LiveGuestDeps): LiveGuest => {
     const { UUID: uuid } = asRecord(await qmp.execute('query-uuid'));
     if (uuid !== deps.uuid) throw strangerAnswers(name, String(uuid));
     paused = asRecord(await qmp.execute('query-status')).status === 'paused';
-    await deps.console.attach(released.signal);
-    client = qmp;
+    if (!answered) deps.onAnswered();
     answered = true;
+    client = qmp;
+    await deps.console.attach(released.signal);
+    isReady = true;
     ready.resolve(true);
   };
 
@@ -153,7 +158,7 @@ export const watchGuest = (deps: LiveGuestDeps): LiveGuest => {
     ended,
     power: () => {
       if (killing) return 'stopping';
-      if (!answered) return 'starting';
+      if (!isReady) return 'starting';
       if (paused) return 'paused';
       return isStopping() ? 'stopping' : 'running';
     },
