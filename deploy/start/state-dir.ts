@@ -16,6 +16,8 @@ import { StartRefused } from './options.ts';
 export type StateDir = {
   readonly path: string;
   readonly file: (name: string) => string;
+  /** What lies in it. */
+  readonly names: () => readonly string[];
   /** Short, for sockets: a unix socket's path has about 100 bytes. Private to this user. */
   readonly runtimeDir: string;
   readonly readJson: <T extends object>(name: string) => Partial<T>;
@@ -36,6 +38,7 @@ export const openStateDir = (path: string): StateDir => {
   return {
     path,
     file,
+    names: () => readdirSync(path),
     runtimeDir: makeRuntimeDir(path),
     readJson: (name) => {
       try {

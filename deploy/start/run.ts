@@ -1,0 +1,283 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { createQemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
+import { guestDriverOf } from '../../services/agent/guest-driver-qemu.ts';
+import { type Agent, createAgent } from '../../services/agent/main.ts';
+import { type Embedded, startEmbedded } from '../../services/embedded.ts';
+import { createPeopleTransport, type PeopleTransport } from '../../services/runtime/client.ts';
+import { type Clock, systemClock } from '../../services/runtime/clock.ts';
+import { isDomainError } from '../../services/runtime/errors.ts';
+import { lockHolder, lockStateDir, type StateLock } from '../../services/runtime/lock-file.ts';
+import { createLog, type Logger } from '../../services/runtime/log.ts';
+import { openLogFile } from '../../services/runtime/log-file.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
+import { cachedAcceleration } from './accelerator.ts';
+import { runDemo } from './demo.ts';
+import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-provider.ts';
+import { type StartOptions, StartRefused } from './options.ts';
+import { choosePort, type PortPurpose } from './ports.ts';
+import { readyBlock } from './ready-block.ts';
+import { writeProfile, writeShim } from './shim.ts';
+import { openStateDir, type StateDir } from './state-dir.ts';
+import { type GuestTools, prepareGuestTools } from './tools.ts';
+import { readVersion } from './version.ts';
+
+type Session = {
+  readonly options: StartOptions;
+  readonly state: StateDir;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+};
+
+const GUESTS_STOP_MS = 8_000;
+const AGENT_UP_MS = 30_000;
+
+/** Starts everything, shows that it works, and stays until it is told to stop. */
+export const runInForeground = async (options: StartOptions): Promise<number> => {
+  const state = openStateDir(options.stateDir);
+  const lock = takeLock(state);
+  if (lock === undefined) return 0;
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort(new StartRefused('interrupted', 'start again when you like'));
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const logFile = openLogFile({ file: state.file('runmachine.log') });
+  const log = createLog({ name: 'runmachine', level: levelOf(process.env), destination: logFile });
+  const session = { options, state, clock: systemClock, log, say, signal: interrupt.signal };
+  await using parts = new AsyncDisposableStack();
+  parts.defer(() => lock.release());
+  parts.defer(() => logFile.flush());
+  const onFatal = (error: unknown) => {
+    log.fatal({ err: error }, 'unhandled; stopping');
+    interrupt.abort(error);
+  };
+  process.on('unhandledRejection', onFatal).on('uncaughtException', onFatal);
+  const started = await startAll(session, parts, lock);
+  if (options.check) {
+    say('check: everything works; stopping');
+    return 0;
+  }
+  say(readyBlock(started.ready));
+  process.send?.({ ready: true });
+  await untilAborted(interrupt.signal);
+  say('\nstopping: guests are asked to power off (at most 8 s)');
+  return interrupt.signal.reason instanceof StartRefused ? 0 : 1;
+};
+
+const say = (line: string): void => {
+  console.log(line);
+  process.send?.({ line });
+};
+
+const levelOf = (env: NodeJS.ProcessEnv) => (env.RUNM_LOG_LEVEL === 'debug' ? 'debug' : 'info');
+
+const takeLock = (state: StateDir): StateLock | undefined => {
+  try {
+    return lockStateDir(state.path, 'starting');
+  } catch (error) {
+    if (!isDomainError(error, 'already_exists')) throw error;
+    const holder = lockHolder(state.path);
+    say(`runmachine runs already on ${state.path}${holder ? ` (process ${holder.pid})` : ''}`);
+    if (holder?.note) say(holder.note);
+    say('`npm stop` ends it');
+    return undefined;
+  }
+};
+
+type Started = { readonly ready: Parameters<typeof readyBlock>[0] };
+
+const startAll = async (
+  session: Session,
+  parts: AsyncDisposableStack,
+  lock: StateLock,
+): Promise<Started> => {
+  const { options, state, say: tell } = session;
+  const ports = await choosePorts(session);
+  const tools = await prepareGuestTools({
+    toolsDir: state.file('tools'),
+    installSystem: options.installSystem,
+    log: tell,
+    signal: session.signal,
+  });
+  const embedded = await startControlPlane(session, ports);
+  parts.defer(() => embedded.stop());
+  const endpoint = `https://${options.publicName ?? host(options.listen)}:${ports.people}`;
+  lock.describe(`it is reached at ${endpoint}`);
+  const people = createPeopleTransport({
+    endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
+    caPem: embedded.caPem,
+    token: (await readFile(embedded.adminTokenFile, 'utf8')).trim(),
+  });
+  parts.defer(() => people.close());
+  const binDir = writeShim(state.path);
+  writeProfile('local', {
+    endpoint,
+    caFile: embedded.caFile,
+    tokenFile: embedded.adminTokenFile,
+    partition: 'lab',
+    project: 'default',
+  });
+  await ensureLab(people.transport);
+  const guests = await startGuests(session, parts, { tools, embedded, people, ports });
+  return {
+    ready: {
+      endpoint,
+      caFile: embedded.caFile,
+      caFingerprint: embedded.caFingerprint,
+      tokenFile: embedded.adminTokenFile,
+      logFile: state.file('runmachine.log'),
+      binDir,
+      accelerator: guests.accelerator,
+      machine: guests.hasDemo ? 'running' : 'none',
+      warnings: guests.warnings,
+      inBackground: process.env.RUNM_START_IN_BACKGROUND === '1',
+    },
+  };
+};
+
+type Ports = Readonly<Record<PortPurpose, number>>;
+
+const choosePorts = async ({ options, state, say: tell }: Session): Promise<Ports> => {
+  const remembered = state.readJson<Ports>('ports.json');
+  const choose = (purpose: PortPurpose, address: string) =>
+    choosePort(purpose, {
+      address,
+      asked: options.ports[purpose],
+      remembered: remembered[purpose],
+      log: tell,
+    });
+  const ports = {
+    people: await choose('people', options.listen),
+    mtls: await choose('mtls', '127.0.0.1'),
+    boot: await choose('boot', '127.0.0.1'),
+  };
+  state.writeJson('ports.json', ports);
+  return ports;
+};
+
+const host = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+const loopbackOf = (listen: string): string =>
+  listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
+
+const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
+  startEmbedded({
+    stateDir: session.state.path,
+    cluster: 'lab',
+    people: { host: session.options.listen, port: ports.people },
+    mtls: { host: '127.0.0.1', port: ports.mtls },
+    publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
+    version: readVersion(),
+    clock: session.clock,
+    random: systemRandom,
+    log: session.log,
+  });
+
+type GuestParts = {
+  readonly tools: GuestTools;
+  readonly embedded: Embedded;
+  readonly people: PeopleTransport;
+  readonly ports: Ports;
+};
+
+type Guests = {
+  readonly accelerator: string;
+  readonly hasDemo: boolean;
+  readonly warnings: readonly string[];
+};
+
+const startGuests = async (
+  session: Session,
+  parts: AsyncDisposableStack,
+  { tools, embedded, people, ports }: GuestParts,
+): Promise<Guests> => {
+  const { options, state, clock, log, say: tell, signal } = session;
+  if (tools.kind === 'missing') {
+    if (options.check) throw new StartRefused(tools.reasons.join('; '), tools.cure);
+    const warnings = [`no virtual machines here: ${tools.reasons.join('; ')}`, tools.cure];
+    return { accelerator: 'none on this host', hasDemo: false, warnings };
+  }
+  const { qemu, qemuImg } = tools;
+  const trial = { qemu, kernelPath: tools.kernel.image, clock, log, signal };
+  const found = await cachedAcceleration(state, trial);
+  const guestsDir = state.file('guests');
+  await mkdir(guestsDir, { recursive: true, mode: 0o700 });
+  const driver = guestDriverOf(
+    createQemuDriver({
+      qemu,
+      qemuImg,
+      acceleration: found,
+      guestsDir,
+      socketsDir: session.state.runtimeDir,
+      portRange: { hostAddress: '127.0.0.1', firstPort: 20_000, lastPort: 29_999 },
+      clock,
+      log,
+    }),
+  );
+  const id = hostId();
+  const agent = createAgent(
+    {
+      stateDir: state.file('agent'),
+      addresses: () => [`127.0.0.1:${ports.mtls}`],
+      enrolment: {
+        endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
+        ca: { pem: embedded.caPem },
+        joinToken: () => embedded.createJoinToken({ partition: 'lab', agentId: id, roles: ['vm'] }),
+        agentId: id,
+      },
+      phoneHome: { address: '127.0.0.1', port: ports.boot },
+      guestGateway: '10.0.2.2',
+      accelerator: { name: found.accelerator, reason: found.why },
+      version: readVersion(),
+    },
+    { driver, clock, random: systemRandom, log },
+  );
+  await agent.start();
+  parts.defer(() => agent.stop({ stopWithinMs: GUESTS_STOP_MS }));
+  await ensureHostProvider(people.transport, { id, guestsDir, emulated: found.emulated });
+  const lab = await buildLab(session, tools);
+  const image = await ensureLabImage(people.transport, lab);
+  await untilConnected(session, agent);
+  const wantsDemo = options.demo && state.readJson<{ done: boolean }>('demo.json').done !== true;
+  if (wantsDemo || options.check) {
+    await runDemo(people.transport, { image, clock, log: tell, signal });
+    state.writeJson('demo.json', { done: true });
+  }
+  const speed = found.emulated ? ' (emulated processors, slow)' : '';
+  const accelerator = `qemu with ${found.accelerator}${speed}; ${found.why}`;
+  return { accelerator, hasDemo: wantsDemo, warnings: [] };
+};
+
+const buildLab = (
+  { state, log, signal }: Session,
+  tools: Extract<GuestTools, { kind: 'ready' }>,
+): Promise<LabLinux> =>
+  buildLabLinux({
+    kernelPackageDir: tools.kernelPackageDir,
+    busybox: tools.busybox.path,
+    outputDir: state.file('images/lab-linux'),
+    log,
+    signal,
+  });
+
+const untilConnected = async ({ clock, signal, state }: Session, agent: Agent): Promise<void> => {
+  const endMs = clock.monotonicMs() + AGENT_UP_MS;
+  while (!agent.isConnected()) {
+    if (clock.monotonicMs() > endMs) {
+      throw new StartRefused(
+        'the agent of this host did not reach the control plane',
+        `look into ${state.file('runmachine.log')}`,
+      );
+    }
+    await clock.sleep(50, signal);
+  }
+};
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
