@@ -11,11 +11,11 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { alsoHeldBy, withInstallLock } from './install-lock.mjs';
 import { bringLibatomic, libatomicCommand, linkOwnNode, ownNodeState } from './own-node.mjs';
 
 const OLDEST_NODE = 18;
 const OWN_NODE = 26;
-const LOCK_LIMIT_MS = 15 * 60 * 1000;
 const OUTPUT_MAX = 1024 * 1024;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -38,8 +38,10 @@ const main = () => {
     process.exit(1);
   }
   if (isFresh() && ownNodeState(ownNode) === 'runs') return Promise.resolve();
-  return withLock(async () => {
+  const print = (line) => process.stderr.write(`${line}\n`);
+  return withInstallLock({ lockDir, fail, print }, async () => {
     // Another bootstrap may have done it while this one waited.
+    if (isFresh()) linkOwnNode(at('node_modules'));
     if (!isFresh() || !fs.existsSync(ownNode)) await install();
     checkOwnNode(found);
   });
@@ -138,10 +140,18 @@ const runNpm = () => {
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
     child.on('error', (error) => resolve({ code: error.code, output: error.message }));
-    child.on('close', (code, signal) => resolve({ code: code === null ? signal : code, output }));
-    // npm gets a Ctrl-C from the terminal itself; this is for a signal sent to us alone.
-    process.once('SIGTERM', () => child.kill('SIGTERM'));
-    process.once('SIGINT', () => child.kill('SIGINT'));
+    if (child.pid !== undefined) alsoHeldBy(lockDir, child.pid);
+    const stop = (signal) => {
+      // npm gets a Ctrl-C from the terminal itself; this is for a signal sent to us alone.
+      child.kill(signal);
+      child.once('close', () => process.exit(signal === 'SIGINT' ? 130 : 143));
+    };
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+    child.on('close', (code, signal) => {
+      // In the next turn, after a handler that ends the process because it was told to.
+      setImmediate(() => resolve({ code: code === null ? signal : code, output }));
+    });
   });
 };
 
@@ -182,101 +192,12 @@ const explain = (code, output) => {
       'Install it, e.g. `sudo apt-get install npm`, then type the same again.',
     );
   }
-  if (code === 'SIGINT' || code === 'SIGTERM' || code === 130) process.exit(130);
   const known = CAUSES.find(([pattern]) => pattern.test(output));
-  const shown = output.trim().split('\n').slice(-12).join('\n');
-  process.stderr.write(`${shown}\n`);
+  const lines = output.trim().split('\n');
+  const shown = known === undefined ? lines.slice(-20) : lines.slice(0, 4);
+  process.stderr.write(`${shown.join('\n')}\n`);
   if (known !== undefined) fail(known[1], known[2]);
   fail(`npm ci failed (${code})`, 'What npm said stands above; `npm ci` alone says more.');
-};
-
-/** Two bootstraps at once would delete each other's node_modules. */
-const withLock = async (work) => {
-  const until = Date.now() + LOCK_LIMIT_MS;
-  for (let told = false; !tryLock(); told = true) {
-    const holder = readHolder(lockDir);
-    if (!isAlive(holder)) {
-      removeStale(holder);
-      continue;
-    }
-    const pid = holder === undefined ? 'unknown' : holder.split(' ')[0];
-    if (!told) process.stderr.write(`runmachine: waiting for the installation by process ${pid}\n`);
-    if (Date.now() > until) {
-      fail(
-        `process ${pid} has been installing for long`,
-        `End it, or remove ${lockDir} if it hangs.`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  const unlock = () => fs.rmSync(lockDir, { recursive: true, force: true });
-  process.once('exit', unlock);
-  await work();
-  unlock();
-};
-
-/**
- * A folder with its content appears at once by renaming; onto a folder that is not empty it fails.
- */
-const tryLock = () => {
-  const own = `${lockDir}.${process.pid}`;
-  try {
-    fs.mkdirSync(own, { recursive: true });
-    fs.writeFileSync(path.join(own, 'holder'), `${process.pid} ${startTime(process.pid)}`);
-  } catch (error) {
-    fail(
-      `cannot write to ${root} (${error.code})`,
-      `Make it yours: \`sudo chown -R "$(id -un)" ${root}\``,
-    );
-  }
-  try {
-    fs.renameSync(own, lockDir);
-    return true;
-  } catch (_error) {
-    fs.rmSync(own, { recursive: true, force: true });
-    return false;
-  }
-};
-
-const readHolder = (folder) => {
-  try {
-    return fs.readFileSync(path.join(folder, 'holder'), 'utf8');
-  } catch (_error) {
-    return undefined;
-  }
-};
-
-/** A pid may have been given to another process since; its start time tells (Linux). */
-const isAlive = (holder) => {
-  if (holder === undefined) return false;
-  const [pid, started] = holder.split(' ');
-  try {
-    process.kill(Number(pid), 0);
-  } catch (error) {
-    if (error.code !== 'EPERM') return false;
-  }
-  return startTime(pid) === started;
-};
-
-const startTime = (pid) => {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch (_error) {
-    return '0';
-  }
-};
-
-const removeStale = (holder) => {
-  const aside = `${lockDir}.stale.${process.pid}`;
-  try {
-    fs.renameSync(lockDir, aside);
-  } catch (_error) {
-    return;
-  }
-  // Somebody else may have cleared the stale one and locked between our look and our rename.
-  if (readHolder(aside) !== holder && !fs.existsSync(lockDir)) fs.renameSync(aside, lockDir);
-  else fs.rmSync(aside, { recursive: true, force: true });
 };
 
 main().catch((error) => fail(error.message, 'This is a mistake in deploy/bootstrap.mjs.'));

@@ -52,7 +52,7 @@ type Ban = {
 
 const isRuntime = (path: string): boolean => path.startsWith('services/runtime/');
 /** It runs before anything is installed, so it can import nothing of ours. */
-const isBootstrap = (path: string): boolean => path === 'deploy/bootstrap.mjs';
+const isBootstrap = (path: string): boolean => /^deploy\/[a-z-]+\.mjs$/.test(path);
 const isClock = (path: string): boolean =>
   path === 'services/runtime/clock.ts' || path === 'services/runtime/random.ts';
 const isInnerRing = (path: string): boolean => /^services\/.*\/?(domain|store)\//.test(path);
