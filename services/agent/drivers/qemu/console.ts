@@ -29,6 +29,8 @@ export type ConsoleWriter = {
   readonly close: () => void;
 };
 
+export type CapturedLog = { readonly bytes: Buffer; readonly truncated: boolean };
+
 export type GuestConsole = {
   /**
    * What the guest wrote, at most `historyBytes` of the past first (256 KiB are kept at hand), then
@@ -40,8 +42,8 @@ export type GuestConsole = {
   }) => AsyncIterable<ConsoleChunk>;
   /** Takes over from whoever writes now, and tells them that it was `by`. */
   readonly openWriter: (by: string) => ConsoleWriter;
-  /** At most the last `tailBytes` of the captured log, over all boots. */
-  readonly readLog: (options: { readonly tailBytes: number }) => Promise<Buffer>;
+  /** At most the last `tailBytes` of the captured log, over all boots; truncated: there was more. */
+  readonly readLog: (options: { readonly tailBytes: number }) => Promise<CapturedLog>;
 };
 
 /** What the driver does with a console and a caller does not. */
@@ -159,7 +161,11 @@ export const createGuestConsole = (deps: ConsoleDeps): OwnedConsole => {
   return {
     read: (options) => readConsole({ load, readers, history: () => history }, options),
     openWriter: writers.open,
-    readLog: ({ tailBytes }) => readLogTail(deps.serialLog, tailBytes),
+    readLog: async ({ tailBytes }) => {
+      const bytes = await readLogTail(deps.serialLog, tailBytes + 1);
+      const truncated = bytes.length > tailBytes;
+      return { bytes: truncated ? bytes.subarray(1) : bytes, truncated };
+    },
     beginBoot: async () => {
       await load();
       scanner = createKernelLineScanner();

@@ -3,7 +3,6 @@
  */
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Clock } from '../../../runtime/clock.ts';
-import { type DomainError, failedPrecondition } from '../../../runtime/errors.ts';
 import { type Acceleration, renderCommandLine } from './command-line.ts';
 import type { GuestBook, GuestEntry } from './guest-book.ts';
 import { prepareDisks, prepareInitrd } from './guest-disks.ts';
@@ -33,7 +32,6 @@ export const createLauncher =
   async (spec, boot, signal) => {
     const before = await deps.book.load(spec.name);
     if (before !== null && before.live !== null) return before;
-    if (before !== null && boot.counter < before.record.bootCounter) throw staleBoot(before, boot);
     const paths = guestPaths(deps.guestsDir, deps.socketsDir, spec.name);
     await makeDirectories(deps, paths);
     await deps.book.reservePorts();
@@ -91,10 +89,3 @@ const run = async (
     throw error;
   }
 };
-
-const staleBoot = (entry: GuestEntry, { counter }: Boot): DomainError =>
-  failedPrecondition(
-    'STALE_BOOT',
-    `Cannot start boot ${counter} of "${entry.name}": boot ${entry.record.bootCounter} was later`,
-    { metadata: { name: entry.name, counter: String(counter) } },
-  );

@@ -31,6 +31,8 @@ export type DiskSpec = {
 
 export type ForwardSpec = {
   readonly protocol: 'tcp' | 'udp';
+  /** Of this host, for example 127.0.0.1. */
+  readonly hostAddress: string;
   readonly guestPort: number;
   /** Null: one is chosen and kept for the life of the guest. */
   readonly hostPort: number | null;
@@ -57,7 +59,7 @@ export type GuestSpec = {
 
 /** One start of a guest. A reset is a new boot, with a process and a token of its own. */
 export type Boot = {
-  /** 1 for the first; never goes down. */
+  /** Tells boots apart; another one for each. */
   readonly counter: number;
   /**
    * What the guest proves itself with; null for none. Reaches it in memory, and only with boot

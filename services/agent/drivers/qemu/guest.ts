@@ -72,15 +72,15 @@ export type Desired =
 export type QemuDriver = {
   /**
    * Starts the guest if it is off, and resolves when qemu answers. A running guest is left alone,
-   * whatever its spec and boot: compare specDigest and bootCounter. Throws failed_precondition
-   * STALE_BOOT for a counter below the last one, unavailable QEMU_START_FAILED with what qemu said,
-   * and what checkGuestSpec and port-allocator.ts throw.
+   * whatever its spec and boot: compare specDigest and bootCounter. Throws unavailable
+   * QEMU_START_FAILED with what qemu said, DISK_CREATE_FAILED, and what checkGuestSpec and
+   * port-allocator.ts throw.
    */
   readonly start: (spec: GuestSpec, boot: Boot, signal?: AbortSignal) => Promise<GuestStatus>;
   /**
-   * One step to what is wanted. On: a boot with a lower counter is ended and the wanted one
-   * started; a wanted boot that has already ended is not repeated (raise the counter). Off: as
-   * stop. The status tells what came of it.
+   * One step to what is wanted. On: another boot than the wanted one is ended and the wanted one
+   * started; a wanted boot that has already ended is not repeated (name another). Off: as stop. The
+   * status tells what came of it.
    */
   readonly ensure: (
     spec: GuestSpec,
@@ -267,7 +267,7 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
       if (desired.power === 'off') {
         return stop(spec.name, { gracefulMs: desired.gracefulMs, signal });
       }
-      if (entry !== null && entry.record.bootCounter < desired.boot.counter) {
+      if (entry !== null && entry.record.bootCounter !== desired.boot.counter) {
         await force(entry, signal);
       } else if (entry !== null && entry.record.exit !== null && hasRun(entry.record.exit)) {
         return statusOf(entry);

@@ -6,7 +6,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { failedPrecondition, resourceExhausted } from '../../../runtime/errors.ts';
-import type { GuestSpec } from './guest-spec.ts';
+import type { ForwardSpec, GuestSpec } from './guest-spec.ts';
 
 export type PortForward = {
   readonly protocol: 'tcp' | 'udp';
@@ -32,8 +32,9 @@ export type PortAllocator = {
   readonly release: (owner: string) => void;
 };
 
+type WantedForward = ForwardSpec & { readonly owner: string };
+
 export type PortRange = {
-  readonly hostAddress: string;
   readonly firstPort: number;
   readonly lastPort: number;
 };
@@ -42,44 +43,33 @@ export const createPortAllocator = (range: PortRange): PortAllocator => {
   const owners = new Map<string, string>();
   const keyOf = (protocol: string, port: number) => `${protocol}:${port}`;
 
-  const claim = async (owner: string, protocol: 'tcp' | 'udp', port: number): Promise<boolean> => {
+  const claim = async (want: WantedForward, port: number): Promise<boolean> => {
+    const { owner, protocol, hostAddress } = want;
     const key = keyOf(protocol, port);
     const holder = owners.get(key);
     if (holder !== undefined && holder !== owner) return false;
     // Held before the test, so that two starts at once do not both find it free.
     owners.set(key, owner);
-    if (await canBind(protocol, range.hostAddress, port)) return true;
+    if (await canBind(protocol, hostAddress, port)) return true;
     owners.delete(key);
     return false;
   };
 
-  const choose = async (owner: string, protocol: 'tcp' | 'udp'): Promise<number> => {
+  const choose = async (want: WantedForward): Promise<number> => {
     const { firstPort, lastPort } = range;
     for (let port = firstPort; port <= lastPort; port += 1) {
-      if (!owners.has(keyOf(protocol, port)) && (await claim(owner, protocol, port))) return port;
+      if (!owners.has(keyOf(want.protocol, port)) && (await claim(want, port))) return port;
     }
     throw resourceExhausted(
       'NO_FREE_PORT',
-      `No free ${protocol} port from ${firstPort} to ${lastPort} on ${range.hostAddress}`,
+      `No free ${want.protocol} port from ${firstPort} to ${lastPort} on ${want.hostAddress}`,
       { metadata: { firstPort: String(firstPort), lastPort: String(lastPort) } },
     );
   };
 
-  const keepOrChoose = async (
-    owner: string,
-    protocol: 'tcp' | 'udp',
-    before: number | undefined,
-  ): Promise<number> => {
-    if (before !== undefined && (await claim(owner, protocol, before))) return before;
-    return choose(owner, protocol);
-  };
-
-  const claimWished = async (
-    owner: string,
-    protocol: 'tcp' | 'udp',
-    port: number,
-  ): Promise<number> => {
-    if (await claim(owner, protocol, port)) return port;
+  const claimWished = async (want: WantedForward, port: number): Promise<number> => {
+    if (await claim(want, port)) return port;
+    const { protocol } = want;
     const holder = owners.get(keyOf(protocol, port));
     throw failedPrecondition(
       'PORT_TAKEN',
@@ -87,6 +77,12 @@ export const createPortAllocator = (range: PortRange): PortAllocator => {
         (holder === undefined ? 'another program uses it' : `guest "${holder}" has it`),
       { metadata: { port: String(port), protocol, holder: holder ?? '' } },
     );
+  };
+
+  const settle = async (want: WantedForward, had: number | undefined): Promise<number> => {
+    if (want.hostPort !== null) return claimWished(want, want.hostPort);
+    if (had !== undefined && (await claim(want, had))) return had;
+    return choose(want);
   };
 
   return {
@@ -97,19 +93,15 @@ export const createPortAllocator = (range: PortRange): PortAllocator => {
       }
     },
     allocate: async (guest, before) => {
-      const owner = guest.name;
       const forwards: PortForward[] = [];
       for (const [nic, { forwards: wished }] of guest.nics.entries()) {
-        for (const { protocol, guestPort, hostPort } of wished) {
+        for (const wish of wished) {
+          const { protocol, guestPort, hostAddress } = wish;
           const had = before.find(
             (one) => one.nic === nic && one.protocol === protocol && one.guestPort === guestPort,
           );
-          const port =
-            hostPort === null
-              ? await keepOrChoose(owner, protocol, had?.hostPort)
-              : await claimWished(owner, protocol, hostPort);
-          const { hostAddress } = range;
-          forwards.push({ protocol, hostAddress, hostPort: port, guestPort, nic });
+          const hostPort = await settle({ ...wish, owner: guest.name }, had?.hostPort);
+          forwards.push({ protocol, hostAddress, hostPort, guestPort, nic });
         }
       }
       return forwards;

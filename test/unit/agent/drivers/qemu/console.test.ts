@@ -160,10 +160,12 @@ test('the log is rotated above its bound and its tail still holds both parts', a
   await port.guestWrites(`${'a'.repeat(1_100)}END`);
   await eventually(async () => (await stat(port.serialLog)).size === 0);
   await port.guestWrites('new');
-  const tail = async () => (await port.console.readLog({ tailBytes: 7 })).toString();
+  const tail = async () => (await port.console.readLog({ tailBytes: 7 })).bytes.toString();
   await eventually(async () => (await tail()) === 'aENDnew');
   const reader = port.read(3);
   await eventually(() => reader.text() === 'new');
+  t.true((await port.console.readLog({ tailBytes: 1_105 })).truncated);
+  t.false((await port.console.readLog({ tailBytes: 1_106 })).truncated);
   t.is((await readFile(`${port.serialLog}.1`, 'utf8')).length, 1_103);
 });
 

@@ -7,10 +7,11 @@ import {
 import { guestSpec } from '../../../../support/guest-spec.ts';
 
 const nic = { mac: '52:54:00:00:00:01', forwards: [] };
+const forward = { protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: null } as const;
 const disk = { name: 'data', sizeBytes: 1 };
 
 test('a guest with a disk, a nic and a forward is accepted', (t) => {
-  const forwards = [{ protocol: 'tcp', guestPort: 22, hostPort: null } as const];
+  const forwards = [{ ...forward, guestPort: 22 }];
   t.notThrows(() => checkGuestSpec(guestSpec({ disks: [disk], nics: [{ ...nic, forwards }] })));
 });
 
@@ -34,11 +35,7 @@ test(refused, { disks: [{ name: 'a,b', sizeBytes: 1 }] }, 'disks[0].name');
 test(refused, { disks: [disk, disk] }, 'disks[1].name');
 test(refused, { disks: [{ name: 'data', sizeBytes: 0 }] }, 'disks[0].sizeBytes');
 test(refused, { nics: [{ ...nic, mac: '52:54' }] }, 'nics[0].mac');
-test(
-  refused,
-  { nics: [{ ...nic, forwards: [{ protocol: 'tcp', guestPort: 0, hostPort: null }] }] },
-  'nics[0].forwards',
-);
+test(refused, { nics: [{ ...nic, forwards: [{ ...forward, guestPort: 0 }] }] }, 'nics[0].forwards');
 test(
   refused,
   {

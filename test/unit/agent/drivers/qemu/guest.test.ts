@@ -27,7 +27,7 @@ const host = async (change: Partial<QemuDriverDeps> = {}) => {
     acceleration: { accelerator: 'tcg', sandbox: false },
     guestsDir: join(dir, 'guests'),
     socketsDir: join(dir, 's'),
-    portRange: { hostAddress: '127.0.0.1', firstPort: 45_000, lastPort: 45_500 },
+    portRange: { firstPort: 45_000, lastPort: 45_500 },
     ...{ clock, log },
     ...change,
   };
@@ -142,13 +142,6 @@ test('a missing qemu is told', async (t) => {
   t.like(await it.driver.status('guest-1'), { power: 'off' });
 });
 
-test('a boot older than the last one is refused', async (t) => {
-  await using it = await host();
-  await it.driver.start(guest(), boot(2));
-  await it.driver.kill('guest-1');
-  t.like(await t.throwsAsync(it.driver.start(guest(), boot(1))), { reason: 'STALE_BOOT' });
-});
-
 test('what is wanted is reached in one step, and a boot is never run twice', async (t) => {
   await using it = await host();
   const want = (counter: number) => it.driver.ensure(guest(), { power: 'on', boot: boot(counter) });
@@ -185,7 +178,7 @@ test('a new driver goes on with a guest that runs', async (t) => {
   t.like(it.events.at(-1), { kind: 'started', adopted: true, pid: before.pid });
   await type(next, 'def\n');
   const log = async () =>
-    (await (await next.console('guest-1')).readLog({ tailBytes: 4 })).toString();
+    (await (await next.console('guest-1')).readLog({ tailBytes: 4 })).bytes.toString();
   await eventually(async () => (await log()) === 'DEF\n');
   await next.stop('guest-1', { gracefulMs: 5_000 });
   t.is(it.kinds().filter((kind) => kind === 'kernel_line').length, 1);

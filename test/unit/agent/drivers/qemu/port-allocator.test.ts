@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import test from 'ava';
 import type { ForwardSpec } from '../../../../../services/agent/drivers/qemu/guest-spec.ts';
 import {
@@ -9,23 +9,29 @@ import { guestSpec } from '../../../../support/guest-spec.ts';
 
 const hostAddress = '127.0.0.1';
 
-const listen = async (port = 0): Promise<{ port: number; server: Server } & AsyncDisposable> => {
+type Taken = AsyncDisposable & { readonly port: number };
+
+const listen = async (port: number): Promise<Taken> => {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(port, hostAddress, resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, hostAddress, resolve);
+  });
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { port: address.port, server, [Symbol.asyncDispose]: close };
+  return { port, [Symbol.asyncDispose]: close };
 };
 
+// Below what systems give to those who ask for any port, and each test has its own.
+let nextBase = 20_000 + (process.pid % 1_000) * 10;
+
 /** A range of ports of which the first is in use, and the next few were free a moment ago. */
-const rangeBehindTaken = async () => {
+const rangeBehindTaken = async (): Promise<Taken> => {
   for (;;) {
-    const taken = await listen();
-    const next = [1, 2, 3].map((more) => taken.port + more);
-    const free = await Promise.all(next.map((port) => canBind('tcp', hostAddress, port)));
-    if (taken.port < 65_000 && free.every(Boolean)) return taken;
-    await taken[Symbol.asyncDispose]();
+    const base = nextBase;
+    nextBase += 10;
+    const ports = [0, 1, 2, 3].map((more) => base + more);
+    const free = await Promise.all(ports.map((port) => canBind('tcp', hostAddress, port)));
+    if (free.every(Boolean)) return listen(base);
   }
 };
 
@@ -36,7 +42,7 @@ const guest = (name: string, ...forwards: readonly Partial<ForwardSpec>[]) =>
       {
         mac: '52:54:00:00:00:01',
         forwards: forwards.map((one) => ({
-          ...{ protocol: 'tcp', guestPort: 22, hostPort: null },
+          ...{ protocol: 'tcp', hostAddress, guestPort: 22, hostPort: null },
           ...one,
         })),
       },
@@ -44,7 +50,7 @@ const guest = (name: string, ...forwards: readonly Partial<ForwardSpec>[]) =>
   });
 
 const allocatorFrom = (firstPort: number, lastPort = firstPort + 3) =>
-  createPortAllocator({ hostAddress, firstPort, lastPort });
+  createPortAllocator({ firstPort, lastPort });
 
 test('a port in use by another program is passed over, and two guests get different ones', async (t) => {
   await using taken = await rangeBehindTaken();
