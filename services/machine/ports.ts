@@ -7,7 +7,7 @@ import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView, UsedPlace } from './domain/claim.ts';
-import type { EventRecord } from './domain/event.ts';
+import type { EventDraft, EventRecord } from './domain/event.ts';
 import type { Greeting, Held } from './domain/hello.ts';
 import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
@@ -93,6 +93,21 @@ export type OperationRecords = {
   readonly lock: (tx: Tx, uid: string) => Promise<Operation | undefined>;
   /** Uids of what is due and not leased, most urgent first. */
   readonly due: (reader: Reader, nowMs: number, limit: number) => Promise<readonly string[]>;
+  /** Operations in progress among these, on these machines or on machines of these agents. */
+  readonly open: (
+    reader: Reader,
+    asked: {
+      readonly uids: readonly string[];
+      readonly machineUids: readonly string[];
+      readonly agentUids: readonly string[];
+    },
+  ) => Promise<
+    readonly {
+      readonly uid: string;
+      readonly owner: string | null;
+      readonly leaseUntilMs: number;
+    }[]
+  >;
   /** Whether some operation on that machine began to claim. */
   readonly claimBegun: (reader: Reader, machineUid: string) => Promise<boolean>;
   readonly lastOf: (reader: Reader, machineUid: string) => Promise<Operation | undefined>;
@@ -123,6 +138,10 @@ export type AssignmentRecords = {
   /** Whether that agent has an assignment that names the digest. */
   readonly namesDigest: (reader: Reader, agentKey: string, sha256: string) => Promise<boolean>;
   readonly remove: (tx: Tx, uids: readonly string[]) => Promise<void>;
+  /** Which provider is addressed to which agent, over all that is not gone. */
+  readonly addresses: (
+    reader: Reader,
+  ) => Promise<readonly { readonly providerUid: string; readonly agentKey: string }[]>;
   /** Addresses what is on the provider to that agent unless it is at one of the pool; answers how many moved. */
   readonly readdress: (
     tx: Tx,
@@ -184,6 +203,7 @@ export type AgentRecords = {
     tx: Tx,
     asked: { uid: string; epoch: number; lastSequence: number },
   ) => Promise<boolean>;
+  readonly findMany: (reader: Reader, uids: readonly string[]) => Promise<readonly Agent[]>;
   /** Uids of agents that are up at other replicas than these. */
   readonly upElsewhere: (
     reader: Reader,
@@ -294,6 +314,27 @@ export type Records = {
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;
   readonly sweepers: SweeperRecords;
+};
+
+export type MachineChange = {
+  readonly machine: Machine;
+  readonly events: readonly EventDraft[];
+  /** Tell its agent anew, tell it that it must not exist, or nothing. */
+  readonly assignment: 'put' | 'absent' | null;
+  /** For a first assignment: lower-case name of the agent; empty = none is known yet. */
+  readonly agentKey?: string;
+  /** Who caused it; empty = the system. */
+  readonly principal: string;
+  /** Resource name of the operation; empty = none. */
+  readonly operation: string;
+};
+
+export type MachineWriter = {
+  /** The machine's row must be locked by this transaction. */
+  readonly write: (tx: Tx, change: MachineChange) => Promise<void>;
+  readonly tell: (tx: Tx, change: Omit<MachineChange, 'assignment' | 'agentKey'>) => Promise<void>;
+  /** Tells the agent anew if an assignment exists that is not absent. */
+  readonly renewAssignment: (tx: Tx, machine: Machine) => Promise<void>;
 };
 
 /** Answers of the scheduler are values; what is thrown is `unavailable` or a bug. */

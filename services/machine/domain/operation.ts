@@ -50,8 +50,8 @@ export type Failure = {
 /** Who asked, as accepted: inner calls are made in this name. */
 export type Caller = {
   readonly principal: string;
-  /** The identity in JSON form; null = the system itself. */
-  readonly identity: unknown;
+  /** Value of the header in which inner calls name him; empty = they are made in this service's own name. */
+  readonly onBehalfOf: string;
 };
 
 export type Operation = {

@@ -104,6 +104,15 @@ export const agentRecords: AgentRecords = {
       .executeTakeFirst();
     return result.numUpdatedRows === 1n;
   },
+  findMany: async (reader, uids) => {
+    if (uids.length === 0) return [];
+    const rows = await db(reader)
+      .selectFrom('agent')
+      .select(COLUMNS)
+      .where('uid', 'in', [...uids])
+      .execute();
+    return rows.map(read);
+  },
   upElsewhere: async (reader, replicas, limit) => {
     const rows = await db(reader)
       .selectFrom('agent')

@@ -93,6 +93,15 @@ export const assignmentRecords: AssignmentRecords = {
       .where('uid', 'in', [...uids])
       .execute();
   },
+  addresses: async (reader) => {
+    const rows = await db(reader)
+      .selectFrom('assignment')
+      .select(['provider_uid', 'agent_key'])
+      .distinct()
+      .where('gone', '=', 0)
+      .execute();
+    return rows.map((row) => ({ providerUid: row.provider_uid, agentKey: row.agent_key }));
+  },
   readdress: async (tx, { providerUid, pool, agentKey }) => {
     const rows = await db(tx)
       .updateTable('assignment')

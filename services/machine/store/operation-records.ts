@@ -15,19 +15,17 @@ const hasBegunToClaim = (operation: Operation): boolean =>
 
 const rowOf = (operation: Operation) => ({
   done: operation.endMs === null ? 0 : 1,
-  wake_ms: operation.wakeMs,
   end_ms: operation.endMs,
   claim_begun: hasBegunToClaim(operation) ? 1 : 0,
   doc: writeDoc(operation),
 });
 
-const read = (row: { readonly doc: string; readonly wake_ms: number }): Operation =>
-  readDoc<Operation>(row.doc, { wakeMs: Number(row.wake_ms) });
+const read = (row: { readonly doc: string }): Operation => readDoc<Operation>(row.doc, {});
 
 const changed = (tx: Tx, operation: Pick<Operation, 'uid' | 'project'>): void =>
   tx.change({ kind: 'operation', uid: operation.uid, projectUid: operation.project });
 
-const COLUMNS = ['doc', 'wake_ms'] as const;
+const COLUMNS = ['doc'] as const;
 
 export const operationRecords: OperationRecords = {
   insert: async (tx, operation) => {
@@ -41,6 +39,7 @@ export const operationRecords: OperationRecords = {
         owner: null,
         lease_epoch: 0,
         lease_until_ms: 0,
+        wake_ms: operation.wakeMs,
         ...rowOf(operation),
       })
       .execute();
@@ -72,7 +71,13 @@ export const operationRecords: OperationRecords = {
   lease: async (tx, { uid, owner, untilMs, nowMs }) => {
     const row = await db(tx)
       .updateTable('operation')
-      .set({ owner, lease_until_ms: untilMs, lease_epoch: sql<number>`lease_epoch + 1` })
+      // If this owner dies, the operation is due when its lease ends and not when it wanted to wake.
+      .set({
+        owner,
+        lease_until_ms: untilMs,
+        wake_ms: untilMs,
+        lease_epoch: sql<number>`lease_epoch + 1`,
+      })
       .where('uid', '=', uid)
       .where('done', '=', 0)
       .where((when) => when.or([when('owner', 'is', null), when('lease_until_ms', '<', nowMs)]))
@@ -93,7 +98,7 @@ export const operationRecords: OperationRecords = {
   saveLeased: async (tx, operation, { lease, untilMs }) => {
     const result = await db(tx)
       .updateTable('operation')
-      .set({ ...rowOf(operation), lease_until_ms: untilMs })
+      .set({ ...rowOf(operation), lease_until_ms: untilMs, wake_ms: untilMs })
       .where('uid', '=', operation.uid)
       .where('done', '=', 0)
       .where('owner', '=', lease.owner)
@@ -110,6 +115,7 @@ export const operationRecords: OperationRecords = {
         ...rowOf(operation),
         owner: null,
         lease_until_ms: 0,
+        wake_ms: 0,
         lease_epoch: sql<number>`lease_epoch + 1`,
       })
       .where('uid', '=', operation.uid)
@@ -136,6 +142,23 @@ export const operationRecords: OperationRecords = {
       .limit(limit)
       .execute();
     return rows.map((row) => row.uid);
+  },
+  open: async (reader, { uids, machineUids, agentUids }) => {
+    const any = (column: string, values: readonly string[]) =>
+      values.length === 0
+        ? sql<boolean>`1 = 0`
+        : sql<boolean>`${sql.ref(column)} in (${sql.join([...values])})`;
+    const { rows } = await sql<{ uid: string; owner: string | null; lease_until_ms: number }>`
+      select uid, owner, lease_until_ms from operation
+      where done = 0 and (${any('uid', uids)} or ${any('target_uid', machineUids)}
+        or target_uid in (
+          select a.uid from assignment a join agent g on g.agent_key = a.agent_key
+          where ${any('g.uid', agentUids)}))`.execute(db(reader));
+    return rows.map((row) => ({
+      uid: row.uid,
+      owner: row.owner,
+      leaseUntilMs: Number(row.lease_until_ms),
+    }));
   },
   claimBegun: async (reader, machineUid) => {
     const row = await db(reader)

@@ -1,0 +1,60 @@
+import { createClient, type Transport } from '@connectrpc/connect';
+import { type Provider, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { isDomainError } from '../../runtime/errors.ts';
+import { placeOf } from '../../runtime/names.ts';
+import { asDomain } from '../../runtime/rpc/error-reading.ts';
+import { agentKey, type ProviderView } from '../domain/capacity.ts';
+import type { InventoryPort } from '../ports.ts';
+
+const CALL_MS = 10_000;
+
+export const createInventoryClient = (transport: Transport): InventoryPort => {
+  const providers = createClient(ProviderService, transport);
+  return {
+    findProvider: async (name, signal) => {
+      try {
+        const options = { signal, timeoutMs: CALL_MS };
+        const { provider } = await asDomain(providers.getProvider({ name }, options));
+        return provider === undefined ? undefined : providerView(provider);
+      } catch (error) {
+        if (isDomainError(error, 'not_found')) return undefined;
+        throw error;
+      }
+    },
+    watchProviders: async function* (signal) {
+      for await (const response of providers.watchProviders(
+        { parent: 'partitions/-' },
+        { signal },
+      )) {
+        for (const { event } of response.events) {
+          if (event.case === 'created' || event.case === 'updated') {
+            yield { kind: 'present', provider: providerView(event.value) };
+          } else if (event.case === 'deleted') yield { kind: 'removed', uid: event.value.uid };
+          else if (event.case === 'synced') yield { kind: 'synced' };
+        }
+      }
+    },
+  };
+};
+
+const providerView = (provider: Provider): ProviderView => ({
+  uid: provider.uid,
+  name: provider.name,
+  partition: placeOf(provider.name).partition ?? '',
+  isVmHost: provider.spec?.type === ProviderType.VM_HOST,
+  generation: Number(provider.generation),
+  inventories: (provider.spec?.inventories ?? []).map((one) => ({
+    resourceType: one.resourceType,
+    total: Number(one.total),
+    reserved: Number(one.reserved),
+    minUnit: Number(one.minUnit),
+    maxUnit: Number(one.maxUnit),
+    stepSize: Number(one.stepSize),
+    ratioMilli: one.allocationRatioMilli,
+  })),
+  vmAgents: (provider.spec?.agentPools ?? [])
+    .filter((pool) => pool.role === 'vm')
+    .flatMap((pool) => pool.agents)
+    .map(agentKey),
+});

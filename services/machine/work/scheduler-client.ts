@@ -1,0 +1,181 @@
+/** The scheduler as work sees it. Claims are made in the caller's name, everything else in this service's own. */
+import { create } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { type CallOptions, createClient, type Transport } from '@connectrpc/connect';
+import {
+  CapacityService,
+  SetCapacityRequestSchema,
+} from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import {
+  type Claim,
+  ClaimState as ClaimStateMessage,
+} from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import { ConsumerSchema } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
+import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { isDomainError } from '../../runtime/errors.ts';
+import { asDomain } from '../../runtime/rpc/error-reading.ts';
+import { ON_BEHALF_OF } from '../../runtime/rpc/on-behalf-of.ts';
+import {
+  amountsOf,
+  type ClaimState,
+  type ClaimView,
+  CONSUMER_TYPE,
+  ownClaimId,
+  VIRTUAL_CAPABILITY,
+} from '../domain/claim.ts';
+import { type Machine, machineName } from '../domain/machine.ts';
+import { type Caller, failureOf } from '../domain/operation.ts';
+import type { SchedulerPort } from '../ports.ts';
+
+const CALL_MS = 10_000;
+
+export const createSchedulerClient = (transport: Transport): SchedulerPort => {
+  const claims = createClient(ClaimService, transport);
+  const capacities = createClient(CapacityService, transport);
+  const findClaim: SchedulerPort['findClaim'] = async (name, caller, signal) => {
+    try {
+      const { claim } = await asDomain(claims.getClaim({ name }, optionsFor(caller, signal)));
+      return claim === undefined ? undefined : claimView(claim);
+    } catch (error) {
+      if (isDomainError(error, 'not_found')) return undefined;
+      throw error;
+    }
+  };
+  return {
+    findClaim,
+    claim: async (asked, signal) => {
+      const options = optionsFor(asked.caller, signal);
+      try {
+        const { claim } = await asDomain(claims.createClaim(claimRequest(asked), options));
+        if (claim === undefined) throw new Error('The scheduler answered without a claim');
+        return { kind: 'held', claim: claimView(claim) };
+      } catch (error) {
+        if (!isDomainError(error)) throw error;
+        // An earlier operation on this machine may have made it and died before recording it.
+        if (error.kind === 'already_exists') {
+          const claim = await findClaim(ownClaimName(asked.machine), undefined, signal);
+          if (claim?.consumerUid === asked.machine.uid) return { kind: 'held', claim };
+        }
+        if (isWorthRepeating(error.kind)) throw error;
+        return { kind: 'refused', failure: failureOf(error) };
+      }
+    },
+    beginRelease: async (name, requestId, signal) => {
+      await orGone(
+        asDomain(claims.beginRelease({ name, requestId }, optionsFor(undefined, signal))),
+      );
+    },
+    finishRelease: async ({ name, providerUid, requestId }, signal) => {
+      const request = { name, providerUid, requestId };
+      await orGone(asDomain(claims.finishRelease(request, optionsFor(undefined, signal))));
+    },
+    offer: async ({ provider, offers, requestId }, signal) => {
+      const request = create(SetCapacityRequestSchema, {
+        parent: `partitions/${provider.partition}`,
+        providerUid: provider.uid,
+        inventoryGeneration: BigInt(provider.generation),
+        capacities: offers.map((offer) => ({
+          resourceType: offer.resourceType,
+          usable: BigInt(offer.usable),
+          minUnit: BigInt(offer.minUnit),
+          maxUnit: BigInt(offer.maxUnit),
+          stepSize: BigInt(offer.stepSize),
+        })),
+        closed: false,
+        requestId,
+      });
+      await asDomain(capacities.setCapacity(request, optionsFor(undefined, signal)));
+    },
+    watchClaims: async function* (partition, signal) {
+      const parent = `partitions/${partition}/projects/-`;
+      for await (const { events } of claims.watchClaims({ parent }, { signal })) {
+        for (const { event } of events) {
+          if (event.case === 'created' || event.case === 'updated') yield claimView(event.value);
+        }
+      }
+    },
+  };
+};
+
+export const ownClaimName = (machine: Machine): string =>
+  `partitions/${machine.partition}/projects/${machine.project}/claims/${ownClaimId(machine.uid)}`;
+
+const optionsFor = (caller: Caller | undefined, signal: AbortSignal): CallOptions => {
+  const base = { signal, timeoutMs: CALL_MS };
+  return caller === undefined || caller.onBehalfOf === ''
+    ? base
+    : { ...base, headers: { [ON_BEHALF_OF]: caller.onBehalfOf } };
+};
+
+/** Nothing was decided, or nobody knows: the same request may be sent again. */
+export const isWorthRepeating = (kind: string): boolean =>
+  kind === 'unavailable' ||
+  kind === 'deadline_exceeded' ||
+  kind === 'cancelled' ||
+  kind === 'aborted';
+
+/** A claim that the scheduler has already forgotten has been given back. */
+const orGone = async (call: Promise<unknown>): Promise<void> => {
+  try {
+    await call;
+  } catch (error) {
+    if (!isDomainError(error, 'not_found')) throw error;
+  }
+};
+
+const claimRequest = ({
+  machine,
+  providerUid,
+  requestId,
+}: Parameters<SchedulerPort['claim']>[0]) => ({
+  parent: `partitions/${machine.partition}/projects/${machine.project}`,
+  claimId: ownClaimId(machine.uid),
+  requestId,
+  claim: {
+    spec: {
+      consumer: create(ConsumerSchema, {
+        type: CONSUMER_TYPE,
+        uid: machine.uid,
+        name: machineName(machine),
+      }),
+      groups: [
+        {
+          name: 'main',
+          resources: amountsOf(machine).map(({ resourceType, amount }) => ({
+            resourceType,
+            amount: BigInt(amount),
+          })),
+          capabilities: { require: [VIRTUAL_CAPABILITY] },
+          providers: providerUid === '' ? [] : [providerUid],
+        },
+      ],
+    },
+  },
+});
+
+const STATES: ReadonlyMap<ClaimStateMessage, ClaimState> = new Map<ClaimStateMessage, ClaimState>([
+  [ClaimStateMessage.PENDING, 'pending'],
+  [ClaimStateMessage.ACTIVE, 'active'],
+  [ClaimStateMessage.WAITING, 'waiting'],
+  [ClaimStateMessage.RELEASING, 'releasing'],
+  [ClaimStateMessage.RELEASED, 'released'],
+]);
+
+const claimView = (claim: Claim): ClaimView => ({
+  name: claim.name,
+  uid: claim.uid,
+  // A state that is not known here is shown to nobody and acted on by nobody: pending does nothing.
+  state: STATES.get(claim.status?.state ?? ClaimStateMessage.UNSPECIFIED) ?? 'pending',
+  consumerType: claim.spec?.consumer?.type ?? '',
+  consumerUid: claim.spec?.consumer?.uid ?? '',
+  createMs: claim.createTime === undefined ? 0 : timestampMs(claim.createTime),
+  places: (claim.status?.allocations ?? []).map((allocation) => ({
+    group: allocation.group,
+    index: allocation.index,
+    provider: allocation.provider,
+    providerUid: allocation.providerUid,
+    resourceType: allocation.resourceType,
+    amount: Number(allocation.amount),
+    finished: allocation.finishTime !== undefined,
+  })),
+});
