@@ -10,6 +10,8 @@ export type Command = {
   readonly positionals?: readonly Positional[];
   readonly options?: Readonly<Record<string, Option>>;
   readonly examples?: readonly string[];
+  /** Never calls a server: what calls need is not loaded. */
+  readonly offline?: true;
   /** Resolves to the exit code; nothing is 0. */
   readonly run: (context: Context, args: Args) => Promise<number | undefined>;
 };
@@ -38,7 +40,7 @@ export type Args = {
 
 export type Context = {
   readonly settings: Settings;
-  /** Connects on first use. */
+  /** Connects on first use. Throws in a command that says `offline`. */
   readonly transport: () => Transport;
   readonly output: Output;
   readonly clock: Clock;

@@ -22,7 +22,7 @@ export const listCommand = <Schema extends DescMessage>(
   summary: `list ${noun.singular}s`,
   run: async (context) => {
     const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }));
-    showList(context.output, noun, rows);
+    await showList(context.output, noun, rows);
     return undefined;
   },
 });
@@ -36,7 +36,7 @@ export const getCommand = <Schema extends DescMessage>(
   run: async (context, args) => {
     const message = await read(context, noun.fullName(context, args.positional('name')));
     if (!message) throw new Error(`the answer holds no ${noun.singular}`);
-    showOne(context.output, noun, { message, people: () => noun.people(message, context) });
+    await showOne(context.output, noun, { message, people: () => noun.people(message, context) });
     return undefined;
   },
 });

@@ -3,12 +3,12 @@ import { systemRandom } from '../runtime/random.ts';
 import { CATALOGUE } from './catalogue.ts';
 import { closest } from './closest.ts';
 import type { Args, Command, Context } from './command.ts';
-import { lazyTransport } from './connection.ts';
+import { EXIT } from './exit.ts';
 import { commandHelp, nounHelp, topHelp } from './help.ts';
 import { createOutput, type Output, type OutputMode } from './output.ts';
 import { parseCommandLine } from './parse-args.ts';
 import { resolveSettings, type Settings } from './profile.ts';
-import { EXIT, reportError } from './report-error.ts';
+import { reportError } from './report-error.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Runs one command line; resolves to the exit code. */
@@ -45,10 +45,10 @@ const runCommand = async (
     interrupt.abort(new UsageError('interrupted'));
   };
   process.on('SIGINT', onInterrupt);
-  const connection = lazyTransport(settings);
+  const connection = command.offline ? undefined : await openConnection(settings);
   const context: Context = {
     settings,
-    transport: connection.transport,
+    transport: connection?.transport ?? noTransport,
     output,
     clock: systemClock,
     random: systemRandom,
@@ -60,8 +60,16 @@ const runCommand = async (
     return (await command.run(context, args)) ?? EXIT.ok;
   } finally {
     process.off('SIGINT', onInterrupt);
-    connection.close();
+    connection?.close();
   }
+};
+
+// Loaded here and not at the top: help, completion and mistakes are told without it.
+const openConnection = async (settings: Settings) =>
+  (await import('./connection.ts')).lazyTransport(settings);
+
+const noTransport = (): never => {
+  throw new Error('a command that says `offline` called a server');
 };
 
 type Found = { readonly path: string; readonly command: Command; readonly rest: readonly string[] };

@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
-import { jsonText, messageToJson, yamlText } from './format/message.ts';
+import { jsonText } from './format/json-text.ts';
 import { type Column, formatTable } from './format/table.ts';
 
 export type OutputMode = 'table' | 'json' | 'yaml' | 'quiet';
@@ -57,18 +57,21 @@ export type Shown<Schema extends DescMessage> = {
 };
 
 /** A list in the wanted form: a table, one JSON or YAML document, or names only. */
-export const showList = <Schema extends DescMessage>(
+export const showList = async <Schema extends DescMessage>(
   output: Output,
   shown: Shown<Schema>,
   rows: readonly MessageShape<Schema>[],
-): void => {
+): Promise<void> => {
   switch (output.mode) {
     case 'json':
-      output.result(jsonText(rows.map((row) => messageToJson(shown.schema, row))));
+    case 'yaml': {
+      const { messageToJson } = await import('./format/message.ts');
+      await showDocument(
+        output,
+        rows.map((row) => messageToJson(shown.schema, row)),
+      );
       return;
-    case 'yaml':
-      output.result(yamlText(rows.map((row) => messageToJson(shown.schema, row))));
-      return;
+    }
     case 'quiet':
       for (const row of rows) output.result(shown.name(row));
       return;
@@ -79,14 +82,27 @@ export const showList = <Schema extends DescMessage>(
 };
 
 /** One object in the wanted form; `people` renders it for a table. */
-export const showOne = <Schema extends DescMessage>(
+export const showOne = async <Schema extends DescMessage>(
   output: Output,
   shown: Pick<Shown<Schema>, 'schema' | 'name'>,
   one: { readonly message: MessageShape<Schema>; readonly people: () => string },
-): void => {
-  if (output.mode === 'json') output.result(jsonText(messageToJson(shown.schema, one.message)));
-  else if (output.mode === 'yaml')
-    output.result(yamlText(messageToJson(shown.schema, one.message)));
-  else if (output.mode === 'quiet') output.result(shown.name(one.message));
-  else output.result(one.people());
+): Promise<void> => {
+  switch (output.mode) {
+    case 'json':
+    case 'yaml': {
+      const { messageToJson } = await import('./format/message.ts');
+      await showDocument(output, messageToJson(shown.schema, one.message));
+      return;
+    }
+    case 'quiet':
+      output.result(shown.name(one.message));
+      return;
+    case 'table':
+      output.result(one.people());
+  }
+};
+
+const showDocument = async (output: Output, value: unknown): Promise<void> => {
+  if (output.mode === 'json') output.result(jsonText(value));
+  else output.result((await import('./format/message.ts')).yamlText(value));
 };

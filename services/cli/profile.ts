@@ -1,10 +1,12 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parse, stringify } from 'yaml';
 import { UsageError } from './usage-error.ts';
 
-/** Where a caller connects and as whom. Secrets stay in files of their own (mode 0600). */
+/**
+ * Where a caller connects and as whom. Secrets stay in files of their own (mode 0600). JSON, because every call of runm
+ * reads it and a YAML reader would cost more time than the rest of the call.
+ */
 export type Profile = {
   readonly endpoint?: string;
   readonly caFile?: string;
@@ -16,7 +18,7 @@ export type ProfileFile = { readonly current: string; readonly profiles: Record<
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const profileFilePath = (env: Environment): string =>
-  env.RUNM_CONFIG ?? join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'runm', 'config.yaml');
+  env.RUNM_CONFIG ?? join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'runm', 'config.json');
 
 const KEYS = new Set(['endpoint', 'caFile', 'tokenFile', 'partition', 'project']);
 
@@ -27,7 +29,7 @@ export const readProfiles = (path: string): ProfileFile => {
   } catch {
     return { current: 'default', profiles: {} };
   }
-  const parsed: unknown = parse(text, { maxAliasCount: 0 });
+  const parsed = parsedJson(text, path);
   if (typeof parsed !== 'object' || parsed === null) return { current: 'default', profiles: {} };
   const current = 'current' in parsed ? String(parsed.current) : 'default';
   const profiles: Record<string, Profile> = {};
@@ -48,10 +50,21 @@ export const readProfiles = (path: string): ProfileFile => {
   return { current, profiles };
 };
 
+const parsedJson = (text: string, path: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(
+      `${path} is not JSON: ${error instanceof Error ? error.message : error}`,
+      'mend it or remove it; `runm profile set` and `npm start` write it anew',
+    );
+  }
+};
+
 export const writeProfiles = (path: string, file: ProfileFile): void => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.new`;
-  writeFileSync(temporary, stringify(file), { mode: 0o600 });
+  writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
   chmodSync(temporary, 0o600);
   renameSync(temporary, path);
 };

@@ -1,92 +1,29 @@
-import { Code, ConnectError } from '@connectrpc/connect';
-import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
-import { InvalidStateSchema, NoCapacitySchema } from '../../gen/runmachine/common/v1/error_pb.ts';
-import { jsonText } from './format/message.ts';
+import type { ConnectError } from '@connectrpc/connect';
+import { EXIT } from './exit.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Exit codes by class of error, so that scripts need not read text. */
-export const EXIT = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  notFound: 3,
-  conflict: 4,
-  precondition: 5,
-  denied: 6,
-  exhausted: 7,
-  unavailable: 8,
-  interrupted: 130,
-} as const;
-
-const EXIT_BY_CODE: Readonly<Partial<Record<Code, number>>> = {
-  [Code.InvalidArgument]: EXIT.usage,
-  [Code.OutOfRange]: EXIT.usage,
-  [Code.NotFound]: EXIT.notFound,
-  [Code.AlreadyExists]: EXIT.conflict,
-  [Code.Aborted]: EXIT.conflict,
-  [Code.FailedPrecondition]: EXIT.precondition,
-  [Code.Unauthenticated]: EXIT.denied,
-  [Code.PermissionDenied]: EXIT.denied,
-  [Code.ResourceExhausted]: EXIT.exhausted,
-  [Code.Unavailable]: EXIT.unavailable,
-  [Code.DeadlineExceeded]: EXIT.unavailable,
-  [Code.Canceled]: EXIT.interrupted,
-};
-
-/** Writes an error with its cause and what to do next; gives the exit code of its class. */
-export const reportError = (output: Output, error: unknown, endpoint: string): number => {
+/** Writes an error with its cause and what to do next; resolves to the exit code of its class. */
+export const reportError = async (
+  output: Output,
+  error: unknown,
+  endpoint: string,
+): Promise<number> => {
   if (error instanceof UsageError) {
     output.remark(`runm: ${printable(error.message)}`);
     if (error.cure) output.remark(`      ${printable(error.cure)}`);
     return EXIT.usage;
   }
-  if (error instanceof ConnectError) return reportRpcError(output, error, endpoint);
+  if (isConnectError(error)) {
+    const { reportRpcError } = await import('./report-rpc-error.ts');
+    return reportRpcError(output, error, endpoint);
+  }
   const message = error instanceof Error ? error.message : String(error);
   output.remark(`runm: ${printable(message)}`);
   return EXIT.failed;
 };
 
-const reportRpcError = (output: Output, error: ConnectError, endpoint: string): number => {
-  const info = error.findDetails(ErrorInfoSchema)[0];
-  const exit = EXIT_BY_CODE[error.code] ?? EXIT.failed;
-  if (output.mode === 'json') {
-    output.remark(
-      jsonText({
-        code: Code[error.code],
-        message: error.rawMessage,
-        reason: info?.reason,
-        metadata: info?.metadata,
-      }),
-    );
-    return exit;
-  }
-  output.remark(`runm: ${printable(error.rawMessage)}`);
-  for (const line of detailLines(error)) output.remark(`      ${printable(line)}`);
-  const next = nextStep(error, info?.reason, endpoint);
-  if (next) output.remark(`      ${next}`);
-  return exit;
-};
-
-const detailLines = (error: ConnectError): string[] => {
-  const state = error.findDetails(InvalidStateSchema)[0];
-  const capacity = error.findDetails(NoCapacitySchema)[0];
-  const retry = error.findDetails(RetryInfoSchema)[0];
-  return [
-    ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
-    ...(capacity?.steps ?? []).map((step) => `${step.constraint}: ${step.removed} ruled out`),
-    ...(retry?.retryDelay ? [`try again in ${Number(retry.retryDelay.seconds)} s`] : []),
-  ];
-};
-
-const nextStep = (error: ConnectError, reason: string | undefined, endpoint: string): string => {
-  if (error.code === Code.Unauthenticated) {
-    return 'next: check the token of your profile (`runm profile list`)';
-  }
-  if (error.code === Code.Unavailable && reason === undefined) {
-    return `next: is runmachine running at ${endpoint}? Start it with \`npm start\``;
-  }
-  if (reason === 'ETAG_MISMATCH' || reason === 'BUSY') return 'next: read it again, then retry';
-  return '';
-};
+// By its name: the class would bring the whole RPC library into calls that reach no server.
+const isConnectError = (error: unknown): error is ConnectError =>
+  error instanceof Error && error.name === 'ConnectError';

@@ -10,7 +10,7 @@ import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
 import { getCommand, listCommand, type Noun } from '../crud.ts';
 import { enumWord } from '../format/enum-word.ts';
-import { jsonText } from '../format/message.ts';
+import { jsonText } from '../format/json-text.ts';
 import { formatSizeBytes } from '../format/size.ts';
 import { formatLocalTime, parseSpanSeconds, secondsToDuration } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';

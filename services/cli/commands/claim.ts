@@ -12,7 +12,6 @@ import { claimOptions, requestGroup } from '../claim-options.ts';
 import type { Args, Command, Context } from '../command.ts';
 import { getCommand, listCommand, type Noun } from '../crud.ts';
 import { enumWord } from '../format/enum-word.ts';
-import { messageToJson } from '../format/message.ts';
 import { formatLocalTime, parseSpanSeconds, parseTime } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
 import { showOne } from '../output.ts';
@@ -108,7 +107,7 @@ const claimResources = async (context: Context, args: Args, from: string): Promi
   );
   if (answer.claim) {
     const claim = answer.claim;
-    showOne(context.output, noun, { message: claim, people: () => describe(claim) });
+    await showOne(context.output, noun, { message: claim, people: () => describe(claim) });
     context.output.remark(`next: runm claim release ${lastSegment(claim.name)}`);
   }
   return undefined;
@@ -161,7 +160,8 @@ export const watch: Command = {
     try {
       for await (const answer of client.watchClaims({ parent }, options)) {
         for (const { event } of answer.events) {
-          if (event.case === 'created' || event.case === 'updated') tell(context, event.value);
+          if (event.case === 'created' || event.case === 'updated')
+            await tell(context, event.value);
           else if (event.case === 'deleted') context.output.remark(`${event.value.name} is gone`);
         }
       }
@@ -172,8 +172,12 @@ export const watch: Command = {
   },
 };
 
-const tell = (context: Context, claim: Claim): void => {
+const tell = async (context: Context, claim: Claim): Promise<void> => {
   const { output } = context;
-  if (output.mode === 'json') output.result(JSON.stringify(messageToJson(ClaimSchema, claim)));
-  else output.result(`${lastSegment(claim.name)}  ${state(claim)}  ${holds(claim)}`);
+  if (output.mode === 'json') {
+    const { messageToJson } = await import('../format/message.ts');
+    output.result(JSON.stringify(messageToJson(ClaimSchema, claim)));
+    return;
+  }
+  output.result(`${lastSegment(claim.name)}  ${state(claim)}  ${holds(claim)}`);
 };

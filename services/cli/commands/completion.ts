@@ -24,6 +24,7 @@ compdef _runm runm`,
 
 export const completion: Command = {
   summary: 'print shell completion; for example: source <(runm completion bash)',
+  offline: true,
   positionals: [
     { name: 'shell', help: 'bash, zsh or fish' },
     { name: 'typed', help: 'words typed so far, for the scripts', optional: true },

@@ -3,7 +3,6 @@ import {
   EventSchema,
   EventSeverity,
 } from '../../../gen/runmachine/machine/v1/event_pb.ts';
-import { jsonText, messageToJson } from '../format/message.ts';
 import { formatLocalTime } from '../format/span.ts';
 import { printable } from '../format/table.ts';
 import type { Output, Shown } from '../output.ts';
@@ -21,9 +20,10 @@ export const shownEvent: Shown<typeof EventSchema> = {
 };
 
 /** One event of a stream: a line for people, one JSON document a line for programs. */
-export const showEvent = (output: Output, event: Event): void => {
+export const showEvent = async (output: Output, event: Event): Promise<void> => {
   if (output.mode === 'json') {
-    output.result(JSON.stringify(JSON.parse(jsonText(messageToJson(EventSchema, event)))));
+    const { messageToJson } = await import('../format/message.ts');
+    output.result(JSON.stringify(messageToJson(EventSchema, event)));
     return;
   }
   output.result(

@@ -22,7 +22,7 @@ export const list: Command = {
       { parent, pageSize: Number(limit), newestFirst: true },
       callOptions(context),
     );
-    showList(context.output, shownEvent, answer.events.toReversed());
+    await showList(context.output, shownEvent, answer.events.toReversed());
     return undefined;
   },
 };
@@ -41,7 +41,7 @@ export const watch: Command = {
         { parent },
         { signal, timeoutMs: timeoutMs + 5000 },
       )) {
-        for (const event of answer.events) showEvent(context.output, event);
+        for (const event of answer.events) await showEvent(context.output, event);
       }
     } catch (error) {
       if (!signal.aborted) throw error;

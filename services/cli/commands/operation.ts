@@ -74,7 +74,7 @@ export const wait: Command = {
     if (!found) throw new Error('the answer holds no operation');
     const ended = await waitOperation(context, found, args);
     const people = () => `${lastSegment(name)} is ${outcome(ended)}`;
-    showOne(context.output, noun, { message: ended, people });
+    await showOne(context.output, noun, { message: ended, people });
     return undefined;
   },
 };
@@ -89,7 +89,7 @@ export const cancel: Command = {
     if (answer.operation) {
       const operation = answer.operation;
       const people = () => `${lastSegment(name)} is ${outcome(operation)}`;
-      showOne(context.output, noun, { message: operation, people });
+      await showOne(context.output, noun, { message: operation, people });
     }
     return undefined;
   },

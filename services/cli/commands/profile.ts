@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { jsonText } from '../format/message.ts';
+import { jsonText } from '../format/json-text.ts';
 import { formatTable } from '../format/table.ts';
 import { type Profile, profileFilePath, readProfiles, writeProfiles } from '../profile.ts';
 import { newId } from '../resource-names.ts';
@@ -7,6 +7,7 @@ import { UsageError } from '../usage-error.ts';
 
 export const list: Command = {
   summary: 'list profiles',
+  offline: true,
   run: async (context) => {
     const { current, profiles } = readProfiles(profileFilePath(context.env));
     const rows = Object.entries(profiles).map(([name, profile]) => ({ name, profile }));
@@ -31,6 +32,7 @@ type Row = { name: string; profile: Profile };
 
 export const use: Command = {
   summary: 'choose the profile that runm uses',
+  offline: true,
   positionals: [{ name: 'name', help: 'name of a profile; see `runm profile list`' }],
   run: async (context, args) => {
     const path = profileFilePath(context.env);
@@ -48,6 +50,7 @@ export const use: Command = {
 
 export const set: Command = {
   summary: 'make or change a profile',
+  offline: true,
   positionals: [{ name: 'name', help: 'name of the profile' }],
   options: {
     endpoint: { type: 'string', value: 'URL', help: 'https://host:port' },

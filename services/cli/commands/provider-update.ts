@@ -49,7 +49,7 @@ export const update: Command = {
     if (answer.provider) {
       const provider = answer.provider;
       const people = () => providerNoun.people(provider, context);
-      showOne(context.output, providerNoun, { message: provider, people });
+      await showOne(context.output, providerNoun, { message: provider, people });
     }
     return undefined;
   },

@@ -123,7 +123,7 @@ export const create: Command = {
     if (answer.provider) {
       const provider = answer.provider;
       const people = () => `created ${provider.name}`;
-      showOne(context.output, providerNoun, { message: provider, people });
+      await showOne(context.output, providerNoun, { message: provider, people });
     }
     return undefined;
   },

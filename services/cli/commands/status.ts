@@ -8,11 +8,11 @@ import { MachineService } from '../../../gen/runmachine/machine/v1/machine_servi
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Command, Context } from '../command.ts';
+import { EXIT } from '../exit.ts';
 import { enumWord } from '../format/enum-word.ts';
-import { jsonText } from '../format/message.ts';
+import { jsonText } from '../format/json-text.ts';
 import { formatTable } from '../format/table.ts';
 import { allPages } from '../pages.ts';
-import { EXIT } from '../report-error.ts';
 import { lastSegment, partitionParent } from '../resource-names.ts';
 
 type Line = { readonly what: string; readonly state: string; readonly well: boolean };

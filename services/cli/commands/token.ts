@@ -5,7 +5,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
 import { deleteCommand, listCommand, type Noun } from '../crud.ts';
-import { jsonText, messageToJson } from '../format/message.ts';
+import { jsonText } from '../format/json-text.ts';
 import { formatAgo, parseSpanSeconds, secondsToDuration } from '../format/span.ts';
 import { atTop, lastSegment, newId } from '../resource-names.ts';
 
@@ -57,6 +57,7 @@ export const create: Command = {
       callOptions(context),
     );
     if (context.output.mode === 'json' && answer.token) {
+      const { messageToJson } = await import('../format/message.ts');
       const token = messageToJson(TokenSchema, answer.token);
       context.output.result(jsonText({ token, secret: answer.secret }));
     } else {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from '../command.ts';
-import { jsonText } from '../format/message.ts';
+import { jsonText } from '../format/json-text.ts';
 
 export const version: Command = {
   summary: 'show the version of runm',
+  offline: true,
   run: async (context) => {
     const file = new URL('../../../package.json', import.meta.url);
     const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));

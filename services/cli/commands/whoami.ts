@@ -15,7 +15,7 @@ export const whoami: Command = {
   run: async (context) => {
     const client = createClient(IdentityService, context.transport());
     const me = await client.whoAmI({}, callOptions(context));
-    showOne(
+    await showOne(
       context.output,
       { schema: WhoAmIResponseSchema, name: (message) => message.principal },
       {

@@ -1,3 +1,7 @@
+/**
+ * Messages as JSON and YAML. It loads much of the contract and a YAML writer, so what most calls need (output.ts) loads
+ * it only when it is asked for: a call must stay quick.
+ */
 import { createRegistry, type DescMessage, type Message, toJson } from '@bufbuild/protobuf';
 import { stringify } from 'yaml';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
@@ -16,5 +20,4 @@ export const anyRegistry = createRegistry(
 export const messageToJson = (schema: DescMessage, message: Message): unknown =>
   toJson(schema, message, { registry: anyRegistry });
 
-export const jsonText = (value: unknown): string => JSON.stringify(value, null, 2);
 export const yamlText = (value: unknown): string => stringify(value).trimEnd();

@@ -25,13 +25,13 @@ export const finish = async (
   const { operation, machine } = accepted;
   if (!operation) {
     context.output.remark(accepted.already);
-    if (machine) show(context, machine);
+    if (machine) await show(context, machine);
     return undefined;
   }
   const name = machine?.name ?? operation.metadata?.target ?? '';
   const short = lastSegment(name);
   if (!args.flag('wait')) {
-    if (machine) show(context, machine);
+    if (machine) await show(context, machine);
     context.output.remark(
       `accepted; follow it: runm operation wait ${lastSegment(operation.name)}`,
     );
@@ -46,13 +46,13 @@ export const finish = async (
   const now = (await client.getMachine({ name }, callOptions(context))).machine;
   if (!now) return undefined;
   if (context.output.mode === 'table') context.output.result(`${short} is ${stateWord(now)}`);
-  else show(context, now);
+  else await show(context, now);
   const next = accepted.next(short);
   if (next && context.output.mode === 'table') context.output.remark(`next: ${next}`);
   return undefined;
 };
 
-const show = (context: Context, machine: Machine): void => {
+const show = async (context: Context, machine: Machine): Promise<void> => {
   const people = () => `${lastSegment(machine.name)} is ${stateWord(machine)}`;
-  showOne(context.output, machineNoun, { message: machine, people });
+  await showOne(context.output, machineNoun, { message: machine, people });
 };

@@ -31,7 +31,7 @@ export const timeline: Command = {
       );
       return { rows: answer.events, nextPageToken: answer.nextPageToken };
     });
-    showList(context.output, shownEvent, events);
+    await showList(context.output, shownEvent, events);
     return undefined;
   },
 };

@@ -32,7 +32,7 @@ export const update: Command = {
     );
     if (answer.machine) {
       const machine = answer.machine;
-      showOne(context.output, machineNoun, {
+      await showOne(context.output, machineNoun, {
         message: machine,
         people: () => machineNoun.people(machine, context),
       });
