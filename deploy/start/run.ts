@@ -212,7 +212,7 @@ const startGuests = async (
       acceleration: found,
       guestsDir,
       socketsDir: session.state.runtimeDir,
-      portRange: { hostAddress: '127.0.0.1', firstPort: 20_000, lastPort: 29_999 },
+      portRange: { firstPort: 20_000, lastPort: 29_999 },
       clock,
       log,
     }),

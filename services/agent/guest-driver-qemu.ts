@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDomainError } from '../runtime/errors.ts';
+import type { WriterEnd } from './drivers/qemu/console.ts';
+import type { ConsoleChunk } from './drivers/qemu/console-readers.ts';
 import type { QemuDriver, GuestStatus as QemuStatus } from './drivers/qemu/guest.ts';
 import type { GuestExit as QemuExit } from './drivers/qemu/guest-record.ts';
 import { type BootSource, type GuestSpec, MEBIBYTE } from './drivers/qemu/guest-spec.ts';
@@ -41,15 +43,14 @@ export const guestDriverOf = (qemu: QemuDriver): GuestDriver => ({
   },
   openConsole: async (order, signal) => {
     const opened = await qemu.console(order.uid);
-    const writer = order.readOnly ? undefined : opened.openWriter();
+    const writer = order.readOnly ? undefined : opened.openWriter(order.by);
     const closed = new AbortController();
     const readSignal = AbortSignal.any([signal, closed.signal]);
     const chunks = opened.read({ historyBytes: order.replayBytes, signal: readSignal });
-    const takenOver = writer?.ended.then((why) => why === 'taken_over') ?? Promise.resolve(false);
     const result: GuestConsole = {
       readOnly: order.readOnly,
-      truncated: false,
-      output: outputOf(chunks, takenOver),
+      truncated: (await opened.readLog({ tailBytes: order.replayBytes })).truncated,
+      output: outputOf(chunks, writer?.ended),
       write: (bytes) => {
         // A guest that is off, or a writer that was taken over, loses what is typed, as a serial line does.
         writer?.write(bytes, readSignal).catch(() => undefined);
@@ -61,10 +62,7 @@ export const guestDriverOf = (qemu: QemuDriver): GuestDriver => ({
     };
     return result;
   },
-  readLog: async (uid, tailBytes) => {
-    const bytes = await (await qemu.console(uid)).readLog({ tailBytes });
-    return { bytes, truncated: bytes.length >= tailBytes };
-  },
+  readLog: async (uid, tailBytes) => (await qemu.console(uid)).readLog({ tailBytes }),
   stopAll: (limitMs) => qemu.stopAll({ limitMs }),
   close: async () => qemu.close(),
 });
@@ -112,19 +110,18 @@ const exitOf = (exit: QemuExit): GuestExit => {
 };
 
 async function* outputOf(
-  chunks: AsyncIterable<{ kind: 'bytes'; bytes: Buffer } | { kind: 'ended'; why: string }>,
-  takenOver: Promise<boolean>,
+  chunks: AsyncIterable<ConsoleChunk>,
+  writerEnd: Promise<WriterEnd> | undefined,
 ): AsyncGenerator<GuestConsoleOutput> {
   const iterator = chunks[Symbol.asyncIterator]();
-  const loss = takenOver.then((taken): 'taken' | 'kept' => (taken ? 'taken' : 'kept'));
-  let watchesLoss = true;
+  let loss = writerEnd;
   let next = iterator.next();
   try {
     for (;;) {
-      const first = await (watchesLoss ? Promise.race([next, loss]) : next);
-      if (first === 'taken' || first === 'kept') {
-        watchesLoss = false;
-        if (first === 'taken') yield { kind: 'taken_over', by: 'somebody else types now' };
+      const first = await (loss === undefined ? next : Promise.race([next, loss]));
+      if ('why' in first) {
+        loss = undefined;
+        if (first.why === 'taken_over') yield { kind: 'taken_over', by: first.by };
         continue;
       }
       if (first.done) return;
@@ -154,10 +151,9 @@ const specOf = (order: GuestOrder): GuestSpec => ({
   nics: [
     {
       mac: macOf(order.uid),
-      forwards: order.forwards.map(({ protocol, guestPort, hostPort }) => ({
-        protocol,
-        guestPort,
-        hostPort: hostPort === 0 ? null : hostPort,
+      forwards: order.forwards.map((forward) => ({
+        ...forward,
+        hostPort: forward.hostPort === 0 ? null : forward.hostPort,
       })),
     },
   ],

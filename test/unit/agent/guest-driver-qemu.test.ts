@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { createQemuDriver } from '../../../../../services/agent/drivers/qemu/guest.ts';
-import { createGuestDriver } from '../../../../../services/agent/drivers/qemu/guest-driver.ts';
-import type { GuestConsole, GuestEvent, GuestOrder } from '../../../../../services/agent/ports.ts';
-import { systemClock as clock } from '../../../../../services/runtime/clock.ts';
-import { eventually } from '../../../../support/eventually.ts';
-import { silentLog as log } from '../../../../support/silent-log.ts';
-import { temporaryDir } from '../../../../support/temporary-dir.ts';
+import { createQemuDriver } from '../../../services/agent/drivers/qemu/guest.ts';
+import { guestDriverOf } from '../../../services/agent/guest-driver-qemu.ts';
+import type { GuestConsole, GuestEvent, GuestOrder } from '../../../services/agent/ports.ts';
+import { systemClock as clock } from '../../../services/runtime/clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { silentLog as log } from '../../support/silent-log.ts';
+import { temporaryDir } from '../../support/temporary-dir.ts';
 
-const FAKE = join(import.meta.dirname, '../../../../fakes/qemu-program.ts');
+const FAKE = join(import.meta.dirname, '../../fakes/qemu-program.ts');
 const uid = '0190a0b0-0000-7000-8000-00000000abcd';
 const never = new AbortController().signal;
 
@@ -34,7 +34,7 @@ const host = async () => {
     ...{ clock, log },
   });
   made.defer(() => qemu.remove(uid));
-  const driver = createGuestDriver(qemu, log);
+  const driver = guestDriverOf(qemu);
   const events: GuestEvent[] = [];
   driver.onEvent((event) => events.push(event));
   const stack = made.move();
@@ -60,7 +60,7 @@ test('an order becomes a guest of that uid, with its host name and where to phon
   await using it = await host();
   await it.driver.start(order(), never);
   const options = await it.commandLine();
-  t.true(options.includes(`guest=${uid}`) && options.includes('size=95M'));
+  t.true(options.includes(`guest=${uid}`) && options.includes('size=96M'));
   t.true(
     options.includes(
       'console=ttyS0 runm.hostname=demo runm.phone_home=http://10.0.2.2:7445/phone-home',
@@ -75,12 +75,12 @@ test('an order becomes a guest of that uid, with its host name and where to phon
   await eventually(() => it.events.some((event) => event.kind === 'kernel_started'));
 });
 
-test('starting the same boot again does nothing, another one is refused while it runs', async (t) => {
+test('starting what runs does nothing, and a port stays with its guest', async (t) => {
   await using it = await host();
   await it.driver.start(order(), never);
   await t.notThrowsAsync(it.driver.start(order(), never));
-  const other = it.driver.start(order({ bootCount: 2 }), never);
-  t.like(await t.throwsAsync(other), { reason: 'GUEST_RUNNING' });
+  await it.driver.start(order({ bootCount: 2 }), never);
+  t.like(await it.driver.status(uid, never), { power: 'on', bootCount: 1 });
   const { forwards } = await it.driver.status(uid, never);
   await it.driver.kill(uid, never);
   t.like(await it.driver.status(uid, never), { power: 'off', exit: { kind: 'stopped' } });
@@ -120,7 +120,7 @@ test('two people at one console: the second types, the first is told and goes on
   await watcherSees.over;
   await it.driver.remove(uid, never);
   await bobSees.over;
-  t.true(bobSees.text().endsWith('<the guest was removed>'));
+  t.true(bobSees.text().endsWith('<the machine is gone>'));
 });
 
 test('a shortened history says so', async (t) => {
