@@ -13,6 +13,7 @@ import { type SqlSubject, sqlSuite, storeOf } from './sql.suite.ts';
 import { sqlChangesSuite } from './sql-changes.suite.ts';
 import { actor, addBook, addBooks, countRows, openBooks } from './sql-fixture.ts';
 import { sqlMigrationsSuite } from './sql-migrations.suite.ts';
+import { sqlRequestsSuite } from './sql-requests.suite.ts';
 
 /** What the shell command gives when it cannot mount. */
 const NO_NAMESPACE = 77;
@@ -31,6 +32,7 @@ const subject: SqlSubject = {
 sqlSuite(subject);
 sqlChangesSuite(subject);
 sqlMigrationsSuite(subject);
+sqlRequestsSuite(subject);
 
 test('reads do not wait for an open transaction, and see none of it', async (t) => {
   const store = await storeOf(subject, t);

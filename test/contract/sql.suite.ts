@@ -1,8 +1,12 @@
 import type { ExecutionContext, TestFn } from 'ava';
+import { sql } from 'kysely';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { parseDatabaseUrl } from '../../services/store/sql/database-url.ts';
+import { storeLimits } from '../../services/store/sql/limits.ts';
 import type { OpenSqlOptions, SqlStore } from '../../services/store/sql/open.ts';
+import { createDatabase } from '../../services/store/sql/orm.ts';
 import {
   behindKey,
   checkEtag,
@@ -12,7 +16,7 @@ import {
 } from '../../services/store/sql/page.ts';
 import { uniqueViolation } from '../../services/store/sql/store-error.ts';
 import { eventually } from '../support/eventually.ts';
-import { startCrashingWriter } from './sql-crash.ts';
+import { silentLog } from '../support/silent-log.ts';
 import {
   actor,
   addBook,
@@ -42,177 +46,12 @@ export const storeOf = async (
 };
 
 export const sqlSuite = (subject: SqlSubject): void => {
-  requestTests(subject);
-  crashTests(subject);
   isolationTests(subject);
   rowTests(subject);
   sweepTests(subject);
 };
 
 const EVERYTHING = ['book', 'request', 'change', 'audit'];
-
-const requestTests = (subject: SqlSubject): void => {
-  const { test } = subject;
-
-  test('a repeated request gets the stored answer and is not done again', async (t) => {
-    const store = await storeOf(subject, t);
-    const create = (name: string) =>
-      store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, name));
-    const first = await create('Dune');
-    t.is(await create('another effect'), first);
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-
-  test('a request that arrives many times at once is done once and answered every time', async (t) => {
-    const store = await storeOf(subject, t);
-    let runs = 0;
-    const answers = await Promise.all(
-      Array.from({ length: 8 }, () =>
-        store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
-          runs += 1;
-          return addBook(tx, 'Dune');
-        }),
-      ),
-    );
-    t.is(new Set(answers).size, 1);
-    t.is(runs, 1);
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-
-  test('the loser of a doubled request does the work when the winner fails', async (t) => {
-    const store = await storeOf(subject, t);
-    const winnerHasBegun = Promise.withResolvers<void>();
-    const letWinnerFail = Promise.withResolvers<void>();
-    const winner = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
-      addBook(tx, 'Dune');
-      await tx.em.flush();
-      winnerHasBegun.resolve();
-      await letWinnerFail.promise;
-      throw new Error('refused after all');
-    });
-    await winnerHasBegun.promise;
-    const loser = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, 'Dune'));
-    letWinnerFail.resolve();
-    await t.throwsAsync(winner, { message: 'refused after all' });
-    t.truthy(await loser);
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-
-  test('a request id that returns with other arguments or another method is refused', async (t) => {
-    const store = await storeOf(subject, t);
-    const create = (text: string, more = {}) =>
-      store.transaction(keyOf('r-1', text, more), actor, async (tx) => addBook(tx, text));
-    await create('Dune');
-    for (const repeat of [
-      create('Emma'),
-      create('Dune', { method: '/library.v1.BookService/Burn' }),
-    ]) {
-      const error = await t.throwsAsync(repeat);
-      t.true(isDomainError(error, 'invalid_argument', 'REQUEST_ID_REUSED'));
-    }
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-
-  test('the same request id of another caller is another request', async (t) => {
-    const store = await storeOf(subject, t);
-    const create = (name: string, caller: string) =>
-      store.transaction(keyOf('r-1', 'x', { caller }), actor, async (tx) => addBook(tx, name));
-    t.not(await create('Dune', 'users/a'), await create('Emma', 'users/b'));
-    t.deepEqual(await countRows(store, 'book', 'request'), [2, 2]);
-  });
-
-  test('a transaction that fails leaves no object, request, change or audit row', async (t) => {
-    const store = await storeOf(subject, t);
-    const failing = store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => {
-      addBook(tx, 'Dune');
-      await tx.em.flush();
-      throw new Error('no');
-    });
-    await t.throwsAsync(failing, { message: 'no' });
-    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
-  });
-
-  test('an answer that cannot be encoded undoes the effect', async (t) => {
-    const store = await storeOf(subject, t);
-    const encodeAnswer = (): Uint8Array => {
-      throw new Error('cannot encode');
-    };
-    const failing = store.transaction(keyOf('r-1', 'Dune', { encodeAnswer }), actor, async (tx) =>
-      addBook(tx, 'Dune'),
-    );
-    await t.throwsAsync(failing, { message: 'cannot encode' });
-    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
-  });
-
-  test('an audit row holds who, what and the state before and after', async (t) => {
-    const store = await storeOf(subject, t);
-    await store.transaction(undefined, { ...actor, onBehalfOf: 'projects/p' }, async (tx) => {
-      tx.audit({
-        action: 'book.rename',
-        objectKind: 'book',
-        objectUid: 'u-1',
-        objectName: 'Dune',
-        projectUid: 'p-1',
-        before: { name: 'Dun' },
-        after: { name: 'Dune', pages: 10n ** 18n },
-      });
-    });
-    const [row] = await store.read(({ kysely }) =>
-      kysely<Record<string, object>>().selectFrom('audit').selectAll().execute(),
-    );
-    t.like(row, {
-      principal: 'users/tester',
-      on_behalf_of: 'projects/p',
-      request_id: 'r-1',
-      action: 'book.rename',
-      object_kind: 'book',
-      object_uid: 'u-1',
-      project_uid: 'p-1',
-      partition: null,
-      before: '{"name":"Dun"}',
-      after: '{"name":"Dune","pages":"1000000000000000000"}',
-    });
-  });
-};
-
-const crashTests = (subject: SqlSubject): void => {
-  const { test } = subject;
-
-  test('a process killed between commit and answer has done the request once', async (t) => {
-    const url = await subject.createUrl(t);
-    if (url === 'sqlite::memory:') {
-      t.pass('a database in memory does not outlive its process');
-      return;
-    }
-    const writer = await startCrashingWriter(t, { url, requestId: 'r-1', point: 'after-commit' });
-    await writer.killAtPoint();
-    const store = await openBooks(url);
-    t.teardown(() => store.close());
-    const answer = await store.transaction(keyOf('r-1', 'Dune'), actor, async () => {
-      throw new Error('the work must not run again');
-    });
-    t.is(answer, writer.uid());
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-
-  test('a process killed before the commit has done nothing, and the retry does it', async (t) => {
-    const url = await subject.createUrl(t);
-    if (url === 'sqlite::memory:') {
-      t.pass('a database in memory does not outlive its process');
-      return;
-    }
-    const writer = await startCrashingWriter(t, { url, requestId: 'r-1', point: 'before-commit' });
-    await writer.killAtPoint();
-    const store = await openBooks(url);
-    t.teardown(() => store.close());
-    t.deepEqual(await countRows(store, ...EVERYTHING), [0, 0, 0, 0]);
-    const answer = await store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) =>
-      addBook(tx, 'Dune'),
-    );
-    t.not(answer, writer.uid());
-    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
-  });
-};
 
 const isolationTests = (subject: SqlSubject): void => {
   const { test } = subject;
@@ -270,6 +109,21 @@ const isolationTests = (subject: SqlSubject): void => {
     await t.throwsAsync(async () => late);
     await addBooks(store, ['next']);
     t.deepEqual(await countRows(store, 'book'), [1]);
+  });
+
+  test('a statement sent while its transaction ends does not run outside of it', async (t) => {
+    const url = await subject.createUrl(t);
+    const store = await openBooks(url);
+    const deps = { service: 'library', entities: [], limits: storeLimits, log: silentLog };
+    const database = createDatabase({ ...deps, url: parseDatabaseUrl(url), clock: systemClock });
+    t.teardown(() => Promise.all([database.close(), store.close()]));
+    for (const end of ['commit', 'rollback'] as const) {
+      const { handle } = await database.begin();
+      const ending = handle[end]().execute();
+      await t.throwsAsync(sql`create table late (id integer)`.execute(handle));
+      await ending;
+      await t.throwsAsync(sql`select 1 from late`.execute(database.writer()));
+    }
   });
 
   test('an entity manager kept after its transaction can neither read nor write', async (t) => {

@@ -57,7 +57,7 @@ const parsePostgres = (text: string): PostgresServer => {
       throw invalid(`unknown parameter "${name}"; known are ${PARAMETERS.join(', ')}`);
     }
   }
-  const host = decodeURIComponent(url.searchParams.get('host') ?? url.hostname);
+  const host = (url.searchParams.get('host') ?? url.hostname).replace(/^\[(.*)\]$/, '$1');
   const database = decodeURIComponent(url.pathname.slice(1));
   const user = decodeURIComponent(url.username);
   if (host === '' || database === '' || user === '') {
@@ -76,7 +76,7 @@ const parsePostgres = (text: string): PostgresServer => {
 };
 
 const isLocal = (host: string): boolean =>
-  host.startsWith('/') || host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+  host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 const tlsOf = (parameters: URLSearchParams, host: string): ConnectionOptions | undefined => {
   const mode = parameters.get('sslmode') ?? (isLocal(host) ? 'disable' : 'verify-full');

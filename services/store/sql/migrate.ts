@@ -24,9 +24,6 @@ export type MigrateOptions = {
 /** Steps that are numbered together. The shared tables have a track of their own and so can grow later. */
 export type Track = { readonly track: string; readonly migrations: readonly Migration[] };
 
-/** A long index build is allowed; a replica that waits for it is too. */
-const MIGRATION_MS_MAX = 600_000;
-
 type AppliedRow = { readonly track: string; readonly name: string };
 
 export const migrate = async (options: MigrateOptions): Promise<void> => {
@@ -71,11 +68,6 @@ const lock = async (transaction: Kysely<MigrationTables>, options: MigrateOption
   if (options.dialect === 'sqlite') {
     return;
   }
-  await sql`select set_config('statement_timeout', ${String(MIGRATION_MS_MAX)}, true),
-    set_config('lock_timeout', ${String(MIGRATION_MS_MAX)}, true),
-    set_config('idle_in_transaction_session_timeout', ${String(MIGRATION_MS_MAX)}, true)`.execute(
-    transaction,
-  );
   const name = `runmachine migrate ${options.service}`;
   await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(transaction);
   await sql`create schema if not exists ${sql.id(options.service)}`.execute(transaction);

@@ -76,12 +76,39 @@ export const openSql = async (options: OpenSqlOptions): Promise<SqlStore> => {
   const { clock, log, entities, service } = options;
   const database = createDatabase({ url, service, entities, limits, clock, log });
   try {
-    await migrateWhenReachable(options, database, limits);
+    await migrateSeparately(options, { url, database, limits });
     const meta = await readMeta(database);
     return assemble(options, { url, limits, database, meta });
   } catch (error) {
     await database.close();
     throw mapStoreError(error);
+  }
+};
+
+/** A long index build is allowed, and so is a replica's wait for the one that makes it. */
+const MIGRATION_MS_MAX = 600_000;
+
+type Opening = Omit<Parts, 'meta'>;
+
+/** On PostgreSQL over a connection of its own, whose statements may take long. */
+const migrateSeparately = async (options: OpenSqlOptions, opening: Opening): Promise<void> => {
+  const { url, database, limits } = opening;
+  if (url.dialect === 'sqlite') {
+    return migrateWhenReachable(options, database, limits);
+  }
+  const patient = {
+    ...limits,
+    connectionsMax: 1,
+    transactionMs: MIGRATION_MS_MAX,
+    statementMs: MIGRATION_MS_MAX,
+    lockMs: MIGRATION_MS_MAX,
+  };
+  const { service, clock, log } = options;
+  const own = createDatabase({ url, service, entities: [], limits: patient, clock, log });
+  try {
+    await migrateWhenReachable(options, own, limits);
+  } finally {
+    await own.close();
   }
 };
 

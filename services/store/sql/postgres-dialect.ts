@@ -1,5 +1,5 @@
 import {
-  type CompiledQuery,
+  CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
@@ -12,6 +12,7 @@ import pg from 'pg';
 import { unavailable } from '../../runtime/errors.ts';
 import type { PostgresServer } from './database-url.ts';
 import type { StoreLimits } from './limits.ts';
+import { isConnectionLoss } from './store-error.ts';
 import type { StoreLog } from './store-log.ts';
 
 /**
@@ -38,7 +39,9 @@ export const connectionConfig = ({ server, schema, limits }: PostgresOptions): p
   application_name: `runmachine ${schema}`,
   connectionTimeoutMillis: Math.min(limits.connectionWaitMs, 5_000),
   keepAlive: true,
+  // The first is the server's; the second ends the wait for a server that froze or cannot be reached any more.
   statement_timeout: limits.statementMs,
+  query_timeout: limits.statementMs + 1_000,
   lock_timeout: limits.lockMs,
   // Later than our own limit: it is for a process that froze with a transaction open.
   idle_in_transaction_session_timeout: limits.transactionMs + 500,
@@ -103,11 +106,14 @@ const createPoolDriver = (pool: pg.Pool, waitersMax: number): Driver => {
     commitTransaction: async (connection) => {
       const pooled = of(connection);
       pooled.over = true;
-      await pooled.client.query('commit');
+      await send(pooled, CompiledQuery.raw('commit'));
     },
     rollbackTransaction: async (connection) => {
       const pooled = of(connection);
       pooled.over = true;
+      if (pooled.broken) {
+        return;
+      }
       try {
         await pooled.client.query('rollback');
       } catch {
@@ -137,7 +143,7 @@ const connectionOf = (pooled: PooledClient): DatabaseConnection => ({
     if (pooled.over) {
       throw new Error('The transaction of this statement has ended');
     }
-    const result = await pooled.client.query(query.sql, [...query.parameters]);
+    const result = await send(pooled, query);
     const writes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(result.command);
     const rows: R[] = result.rows ?? [];
     return writes ? { numAffectedRows: BigInt(result.rowCount ?? 0), rows } : { rows };
@@ -146,6 +152,16 @@ const connectionOf = (pooled: PooledClient): DatabaseConnection => ({
     throw new Error('Streaming is not supported: page through the rows instead');
   },
 });
+
+/** After the client's own timeout an answer may still come, and would be taken for that of the next query. */
+const send = async (pooled: PooledClient, query: CompiledQuery): Promise<pg.QueryResult> => {
+  try {
+    return await pooled.client.query(query.sql, [...query.parameters]);
+  } catch (error) {
+    pooled.broken ||= isConnectionLoss(error);
+    throw error;
+  }
+};
 
 const OID = {
   bigint: 20,

@@ -47,7 +47,7 @@ const NODE_AWAY = [
 ];
 /** pg has no codes for these; the texts are those of pg 8.23 and pg-pool 3. */
 const PG_AWAY_TEXT =
-  /Connection terminated|connection error and is not queryable|Client was closed|Connection ended/i;
+  /Connection terminated|Query read timeout|connection error and is not queryable|Client was closed|Connection ended/i;
 const CLOSED_TEXT = /driver has already been destroyed|Cannot use a pool after calling end/;
 const PG_WAIT_TEXT = /timeout exceeded when trying to connect/i;
 
