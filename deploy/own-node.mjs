@@ -117,8 +117,12 @@ self=$0
 bin=$(cd "\${self%/*}" && pwd -P)
 LD_LIBRARY_PATH="$bin/../.lib\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export LD_LIBRARY_PATH
-exec "$bin/${relative}" "$@"
+exec "$bin/${relative}" --require "$bin/../.lib/exec-path.cjs" "$@"
 `;
+  // Children are often started as process.execPath with an environment of their own, which would
+  // lack the library's path: so that path must be the wrapper's.
+  const execPath = `process.execPath = require('node:path').resolve(__dirname, '../.bin/node');\n`;
+  fs.writeFileSync(path.join(path.dirname(ownNode), '..', '.lib', 'exec-path.cjs'), execPath);
   const fresh = `${ownNode}.new`;
   fs.writeFileSync(fresh, text, { mode: 0o755 });
   fs.renameSync(fresh, ownNode);
