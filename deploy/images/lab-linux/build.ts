@@ -4,7 +4,7 @@
  * nothing has to be published.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeNewc, type NewcEntry } from '../../../services/agent/drivers/qemu/newc.ts';
 import { failedPrecondition } from '../../../services/runtime/errors.ts';
@@ -129,9 +129,14 @@ const requireKernel = (dir: string): Kernel => {
 };
 
 const replaceFile = async (path: string, content: Buffer): Promise<LabLinuxFile> => {
-  const unfinished = `${path}.${process.pid}.new`;
-  await writeFile(unfinished, content, { mode: 0o644 });
-  await rename(unfinished, path);
+  // A folder of its own: the same image may be built twice at once.
+  const scratch = await mkdtemp(`${path}.new-`);
+  try {
+    await writeFile(join(scratch, 'file'), content, { mode: 0o644 });
+    await rename(join(scratch, 'file'), path);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
   return {
     path,
     sha256: createHash('sha256').update(content).digest('hex'),
