@@ -1,0 +1,62 @@
+import { sql } from 'kysely';
+import type { Migration, MigrationDb, TableBuilder } from '../../store/sql/migration.ts';
+
+type Column = keyof MigrationDb['type'];
+
+const columns =
+  ({ type }: MigrationDb, wanted: Readonly<Record<string, Column>>) =>
+  (table: TableBuilder): TableBuilder => {
+    let built = table;
+    for (const [name, kind] of Object.entries(wanted)) {
+      built = built.addColumn(name, type[kind], (column) => column.notNull());
+    }
+    return built;
+  };
+
+const HEAD = {
+  uid: 'text',
+  name_id: 'text',
+  id_key: 'text',
+  version: 'bigint',
+  create_ms: 'bigint',
+  update_ms: 'bigint',
+  doc: 'text',
+} as const;
+
+export const inventoryMigrations: readonly Migration[] = [
+  {
+    name: '0001-inventory',
+    up: async (db) => {
+      for (const table of ['partition_row', 'capability']) {
+        await db.createTable(table, columns(db, HEAD));
+        await db.createUnique(table, ['uid']);
+        await db.createUnique(table, ['id_key']);
+      }
+      await db.createTable(
+        'provider',
+        columns(db, {
+          ...HEAD,
+          partition_id: 'text',
+          partition_key: 'text',
+          generation: 'bigint',
+          parent_uid: 'text',
+        }),
+      );
+      await db.createUnique('provider', ['uid']);
+      await db.createUnique('provider', ['partition_key', 'id_key']);
+      await db.createIndex('provider', ['parent_uid']);
+      await db.createTable(
+        'provider_nic',
+        columns(db, { provider_uid: 'text', partition_key: 'text', label: 'text', mac: 'text' }),
+      );
+      await db.createUnique('provider_nic', ['provider_uid', 'label']);
+      await db.createUnique('provider_nic', ['partition_key', 'mac'], sql<boolean>`mac <> ''`);
+      await db.createTable(
+        'provider_capability',
+        columns(db, { provider_uid: 'text', code: 'text' }),
+      );
+      await db.createUnique('provider_capability', ['code', 'provider_uid']);
+      await db.createIndex('provider_capability', ['provider_uid']);
+    },
+  },
+];

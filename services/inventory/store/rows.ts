@@ -1,0 +1,74 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely';
+import { alreadyExists } from '../../runtime/errors.ts';
+import { isUid } from '../../runtime/names.ts';
+import { uniqueViolation } from '../../store/sql/store-error.ts';
+import type { Reader, Tx } from '../../store/sql/transaction.ts';
+import type { RecordHead } from '../domain/records.ts';
+import type { HeadRow, InventoryTables } from './tables.ts';
+
+export const db = (reader: Reader | Tx): Kysely<InventoryTables> =>
+  reader.kysely<InventoryTables>();
+
+/** Names compare without regard to case. */
+export const keyOf = (name: string): string => name.toLowerCase();
+
+export const HEAD_COLUMNS = ['uid', 'name_id', 'version', 'create_ms', 'update_ms', 'doc'] as const;
+
+export const headRow = (record: RecordHead & { readonly doc: string }) => ({
+  uid: record.uid,
+  name_id: record.id,
+  id_key: keyOf(record.id),
+  version: record.version,
+  create_ms: record.createMs,
+  update_ms: record.updateMs,
+  doc: record.doc,
+});
+
+export const headOf = (row: Pick<HeadRow, (typeof HEAD_COLUMNS)[number]>) => ({
+  uid: row.uid,
+  id: row.name_id,
+  version: Number(row.version),
+  createMs: Number(row.create_ms),
+  updateMs: Number(row.update_ms),
+  doc: row.doc,
+});
+
+/** Rows of that name or uid. */
+export const called = (idOrUid: string): RawBuilder<boolean> =>
+  isUid(idOrUid)
+    ? sql<boolean>`uid = ${idOrUid.toLowerCase()}`
+    : sql<boolean>`id_key = ${keyOf(idOrUid)}`;
+
+/** Runs an insert; a taken name or MAC address becomes already_exists, another violation stays what it is. */
+export const insertUnique = async (insert: Promise<unknown>, name: string): Promise<void> => {
+  try {
+    await insert;
+  } catch (error) {
+    const columns = uniqueViolation(error)?.columns ?? [];
+    if (columns.includes('mac')) {
+      throw alreadyExists(
+        'ALREADY_EXISTS',
+        `Cannot write ${name}: another provider of the partition has one of its MAC addresses`,
+        { metadata: { name, field: 'spec.nics.mac' }, cause: error },
+      );
+    }
+    if (columns.includes('label')) {
+      throw alreadyExists('ALREADY_EXISTS', `Cannot write ${name}: two NICs have the same label`, {
+        metadata: { name, field: 'spec.nics.label' },
+        cause: error,
+      });
+    }
+    if (!columns.includes('id_key')) throw error;
+    throw alreadyExists('ALREADY_EXISTS', `"${name}" exists already`, {
+      metadata: { name },
+      cause: error,
+    });
+  }
+};
+
+/** Ids that may be seen, for a column of lower-case ids. */
+export const among = (column: string, only: readonly string[] | undefined): RawBuilder<boolean> => {
+  if (only === undefined) return sql<boolean>`1 = 1`;
+  if (only.length === 0) return sql<boolean>`1 = 0`;
+  return sql<boolean>`${sql.ref(column)} in (${sql.join(only.map(keyOf))})`;
+};
