@@ -23,6 +23,8 @@ export type Identity = {
   /** Uid of that user, agent or app; the name for a service; empty for anonymous. */
   readonly uid: string;
   readonly grants: readonly Grant[];
+  /** When the credential ends, in milliseconds since 1970; absent = not known, or never. */
+  readonly expireMs?: number;
 };
 
 export const anonymous: Identity = {

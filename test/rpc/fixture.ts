@@ -220,6 +220,8 @@ const machineMethods = (
     const { access } = callOf(context);
     return { machines: [...access.projects].map((name) => ({ name })) };
   },
+  // Has a hole on purpose: looks at nobody's access.
+  createMachine: async () => ({}),
   startMachine: async (_, context) => {
     const mark = callOf(context).requestMark;
     return { machine: { uid: Buffer.from(mark?.argumentHash ?? []).toString('hex') } };

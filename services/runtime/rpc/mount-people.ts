@@ -59,7 +59,8 @@ const createAnswer = (options: PeopleMountOptions): AnswerRequest => {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     readMaxBytes: options.messageBytesMax ?? MESSAGE_BYTES_MAX,
-    jsonOptions: { registry: registryOf(options.services) },
+    // A misspelt field must not silently be left out.
+    jsonOptions: { registry: registryOf(options.services), ignoreUnknownFields: false },
   });
   register(router, options.services);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));

@@ -100,6 +100,7 @@ const createServer = (
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: Math.min(5_000, limits.headersMs),
   });
   return server;
 };

@@ -50,7 +50,7 @@ const asFieldViolation = (
   violation: Violation,
 ): FieldViolation => {
   const given = textAt(desc, message, violation.field);
-  const rule = violation.message || violation.ruleId;
+  const rule = inWords(violation);
   return {
     field: pathToString(violation.field) || 'request',
     description: given === undefined ? rule : `${rule}, but is ${given}`,
@@ -68,4 +68,17 @@ const textAt = (desc: DescMessage, message: Message, path: Path): string | undef
   }
   if (typeof at !== 'string') return undefined;
   return JSON.stringify(at.length > TEXT_CHARS_MAX ? `${at.slice(0, TEXT_CHARS_MAX)}…` : at);
+};
+
+const PATTERN = /^does not match regex pattern `\^(.*)\$`$/s;
+const ID =
+  /\[A-Za-z0-9\](?:\[A-Za-z0-9\._-\]\{0,\d+\}|\(\[A-Za-z0-9\._-\]\{0,\d+\}\[A-Za-z0-9\]\)\?)/g;
+
+/** What would be right. The pattern of a resource name is shown as the name: "partitions/<id>/racks/<id>". */
+const inWords = (violation: Violation): string => {
+  const pattern = PATTERN.exec(violation.message)?.[1];
+  if (pattern === undefined) return violation.message || violation.ruleId;
+  const shape = pattern.replace(ID, '<id>').replaceAll('(<id>|-)', '<id or ->');
+  if (/[[\]{}()*+?|\\^$]/.test(shape)) return `must match ${pattern}`;
+  return shape === '<id>' ? 'must be letters, digits and inner . _ -' : `must look like ${shape}`;
 };
