@@ -1,0 +1,109 @@
+/**
+ * The built-in roles. They are code and not rows: a release that adds an RPC adds its permission here, and no
+ * installation is left with a role that lacks it.
+ */
+export type Role = {
+  /** Last segment of "roles/{role}". */
+  readonly id: string;
+  readonly description: string;
+  readonly permissions: readonly string[];
+  /** False for the roles of our own processes and agents, which no user can be given. */
+  readonly grantable: boolean;
+};
+
+const READS = [
+  'claim.get',
+  'claim.list',
+  'capability.get',
+  'capability.list',
+  'event.list',
+  'image.get',
+  'image.list',
+  'operation.get',
+  'operation.list',
+  'partition.get',
+  'partition.list',
+  'project.get',
+  'project.list',
+  'resource_type.get',
+  'resource_type.list',
+  'role.get',
+  'role.list',
+];
+
+export const ADMIN = 'admin';
+
+/** In the order of their ids. */
+export const ROLES: readonly Role[] = [
+  {
+    id: ADMIN,
+    description: 'Everything. The last one on the system cannot be taken away.',
+    permissions: ['*'],
+    grantable: true,
+  },
+  {
+    id: 'agent',
+    description: 'What our agents need. Held by their certificates.',
+    permissions: ['agent.session'],
+    grantable: false,
+  },
+  {
+    id: 'member',
+    description: 'Works in a project: claims, machines, images.',
+    permissions: [
+      ...READS,
+      'claim.create',
+      'claim.release',
+      'image.create',
+      'image.delete',
+      'machine.*',
+      'operation.*',
+      'resource_type.*',
+    ],
+    grantable: true,
+  },
+  {
+    id: 'operator',
+    description: 'Runs partitions: providers, agents, capacity, and the machines on them.',
+    permissions: [
+      ...READS,
+      'agent.*',
+      'capability.*',
+      'capacity.list',
+      'claim.*',
+      'image.*',
+      'machine.*',
+      'operation.*',
+      'provider.*',
+      'resource_type.*',
+    ],
+    grantable: true,
+  },
+  {
+    id: 'reader',
+    description: 'Sees a project and changes nothing.',
+    permissions: [...READS, 'machine.get', 'machine.list'],
+    grantable: true,
+  },
+  {
+    id: 'service',
+    description: 'What our services need of each other. Held by their certificates.',
+    permissions: [
+      ...READS,
+      'agent.get',
+      'agent.list',
+      'capacity.*',
+      'claim.*',
+      'image.*',
+      'machine.*',
+      'operation.*',
+      'provider.get',
+      'provider.list',
+      'trust.introspect',
+    ],
+    grantable: false,
+  },
+];
+
+export const findRole = (id: string): Role | undefined =>
+  ROLES.find((role) => role.id === id.toLowerCase());

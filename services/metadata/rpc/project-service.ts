@@ -1,0 +1,97 @@
+import { create } from '@bufbuild/protobuf';
+import { ProjectSchema } from '../../../gen/runmachine/identity/v1/project_pb.ts';
+import {
+  CreateProjectResponseSchema,
+  DeleteProjectResponseSchema,
+  ProjectService,
+} from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
+import type { Access } from '../../runtime/access.ts';
+import { accessOf } from '../../runtime/context.ts';
+import { pageOfMessages } from '../../runtime/message-page.ts';
+import { type Implementation, implement } from '../../runtime/service.ts';
+import { demandOwnsNothing, type Project, projectName } from '../domain/project.ts';
+import { newHead } from '../domain/record.ts';
+import type { ProjectFilter } from '../ports.ts';
+import { projectMessage, propertiesOf } from './convert.ts';
+import type { RpcDeps } from './deps.ts';
+import { checkLockedEtag, etagFor, idIn, missing, mutate, nameKey, pageOf } from './mutate.ts';
+
+export const projectService = (deps: RpcDeps): Implementation => {
+  const { store, records, clock, random, questions } = deps;
+  const toMessage = (project: Project) => projectMessage(project, etagFor(deps, project));
+  return implement(ProjectService, {
+    getProject: async ({ name }, context) => {
+      const found = await store.read((reader) => records.projects.find(reader, idIn(name)));
+      if (found === undefined || !isVisible(accessOf(context), found)) throw missing(name);
+      return { project: toMessage(found) };
+    },
+    listProjects: async (request, context) => {
+      const filter = filterOf(accessOf(context));
+      const page = pageOf(deps, request, {});
+      const rows = await store.read((reader) => records.projects.list(reader, filter, page));
+      const { messages, nextPageToken } = pageOfMessages(page, rows, {
+        schema: ProjectSchema,
+        toMessage,
+        keyOf: nameKey,
+      });
+      return { projects: messages, nextPageToken };
+    },
+    createProject: ({ projectId, project, validateOnly }, context) =>
+      mutate(deps, context, { response: CreateProjectResponseSchema, validateOnly }, async (tx) => {
+        const nowMs = clock.now().getTime();
+        const made: Project = {
+          ...newHead({ uid: random.uid(), id: projectId, nowMs }),
+          displayName: project?.spec?.displayName ?? '',
+          properties: project === undefined ? {} : propertiesOf(project),
+          tags: project?.tags ?? [],
+        };
+        await records.projects.insert(tx, made);
+        tx.audit({
+          action: 'project.create',
+          objectKind: 'project',
+          objectUid: made.uid,
+          objectName: projectName(made),
+          projectUid: made.uid,
+          after: made,
+        });
+        return create(CreateProjectResponseSchema, { project: toMessage(made) });
+      }),
+    deleteProject: async ({ name, etag, allowMissing }, context) => {
+      const found = await store.read((reader) => records.projects.find(reader, idIn(name)));
+      if (found !== undefined) {
+        // Asked outside the transaction: what another service owns cannot be locked here. Whoever makes something in
+        // the project at this moment finds it gone at its next step.
+        demandOwnsNothing(projectName(found), await questions.ownedBy(found.id, context.signal));
+      }
+      return mutate(deps, context, { response: DeleteProjectResponseSchema }, async (tx) => {
+        const project = await records.projects.lock(tx, found?.uid ?? idIn(name));
+        if (project === undefined) {
+          if (allowMissing) return create(DeleteProjectResponseSchema);
+          throw missing(name);
+        }
+        checkLockedEtag(deps, etag, project);
+        await records.projects.remove(tx, project);
+        await records.users.removeGrantsInProject(tx, project.id);
+        tx.audit({
+          action: 'project.delete',
+          objectKind: 'project',
+          objectUid: project.uid,
+          objectName: projectName(project),
+          projectUid: project.uid,
+          before: project,
+        });
+        return create(DeleteProjectResponseSchema);
+      });
+    },
+  });
+};
+
+// A grant on a whole partition says nothing about which projects there are.
+const filterOf = ({ everything, projects, pairs }: Access): ProjectFilter => ({
+  only: everything ? undefined : [...projects, ...pairs.map(({ project }) => project)],
+});
+
+const isVisible = (access: Access, { id }: Project): boolean => {
+  const { only } = filterOf(access);
+  return only === undefined || only.some((one) => one.toLowerCase() === id.toLowerCase());
+};

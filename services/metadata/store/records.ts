@@ -1,0 +1,17 @@
+import type { MetadataRecords } from '../ports.ts';
+import { agentRecords } from './agent-records.ts';
+import { certificateRecords } from './certificate-records.ts';
+import { projectRecords } from './project-records.ts';
+import { joinTokenRecords, tokenRecords } from './token-records.ts';
+import { bootstrapRecords } from './trust-records.ts';
+import { userRecords } from './user-records.ts';
+
+export const metadataRecords: MetadataRecords = {
+  projects: projectRecords,
+  users: userRecords,
+  tokens: tokenRecords,
+  certificates: certificateRecords,
+  joinTokens: joinTokenRecords,
+  agents: agentRecords,
+  bootstraps: bootstrapRecords,
+};
