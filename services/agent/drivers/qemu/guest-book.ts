@@ -134,7 +134,7 @@ export const createGuestBook = (deps: GuestBookDeps): GuestBook => {
     const { name, paths, console, record } = entry;
     const { supervisor, clock, log } = deps;
     const live = watchGuest({
-      ...{ name, console, identity, exited, supervisor, clock, log },
+      ...{ name, console, identity, exited, adopted, supervisor, clock, log },
       uuid: record.spec.uuid,
       qmpSocket: paths.qmpSocket,
       outputPath: paths.output,

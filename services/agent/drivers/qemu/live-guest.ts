@@ -47,6 +47,8 @@ export type LiveGuestDeps = {
   readonly identity: ProcessIdentity;
   /** From the supervisor; null for a process we did not start. */
   readonly exited: Promise<string> | null;
+  /** It ran before we looked. */
+  readonly adopted: boolean;
   readonly supervisor: Supervisor;
   readonly console: OwnedConsole;
   readonly clock: Clock;
@@ -134,7 +136,7 @@ export const watchGuest = (deps: LiveGuestDeps): LiveGuest => {
     deps.console.detach();
     const how = deps.exited === null ? null : await deps.exited;
     return {
-      ...exitFrom({ shutdownReason, killing, answered, startedByUs: deps.exited !== null }),
+      ...exitFrom({ shutdownReason, killing, answered, adopted: deps.adopted }),
       detail: [shutdownReason, how, await outputTail(deps.outputPath)].filter(Boolean).join(': '),
       at: clock.now().toISOString(),
     };
@@ -193,12 +195,12 @@ type ExitEvidence = {
   readonly shutdownReason: string | null;
   readonly killing: boolean;
   readonly answered: boolean;
-  readonly startedByUs: boolean;
+  readonly adopted: boolean;
 };
 
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#enum-QMP-run-state.ShutdownCause
 const exitFrom = (evidence: ExitEvidence): { readonly kind: GuestExit['kind'] } => {
-  const { shutdownReason, killing, answered, startedByUs } = evidence;
+  const { shutdownReason, killing, answered, adopted } = evidence;
   if (killing) return { kind: 'stopped' };
   if (shutdownReason === 'guest-shutdown') return { kind: 'powered_down' };
   if (shutdownReason === 'guest-reset') return { kind: 'guest_reset' };
@@ -206,7 +208,7 @@ const exitFrom = (evidence: ExitEvidence): { readonly kind: GuestExit['kind'] } 
     return { kind: 'stopped' };
   }
   if (answered) return { kind: 'crashed' };
-  return { kind: startedByUs ? 'not_started' : 'unwatched' };
+  return { kind: adopted ? 'unwatched' : 'not_started' };
 };
 
 const notAnswering = (name: string): DomainError =>
