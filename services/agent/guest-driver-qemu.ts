@@ -52,7 +52,8 @@ export const guestDriverOf = (qemu: QemuDriver): GuestDriver => ({
       truncated: (await opened.readLog({ tailBytes: order.replayBytes })).truncated,
       output: outputOf(chunks, writer?.ended),
       write: (bytes) => {
-        // A guest that is off, or a writer that was taken over, loses what is typed, as a serial line does.
+        // A guest that is off, or a writer that was taken over, loses what is typed, as a serial
+        // line does.
         writer?.write(bytes, readSignal).catch(() => undefined);
       },
       close: () => {

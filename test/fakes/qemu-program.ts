@@ -1,7 +1,8 @@
 /**
- * Stands in for qemu where a test needs a guest's process and no guest: takes qemu's arguments, speaks QMP to one
- * client at a time, and has a serial port. `-append` says how it behaves: `exit-early`, `deaf` (ignores the power
- * button). Typed lines: `reboot` and `crash` end it, anything else comes back in capitals.
+ * Stands in for qemu where a test needs a guest's process and no guest: takes qemu's arguments,
+ * speaks QMP to one client at a time, and has a serial port. `-append` says how it behaves:
+ * `exit-early`, `deaf` (ignores the power button). Typed lines: `reboot` and `crash` end it,
+ * anything else comes back in capitals.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';

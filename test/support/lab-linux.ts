@@ -12,8 +12,8 @@ import { ownTemporaryDir } from '../tools-dir.ts';
 import { silentLog as log } from './silent-log.ts';
 
 /**
- * The lab image of this machine's kernel and busybox, in a folder that test files share. It is built
- * anew each time, which takes a fraction of a second and gives the same bytes.
+ * The lab image of this machine's kernel and busybox, in a folder that test files share. It is
+ * built anew each time, which takes a fraction of a second and gives the same bytes.
  */
 export const labLinux = async (kernel: Program, busybox: Program): Promise<LabLinux> => {
   const { mtimeMs, size } = await stat(busybox.path);

@@ -31,7 +31,9 @@ const ownPortRange = () => {
   return { firstPort, lastPort: firstPort + 9 };
 };
 
-/** A host for real guests, in a directory of its own; its guests go with it. Takes a guest's slot. */
+/**
+ * A host for real guests, in a directory of its own; its guests go with it. Takes a guest's slot.
+ */
 export const qemuHost = async (need: Needs): Promise<QemuHost> => {
   await using made = new AsyncDisposableStack();
   made.use(await slot('guest'));

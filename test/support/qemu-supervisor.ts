@@ -1,6 +1,7 @@
 /**
  * A process that starts a guest and then does nothing, for tests that kill it: takes driver
- * directories, programs, spec and boot as JSON in its first argument, and prints the guest's status.
+ * directories, programs, spec and boot as JSON in its first argument, and prints the guest's
+ * status.
  */
 import { createQemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';

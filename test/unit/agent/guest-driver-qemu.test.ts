@@ -56,7 +56,7 @@ const collect = (console: GuestConsole) => {
   return { text: () => seen.join(''), over };
 };
 
-test('an order becomes a guest of that uid, with its host name and where to phone home', async (t) => {
+test('an order becomes a guest of that uid that knows its name and whom to phone', async (t) => {
   await using it = await host();
   await it.driver.start(order(), never);
   const options = await it.commandLine();
@@ -97,7 +97,7 @@ test('what is not there is off already', async (t) => {
   t.deepEqual(await it.driver.list(never), []);
 });
 
-test('two people at one console: the second types, the first is told and goes on reading', async (t) => {
+test('of two people at one console the second types and the first is told', async (t) => {
   await using it = await host();
   await it.driver.start(order(), never);
   const open = (by: string, readOnly = false) =>

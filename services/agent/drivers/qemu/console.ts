@@ -42,7 +42,9 @@ export type GuestConsole = {
   }) => AsyncIterable<ConsoleChunk>;
   /** Takes over from whoever writes now, and tells them that it was `by`. */
   readonly openWriter: (by: string) => ConsoleWriter;
-  /** At most the last `tailBytes` of the captured log, over all boots; truncated: there was more. */
+  /**
+   * At most the last `tailBytes` of the captured log, over all boots; truncated: there was more.
+   */
   readonly readLog: (options: { readonly tailBytes: number }) => Promise<CapturedLog>;
 };
 

@@ -53,7 +53,9 @@ export type LiveGuestDeps = {
   readonly console: OwnedConsole;
   readonly clock: Clock;
   readonly log: DriverLog;
-  /** Called once, when qemu answered for the first time and before anything the guest wrote is told. */
+  /**
+   * Called once, when qemu answered for the first time and before anything the guest wrote is told.
+   */
   readonly onAnswered: () => void;
 };
 

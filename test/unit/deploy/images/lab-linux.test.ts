@@ -54,7 +54,7 @@ const kernelPackage = async (modules: Files = MODULES, more: Files = {}) => {
   return { dir, sources, modulesDir, [Symbol.dispose]: () => dir[Symbol.dispose]() };
 };
 
-test('the initramfs holds busybox, the scripts and the modules in the order of dependence', async (t) => {
+test('the initramfs holds busybox, the scripts and the modules in order', async (t) => {
   using it = await kernelPackage();
   const image = await buildLabLinux(it.sources);
   t.is(image.kernelRelease, '6.9-cloud');

@@ -16,7 +16,10 @@ import { eventually } from '../../../../support/eventually.ts';
 import { silentLog as log } from '../../../../support/silent-log.ts';
 import { temporaryDir } from '../../../../support/temporary-dir.ts';
 
-/** A serial port as qemu gives it: one client, and a log that is written whether or not there is one. */
+/**
+ * A serial port as qemu gives it: one client, and a log that is written whether or not there is
+ * one.
+ */
 const serialPort = async (limits?: Partial<ConsoleLimits>) => {
   await using made = new AsyncDisposableStack();
   const dir = made.use(temporaryDir()).path;

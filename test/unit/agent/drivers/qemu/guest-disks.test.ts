@@ -25,7 +25,7 @@ for (const length of [0, 1, 2, 3, 4, 5]) {
   });
 }
 
-test('the initrd with the token is for its owner only, and is replaced by the next boot', async (t) => {
+test('the initrd with the token is for its owner only and for one boot', async (t) => {
   using dir = temporaryDir();
   const initrdPath = join(dir.path, 'initrd');
   await writeFile(initrdPath, encodeNewc([]));
@@ -42,7 +42,7 @@ test('the initrd with the token is for its owner only, and is replaced by the ne
   t.false((await readFile(paths.tokenInitrd)).includes('first-token'));
 });
 
-test('without a token the image’s own initrd is used, and other boot sources have none', async (t) => {
+test('without a token the image’s own initrd is used', async (t) => {
   const paths = guestPaths('/g', '/s', 'g');
   const boot = { kind: 'kernel', kernelPath: '/k', initrdPath: '/own', commandLine: '' } as const;
   t.is(await prepareInitrd(guestSpec({ boot }), { counter: 1, token: null }, paths), '/own');

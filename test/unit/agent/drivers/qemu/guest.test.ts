@@ -127,7 +127,7 @@ test('a crash is told with what qemu and the guest said last', async (t) => {
   t.is((await it.driver.status('guest-1'))?.exit?.detail, 'exit code 3: qemu-fake: broken');
 });
 
-test('a guest whose qemu does not come up says what qemu said, and may be tried again', async (t) => {
+test('a guest whose qemu does not come up says why and may be tried again', async (t) => {
   await using it = await host();
   const error = await t.throwsAsync(it.driver.start(guest('exit-early'), boot(1)));
   t.like(error, { kind: 'unavailable', reason: 'QEMU_START_FAILED' });

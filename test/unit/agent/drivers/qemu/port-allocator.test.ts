@@ -52,7 +52,7 @@ const guest = (name: string, ...forwards: readonly Partial<ForwardSpec>[]) =>
 const allocatorFrom = (firstPort: number, lastPort = firstPort + 3) =>
   createPortAllocator({ firstPort, lastPort });
 
-test('a port in use by another program is passed over, and two guests get different ones', async (t) => {
+test('a port in use is passed over, and two guests get different ones', async (t) => {
   await using taken = await rangeBehindTaken();
   const ports = allocatorFrom(taken.port);
   const [first] = await ports.allocate(guest('a', {}), []);
