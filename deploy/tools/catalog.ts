@@ -75,8 +75,8 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
       ],
     ],
     elsewhere: { dnf: '', pacman: '', brew: '' },
-    // Not the initramfs builder and boot loader hooks that a kernel package asks for.
-    follow: /^linux-(image|modules)(-unsigned|-extra)?-\d/,
+    // Through metapackages of metapackages, but not to the initramfs builder and boot loader hooks.
+    follow: /^linux-(image|modules)-/,
   },
   etcd: {
     purpose: 'coordinates replicas in production',
@@ -100,7 +100,11 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
   },
   'python3-grpcio': {
     purpose: 'is the foreign gRPC client of the tests',
-    packages: [['python3-grpcio'], ['python3-protobuf'], ['python3-grpc-tools']],
+    packages: [
+      ...[['python3-grpcio'], ['python3-protobuf'], ['python3-grpc-tools']],
+      // Ubuntu's package of the tools does not name it.
+      ['python3-pkg-resources'],
+    ],
     elsewhere: { dnf: 'python3-grpcio', pacman: 'python-grpcio', brew: '' },
   },
 });

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { toolCatalog } from '../../../../deploy/tools/catalog.ts';
 import { type Package, parseStanzas } from '../../../../deploy/tools/deb-control.ts';
 import { type ResolveInput, resolve } from '../../../../deploy/tools/resolve.ts';
 
@@ -66,11 +67,26 @@ test('a metapackage leads to the real kernel and not to the initramfs builder', 
     'initramfs-tools 1 klibc-utils',
     'klibc-utils 1',
   );
-  const follow = /^linux-(image|modules)(-unsigned|-extra)?-\d/;
+  const { follow = /never/ } = toolCatalog('amd64').kernel;
   t.deepEqual(names({ wanted: ['linux-image-cloud-amd64'], candidates, installed: [], follow }), [
     'linux-image-6.1.0-56-cloud-amd64',
     'linux-image-cloud-amd64',
   ]);
+});
+
+test('a metapackage of a metapackage leads to the kernel and its modules', (t) => {
+  const candidates = packages(
+    'linux-image-kvm 6.8 linux-image-virtual',
+    'linux-image-virtual 6.8 linux-image-6.8.0-31-generic',
+    'linux-image-6.8.0-31-generic 6.8 kmod, linux-base, linux-modules-6.8.0-31-generic',
+    'linux-modules-6.8.0-31-generic 6.8',
+  );
+  const { follow = /never/ } = toolCatalog('amd64').kernel;
+  const wanted = ['linux-image-cloud-amd64', 'linux-image-kvm'];
+  const found = names({ wanted, candidates, installed: [], follow });
+  t.true(found.includes('linux-image-6.8.0-31-generic'));
+  t.true(found.includes('linux-modules-6.8.0-31-generic'));
+  t.is(found.length, 4);
 });
 
 test('the first wanted name that the distribution has is taken', (t) => {
