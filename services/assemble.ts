@@ -1,16 +1,18 @@
 import type { Transport } from '@connectrpc/connect';
 import { PUBLIC_SERVICES, SERVICE_OF_AREA, type ServiceName } from './contract.ts';
+import { grantsOfKind } from './metadata/main.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/log.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import type { Component } from './runtime/process.ts';
 import type { Random } from './runtime/random.ts';
 import { absent } from './runtime/rpc/absent.ts';
-import type { Authenticator } from './runtime/rpc/authenticator.ts';
+import { createAuthenticator } from './runtime/rpc/authenticator.ts';
 import { createGrpcJsTransport, type GrpcTransport } from './runtime/rpc/grpc-js-transport.ts';
 import { type GuardedService, guardAll } from './runtime/rpc/guard.ts';
 import { createHealthBoard, healthService } from './runtime/rpc/health.ts';
 import { inMemoryTransport } from './runtime/rpc/in-memory.ts';
+import { createIntrospection } from './runtime/rpc/introspection.ts';
 import type { Listen, Mount } from './runtime/rpc/mount.ts';
 import { mountGrpcJs } from './runtime/rpc/mount-grpc-js.ts';
 import { mountPeople } from './runtime/rpc/mount-people.ts';
@@ -21,6 +23,7 @@ import type { Area, Connect, RunningService, ServiceDeps } from './runtime/servi
 import type { TlsMaterial } from './runtime/tls.ts';
 import { register, watchMembers } from './store/coordination/membership.ts';
 import type { Coordination } from './store/coordination/port.ts';
+import { watchRevocations } from './store/coordination/revocations.ts';
 
 /**
  * Puts any set of services into one process: each gets ways to the others (in memory when they are here, else over
@@ -31,7 +34,8 @@ export type AssemblyOptions = {
   readonly replica: { readonly id: string; readonly address: string };
   readonly coordination: Coordination;
   readonly sqlUrl: (service: ServiceName) => string;
-  readonly authenticate: Authenticator;
+  /** Names of the services that are added; known from the start, so that calls find them. */
+  readonly services: readonly ServiceName[];
   readonly people: { readonly listen: Listen; readonly tls: TlsMaterial } | undefined;
   readonly mtls: { readonly listen: Listen; readonly tls: TlsMaterial };
   /** Origins of web pages that may call the listener for people. */
@@ -64,12 +68,13 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
   const added: Added[] = [];
   const ended = new AbortController();
   const metrics = createMetrics({ withProcess: true });
+  const revocations = watchRevocations(options, ended.signal);
   const pipeline = createPipeline({
     clock,
     random,
     log,
     metrics: metrics.rpc,
-    authenticate: options.authenticate,
+    authenticate: (peer, signal) => authenticate(peer, signal),
   });
   let guarded: readonly GuardedService[] | undefined;
   const guardedServices = (): readonly GuardedService[] => {
@@ -82,15 +87,24 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
   const remote = createRemotes(options, ended.signal);
   const transportTo = (area: Area, caller: string): Transport => {
     const service = SERVICE_OF_AREA[area];
-    const isHere = () => added.some(({ name }) => name === service);
-    // Asked at each call: a service may ask for its neighbours before they were added.
+    const isHere = options.services.includes(service);
+    // Made when first asked: a service may ask for its neighbours before they were added.
     const inMemory = inMemoryTransport({ services: guardedServices, caller });
-    const choose = () => (isHere() ? inMemory : remote.toService(service));
+    const choose = () => (isHere ? inMemory : remote.toService(service));
     return {
       unary: (...call) => choose().unary(...call),
       stream: (...call) => choose().stream(...call),
     };
   };
+  const judge = createIntrospection(transportTo('identity', 'authenticator'));
+  const authenticate = createAuthenticator({
+    clock,
+    cluster: options.cluster,
+    grantsOf: grantsOfKind,
+    introspect: judge.introspect,
+    lookUpApp: judge.lookUpApp,
+    isRevoked: revocations.isRevoked,
+  });
   const connectOf = (caller: ServiceName): Connect => ({
     transportTo: (area) => transportTo(area, caller),
     transportToAddress: remote.toAddress,

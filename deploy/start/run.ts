@@ -18,7 +18,7 @@ import { type StartOptions, StartRefused } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
 import { readyBlock } from './ready-block.ts';
 import { writeProfile, writeShim } from './shim.ts';
-import { openStateDir, type StateDir } from './state-dir.ts';
+import { openStateDir, type StateDir, writeWhole } from './state-dir.ts';
 import { type GuestTools, prepareGuestTools } from './tools.ts';
 import { readVersion } from './version.ts';
 
@@ -98,7 +98,7 @@ const startAll = async (
   const { options, state, say: tell } = session;
   const ports = await choosePorts(session);
   const tools = await prepareGuestTools({
-    toolsDir: state.file('tools'),
+    toolsDir: process.env.RUNM_TOOLS_DIR ?? state.file('tools'),
     installSystem: options.installSystem,
     log: tell,
     signal: session.signal,
@@ -113,10 +113,12 @@ const startAll = async (
     token: (await readFile(embedded.adminTokenFile, 'utf8')).trim(),
   });
   parts.defer(() => people.close());
+  const caFile = state.file('ca.pem');
+  writeWhole(caFile, embedded.caPem, 0o644);
   const binDir = writeShim(state.path);
   writeProfile('local', {
     endpoint,
-    caFile: embedded.caFile,
+    caFile,
     tokenFile: embedded.adminTokenFile,
     partition: 'lab',
     project: 'default',
@@ -126,7 +128,7 @@ const startAll = async (
   return {
     ready: {
       endpoint,
-      caFile: embedded.caFile,
+      caFile,
       caFingerprint: embedded.caFingerprint,
       tokenFile: embedded.adminTokenFile,
       logFile: state.file('runmachine.log'),
@@ -169,6 +171,7 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     cluster: 'lab',
     people: { host: session.options.listen, port: ports.people },
     mtls: { host: '127.0.0.1', port: ports.mtls },
+    origins: [],
     publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
     version: readVersion(),
     clock: session.clock,

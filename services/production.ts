@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createAssembly } from './assemble.ts';
+import type { ServiceName } from './contract.ts';
+import { createInventoryService } from './inventory/main.ts';
+import { createMachineService } from './machine/main.ts';
+import { createMetadataService } from './metadata/main.ts';
+import { systemClock } from './runtime/clock.ts';
+import type { ConfigOf } from './runtime/config-settings.ts';
+import { failedPrecondition, invalidArgument } from './runtime/errors.ts';
+import { createLog, type Logger } from './runtime/log.ts';
+import { openLogFile } from './runtime/log-file.ts';
+import { type Component, runProcess } from './runtime/process.ts';
+import { systemRandom } from './runtime/random.ts';
+import type { RunningService } from './runtime/service.ts';
+import { tlsFromFiles } from './runtime/tls.ts';
+import { createSchedulerService } from './scheduler/main.ts';
+import type { SETTINGS } from './settings.ts';
+import { openEtcdCoordination } from './store/coordination/etcd/open.ts';
+import type { Coordination } from './store/coordination/port.ts';
+
+export type Config = ConfigOf<typeof SETTINGS>;
+
+const DEPS = { clock: systemClock, random: systemRandom };
+
+/** Runs these services until SIGTERM; resolves to the exit code. */
+export const runServices = async (
+  config: Config,
+  services: readonly ServiceName[],
+): Promise<number> => {
+  const log = logOf(config, services);
+  const ended = new AbortController();
+  const watch = { ...DEPS, log, signal: ended.signal };
+  const coordination = await openEtcd(config, log);
+  const mtls = {
+    listen: { host: config.mtls.address, port: config.mtls.port },
+    tls: await tlsFromFiles(config.mtls, watch),
+  };
+  const people =
+    config.people.address === ''
+      ? undefined
+      : {
+          listen: { host: config.people.address, port: config.people.port },
+          tls: await tlsFromFiles({ ...config.people, caFile: config.mtls.caFile }, watch),
+        };
+  const url = await sqlUrl(config);
+  const assembly = createAssembly({
+    ...DEPS,
+    log,
+    cluster: config.cluster,
+    services,
+    replica: {
+      id: config.replica === '' ? systemRandom.uid() : config.replica,
+      address: config.mtls.advertise || `${config.mtls.address}:${config.mtls.port}`,
+    },
+    coordination,
+    sqlUrl: () => url,
+    people,
+    mtls,
+    origins: config.people.origins,
+    noticeMs: config.drainNotice,
+    version: versionOf(),
+  });
+  const make: Readonly<Record<ServiceName, () => Promise<RunningService>>> = {
+    metadata: () =>
+      createMetadataService(
+        assembly.depsOf('metadata', {
+          masterKeyFile: needed(config.masterKeyFile, 'master_key_file'),
+          createMasterKey: false,
+          ...(config.bootstrapTokenFile === ''
+            ? {}
+            : { bootstrapTokenFile: config.bootstrapTokenFile }),
+        }),
+      ),
+    inventory: () => createInventoryService(assembly.depsOf('inventory', {})),
+    scheduler: () => createSchedulerService(assembly.depsOf('scheduler', {})),
+    machine: () => createMachineService(assembly.depsOf('machine', {})),
+  };
+  for (const name of services) assembly.add(name, await make[name]());
+  const storeEnds: Component = {
+    name: 'coordination',
+    start: async () => undefined,
+    stop: () => coordination.close(),
+  };
+  const code = await runProcess(
+    { ...DEPS, log },
+    {
+      components: [storeEnds, ...assembly.components()],
+      onStarted: () => log.info({ services }, 'serving'),
+    },
+  );
+  ended.abort();
+  return code;
+};
+
+export const logOf = (config: Config, services: readonly string[]): Logger => {
+  const { level, file } = config.log;
+  const name = services.join('+');
+  return file === ''
+    ? createLog({ name, level })
+    : createLog({ name, level, destination: openLogFile({ file }) });
+};
+
+const openEtcd = async (config: Config, log: Logger): Promise<Coordination> => {
+  const { endpoints, caFile, certificateFile, keyFile, prefix, callTimeout } = config.etcd;
+  if (endpoints.length === 0) {
+    throw invalidArgument('INVALID_FIELD', '"etcd.endpoints" is empty; name every etcd member');
+  }
+  return openEtcdCoordination({
+    ...DEPS,
+    log,
+    endpoints,
+    prefix,
+    callTimeoutMs: callTimeout,
+    ...(caFile === ''
+      ? {}
+      : {
+          tls: {
+            ca: await readFile(caFile),
+            cert: await readFile(certificateFile),
+            key: await readFile(keyFile),
+          },
+        }),
+  });
+};
+
+/** The URL holds a password, so it lies in a file and never in a configuration that people show each other. */
+export const sqlUrl = async (config: Config): Promise<string> => {
+  const file = needed(config.sql.urlFile, 'sql.url_file');
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw failedPrecondition('STORE_REFUSED', `Cannot read "sql.url_file" ${file}`, { cause });
+  }
+};
+
+export const needed = (value: string, key: string): string => {
+  if (value !== '') return value;
+  throw invalidArgument(
+    'INVALID_FIELD',
+    `"${key}" is empty; see \`node services/main.ts defaults\``,
+  );
+};
+
+const versionOf = (): string => {
+  const file = new URL('../package.json', import.meta.url);
+  const parsed: { version?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
+  return typeof parsed.version === 'string' ? parsed.version : '0.0.0';
+};
