@@ -3,7 +3,7 @@
  * are camelCase in code, snake_case in the file, and RUNM_<PATH> in the environment, which wins. Unknown keys are
  * refused by name with the nearest known one: a misspelt setting must not silently be the default.
  */
-import { LineCounter, type Node, parseDocument } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { closest } from './closest.ts';
 import type { ConfigOf, Section, Setting } from './config-settings.ts';
 import { invalidArgument } from './errors.ts';
@@ -82,8 +82,11 @@ const readYaml = (entries: Entries, sources: ConfigSources, found: Found): void 
   }
   if (document.errors.length > 0) return;
   const lineOf = (path: readonly string[]): number => {
-    const node: unknown = document.getIn(path, true);
-    const start = isNode(node) ? node.range?.[0] : undefined;
+    const parent: unknown = document.getIn(path.slice(0, -1), true);
+    const pair = isMap(parent)
+      ? parent.items.find((one) => keyOf(one.key) === path.at(-1))
+      : undefined;
+    const start = isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
     return start === undefined ? 1 : lines.linePos(start).line;
   };
   const visit = (value: unknown, path: readonly string[]): void => {
@@ -95,7 +98,7 @@ const readYaml = (entries: Entries, sources: ConfigSources, found: Found): void 
       if (isRecord(value)) {
         for (const [key, inner] of Object.entries(value)) visit(inner, [...path, key]);
       } else if (value !== null) found.problems.push(`${where}: "${name}" must be a section`);
-    } else found.problems.push(`${where}: ${unknownKey(name, entries.keys())}`);
+    } else found.problems.push(`${where}: ${unknownKey(name, namesIn(entries))}`);
   };
   // 100 aliases at most: a small file must not unfold into a large one.
   visit(document.toJS({ maxAliasCount: 100 }), []);
@@ -135,11 +138,21 @@ const unknownKey = (name: string, known: Iterable<string>): string => {
   return `"${name}" is not a setting${near === undefined ? '' : `; did you mean "${near}"?`}`;
 };
 
+/** Settings and sections. */
+const namesIn = (entries: Entries): ReadonlySet<string> => {
+  const names = new Set(entries.keys());
+  for (const path of entries.keys()) {
+    for (let at = path.indexOf('.'); at > 0; at = path.indexOf('.', at + 1)) {
+      names.add(path.slice(0, at));
+    }
+  }
+  return names;
+};
+
 const isSection = (entries: Entries, name: string): boolean =>
   name === '' || [...entries.keys()].some((path) => path.startsWith(`${name}.`));
 
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && 'range' in value;
+const keyOf = (key: unknown): string => (isScalar(key) ? String(key.value) : '');
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   clone,
   type DescField,
@@ -56,11 +56,42 @@ export const requestMark = (asked: Asked, requestId: string, request: Message): 
 
 /** SHA-256 of the deterministic binary form of the request without its request_id. */
 export const argumentHash = (input: DescMessage, request: Message): Uint8Array => {
-  const copy = reflect(input, clone(input, request));
   const field = requestIdField(input);
-  if (field !== undefined) copy.clear(field);
+  const bare = field === undefined ? request : { ...request, [field.localName]: '' };
+  return hash('sha256', toBinary(input, inOrder(input, bare)), 'buffer');
+};
+
+/** The message with its maps in order. Copied only where that can matter: this runs in every mutation. */
+const inOrder = (desc: DescMessage, message: Message): Message => {
+  if (!holdsMapToSort(reflect(desc, message))) return message;
+  const copy = reflect(desc, clone(desc, message));
   sortMaps(copy);
-  return createHash('sha256').update(toBinary(input, copy.message)).digest();
+  return copy.message;
+};
+
+const holdsMapToSort = (message: ReflectMessage): boolean =>
+  fieldsOnTheWayToMaps(message.desc).some((field) => {
+    if (!message.isSet(field)) return false;
+    if (field.fieldKind === 'message') return holdsMapToSort(message.get(field));
+    if (field.fieldKind !== 'map') return true;
+    if (message.get(field).size > 1) return true;
+    return field.mapKind === 'message' && fieldsOnTheWayToMaps(field.message).length > 0;
+  });
+
+const fieldsByDesc = new WeakMap<DescMessage, readonly DescField[]>();
+
+/** The fields that are maps or hold messages with maps somewhere below; a type within itself counts as such. */
+const fieldsOnTheWayToMaps = (desc: DescMessage): readonly DescField[] => {
+  const known = fieldsByDesc.get(desc);
+  if (known !== undefined) return known;
+  fieldsByDesc.set(desc, desc.fields);
+  const found = desc.fields.filter(
+    (field) =>
+      field.fieldKind === 'map' ||
+      (field.message !== undefined && fieldsOnTheWayToMaps(field.message).length > 0),
+  );
+  fieldsByDesc.set(desc, found);
+  return found;
 };
 
 // Binary form writes a map in insertion order, which is the sender's; a retry may have another.
