@@ -25,10 +25,14 @@ export type StateLock = {
 const LOCK = 'process.lock';
 const HOLDER = 'process.json';
 
+// A database that nobody refers to is collected and closed, and the lock with it.
+const held = new Set<DatabaseSync>();
+
 /** Takes the directory (made if missing). Throws ALREADY_EXISTS BUSY with the holder's pid and note in metadata. */
 export const lockStateDir = (stateDir: string, note: string): StateLock => {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const database = takeLock(stateDir);
+  held.add(database);
   const self = { pid: process.pid, startTime: startTimeOf(process.pid) };
   const describe = (text: string) => {
     writeFileSync(join(stateDir, HOLDER), JSON.stringify({ ...self, note: text }), { mode: 0o600 });
@@ -38,7 +42,7 @@ export const lockStateDir = (stateDir: string, note: string): StateLock => {
     describe,
     release: () => {
       rmSync(join(stateDir, HOLDER), { force: true });
-      database.close();
+      if (held.delete(database)) database.close();
     },
   };
 };
