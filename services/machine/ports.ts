@@ -237,6 +237,8 @@ export type EventRecords = {
 export type ImageRecords = {
   readonly insert: (tx: Tx, image: Image) => Promise<void>;
   readonly lock: (tx: Tx, uid: string) => Promise<Image | undefined>;
+  /** Locks the row without changing its version: until the transaction ends it cannot be deleted. */
+  readonly hold: (tx: Tx, uid: string) => Promise<Image | undefined>;
   readonly save: (tx: Tx, image: Image) => Promise<void>;
   readonly remove: (tx: Tx, image: Image) => Promise<void>;
   /** By id or uid. */

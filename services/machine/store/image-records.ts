@@ -57,6 +57,15 @@ export const imageRecords: ImageRecords = {
         .returning(COLUMNS)
         .executeTakeFirst(),
     ),
+  hold: async (tx, uid) =>
+    first(
+      await db(tx)
+        .updateTable('image')
+        .set({ state: sql<string>`state` })
+        .where('uid', '=', uid)
+        .returning(COLUMNS)
+        .executeTakeFirst(),
+    ),
   save: async (tx, image) => {
     await db(tx).updateTable('image').set(rowOf(image)).where('uid', '=', image.uid).execute();
     changed(tx, image, false);

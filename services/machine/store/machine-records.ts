@@ -29,7 +29,12 @@ const first = (row: Stored | undefined): Machine | undefined =>
   row === undefined ? undefined : read(row);
 
 const changed = (tx: Tx, machine: Machine): void =>
-  tx.change({ kind: 'machine', uid: machine.uid, projectUid: machine.project });
+  tx.change({
+    kind: 'machine',
+    uid: machine.uid,
+    projectUid: machine.project,
+    deleted: machine.state === 'gone',
+  });
 
 /** A violation tells by its index what was taken. */
 const explain = (error: unknown, machine: Machine): unknown => {

@@ -44,7 +44,8 @@ export const createMachineWriter = ({
   return {
     tell,
     write: async (tx, change) => {
-      await records.machines.save(tx, change.machine);
+      const updateMs = clock.now().getTime();
+      await records.machines.save(tx, { ...change.machine, updateMs });
       if (change.assignment !== null) await address(tx, change);
       await tell(tx, change);
     },

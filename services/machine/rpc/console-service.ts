@@ -1,0 +1,297 @@
+/**
+ * Consoles live at the replica that holds the agent's session; any other replica passes the call on, once more, with
+ * one hop counted, and relays what comes back.
+ */
+import { create } from '@bufbuild/protobuf';
+import { createClient, type HandlerContext } from '@connectrpc/connect';
+import {
+  type AttachConsoleRequest,
+  AttachConsoleRequestSchema,
+  type AttachConsoleResponse,
+  AttachConsoleResponseSchema,
+  ConsoleService,
+  type GetConsoleLogRequest,
+  type GetConsoleLogResponse,
+  GetConsoleLogResponseSchema,
+  type WatchConsoleRequest,
+  type WatchConsoleResponse,
+  WatchConsoleResponseSchema,
+  type WriteConsoleRequest,
+} from '../../../gen/runmachine/machine/v1/console_service_pb.ts';
+import { callOf } from '../../runtime/context.ts';
+import {
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  unavailable,
+} from '../../runtime/errors.ts';
+import { forCaller } from '../../runtime/rpc/outgoing.ts';
+import { type Connect, type Implementation, implement } from '../../runtime/service.ts';
+import type {
+  AgentHub,
+  AgentSession,
+  ChannelPart,
+  ConsoleHub,
+  OpenConsole,
+} from '../agent-port.ts';
+import { event } from '../domain/event.ts';
+import { type Machine, machineName } from '../domain/machine.ts';
+import { findVisible } from './machine-verbs.ts';
+import { actorOf, type RpcDeps } from './rpc-deps.ts';
+
+export type ConsoleRpcDeps = RpcDeps & {
+  readonly hub: Pick<AgentHub, 'sessionOf'>;
+  readonly consoles: ConsoleHub;
+  readonly connect: Connect;
+  readonly replicaId: string;
+};
+
+export const consoleRpc = (deps: ConsoleRpcDeps): Implementation =>
+  implement(ConsoleService, {
+    attachConsole: (requests, context) => attach(deps, requests, context),
+    watchConsole: (request, context) => watch(deps, request, context),
+    writeConsole: (request, context) => write(deps, request, context),
+    getConsoleLog: (request, context) => readLog(deps, request, context),
+  });
+
+/** Where the console of a machine is. */
+type Site =
+  | { readonly kind: 'here'; readonly machine: Machine; readonly session: AgentSession }
+  | { readonly kind: 'there'; readonly machine: Machine; readonly address: string };
+
+/** Errors: not_found, unavailable NO_AGENT. */
+const locate = async (
+  deps: ConsoleRpcDeps,
+  name: string,
+  context: HandlerContext,
+): Promise<Site> => {
+  const { machine, agentKey, agent } = await deps.store.read(async (reader) => {
+    const found = await findVisible(deps, reader, { name, context });
+    const assignment = await deps.records.assignments.find(reader, found.uid);
+    const key = assignment === undefined || assignment.absent ? '' : assignment.agentKey;
+    const row = key === '' ? undefined : await deps.records.agents.findByKey(reader, key);
+    return { machine: found, agentKey: key, agent: row };
+  });
+  if (agentKey === '') throw noAgent(machine, 'no agent has it yet');
+  const session = deps.hub.sessionOf(agentKey);
+  if (session !== undefined) return { kind: 'here', machine, session };
+  if (agent === undefined) throw noAgent(machine, `${agentKey} has never connected`);
+  const since = new Date(agent.sinceMs).toISOString();
+  if (agent.state !== 'up') throw noAgent(machine, `${agentKey} is down since ${since}`);
+  const isMine = agent.replica === deps.replicaId;
+  // A call that was passed on already stops here: the row was old at one of the two.
+  if (isMine || callOf(context).hops > 0) throw noAgent(machine, `${agentKey} has just moved`);
+  return { kind: 'there', machine, address: agent.address };
+};
+
+const noAgent = (machine: Machine, why: string) =>
+  unavailable('NO_AGENT', `The console of "${machineName(machine)}" cannot be reached: ${why}`, {
+    metadata: { name: machineName(machine) },
+    retryAfterMs: 1_000,
+  });
+
+const clientAt = (deps: ConsoleRpcDeps, address: string) =>
+  createClient(ConsoleService, deps.connect.transportToAddress(address));
+
+/** Streams outlive the deadline of a call; the caller's signal ends them. */
+const streamOptions = (context: HandlerContext) => {
+  const { headers, signal } = forCaller(context);
+  return { ...(headers !== undefined && { headers }), ...(signal !== undefined && { signal }) };
+};
+
+async function* attach(
+  deps: ConsoleRpcDeps,
+  requests: AsyncIterable<AttachConsoleRequest>,
+  context: HandlerContext,
+): AsyncGenerator<AttachConsoleResponse> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const content = first.done === true ? undefined : first.value.content;
+  if (content?.case !== 'open') throw wrongOrder('the first message must open a console');
+  const { name, readOnly, replayBytes } = content.value;
+  const site = await locate(deps, name, context);
+  if (site.kind === 'there') {
+    const all = prepend(create(AttachConsoleRequestSchema, { content }), iterator);
+    yield* clientAt(deps, site.address).attachConsole(all, streamOptions(context));
+    return;
+  }
+  const opened = await open(deps, site, { readOnly, replayBytes, context });
+  const typing = pump(iterator, opened);
+  typing.catch(() => opened.close());
+  yield* output(opened);
+}
+
+async function* prepend<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+const pump = async (
+  iterator: AsyncIterator<AttachConsoleRequest>,
+  opened: OpenConsole,
+): Promise<void> => {
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+    const { content } = next.value;
+    if (content.case === 'data' && !opened.readOnly) await opened.write(content.value);
+  }
+};
+
+type Opening = {
+  readonly readOnly: boolean;
+  readonly replayBytes: number;
+  readonly context: HandlerContext;
+};
+
+/** Opens at the agent and records who looks at a tenant's console. */
+const open = async (
+  deps: ConsoleRpcDeps,
+  { machine, session }: Extract<Site, { kind: 'here' }>,
+  { readOnly, replayBytes, context }: Opening,
+): Promise<OpenConsole> => {
+  const by = callOf(context).identity.principal;
+  const order = { targetUid: machine.uid, readOnly, replayBytes, logOnly: false, by };
+  const opened = await deps.consoles.open(session, order, context.signal);
+  try {
+    await deps.store.transaction(undefined, actorOf(context), async (tx) => {
+      tx.audit({
+        action: 'machine.console',
+        objectKind: 'machine',
+        objectUid: machine.uid,
+        objectName: machineName(machine),
+        projectUid: machine.project,
+        partition: machine.partition,
+        after: { read_only: opened.readOnly },
+      });
+      const nowMs = deps.clock.now().getTime();
+      const how = opened.readOnly ? 'reads' : 'opened';
+      const message = `${by} ${how} the console`;
+      const events = [event(nowMs, { type: 'machine.console_opened', message })];
+      await deps.writer.tell(tx, { machine, events, principal: by, operation: '' });
+    });
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+  return opened;
+};
+
+async function* output(opened: OpenConsole): AsyncGenerator<AttachConsoleResponse> {
+  try {
+    const { id: sessionId, readOnly } = opened;
+    yield create(AttachConsoleResponseSchema, {
+      content: { case: 'opened', value: { sessionId, readOnly } },
+    });
+    for await (const part of opened.parts) {
+      const content = contentOf(part);
+      if (content !== undefined) yield create(AttachConsoleResponseSchema, { content });
+      if (part.kind === 'closed') return;
+    }
+    const value = 'the connection to the agent ended';
+    yield create(AttachConsoleResponseSchema, { content: { case: 'closed', value } });
+  } finally {
+    opened.close();
+  }
+}
+
+const contentOf = (part: ChannelPart): AttachConsoleResponse['content'] | undefined => {
+  switch (part.kind) {
+    case 'data':
+      return { case: 'data', value: part.bytes };
+    case 'taken-over':
+      return { case: 'takenOver', value: part.by };
+    case 'closed':
+      return { case: 'closed', value: part.why };
+    case 'opened':
+      return undefined;
+    default:
+      return part satisfies never;
+  }
+};
+
+async function* watch(
+  deps: ConsoleRpcDeps,
+  request: WatchConsoleRequest,
+  context: HandlerContext,
+): AsyncGenerator<WatchConsoleResponse> {
+  const site = await locate(deps, request.name, context);
+  if (site.kind === 'there') {
+    yield* clientAt(deps, site.address).watchConsole(request, streamOptions(context));
+    return;
+  }
+  const { readOnly, replayBytes } = request;
+  const opened = await open(deps, site, { readOnly, replayBytes, context });
+  for await (const content of output(opened)) yield create(WatchConsoleResponseSchema, { content });
+}
+
+const write = async (
+  deps: ConsoleRpcDeps,
+  request: WriteConsoleRequest,
+  context: HandlerContext,
+) => {
+  const site = await locate(deps, request.name, context);
+  if (site.kind === 'there') {
+    return clientAt(deps, site.address).writeConsole(request, forCaller(context));
+  }
+  const opened = deps.consoles.find(request.sessionId);
+  const by = callOf(context).identity.principal;
+  // A session of another caller or machine is not there, so that ids cannot be tried out.
+  if (opened === undefined || opened.by !== by || opened.targetUid !== site.machine.uid) {
+    throw notFound('NOT_FOUND', `The console session "${request.sessionId}" is not open`, {
+      metadata: { name: request.sessionId, type: 'runm.console' },
+    });
+  }
+  if (opened.readOnly) {
+    throw failedPrecondition('CONSOLE_TAKEN', 'The console session only reads; open another one', {
+      metadata: { session: request.sessionId },
+    });
+  }
+  await opened.write(request.data);
+  return {};
+};
+
+const TAIL_BYTES = 64 * 1024;
+const TAIL_BYTES_MAX = 1024 ** 2;
+
+const readLog = async (
+  deps: ConsoleRpcDeps,
+  request: GetConsoleLogRequest,
+  context: HandlerContext,
+): Promise<GetConsoleLogResponse> => {
+  const site = await locate(deps, request.name, context);
+  if (site.kind === 'there') {
+    return clientAt(deps, site.address).getConsoleLog(request, forCaller(context));
+  }
+  const tailBytes = request.tailBytes === 0 ? TAIL_BYTES : request.tailBytes;
+  const order = {
+    targetUid: site.machine.uid,
+    readOnly: true,
+    replayBytes: tailBytes,
+    logOnly: true,
+    by: callOf(context).identity.principal,
+  };
+  const opened = await deps.consoles.open(site.session, order, context.signal);
+  try {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const part of opened.parts) {
+      if (part.kind === 'closed') break;
+      if (part.kind !== 'data') continue;
+      pieces.push(part.bytes);
+      bytes += part.bytes.length;
+      if (bytes > TAIL_BYTES_MAX) break;
+    }
+    const whole = Buffer.concat(pieces);
+    return create(GetConsoleLogResponseSchema, {
+      data: whole.subarray(Math.max(0, whole.length - tailBytes)),
+      truncated: opened.truncated || whole.length > tailBytes,
+    });
+  } finally {
+    opened.close();
+  }
+};
+
+const wrongOrder = (description: string) =>
+  invalidArgument('INVALID_FIELD', `content: ${description}`, {
+    metadata: { field: 'content' },
+    violations: [{ field: 'content', description }],
+  });

@@ -1,0 +1,210 @@
+/**
+ * The sessions of agents at this replica. Whoever holds the newest epoch in the agent's row owns the session; every
+ * write compares it. Heartbeats touch memory only; one sweep for all notices who fell silent.
+ */
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { AgentHub, AgentSession, Down, HelloView, Report } from '../agent-port.ts';
+import { agentKey } from '../domain/capacity.ts';
+import { differences, silenceMsMax } from '../domain/hello.ts';
+import type { IdentityPort, MachineWriter, Records } from '../ports.ts';
+import { greetAgent, markDown, recordOrphans } from './agent-row.ts';
+
+import { createOutbox } from './outbox.ts';
+import { createReportWriter } from './report-writer.ts';
+
+export type HubDeps = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly writer: MachineWriter;
+  readonly identity: IdentityPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Unique for each start of a process. */
+  readonly replica: { readonly id: string; readonly address: string };
+  readonly heartbeatMs: number;
+  /** An agent is there and has all that it is to have; its providers can be opened. */
+  readonly onSynced: (session: AgentSession) => void;
+  readonly onCommandResult: (report: Extract<Report, { kind: 'command-result' }>) => void;
+};
+
+const OUTBOX_MAX = 4_096;
+/** The agent takes four heartbeats of silence for a dead connection. */
+const QUIET_BEATS_MAX = 2;
+
+export const createAgentHub = (deps: HubDeps): AgentHub => {
+  const byKey = new Map<string, AgentSession>();
+  const downs = createDownQueue(deps);
+  const close = (session: AgentSession, why: string): void => {
+    if (session.isClosed) return;
+    session.isClosed = true;
+    session.outbox.push({ kind: 'goodbye', reason: why });
+    session.outbox.end();
+    session.onRoom?.();
+    if (byKey.get(session.agentKey) === session) byKey.delete(session.agentKey);
+    deps.log.info({ agent: session.name, epoch: session.epoch, why }, 'agent session ended');
+    downs.add(session, why);
+  };
+  const send = (session: AgentSession, message: Down): void => {
+    session.quietBeats = 0;
+    if (!session.outbox.push(message)) close(session, 'SLOW_WATCHER');
+  };
+  const reports = createReportWriter({
+    ...deps,
+    expel: close,
+    stored: (session, stored) => {
+      send(session, { kind: 'acknowledged', sequence: session.storedSequence });
+      for (const one of stored) if (one.kind === 'command-result') deps.onCommandResult(one);
+    },
+  });
+  return {
+    open: (hello, signal) => open(deps, { byKey, close }, hello, signal),
+    sendDifferences: async (session, held) => {
+      const rows = await deps.store.read((reader) =>
+        deps.records.assignments.ofAgent(reader, session.agentKey),
+      );
+      const { send: lacking, orphans } = differences(held, rows);
+      for (const row of lacking) {
+        if (row.gone || session.isClosed) continue;
+        await session.outbox.room();
+        send(session, { kind: 'assignment', bytes: row.bytes });
+      }
+      send(session, { kind: 'synced' });
+      if (orphans.length > 0) await recordOrphans(deps, session, orphans);
+      session.isSynced = true;
+      if (!session.isClosed) deps.onSynced(session);
+    },
+    heard: (session, isHeartbeat) => {
+      session.lastHeardMs = deps.clock.monotonicMs();
+      if (!isHeartbeat) return;
+      session.quietBeats += 1;
+      if (session.quietBeats < QUIET_BEATS_MAX) return;
+      send(session, { kind: 'acknowledged', sequence: session.storedSequence });
+    },
+    report: (session, report) => {
+      session.lastHeardMs = deps.clock.monotonicMs();
+      return reports.submit(session, report);
+    },
+    close,
+    sessionOf: (key) => byKey.get(key),
+    sessions: () => byKey.values(),
+    deliver: (rows) => {
+      for (const row of rows) {
+        const session = row.gone ? undefined : byKey.get(row.agentKey);
+        if (session !== undefined) send(session, { kind: 'assignment', bytes: row.bytes });
+      }
+    },
+    compare: async (agentUids) => {
+      const rows = await deps.store.read((reader) =>
+        deps.records.agents.findMany(reader, agentUids),
+      );
+      for (const row of rows) {
+        const session = byKey.get(agentKey(`partitions/${row.partition}/agents/${row.agentId}`));
+        if (session !== undefined && session.epoch < row.epoch) close(session, 'SUPERSEDED');
+      }
+    },
+    work: async (signal) => {
+      await Promise.all([
+        reports.work(signal),
+        watchSilence(deps, { byKey, close }, signal),
+        downs.work(signal),
+      ]);
+    },
+  };
+};
+
+type Sessions = {
+  readonly byKey: Map<string, AgentSession>;
+  readonly close: (session: AgentSession, why: string) => void;
+};
+
+const open = async (
+  deps: HubDeps,
+  { byKey, close }: Sessions,
+  hello: HelloView,
+  signal: AbortSignal,
+): Promise<AgentSession> => {
+  const agent = await greetAgent(deps, hello, signal);
+  const name = `partitions/${agent.partition}/agents/${agent.agentId}`;
+  const key = agentKey(name);
+  const session: AgentSession = {
+    agentUid: agent.uid,
+    name,
+    partition: agent.partition,
+    agentKey: key,
+    epoch: agent.epoch,
+    storedSequence: agent.lastSequence,
+    lastHeardMs: deps.clock.monotonicMs(),
+    quietBeats: 0,
+    outbox: createOutbox(OUTBOX_MAX),
+    reports: [],
+    onRoom: undefined,
+    isSynced: false,
+    isClosed: false,
+  };
+  const before = byKey.get(key);
+  // Two Hellos of one agent may overtake each other here; the row says which is newer.
+  if (before !== undefined && before.epoch > session.epoch) {
+    session.isClosed = true;
+    session.outbox.end();
+    return session;
+  }
+  byKey.set(key, session);
+  if (before !== undefined) close(before, 'SUPERSEDED');
+  return session;
+};
+
+const watchSilence = async (
+  deps: HubDeps,
+  { byKey, close }: Sessions,
+  signal: AbortSignal,
+): Promise<void> => {
+  const limitMs = silenceMsMax(deps.heartbeatMs);
+  while (!signal.aborted) {
+    await deps.clock.sleep(deps.heartbeatMs / 10, signal).catch(() => undefined);
+    const nowMs = deps.clock.monotonicMs();
+    for (const session of byKey.values()) {
+      if (nowMs - session.lastHeardMs > limitMs) close(session, 'SILENT');
+    }
+  }
+  for (const session of [...byKey.values()]) close(session, 'DRAINING');
+};
+
+/** Sessions that ended are marked down many in one transaction: a network that breaks ends thousands at once. */
+const createDownQueue = (deps: HubDeps) => {
+  let waiting: { readonly session: AgentSession; readonly why: string }[] = [];
+  let bell = Promise.withResolvers<void>();
+  const flush = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, 256);
+      await markDown(deps, batch);
+      waiting = waiting.slice(batch.length);
+    }
+  };
+  return {
+    add: (session: AgentSession, why: string): void => {
+      waiting.push({ session, why });
+      bell.resolve();
+    },
+    work: async (signal: AbortSignal): Promise<void> => {
+      const onAbort = () => bell.resolve();
+      signal.addEventListener('abort', onAbort, { once: true });
+      while (!signal.aborted) {
+        bell = Promise.withResolvers<void>();
+        try {
+          await flush();
+        } catch (error) {
+          deps.log.warn({ err: error }, 'agents cannot be marked down now');
+          await deps.clock.sleep(1_000, signal).catch(() => undefined);
+          continue;
+        }
+        if (waiting.length === 0) await bell.promise;
+      }
+      // The last ones; where it fails, the sweeper of another replica marks them.
+      await flush().catch(() => undefined);
+    },
+  };
+};

@@ -1,0 +1,228 @@
+/** The agent's row: greeted, marked down, orphans noted. */
+import type { Clock } from '../../runtime/clock.ts';
+import { failedPrecondition, permissionDenied } from '../../runtime/errors.ts';
+import { placeOf } from '../../runtime/names.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import type { AgentSession, HelloView } from '../agent-port.ts';
+import { type EventDraft, event } from '../domain/event.ts';
+import { greet } from '../domain/hello.ts';
+import type { Agent, IdentityPort, Records } from '../ports.ts';
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly identity: IdentityPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly replica: { readonly id: string; readonly address: string };
+};
+
+const ACTOR = { principal: 'services/machine', requestId: 'agent sessions' };
+
+/** Takes the agent over: its epoch grows, so every earlier session of it is stale from the commit on. */
+export const greetAgent = async (
+  deps: Deps,
+  hello: HelloView,
+  signal: AbortSignal,
+): Promise<Agent> => {
+  const known = await deps.store.read((reader) => deps.records.agents.find(reader, hello.agentUid));
+  const first = known ?? (await newAgent(deps, hello, signal));
+  const greeted = await deps.store.transaction(undefined, ACTOR, (tx) =>
+    takeOver(deps, tx, { first, hello }),
+  );
+  if (greeted.quarantined) throw quarantined(greeted.agent);
+  return greeted.agent;
+};
+
+type Greeting = { readonly first: Agent; readonly hello: HelloView };
+
+const takeOver = async (deps: Deps, tx: Tx, { first, hello }: Greeting) => {
+  const nowMs = deps.clock.now().getTime();
+  const locked = await deps.records.agents.lock(tx, hello.agentUid);
+  if (locked === undefined) await deps.records.agents.insert(tx, first);
+  const agent = locked ?? first;
+  if (agent.quarantineUntilMs > nowMs) return { agent, quarantined: true };
+  const verdict = greet(agent.greetings, hello.instanceId, nowMs);
+  const epoch = agent.epoch + 1;
+  const isQuarantined = verdict.kind === 'quarantine';
+  const next: Agent = {
+    ...agent,
+    epoch,
+    greetings: verdict.greetings,
+    updateMs: nowMs,
+    quarantineUntilMs: isQuarantined ? verdict.untilMs : 0,
+    ...(isQuarantined
+      ? { state: 'down', sinceMs: nowMs, replica: '', address: '' }
+      : present(agent, hello, { nowMs, replica: deps.replica })),
+  };
+  await deps.records.agents.save(tx, next);
+  const draft = isQuarantined ? quarantineEvent(nowMs) : upEvent(nowMs, deps.replica.id);
+  await tellAgent(deps, tx, { agent: next, drafts: [draft] });
+  return { agent: next, quarantined: isQuarantined };
+};
+
+type At = { readonly nowMs: number; readonly replica: Deps['replica'] };
+
+const present = (agent: Agent, hello: HelloView, { nowMs, replica }: At): Partial<Agent> => ({
+  state: 'up',
+  sinceMs: agent.state === 'up' ? agent.sinceMs : nowMs,
+  replica: replica.id,
+  address: replica.address,
+  journalId: hello.journalId,
+  // A new journal counts from 1 again: what it says is not what was stored of the old one.
+  lastSequence: agent.journalId === hello.journalId ? agent.lastSequence : 0,
+  roles: hello.roles,
+  programVersion: hello.programVersion,
+  host: hello.host,
+  orphans: [],
+});
+
+/** Identity knows its name: the certificate holds only the uid. */
+const newAgent = async (deps: Deps, hello: HelloView, signal: AbortSignal): Promise<Agent> => {
+  const found = await deps.identity.findAgent(hello.agentUid, signal);
+  const place = placeOf(found?.name ?? '');
+  if (found === undefined || place.partition === undefined) {
+    throw permissionDenied('NOT_ALLOWED', `No agent with the uid ${hello.agentUid} has joined`, {
+      metadata: { agent: hello.agentUid },
+    });
+  }
+  const nowMs = deps.clock.now().getTime();
+  return {
+    uid: hello.agentUid,
+    version: 1,
+    partition: place.partition,
+    agentId: found.name.split('/').at(-1) ?? hello.agentUid,
+    epoch: 0,
+    replica: '',
+    address: '',
+    state: 'down',
+    sinceMs: nowMs,
+    createMs: nowMs,
+    updateMs: nowMs,
+    journalId: '',
+    lastSequence: 0,
+    roles: [],
+    programVersion: '',
+    host: null,
+    orphans: [],
+    greetings: [],
+    quarantineUntilMs: 0,
+  };
+};
+
+type Told = { readonly agent: Agent; readonly drafts: readonly EventDraft[] };
+
+const tellAgent = (deps: Deps, tx: Tx, { agent, drafts }: Told): Promise<void> => {
+  const recordMs = deps.clock.now().getTime();
+  return deps.records.events.insert(
+    tx,
+    drafts.map((draft) => ({
+      ...draft,
+      uid: deps.random.uid(),
+      recordMs,
+      partition: agent.partition,
+      project: '',
+      target: `partitions/${agent.partition}/agents/${agent.agentId}`,
+      targetUid: agent.uid,
+      principal: '',
+      operation: '',
+    })),
+  );
+};
+
+const upEvent = (nowMs: number, replica: string) =>
+  event(nowMs, { type: 'agent.up', message: 'The agent is connected', data: { replica } });
+
+const quarantineEvent = (nowMs: number) =>
+  event(nowMs, {
+    type: 'agent.quarantined',
+    severity: 'error',
+    message:
+      'Two processes take turns with the certificate of this agent; both are refused for five minutes. ' +
+      'Stop one of them (a cloned disk?) or let it join as an agent of its own',
+  });
+
+const quarantined = (agent: Agent) =>
+  failedPrecondition(
+    'INVALID_STATE',
+    `The agent is quarantined until ${new Date(agent.quarantineUntilMs).toISOString()}: two processes ` +
+      'use its certificate',
+    { invalidState: { state: 'QUARANTINED', allowed: ['UP', 'DOWN'] } },
+  );
+
+export type Ended = { readonly session: AgentSession; readonly why: string };
+
+/** Marks those down whose session was still the newest; the others are somebody else's. */
+export const markDown = async (deps: Deps, ended: readonly Ended[]): Promise<void> => {
+  await deps.store.transaction(undefined, ACTOR, async (tx) => {
+    const sorted = ended.toSorted((a, b) => (a.session.agentUid < b.session.agentUid ? -1 : 1));
+    for (const { session, why } of sorted) {
+      await setDown(deps, tx, { uid: session.agentUid, epoch: session.epoch, why });
+    }
+  });
+};
+
+type Down = { readonly uid: string; readonly epoch: number; readonly why: string };
+
+const setDown = async (deps: Deps, tx: Tx, { uid, epoch, why }: Down): Promise<boolean> => {
+  const agent = await deps.records.agents.lock(tx, uid);
+  if (agent === undefined || agent.epoch !== epoch || agent.state !== 'up') return false;
+  const nowMs = deps.clock.now().getTime();
+  const next: Agent = {
+    ...agent,
+    // Grown, so that a session which only seemed dead learns that it is over.
+    epoch: agent.epoch + 1,
+    state: 'down',
+    sinceMs: nowMs,
+    updateMs: nowMs,
+    replica: '',
+    address: '',
+  };
+  await deps.records.agents.save(tx, next);
+  const said = {
+    type: 'agent.down',
+    severity: 'warning',
+    message: `The agent has no session any more (${why}); its machines go on`,
+    data: { reason: why },
+  } as const;
+  await tellAgent(deps, tx, { agent: next, drafts: [event(nowMs, said)] });
+  return true;
+};
+
+/** For agents whose replica is gone. Answers how many were marked. */
+export const markLost = async (
+  deps: Deps,
+  lost: readonly Pick<Agent, 'uid' | 'epoch'>[],
+): Promise<number> =>
+  deps.store.transaction(undefined, ACTOR, async (tx) => {
+    let count = 0;
+    for (const { uid, epoch } of lost) {
+      if (await setDown(deps, tx, { uid, epoch, why: 'REPLICA_LOST' })) count += 1;
+    }
+    return count;
+  });
+
+/** What the agent holds and nobody wants: shown on the agent, kept there until an operator decides. */
+export const recordOrphans = async (
+  deps: Deps,
+  session: AgentSession,
+  orphans: readonly string[],
+): Promise<void> => {
+  await deps.store.transaction(undefined, ACTOR, async (tx) => {
+    const agent = await deps.records.agents.lock(tx, session.agentUid);
+    if (agent === undefined || agent.epoch !== session.epoch) return;
+    await deps.records.agents.save(tx, { ...agent, orphans });
+    const nowMs = deps.clock.now().getTime();
+    const drafts = orphans.slice(0, 100).map((uid) =>
+      event(nowMs, {
+        type: 'agent.orphan',
+        severity: 'warning',
+        message: `It holds ${uid}, which nobody wants; it is kept`,
+        data: { uid },
+      }),
+    );
+    await tellAgent(deps, tx, { agent, drafts });
+  });
+};

@@ -1,0 +1,177 @@
+/**
+ * Consoles whose agent has its session here. The agent is told to dial a channel; its bytes are bridged with what the
+ * caller types. Both directions are bounded: a slow reader slows the agent down, nothing piles up here.
+ */
+import type { Clock } from '../../runtime/clock.ts';
+import { unavailable } from '../../runtime/errors.ts';
+import type { Random } from '../../runtime/random.ts';
+import type {
+  AgentSession,
+  ChannelPart,
+  ConsoleHub,
+  ConsoleOrder,
+  OpenConsole,
+} from '../agent-port.ts';
+
+type Waiting = {
+  readonly agentUid: string;
+  readonly commandId: string;
+  readonly output: Pipe<ChannelPart>;
+  readonly input: Pipe<Uint8Array>;
+  readonly fail: (message: string) => void;
+};
+
+const OPEN_MS = 10_000;
+/** Parts of at most 64 KiB (what an agent sends) and pieces of typing. */
+const PARTS_MAX = 16;
+const CONSOLES_MAX = 1_000;
+
+export const createConsoleHub = (deps: { clock: Clock; random: Random }): ConsoleHub => {
+  const waiting = new Map<string, Waiting>();
+  const open = new Map<string, OpenConsole>();
+  return {
+    open: async (session, order, signal) => {
+      if (open.size + waiting.size >= CONSOLES_MAX) {
+        throw unavailable('CONSOLE_UNAVAILABLE', `${CONSOLES_MAX} consoles are open here already`);
+      }
+      const channelId = deps.random.requestId();
+      const commandId = deps.random.requestId();
+      const output = createPipe<ChannelPart>(PARTS_MAX);
+      const input = createPipe<Uint8Array>(PARTS_MAX);
+      const failed = Promise.withResolvers<never>();
+      failed.promise.catch(() => undefined);
+      const fail = (message: string) => failed.reject(cannotOpen(session, message));
+      waiting.set(channelId, { agentUid: session.agentUid, commandId, output, input, fail });
+      const limit = new AbortController();
+      try {
+        session.outbox.push({ kind: 'open-channel', commandId, channelId, ...order });
+        const stop = AbortSignal.any([limit.signal, signal]);
+        const late = deps.clock.sleep(OPEN_MS, stop).then((): never => {
+          throw cannotOpen(session, `it did not answer within ${OPEN_MS / 1000} s`);
+        });
+        late.catch(() => undefined);
+        const first = await Promise.race([output.take(), failed.promise, late]);
+        const made = consoleOf(session, order, { id: channelId, first, output, input });
+        const { close } = made;
+        const registered: OpenConsole = {
+          ...made,
+          close: () => {
+            open.delete(channelId);
+            close();
+          },
+        };
+        open.set(channelId, registered);
+        return registered;
+      } catch (error) {
+        output.end();
+        input.end();
+        throw error;
+      } finally {
+        waiting.delete(channelId);
+        limit.abort();
+      }
+    },
+    find: (id) => open.get(id),
+    accept: (agentUid, channelId) => {
+      const one = waiting.get(channelId);
+      if (one === undefined || one.agentUid !== agentUid) return undefined;
+      waiting.delete(channelId);
+      const end = () => {
+        one.output.end();
+        one.input.end();
+      };
+      return { put: one.output.put, end, typed: one.input.items() };
+    },
+    commandResult: ({ commandId, failure }) => {
+      if (failure === null) return;
+      for (const one of waiting.values()) {
+        if (one.commandId === commandId) one.fail(failure.message || failure.reason);
+      }
+    },
+  };
+};
+
+type Parts = {
+  readonly id: string;
+  readonly first: ChannelPart | undefined;
+  readonly output: Pipe<ChannelPart>;
+  readonly input: Pipe<Uint8Array>;
+};
+
+const consoleOf = (
+  session: AgentSession,
+  order: ConsoleOrder,
+  { id, first, output, input }: Parts,
+): OpenConsole => {
+  if (first?.kind !== 'opened') {
+    throw cannotOpen(session, first?.kind === 'closed' ? first.why : 'the channel ended at once');
+  }
+  return {
+    id,
+    targetUid: order.targetUid,
+    by: order.by,
+    readOnly: first.readOnly,
+    truncated: first.truncated,
+    parts: output.items(),
+    write: input.put,
+    close: () => {
+      input.end();
+      output.end();
+    },
+  };
+};
+
+const cannotOpen = (session: AgentSession, why: string) =>
+  unavailable('CONSOLE_UNAVAILABLE', `The console cannot be opened at ${session.name}: ${why}`, {
+    metadata: { agent: session.name },
+    retryAfterMs: 1_000,
+  });
+
+/** A bounded queue between one writer and one reader; what is left after the end is still read. */
+type Pipe<T> = {
+  /** Waits for room; does nothing after the end. */
+  readonly put: (item: T) => Promise<void>;
+  /** Undefined after the end. */
+  readonly take: () => Promise<T | undefined>;
+  readonly items: () => AsyncIterable<T>;
+  readonly end: () => void;
+};
+
+export const createPipe = <T>(itemsMax: number): Pipe<T> => {
+  const queued: T[] = [];
+  let isEnded = false;
+  let wakers: (() => void)[] = [];
+  const ring = () => {
+    const all = wakers;
+    wakers = [];
+    for (const one of all) one();
+  };
+  const changed = () => new Promise<void>((resolve) => wakers.push(resolve));
+  const take = async (): Promise<T | undefined> => {
+    for (;;) {
+      const item = queued.shift();
+      if (item !== undefined) {
+        ring();
+        return item;
+      }
+      if (isEnded) return undefined;
+      await changed();
+    }
+  };
+  return {
+    take,
+    put: async (item) => {
+      while (!isEnded && queued.length >= itemsMax) await changed();
+      if (isEnded) return;
+      queued.push(item);
+      ring();
+    },
+    items: async function* () {
+      for (let item = await take(); item !== undefined; item = await take()) yield item;
+    },
+    end: () => {
+      isEnded = true;
+      ring();
+    },
+  };
+};

@@ -1,0 +1,86 @@
+/** Old rows and agents of dead replicas: any replica may sweep these. */
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { IdentityPort, Records } from '../ports.ts';
+import { markLost } from './agent-row.ts';
+
+export type HousekeepingDeps = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly identity: IdentityPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly replica: { readonly id: string; readonly address: string };
+  /** Ids of the replicas that are alive; undefined while nobody knows. */
+  readonly replicas: () => readonly string[] | undefined;
+  readonly sweepMs: number;
+};
+
+const BITE = 200;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const KEPT = {
+  goneMs: DAY_MS,
+  operationsMs: 30 * DAY_MS,
+  eventsMs: 90 * DAY_MS,
+  uploadMs: HOUR_MS,
+};
+/** Old rows need no haste. */
+const ROWS_EVERY = 12;
+const ACTOR = { principal: 'services/machine', requestId: 'housekeeping' };
+
+export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
+  for (let turn = 0; !signal.aborted; turn += 1) {
+    try {
+      await sweepAgents(deps);
+      if (turn % ROWS_EVERY === 0) await sweepRows(deps, signal);
+    } catch (error) {
+      if (!signal.aborted) deps.log.warn({ err: error }, 'housekeeping failed');
+    }
+    await deps.clock.sleep(deps.sweepMs, signal).catch(() => undefined);
+  }
+};
+
+const sweepAgents = async (deps: HousekeepingDeps): Promise<void> => {
+  const alive = deps.replicas();
+  if (alive === undefined) return;
+  // This replica is alive whatever the members say: a lost registration must not cut its own sessions.
+  const ids = [...new Set([...alive, deps.replica.id])];
+  const lost = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
+  if (lost.length === 0) return;
+  const count = await markLost(deps, lost);
+  deps.log.warn({ count }, 'agents of lost replicas were marked down');
+};
+
+const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
+  const { store, records } = deps;
+  const before = (keptMs: number) => deps.clock.now().getTime() - keptMs;
+  const bite = async (work: () => Promise<number>): Promise<void> => {
+    while (!signal.aborted && (await work()) >= BITE);
+  };
+  await bite(() =>
+    store.transaction(undefined, ACTOR, async (tx) => {
+      const uids = await records.machines.removeGone(tx, before(KEPT.goneMs), BITE);
+      await records.assignments.remove(tx, uids);
+      return uids.length;
+    }),
+  );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.operations.removeDone(tx, before(KEPT.operationsMs), BITE),
+    ),
+  );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.events.removeOld(tx, before(KEPT.eventsMs), BITE),
+    ),
+  );
+  const unused = await store.read((r) => records.artifacts.unused(r, before(KEPT.uploadMs), BITE));
+  for (const uid of unused) {
+    if (signal.aborted) return;
+    await store.transaction(undefined, ACTOR, (tx) => records.artifacts.drop(tx, uid));
+  }
+};

@@ -1,0 +1,113 @@
+/**
+ * Which agents serve which provider, by inventory's watch. Assignments follow the pool: where the agent that has one
+ * leaves it, the next member gets it.
+ */
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import type { Machine } from '../domain/machine.ts';
+import type { InventoryPort, Records } from '../ports.ts';
+
+export type ProviderPools = {
+  readonly find: (providerUid: string) => ProviderView | undefined;
+  readonly ofAgent: (agentKey: string) => readonly ProviderView[];
+  /** Partitions that have a provider. */
+  readonly partitions: () => ReadonlySet<string>;
+  /** The agent for a new assignment of that machine: one that is up before one that is not; empty = none. */
+  readonly agentFor: (machine: Machine, signal: AbortSignal) => Promise<string>;
+  /** Follows inventory until the signal aborts. */
+  readonly work: (signal: AbortSignal) => Promise<void>;
+};
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly inventory: InventoryPort;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A provider appeared or changed. */
+  readonly onProvider: (provider: ProviderView) => void;
+};
+
+const PAUSE_MS = 2_000;
+const ACTOR = { principal: 'services/machine', requestId: 'provider pools' };
+
+export const createProviderPools = (deps: Deps): ProviderPools => {
+  const byUid = new Map<string, ProviderView>();
+  const byAgent = new Map<string, Set<string>>();
+  const forget = (uid: string): void => {
+    for (const key of byUid.get(uid)?.vmAgents ?? []) byAgent.get(key)?.delete(uid);
+    byUid.delete(uid);
+  };
+  const learn = (provider: ProviderView): void => {
+    forget(provider.uid);
+    byUid.set(provider.uid, provider);
+    for (const key of provider.vmAgents) {
+      const uids = byAgent.get(key) ?? new Set();
+      byAgent.set(key, uids.add(provider.uid));
+    }
+  };
+  const best = async (pool: readonly string[]): Promise<string> => {
+    if (pool.length <= 1) return pool[0] ?? '';
+    const agents = await deps.store.read((reader) =>
+      Promise.all(pool.map((key) => deps.records.agents.findByKey(reader, key))),
+    );
+    const up = agents.findIndex((agent) => agent?.state === 'up');
+    return pool[Math.max(up, 0)] ?? '';
+  };
+  const readdress = async ({ uid: providerUid, vmAgents: pool }: ProviderView): Promise<void> => {
+    if (pool.length === 0) return;
+    const key = await best(pool);
+    const moved = await deps.store.transaction(undefined, ACTOR, (tx) =>
+      deps.records.assignments.readdress(tx, { providerUid, pool, agentKey: key }),
+    );
+    if (moved > 0) deps.log.info({ provider: providerUid, moved, agent: key }, 'assignments moved');
+  };
+  const readdressAll = async (): Promise<void> => {
+    const rows = await deps.store.read((reader) => deps.records.assignments.addresses(reader));
+    for (const { providerUid, agentKey } of rows) {
+      const provider = byUid.get(providerUid);
+      if (provider !== undefined && !provider.vmAgents.includes(agentKey))
+        await readdress(provider);
+    }
+  };
+  const follow = async (signal: AbortSignal): Promise<void> => {
+    const present = new Set<string>();
+    let isSynced = false;
+    for await (const change of deps.inventory.watchProviders(signal)) {
+      if (change.kind === 'removed') forget(change.uid);
+      else if (change.kind === 'present') {
+        present.add(change.provider.uid);
+        learn(change.provider);
+        if (isSynced) await readdress(change.provider);
+        deps.onProvider(change.provider);
+      } else {
+        isSynced = true;
+        for (const uid of [...byUid.keys()]) if (!present.has(uid)) forget(uid);
+        await readdressAll();
+      }
+    }
+  };
+  return {
+    find: (uid) => byUid.get(uid),
+    ofAgent: (key) => [...(byAgent.get(key) ?? [])].flatMap((uid) => byUid.get(uid) ?? []),
+    partitions: () => new Set([...byUid.values()].map((provider) => provider.partition)),
+    agentFor: async (machine, signal) => {
+      const uid = machine.holding?.providerUid ?? '';
+      const name = `partitions/${machine.partition}/providers/${uid}`;
+      const provider = byUid.get(uid) ?? (await deps.inventory.findProvider(name, signal));
+      return best(provider?.vmAgents ?? []);
+    },
+    work: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          await follow(signal);
+        } catch (error) {
+          if (!signal.aborted) deps.log.warn({ err: error }, 'providers cannot be followed now');
+        }
+        await deps.clock.sleep(PAUSE_MS, signal).catch(() => undefined);
+      }
+    },
+  };
+};
