@@ -41,20 +41,16 @@ export const checkSteps = (root: string): readonly CheckStep[] => {
   ];
 };
 
-/** Runs one step, prints one line (and its output when it fails); true when it passed. */
+/** Runs one step; `lines` is one line, after the step's output when it failed. */
 export const runCheckStep = async (
   step: CheckStep,
-  { root, clock, print }: { root: string; clock: Clock; print: (line: string) => void },
-): Promise<boolean> => {
+  { root, clock }: { readonly root: string; readonly clock: Clock },
+): Promise<{ readonly passed: boolean; readonly lines: readonly string[] }> => {
   const startedMs = clock.monotonicMs();
   const program = join(root, 'node_modules', '.bin', step.program);
   const result = await runCommand(program, step.args, { cwd: root, limitMs: STEP_LIMIT_MS });
   const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
-  if (result.exitCode === 0) {
-    print(`✔ ${step.name} (${seconds} s)`);
-    return true;
-  }
-  print(`${result.stdout}${result.stderr}`.trimEnd());
-  print(`✘ ${step.name} (${seconds} s): ${step.cure}`);
-  return false;
+  if (result.exitCode === 0) return { passed: true, lines: [`✔ ${step.name} (${seconds} s)`] };
+  const output = `${result.stdout}${result.stderr}`.trimEnd();
+  return { passed: false, lines: [output, `✘ ${step.name} (${seconds} s): ${step.cure}`] };
 };
