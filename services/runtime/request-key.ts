@@ -12,8 +12,9 @@ import {
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 
 /**
- * Identifies one wanted effect. store.transaction(key, …) inserts the request's row first and stores the answer with
- * the effect, so that a retry answers the same instead of doing it again. T is the RPC's response message.
+ * Identifies one wanted effect. store.transaction(key, …) inserts the request's row first and
+ * stores the answer with the effect, so that a retry answers the same instead of doing it again. T
+ * is the RPC's response message.
  */
 export type RequestKey<T = unknown> = RequestMark & {
   readonly encodeAnswer: (answer: T) => Uint8Array;
@@ -28,7 +29,10 @@ export type RequestMark = {
   readonly method: string;
   /** Principal of the caller (not of the service acting for it). */
   readonly caller: string;
-  /** SHA-256 of the request without its request_id: another value under the same id is REQUEST_ID_REUSED. */
+  /**
+   * SHA-256 of the request without its request_id: another value under the same id is
+   * REQUEST_ID_REUSED.
+   */
   readonly argumentHash: Uint8Array;
 };
 
@@ -61,7 +65,10 @@ export const argumentHash = (input: DescMessage, request: Message): Uint8Array =
   return hash('sha256', toBinary(input, inOrder(input, bare)), 'buffer');
 };
 
-/** The message with its maps in order. Copied only where that can matter: this runs in every mutation. */
+/**
+ * The message with its maps in order. Copied only where that can matter: this runs in every
+ * mutation.
+ */
 const inOrder = (desc: DescMessage, message: Message): Message => {
   if (!holdsMapToSort(reflect(desc, message))) return message;
   const copy = reflect(desc, clone(desc, message));
@@ -80,7 +87,10 @@ const holdsMapToSort = (message: ReflectMessage): boolean =>
 
 const fieldsByDesc = new WeakMap<DescMessage, readonly DescField[]>();
 
-/** The fields that are maps or hold messages with maps somewhere below; a type within itself counts as such. */
+/**
+ * The fields that are maps or hold messages with maps somewhere below; a type within itself counts
+ * as such.
+ */
 const fieldsOnTheWayToMaps = (desc: DescMessage): readonly DescField[] => {
   const known = fieldsByDesc.get(desc);
   if (known !== undefined) return known;

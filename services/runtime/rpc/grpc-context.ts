@@ -55,7 +55,10 @@ export class GrpcContext implements HandlerContext {
   readonly timeoutMs = (): number | undefined =>
     Number.isFinite(this.#deadlineMs) ? Math.max(0, this.#deadlineMs - Date.now()) : undefined;
 
-  /** The caller went away or its deadline passed. grpc-js says so after every call, also when all went well. */
+  /**
+   * The caller went away or its deadline passed. grpc-js says so after every call, also when all
+   * went well.
+   */
   cancel(): void {
     this.#abort.abort(GONE);
   }

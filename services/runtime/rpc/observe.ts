@@ -13,11 +13,13 @@ export type Outcome =
 export type Observer = (call: CallState, outcome: Outcome, durationMs: number) => void;
 
 /**
- * One log line and one count per call. Reads that succeed are `debug`: at thousands a second they would be the load.
- * A hidden error is logged here, once, with its chain and the incident id that the caller got.
+ * One log line and one count per call. Reads that succeed are `debug`: at thousands a second they
+ * would be the load. A hidden error is logged here, once, with its chain and the incident id that
+ * the caller got.
  */
 export const createObserver = (log: Logger, metrics: RpcMetrics): Observer => {
-  // What these lines hold is fixed below and no secret; looking for one was a tenth of a call's time.
+  // What these lines hold is fixed below and no secret; looking for one was a tenth of a call's
+  // time.
   const plain = log.child({}, { redact: [], level: 'trace' });
   return (call, outcome, durationMs) => {
     const code = outcome.kind === 'error' ? codeName(outcome.mapped.error.code) : okName(outcome);
