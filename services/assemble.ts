@@ -26,8 +26,9 @@ import type { Coordination } from './store/coordination/port.ts';
 import { watchRevocations } from './store/coordination/revocations.ts';
 
 /**
- * Puts any set of services into one process: each gets ways to the others (in memory when they are here, else over
- * mTLS by the addresses that members register), one pipeline guards all, and two listeners serve them.
+ * Puts any set of services into one process: each gets ways to the others (in memory when they are
+ * here, else over mTLS by the addresses that members register), one pipeline guards all, and two
+ * listeners serve them.
  */
 export type AssemblyOptions = {
   readonly cluster: string;

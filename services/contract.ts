@@ -34,8 +34,8 @@ export const SERVICE_OF_AREA: Readonly<Record<Area, ServiceName>> = {
 };
 
 /**
- * The whole public contract. Every process lists all of it by reflection and answers for all of it; what does not run
- * there is UNAVAILABLE.
+ * The whole public contract. Every process lists all of it by reflection and answers for all of it;
+ * what does not run there is UNAVAILABLE.
  */
 export const PUBLIC_SERVICES: readonly DescService[] = [
   IdentityService,

@@ -14,15 +14,18 @@ import { createSchedulerService } from './scheduler/main.ts';
 import { openEmbeddedCoordination } from './store/coordination/embedded/open.ts';
 
 /**
- * The embedded mode: all services in one process, records in SQLite files, coordination in the embedded coordinator,
- * calls between services in memory. One state directory belongs to one process; the caller holds its lock.
+ * The embedded mode: all services in one process, records in SQLite files, coordination in the
+ * embedded coordinator, calls between services in memory. One state directory belongs to one
+ * process; the caller holds its lock.
  */
 export type EmbeddedOptions = {
   readonly stateDir: string;
   readonly cluster: string;
   readonly people: Listen;
   readonly mtls: Listen;
-  /** Host names and addresses beside loopback that the listener for people has in its certificate. */
+  /**
+   * Host names and addresses beside loopback that the listener for people has in its certificate.
+   */
   readonly publicNames: readonly string[];
   /** Origins of web pages that may call. */
   readonly origins: readonly string[];
@@ -100,7 +103,10 @@ const LOOPBACK = { dnsNames: ['localhost'], addresses: ['127.0.0.1', '::1'] };
 
 type Listeners = { readonly people: MutableTls; readonly mtls: MutableTls };
 
-/** The listeners' certificates live in memory only: each start, and each day, makes new ones of the same CA. */
+/**
+ * The listeners' certificates live in memory only: each start, and each day, makes new ones of the
+ * same CA.
+ */
 const issue = async (
   { publicNames }: EmbeddedOptions,
   { authority }: MetadataService,

@@ -1,7 +1,8 @@
 /**
- * A production process: `node services/main.ts run scheduler machine --config scheduler.yaml`. Also `defaults` (prints
- * the configuration), `check` (reads one and says what is wrong) and `certificate` (gives a service its certificate).
- * `npm start` does not come here; it runs everything embedded (deploy/start).
+ * A production process: `node services/main.ts run scheduler machine --config scheduler.yaml`. Also
+ * `defaults` (prints the configuration), `check` (reads one and says what is wrong) and
+ * `certificate` (gives a service its certificate). `npm start` does not come here; it runs
+ * everything embedded (deploy/start).
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,11 +14,13 @@ import { isDomainError } from './runtime/errors.ts';
 import { SETTINGS } from './settings.ts';
 
 const USAGE = `usage: node services/main.ts <command>
-  run SERVICE… --config FILE      run these services (${SERVICE_NAMES.join(', ')}; none named: all)
+  run SERVICE… --config FILE      run these services; none named: all of
+                                  ${SERVICE_NAMES.join(', ')}
   check --config FILE             read the configuration and say what is wrong with it
   defaults                        print the configuration with its defaults
   certificate --config FILE --name SERVICE --host NAME… --out DIR
-                                  give a service its certificate; needs metadata's database and master key
+                                  give a service its certificate; needs metadata's
+                                  database and master key
   certificate --config FILE --people --host NAME… --out DIR
                                   the same for the listener for people`;
 

@@ -124,7 +124,10 @@ const openEtcd = async (config: Config, log: Logger): Promise<Coordination> => {
   });
 };
 
-/** The URL holds a password, so it lies in a file and never in a configuration that people show each other. */
+/**
+ * The URL holds a password, so it lies in a file and never in a configuration that people show each
+ * other.
+ */
 export const sqlUrl = async (config: Config): Promise<string> => {
   const file = needed(config.sql.urlFile, 'sql.url_file');
   try {

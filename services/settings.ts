@@ -2,7 +2,9 @@ import { choice, durationMs, integer, list, text } from './runtime/config-settin
 
 const PORT = { min: 1, max: 65_535 } as const;
 
-/** Configuration of a production process; every key may be set by RUNM_<PATH> in the environment. */
+/**
+ * Configuration of a production process; every key may be set by RUNM_<PATH> in the environment.
+ */
 export const SETTINGS = {
   cluster: text('Name of the installation, the trust domain of its certificates.', 'runmachine'),
   replica: text('Unique id of this process among its kind. Empty: one is made at each start.', ''),

@@ -5,8 +5,8 @@ import { type StartOptions, StartRefused } from './options.ts';
 import { openStateDir } from './state-dir.ts';
 
 /**
- * Starts the same command as a child of its own session and shows what it prints until it says that it is ready. The
- * child tells so by a message; its later output goes to the log.
+ * Starts the same command as a child of its own session and shows what it prints until it says that
+ * it is ready. The child tells so by a message; its later output goes to the log.
  */
 export const goToBackground = async (options: StartOptions): Promise<number> => {
   const state = openStateDir(options.stateDir);

@@ -13,7 +13,10 @@ const PARENT = `${PARTITION}/projects/${PROJECT}`;
 const CALL = { timeoutMs: 30_000 };
 const LIMIT_MS = 600_000;
 
-/** Creates the first machine and tells its stages with their seconds. Answers false when it was there already. */
+/**
+ * Creates the first machine and tells its stages with their seconds. Answers false when it was
+ * there already.
+ */
 export const runDemo = async (
   transport: Transport,
   options: {

@@ -103,7 +103,10 @@ export const ensureHostProvider = async (
   );
 };
 
-/** Imports the image once; a newer build of it is imported under its own name beside the machines that use the old. */
+/**
+ * Imports the image once; a newer build of it is imported under its own name beside the machines
+ * that use the old.
+ */
 export const ensureLabImage = async (transport: Transport, lab: LabLinux): Promise<string> => {
   const client = createClient(ImageService, transport);
   const parts = [

@@ -1,4 +1,7 @@
-/** `npm start`, `npm stop`, `npm run reset`: everything on this machine, for a newcomer's first hour. */
+/**
+ * `npm start`, `npm stop`, `npm run reset`: everything on this machine, for a newcomer's first
+ * hour.
+ */
 import { goToBackground } from './background.ts';
 import { HELP, parseStartOptions, StartRefused } from './options.ts';
 import { reset } from './reset.ts';

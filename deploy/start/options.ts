@@ -35,7 +35,7 @@ usage: npm start -- [options]     npm stop     npm run reset
   --background           go on in the background once ready; \`npm stop\` ends it
   --state-dir DIR        where everything lies (.runmachine in the checkout; or RUNM_STATE_DIR)
   --install-system       bring missing programs with apt-get install instead of unpacking them
-  --listen ADDRESS       where people reach it (127.0.0.1); others than loopback need --public-name
+  --listen ADDRESS       where people reach it (127.0.0.1); else --public-name is needed
   --public-name NAME     host name or address in the certificate for people
   --people-port PORT     gRPC, gRPC-Web, Connect and JSON for people (7443)
   --mtls-port PORT       gRPC with client certificates (7444)

@@ -14,8 +14,9 @@ const STEPS_MAX = 50;
 const STEP = 10;
 
 /**
- * The port for one purpose. One that was asked for and is taken is an error that names the holder; a default that is
- * taken moves on in steps of ten, so that the three stay recognisable, and says so.
+ * The port for one purpose. One that was asked for and is taken is an error that names the holder;
+ * a default that is taken moves on in steps of ten, so that the three stay recognisable, and says
+ * so.
  */
 export const choosePort = async (
   purpose: PortPurpose,
@@ -66,7 +67,10 @@ const holderText = (port: number): string => {
   return holder === undefined ? '' : ` by ${holder.name} (process ${holder.pid})`;
 };
 
-/** Who listens on a port, from /proc; undefined where that cannot be told (another user, another system). */
+/**
+ * Who listens on a port, from /proc; undefined where that cannot be told (another user, another
+ * system).
+ */
 export const holderOf = (port: number): { pid: number; name: string } | undefined => {
   const inodes = new Set(
     ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => inodesOf(file, port)),

@@ -29,7 +29,8 @@ export const readyBlock = (facts: ReadyFacts): string => {
     ...facts.warnings.map((warning) => `  note         ${warning}`),
     '',
     'Call it with curl or grpcurl:',
-    `  curl --cacert ${facts.caFile} -H "authorization: Bearer ${token}" -H 'content-type: application/json' -d '{}' ${facts.endpoint}/${whoami}`,
+    `  curl --cacert ${facts.caFile} -H "authorization: Bearer ${token}"` +
+      ` -H 'content-type: application/json' -d '{}' ${facts.endpoint}/${whoami}`,
     `  grpcurl -cacert ${facts.caFile} -H "authorization: Bearer ${token}" ${host} ${whoami}`,
     '',
     'Put runm into your path, then try it:',

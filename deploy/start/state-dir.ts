@@ -12,7 +12,10 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StartRefused } from './options.ts';
 
-/** Where everything of one installation on this machine lies. Nothing is written elsewhere but the profile. */
+/**
+ * Where everything of one installation on this machine lies. Nothing is written elsewhere but the
+ * profile.
+ */
 export type StateDir = {
   readonly path: string;
   readonly file: (name: string) => string;
@@ -57,7 +60,10 @@ export const writeWhole = (path: string, text: string, mode = 0o600): void => {
   renameSync(`${path}.new`, path);
 };
 
-/** A run with sudo leaves files that an ordinary run cannot change: better told at once than half way through. */
+/**
+ * A run with sudo leaves files that an ordinary run cannot change: better told at once than half
+ * way through.
+ */
 const refuseForeignFiles = (path: string): void => {
   const uid = process.getuid?.();
   if (uid === undefined || uid === 0) return;

@@ -3,7 +3,10 @@ import { lockHolder } from '../../services/runtime/lock-file.ts';
 
 const STOP_LIMIT_MS = 30_000;
 
-/** Ends the installation that runs on this state directory: its guests are asked to power off, then forced. */
+/**
+ * Ends the installation that runs on this state directory: its guests are asked to power off, then
+ * forced.
+ */
 export const stopRunning = async (stateDir: string): Promise<number> => {
   const holder = lockHolder(stateDir);
   if (holder === undefined) {

@@ -7,7 +7,10 @@ import type { AgentService } from '../../gen/runmachine/agent/v1/agent_service_p
 import { internal, unavailable } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/log.ts';
 
-/** Files by digest, fetched once and kept, so that a site that is cut off goes on booting its machines. */
+/**
+ * Files by digest, fetched once and kept, so that a site that is cut off goes on booting its
+ * machines.
+ */
 export type Artifacts = {
   /** Path of a file whose SHA-256 was checked when it was fetched. */
   readonly fetch: (sha256: string, signal: AbortSignal) => Promise<string>;

@@ -14,8 +14,9 @@ import type { Random } from '../runtime/random.ts';
 import { type MutableTls, tlsMaterial } from '../runtime/tls.ts';
 
 /**
- * How an agent becomes known: a key made here that never leaves, a one-time token exchanged for a certificate of 24
- * hours, and renewal at half its life. A site that was cut off for up to 90 days renews with its expired certificate.
+ * How an agent becomes known: a key made here that never leaves, a one-time token exchanged for a
+ * certificate of 24 hours, and renewal at half its life. A site that was cut off for up to 90 days
+ * renews with its expired certificate.
  */
 export type EnrolmentOptions = {
   readonly directory: string;
@@ -63,7 +64,8 @@ const joinOnce = async (
 ): Promise<Issued> => {
   const transport = createPeopleTransport({ endpoint: options.endpoint, caPem: ca });
   try {
-    // The id of the request lies beside the key: a join whose answer was lost is asked again, not refused as burned.
+    // The id of the request lies beside the key: a join whose answer was lost is asked again, not
+    // refused as burned.
     const requestId = await ensureFile(join(options.directory, 'join-request'), random.requestId);
     const answer = await createClient(TrustService, transport.transport).join(
       {

@@ -3,7 +3,9 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { create } from '@bufbuild/protobuf';
 import { type HostFacts, HostFactsSchema } from '../../gen/runmachine/agent/v1/agent_pb.ts';
 
-/** What this host has. `guestsDir` is where guests' disks lie; the accelerator was found by a trial. */
+/**
+ * What this host has. `guestsDir` is where guests' disks lie; the accelerator was found by a trial.
+ */
 export const readHostFacts = (
   guestsDir: string,
   accelerator: { readonly name: string; readonly reason: string },

@@ -3,8 +3,9 @@ import type { Random } from '../runtime/random.ts';
 import { type AssignmentVersion, compareVersions } from './domain/assignment-order.ts';
 
 /**
- * The agent's memory: assignments that it holds, what it knows of each guest, commands that it has done, and reports
- * that the control plane has not acknowledged. One SQLite file; every write is durable before it is acted on.
+ * The agent's memory: assignments that it holds, what it knows of each guest, commands that it has
+ * done, and reports that the control plane has not acknowledged. One SQLite file; every write is
+ * durable before it is acted on.
  */
 export type HeldAssignment = AssignmentVersion & {
   readonly uid: string;
@@ -19,7 +20,9 @@ export type GuestRecord = {
   readonly guestOff: boolean;
   /** Its end was ours, because the host stops; what is wanted did not change. */
   readonly hostStopped: boolean;
-  /** SHA-256 of the token of the last boot, in hexadecimal; empty once it was used or never given. */
+  /**
+   * SHA-256 of the token of the last boot, in hexadecimal; empty once it was used or never given.
+   */
   readonly tokenHash: string;
   /** Milliseconds since 1970; 0: not yet. */
   readonly startedAtMs: number;
@@ -66,7 +69,9 @@ export type Journal = {
   readonly close: () => void;
 };
 
-/** Reports kept for an outage; beyond it the oldest go, because a full disk would stop the guests. */
+/**
+ * Reports kept for an outage; beyond it the oldest go, because a full disk would stop the guests.
+ */
 const REPORTS_MAX = 50_000;
 const COMMANDS_MAX = 1_000;
 
@@ -161,7 +166,8 @@ const reportsOf = (db: DatabaseSync): Reports => {
   const fill = db.prepare('UPDATE report SET bytes = ? WHERE sequence = ?');
   const supersede = db.prepare('DELETE FROM report WHERE replaces = ? AND sequence < ?');
   const after = db.prepare(
-    "SELECT sequence, bytes FROM report WHERE sequence > ? AND bytes <> x'' ORDER BY sequence LIMIT ?",
+    `SELECT sequence, bytes FROM report WHERE sequence > ? AND bytes <> x''
+     ORDER BY sequence LIMIT ?`,
   );
   const acknowledge = db.prepare('DELETE FROM report WHERE sequence <= ?');
   const last = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'report'");

@@ -14,7 +14,10 @@ export type PhoneHomeDeps = {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
-  /** SHA-256 of the posted token in hexadecimal; false when no boot has it. Repeats of the same boot succeed. */
+  /**
+   * SHA-256 of the posted token in hexadecimal; false when no boot has it. Repeats of the same boot
+   * succeed.
+   */
   readonly accept: (tokenHash: string, report: PhoneHome) => boolean;
   readonly log: Logger;
 };
@@ -23,8 +26,9 @@ const BODY_BYTES_MAX = 4096;
 const FIELD_MAX = 128;
 
 /**
- * The listener to which guests post their one-time token. It is plain HTTP, because a guest that has just booted trusts
- * no CA yet: the token is unguessable, good for one boot, and tells nothing but that this boot reached user space.
+ * The listener to which guests post their one-time token. It is plain HTTP, because a guest that
+ * has just booted trusts no CA yet: the token is unguessable, good for one boot, and tells nothing
+ * but that this boot reached user space.
  */
 export const listenPhoneHome = (deps: PhoneHomeDeps): Promise<{ server: Server; port: number }> => {
   const server = createServer((request, response) => {

@@ -1,6 +1,6 @@
 /**
- * What the agent asks of the drivers below it. Drivers know nothing of the control plane: they are given files,
- * numbers and a token, and answer what they see. drivers/qemu implements GuestDriver.
+ * What the agent asks of the drivers below it. Drivers know nothing of the control plane: they are
+ * given files, numbers and a token, and answer what they see. drivers/qemu implements GuestDriver.
  */
 
 export type GuestPower = 'on' | 'off' | 'paused';
@@ -57,7 +57,10 @@ export type GuestOrder = {
   readonly bootCount: number;
   /** One-time secret of this boot; reaches the guest, never argv or a log. */
   readonly bootToken: string;
-  /** Where the guest posts its token, without the token, for example "http://10.0.2.2:7445/phone-home". */
+  /**
+   * Where the guest posts its token, without the token, for example
+   * "http://10.0.2.2:7445/phone-home".
+   */
   readonly phoneHomeUrl: string;
 };
 
@@ -90,7 +93,10 @@ export type ConsoleOrder = {
   readonly by: string;
 };
 
-/** Every verb is safe to repeat: starting what runs, stopping what is off and removing what is gone do nothing. */
+/**
+ * Every verb is safe to repeat: starting what runs, stopping what is off and removing what is gone
+ * do nothing.
+ */
 export type GuestDriver = {
   /** Starts a new process for this boot. Refused while one runs. */
   readonly start: (order: GuestOrder, signal: AbortSignal) => Promise<void>;
@@ -101,7 +107,10 @@ export type GuestDriver = {
   readonly pause: (uid: string, signal: AbortSignal) => Promise<void>;
   readonly resume: (uid: string, signal: AbortSignal) => Promise<void>;
   readonly status: (uid: string, signal: AbortSignal) => Promise<GuestStatus>;
-  /** Uids of all guests that exist here, running or not; running ones of an earlier process are adopted first. */
+  /**
+   * Uids of all guests that exist here, running or not; running ones of an earlier process are
+   * adopted first.
+   */
   readonly list: (signal: AbortSignal) => Promise<readonly string[]>;
   /** Ends it and deletes its files, from any partial state. */
   readonly remove: (uid: string, signal: AbortSignal) => Promise<void>;
@@ -112,7 +121,10 @@ export type GuestDriver = {
     uid: string,
     tailBytes: number,
   ) => Promise<{ readonly bytes: Uint8Array; readonly truncated: boolean }>;
-  /** Asks all guests to power off and forces what is left after the limit. What is wanted does not change. */
+  /**
+   * Asks all guests to power off and forces what is left after the limit. What is wanted does not
+   * change.
+   */
   readonly stopAll: (limitMs: number) => Promise<void>;
   /** Lets go of all guests; they go on running. */
   readonly close: () => Promise<void>;

@@ -17,9 +17,9 @@ import type { Random } from '../runtime/random.ts';
 import type { Journal } from './journal.ts';
 
 /**
- * The agent's one session. It dials, says Hello with what it holds, takes assignments and commands, and sends what is in
- * the journal, in order, until it is acknowledged. When the session ends, for whatever reason, it dials again after a
- * jittered pause; guests do not notice.
+ * The agent's one session. It dials, says Hello with what it holds, takes assignments and commands,
+ * and sends what is in the journal, in order, until it is acknowledged. When the session ends, for
+ * whatever reason, it dials again after a jittered pause; guests do not notice.
  */
 export type SessionDeps = {
   readonly client: Client<typeof AgentService>;
@@ -147,7 +147,10 @@ const take = (deps: SessionDeps, { content }: SessionResponse): void => {
   }
 };
 
-/** What goes up: Hello, then reports in order after the last stored one, and a heartbeat when it is time. */
+/**
+ * What goes up: Hello, then reports in order after the last stored one, and a heartbeat when it is
+ * time.
+ */
 const createOutgoing = (deps: SessionDeps, signal: AbortSignal) => {
   let wake = () => {};
   let welcomed: Welcome | undefined;

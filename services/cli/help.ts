@@ -18,8 +18,8 @@ export const topHelp = (catalogue: Catalogue): string =>
     'Options of every command:',
     columns(optionRows(GLOBAL_OPTIONS)),
     '',
-    'Environment: RUNM_ENDPOINT, RUNM_CA_FILE, RUNM_TOKEN, RUNM_TOKEN_FILE, RUNM_PARTITION, RUNM_PROJECT,',
-    'RUNM_PROFILE, RUNM_CONFIG. See `runm <noun> <verb> --help`.',
+    'Environment: RUNM_ENDPOINT, RUNM_CA_FILE, RUNM_TOKEN, RUNM_TOKEN_FILE, RUNM_PARTITION,',
+    'RUNM_PROJECT, RUNM_PROFILE, RUNM_CONFIG. See `runm <noun> <verb> --help`.',
   ].join('\n');
 
 export const nounHelp = (noun: string, entry: NounEntry): string =>

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path';
 import { UsageError } from './usage-error.ts';
 
 /**
- * Where a caller connects and as whom. Secrets stay in files of their own (mode 0600). JSON, because every call of runm
- * reads it and a YAML reader would cost more time than the rest of the call.
+ * Where a caller connects and as whom. Secrets stay in files of their own (mode 0600). JSON,
+ * because every call of runm reads it and a YAML reader would cost more time than the rest of the
+ * call.
  */
 export type Profile = {
   readonly endpoint?: string;
@@ -90,7 +91,10 @@ const readSecretFile = (path: string | undefined, what: string): string | undefi
   }
 };
 
-/** Environment over profile over defaults. RUNM_TOKEN is a value, RUNM_TOKEN_FILE and RUNM_CA_FILE are paths. */
+/**
+ * Environment over profile over defaults. RUNM_TOKEN is a value, RUNM_TOKEN_FILE and RUNM_CA_FILE
+ * are paths.
+ */
 export const resolveSettings = (env: Environment, profileName?: string): Settings => {
   const path = profileFilePath(env);
   const file = readProfiles(path);

@@ -7,7 +7,10 @@ import { UsageError } from './usage-error.ts';
 
 const LIMIT_BYTES = 4 * 1024 * 1024;
 
-/** One object from a YAML or JSON file, or from standard input for "-". Unknown fields are refused by name. */
+/**
+ * One object from a YAML or JSON file, or from standard input for "-". Unknown fields are refused
+ * by name.
+ */
 export const readDocument = async <Schema extends DescMessage>(
   context: Context,
   schema: Schema,

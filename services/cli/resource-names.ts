@@ -24,7 +24,7 @@ export const newId = (typed: string): string => {
   if (!/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(typed)) {
     throw new UsageError(
       `"${typed.slice(0, 80)}" is not a name`,
-      'names have 1 to 63 letters, digits, ".", "_" or "-" and begin and end with a letter or digit',
+      '1 to 63 letters, digits, ".", "_" or "-"; first and last a letter or digit',
     );
   }
   return typed;

@@ -12,8 +12,8 @@ export type Typist = AsyncDisposable & {
 };
 
 /**
- * Reads what a person types until ctrl-]. Off a terminal, standard input is sent as it is, and the console stays open
- * after its end until the machine closes it or the caller is interrupted.
+ * Reads what a person types until ctrl-]. Off a terminal, standard input is sent as it is, and the
+ * console stays open after its end until the machine closes it or the caller is interrupted.
  */
 export const openTypist = (context: Context): Typist => {
   const { stdin } = context;

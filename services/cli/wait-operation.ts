@@ -14,8 +14,8 @@ import { lastSegment } from './resource-names.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
- * Waits for the end of an operation and writes each step as it ends. Ctrl-C leaves it running and says how to go on
- * waiting. Throws the operation's error as an RPC would.
+ * Waits for the end of an operation and writes each step as it ends. Ctrl-C leaves it running and
+ * says how to go on waiting. Throws the operation's error as an RPC would.
  */
 export const waitOperation = async (
   context: Context,
@@ -82,7 +82,8 @@ const stepLine = (step: OperationStep): string => {
     step.startTime && step.endTime
       ? timestampDate(step.endTime).getTime() - timestampDate(step.startTime).getTime()
       : 0;
-  return `${step.name.padEnd(10)} ${formatSpanMs(Math.max(0, spentMs)).padStart(7)}  ${step.note}`.trimEnd();
+  const spent = formatSpanMs(Math.max(0, spentMs)).padStart(7);
+  return `${step.name.padEnd(10)} ${spent}  ${step.note}`.trimEnd();
 };
 
 const checked = (operation: Operation): Operation => {

@@ -1,14 +1,17 @@
 import { type Grant, holds, type Identity } from './identity.ts';
 
-/** Where something is. Absent parts are not known or not there; ids compare without regard to case. */
+/**
+ * Where something is. Absent parts are not known or not there; ids compare without regard to case.
+ */
 export type Place = {
   readonly partition?: string | undefined;
   readonly project?: string | undefined;
 };
 
 /**
- * Where an identity holds one permission. Handlers constrain their SQL with it: everything, or a row whose project is
- * in `projects`, or whose partition is in `partitions`, or whose (partition, project) is in `pairs`.
+ * Where an identity holds one permission. Handlers constrain their SQL with it: everything, or a
+ * row whose project is in `projects`, or whose partition is in `partitions`, or whose (partition,
+ * project) is in `pairs`.
  */
 export type Access = {
   readonly permission: string;
@@ -22,7 +25,10 @@ export type Access = {
   readonly pairs: readonly { readonly partition: string; readonly project: string }[];
   /** True when it is held nowhere. */
   readonly nowhere: boolean;
-  /** Whether an object at that place is covered. A place without partition and project needs the whole system. */
+  /**
+   * Whether an object at that place is covered. A place without partition and project needs the
+   * whole system.
+   */
   readonly covers: (place: Place) => boolean;
 };
 
@@ -57,7 +63,8 @@ const compute = (identity: Identity, permission: string): Access => {
   };
 };
 
-// An identity is cached by its authenticator for seconds and asks for the same few permissions again and again.
+// An identity is cached by its authenticator for seconds and asks for the same few permissions
+// again and again.
 const known = new WeakMap<Identity, Map<string, Access>>();
 
 /** Where the identity holds the permission. Pure; remembered per identity object. */
@@ -76,8 +83,9 @@ export const accessFor = (identity: Identity, permission: string): Access => {
 };
 
 /**
- * Whether the identity may know that the place exists: any grant on it, with whatever permission. A grant on one
- * project within a partition shows that partition and that project, not the partition's other projects.
+ * Whether the identity may know that the place exists: any grant on it, with whatever permission. A
+ * grant on one project within a partition shows that partition and that project, not the
+ * partition's other projects.
  */
 export const sees = (identity: Identity, place: Place): boolean =>
   identity.grants.some((grant) => {

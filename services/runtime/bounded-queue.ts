@@ -1,8 +1,16 @@
-/** A queue with a bound, between whoever notices something and the loop that works at its own pace. */
+/**
+ * A queue with a bound, between whoever notices something and the loop that works at its own pace.
+ */
 export type BoundedQueue<T> = {
-  /** False when the queue is full or closed: the caller says so to whoever it serves, or drops what is newest. */
+  /**
+   * False when the queue is full or closed: the caller says so to whoever it serves, or drops what
+   * is newest.
+   */
   readonly offer: (item: T) => boolean;
-  /** The oldest item, as soon as there is one; undefined once the queue is closed and empty. Rejects on abort. */
+  /**
+   * The oldest item, as soon as there is one; undefined once the queue is closed and empty. Rejects
+   * on abort.
+   */
   readonly take: (signal: AbortSignal) => Promise<T | undefined>;
   /** Everything that is queued, at once; possibly nothing. */
   readonly drain: () => T[];

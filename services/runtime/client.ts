@@ -8,7 +8,10 @@ export type PeopleTransportOptions = {
   readonly caPem?: string;
   /** Bearer token; absent = no credentials. */
   readonly token?: string;
-  /** For a unary call whose caller sets no timeout, in milliseconds; absent = 30 000. Streams have none. */
+  /**
+   * For a unary call whose caller sets no timeout, in milliseconds; absent = 30 000. Streams have
+   * none.
+   */
   readonly timeoutMs?: number;
   readonly requestId?: () => string;
 };
@@ -17,7 +20,10 @@ export type PeopleTransport = { readonly transport: Transport; readonly close: (
 
 const TIMEOUT_MS = 30_000;
 
-/** How programs of people reach the public contract: Connect over HTTP/2, with a token. Used by runm and by tests. */
+/**
+ * How programs of people reach the public contract: Connect over HTTP/2, with a token. Used by runm
+ * and by tests.
+ */
 export const createPeopleTransport = (options: PeopleTransportOptions): PeopleTransport => {
   const sessions = new Http2SessionManager(
     options.endpoint,

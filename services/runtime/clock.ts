@@ -1,6 +1,6 @@
 /**
- * The only door to time (test/tidy.test.ts refuses Date.now elsewhere). `now` is UTC wall time for records that
- * people read; `monotonicMs` is for measuring and for deadlines, and never goes back.
+ * The only door to time (test/tidy.test.ts refuses Date.now elsewhere). `now` is UTC wall time for
+ * records that people read; `monotonicMs` is for measuring and for deadlines, and never goes back.
  */
 export type Clock = {
   readonly now: () => Date;

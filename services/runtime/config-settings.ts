@@ -1,6 +1,6 @@
 /**
- * The kinds of settings that a configuration is made of. Every setting reads a text (from the environment) or a YAML
- * value and answers a typed value, or says what would be right.
+ * The kinds of settings that a configuration is made of. Every setting reads a text (from the
+ * environment) or a YAML value and answers a typed value, or says what would be right.
  */
 export type Setting<T> = {
   readonly kind: 'setting';

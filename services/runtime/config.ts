@@ -1,7 +1,8 @@
 /**
- * Configuration from one YAML file and the environment. A section is an object of settings (config-settings.ts); keys
- * are camelCase in code, snake_case in the file, and RUNM_<PATH> in the environment, which wins. Unknown keys are
- * refused by name with the nearest known one: a misspelt setting must not silently be the default.
+ * Configuration from one YAML file and the environment. A section is an object of settings
+ * (config-settings.ts); keys are camelCase in code, snake_case in the file, and RUNM_<PATH> in the
+ * environment, which wins. Unknown keys are refused by name with the nearest known one: a misspelt
+ * setting must not silently be the default.
  */
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { closest } from './closest.ts';
@@ -14,11 +15,17 @@ export type ConfigSources = {
   /** Name of the file, for messages. */
   readonly file?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** RUNM_ variables that are not settings, whole names or prefixes ending in "_": they are left alone. */
+  /**
+   * RUNM_ variables that are not settings, whole names or prefixes ending in "_": they are left
+   * alone.
+   */
   readonly otherEnv?: readonly string[];
 };
 
-/** Throws INVALID_ARGUMENT INVALID_FIELD naming every wrong key with its line, what is wrong and what is right. */
+/**
+ * Throws INVALID_ARGUMENT INVALID_FIELD naming every wrong key with its line, what is wrong and
+ * what is right.
+ */
 export const loadConfig = <S extends Section>(schema: S, sources: ConfigSources): ConfigOf<S> => {
   const entries = flatten(schema);
   const problems: string[] = [];
@@ -35,7 +42,9 @@ export const loadConfig = <S extends Section>(schema: S, sources: ConfigSources)
   return assemble(schema, values, '') as ConfigOf<S>;
 };
 
-/** The whole configuration with its defaults as YAML, each key with its sentence and its variable. */
+/**
+ * The whole configuration with its defaults as YAML, each key with its sentence and its variable.
+ */
 export const printDefaults = (schema: Section, depth = 0, prefix = ''): string =>
   Object.entries(schema)
     .map(([key, entry]) => {

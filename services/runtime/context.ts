@@ -7,17 +7,29 @@ import { type RequestKey, type RequestMark, requestKey } from './request-key.ts'
 
 /** What a handler may know of the call that it serves. */
 export type Call = {
-  /** From the header x-request-id, or made here; in every log line and echoed to the caller. Not the request_id. */
+  /**
+   * From the header x-request-id, or made here; in every log line and echoed to the caller. Not the
+   * request_id.
+   */
   readonly requestId: string;
   /** Full name, "/runmachine.machine.v1.MachineService/CreateMachine". */
   readonly method: string;
   /** For whom the call is made: what policy and quota judge. */
   readonly identity: Identity;
-  /** Who is on the wire: the service acting for `identity`, else the same object. Audit records both. */
+  /**
+   * Who is on the wire: the service acting for `identity`, else the same object. Audit records
+   * both.
+   */
   readonly actor: Identity;
-  /** Where the caller holds this method's permission. A read or write by uid must check `access.covers(row)`. */
+  /**
+   * Where the caller holds this method's permission. A read or write by uid must check
+   * `access.covers(row)`.
+   */
   readonly access: Access;
-  /** Set when the request carries a request_id; `requestKeyOf` makes of it what store.transaction needs. */
+  /**
+   * Set when the request carries a request_id; `requestKeyOf` makes of it what store.transaction
+   * needs.
+   */
   readonly requestMark: RequestMark | undefined;
   /** Whether a successful call writes an audit row. */
   readonly audited: boolean;
@@ -25,7 +37,10 @@ export type Call = {
   readonly quota: string;
   /** Milliseconds until the deadline; undefined on a stream without one. */
   readonly remainingMs: () => number | undefined;
-  /** Aborts on cancel, deadline, loss of identity and drain; its reason is the error that the caller will get. */
+  /**
+   * Aborts on cancel, deadline, loss of identity and drain; its reason is the error that the caller
+   * will get.
+   */
   readonly signal: AbortSignal;
   /** How many of our processes the call went through before this one. */
   readonly hops: number;
@@ -49,8 +64,8 @@ export const identityOf = (context: HasValues): Identity => callOf(context).iden
 export const accessOf = (context: HasValues): Access => callOf(context).access;
 
 /**
- * The key for store.transaction, whose work then returns the response message of that schema. Undefined when the
- * request carries no request_id (only where the policy lets it be absent).
+ * The key for store.transaction, whose work then returns the response message of that schema.
+ * Undefined when the request carries no request_id (only where the policy lets it be absent).
  */
 export const requestKeyOf = <D extends DescMessage>(
   context: HasValues,

@@ -1,6 +1,7 @@
 /**
- * Errors that callers are expected to catch. Domain and store throw these; runtime/rpc/error-mapping.ts is the
- * only place that turns them into RPC codes. `reason` is UPPER_SNAKE and never changes meaning (the list stands in
+ * Errors that callers are expected to catch. Domain and store throw these;
+ * runtime/rpc/error-mapping.ts is the only place that turns them into RPC codes. `reason` is
+ * UPPER_SNAKE and never changes meaning (the list stands in
  * proto/runmachine/common/v1/error.proto); whatever varies in the message is also in `metadata`.
  */
 export type ErrorKind =

@@ -1,12 +1,14 @@
 /**
- * Who a call is made for. Every way in (client certificate, bearer token, a service acting for someone, a call inside
- * the process) ends as one Identity; nothing else decides what a caller may do, and no request body carries one.
+ * Who a call is made for. Every way in (client certificate, bearer token, a service acting for
+ * someone, a call inside the process) ends as one Identity; nothing else decides what a caller may
+ * do, and no request body carries one.
  */
 export type IdentityKind = 'user' | 'service' | 'agent' | 'app' | 'anonymous';
 
 /**
- * A role that the identity holds, and where. Without partition and project it holds everywhere; with both, only in
- * that project within that partition. Partition and project are ids (last name segments), never uids.
+ * A role that the identity holds, and where. Without partition and project it holds everywhere;
+ * with both, only in that project within that partition. Partition and project are ids (last name
+ * segments), never uids.
  */
 export type Grant = {
   readonly role: string;
@@ -42,7 +44,10 @@ export const serviceIdentity = (name: string, grants: readonly Grant[]): Identit
   grants,
 });
 
-/** True when the set holds the permission itself or a pattern over it: "a.b.c", "a.b.*", "a.*" or "*". */
+/**
+ * True when the set holds the permission itself or a pattern over it: "a.b.c", "a.b.*", "a.*" or
+ * "*".
+ */
 export const holds = (permissions: ReadonlySet<string>, permission: string): boolean => {
   if (permissions.has(permission) || permissions.has('*')) return true;
   let end = permission.lastIndexOf('.');

@@ -1,7 +1,8 @@
 /**
- * One process per state directory. The lock is an exclusive transaction on a SQLite file: the kernel drops it when the
- * holder dies however it dies, and two starters at once cannot both get it. A text file beside it says who holds it,
- * by pid and start time, because a pid alone is used again.
+ * One process per state directory. The lock is an exclusive transaction on a SQLite file: the
+ * kernel drops it when the holder dies however it dies, and two starters at once cannot both get
+ * it. A text file beside it says who holds it, by pid and start time, because a pid alone is used
+ * again.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,10 @@ import { alreadyExists } from './errors.ts';
 
 export type LockHolder = {
   readonly pid: number;
-  /** Opaque; differs between two processes that had the same pid. Empty where the system does not tell. */
+  /**
+   * Opaque; differs between two processes that had the same pid. Empty where the system does not
+   * tell.
+   */
   readonly startTime: string;
   /** What the holder says about itself, for people and for "npm stop": addresses, log path. */
   readonly note: string;
@@ -28,7 +32,10 @@ const HOLDER = 'process.json';
 // A database that nobody refers to is collected and closed, and the lock with it.
 const held = new Set<DatabaseSync>();
 
-/** Takes the directory (made if missing). Throws ALREADY_EXISTS BUSY with the holder's pid and note in metadata. */
+/**
+ * Takes the directory (made if missing). Throws ALREADY_EXISTS BUSY with the holder's pid and note
+ * in metadata.
+ */
 export const lockStateDir = (stateDir: string, note: string): StateLock => {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const database = takeLock(stateDir);
@@ -103,7 +110,9 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Field 22 of /proc/<pid>/stat, counted behind the name, which may hold spaces (proc_pid_stat(5)). */
+/**
+ * Field 22 of /proc/<pid>/stat, counted behind the name, which may hold spaces (proc_pid_stat(5)).
+ */
 const startTimeOf = (pid: number): string => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -19,7 +19,10 @@ export type LogFile = {
 const BYTES_MAX = 20 * 1024 * 1024;
 const KEEP = 3;
 
-/** A destination for `createLog` that rotates by size. Lines of a second go out together, so a crash may lose some. */
+/**
+ * A destination for `createLog` that rotates by size. Lines of a second go out together, so a crash
+ * may lose some.
+ */
 export const openLogFile = ({
   file,
   bytesMax = BYTES_MAX,

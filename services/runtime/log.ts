@@ -27,7 +27,10 @@ const SECRET_KEYS = [
   'cookie',
 ];
 
-/** A JSON logger; values under keys that name secrets are replaced. The level may be changed while it runs. */
+/**
+ * A JSON logger; values under keys that name secrets are replaced. The level may be changed while
+ * it runs.
+ */
 export const createLog = (options: LogOptions): Logger => {
   const settings = {
     name: options.name,

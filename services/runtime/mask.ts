@@ -1,13 +1,21 @@
-/** Field masks by descriptor: the one place where Update requests are cut to what they may change. */
+/**
+ * Field masks by descriptor: the one place where Update requests are cut to what they may change.
+ */
 import { clone, type DescField, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import type { FieldMask } from '@bufbuild/protobuf/wkt';
 import { invalidArgument } from './errors.ts';
 
 export type ResourceMask<D extends DescMessage> = {
-  /** Throws INVALID_ARGUMENT MASK_INVALID naming the path unless every path is spec.*, properties or tags. */
+  /**
+   * Throws INVALID_ARGUMENT MASK_INVALID naming the path unless every path is spec.*, properties or
+   * tags.
+   */
   readonly check: (mask: FieldMask | undefined) => void;
-  /** `onto` with the masked fields taken from `from`; a field that is unset there is cleared. Checks first. */
+  /**
+   * `onto` with the masked fields taken from `from`; a field that is unset there is cleared. Checks
+   * first.
+   */
   readonly apply: (
     mask: FieldMask | undefined,
     from: MessageShape<D>,

@@ -15,8 +15,8 @@ export const PAGE_SIZE_DEFAULT = 100;
 export const PAGE_SIZE_MAX = 1000;
 
 /**
- * Makes the messages of one page from the rows that the store gave for it (one more than the page when there is a
- * next), cut at the page's size and at 1 MiB.
+ * Makes the messages of one page from the rows that the store gave for it (one more than the page
+ * when there is a next), cut at the page's size and at 1 MiB.
  */
 export const pageOfMessages = <Row, Key, D extends DescMessage>(
   page: Page<Key>,

@@ -13,7 +13,9 @@ export type RpcMetrics = {
   readonly count: (method: string, code: string, seconds: number) => void;
 };
 
-/** `withProcess` adds CPU, memory and event-loop lag of this process; one such registry per process. */
+/**
+ * `withProcess` adds CPU, memory and event-loop lag of this process; one such registry per process.
+ */
 export const createMetrics = ({ withProcess = false } = {}): Metrics => {
   const registry = new Registry();
   if (withProcess) collectDefaultMetrics({ register: registry });
@@ -40,7 +42,8 @@ const createRpcMetrics = (registry: Registry): RpcMetrics => {
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 60],
     registers,
   });
-  // Looking a label pair up costs prom-client more than counting; both sets are fixed by the contract.
+  // Looking a label pair up costs prom-client more than counting; both sets are fixed by the
+  // contract.
   const known = new Map<string, (seconds: number) => void>();
   return {
     count: (method, code, seconds) => {

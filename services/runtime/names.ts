@@ -1,13 +1,19 @@
 import type { Place } from './access.ts';
 
-/** The variables of a name pattern: Variables<"partitions/{partition}/racks/{rack}"> is { partition, rack }. */
+/**
+ * The variables of a name pattern: Variables<"partitions/{partition}/racks/{rack}"> is { partition,
+ * rack }.
+ */
 export type Variables<P extends string> = P extends `${string}{${infer V}}${infer Rest}`
   ? { readonly [K in V]: string } & Variables<Rest>
   : Readonly<Record<never, string>>;
 
 export type NamePattern<P extends string> = {
   readonly pattern: P;
-  /** The variables, or undefined when the text is no such name. A parent may be "-" (see `isWildcard`). */
+  /**
+   * The variables, or undefined when the text is no such name. A parent may be "-" (see
+   * `isWildcard`).
+   */
   readonly parse: (name: string) => Variables<P> | undefined;
   readonly format: (variables: Variables<P>) => string;
 };
@@ -54,8 +60,9 @@ export const namePattern = <P extends string>(pattern: P): NamePattern<P> => {
 };
 
 /**
- * Partition and project that a resource name says, whatever its noun: "partitions/{p}/projects/{q}/…",
- * "partitions/{p}/…", "projects/{q}/…". A wildcard, a uid or another name says neither.
+ * Partition and project that a resource name says, whatever its noun:
+ * "partitions/{p}/projects/{q}/…", "partitions/{p}/…", "projects/{q}/…". A wildcard, a uid or
+ * another name says neither.
  */
 export const placeOf = (name: string): Place => {
   const [first, firstId, second, secondId] = name.split('/', 4);

@@ -1,6 +1,7 @@
 /**
- * How a process starts, runs and ends: components start in order and stop in reverse, each within its limit; SIGTERM
- * and SIGINT end it in an orderly way, a second one at once; what nobody handled is logged and fatal.
+ * How a process starts, runs and ends: components start in order and stop in reverse, each within
+ * its limit; SIGTERM and SIGINT end it in an orderly way, a second one at once; what nobody handled
+ * is logged and fatal.
  */
 import type { Clock } from './clock.ts';
 import { deadlineExceeded } from './errors.ts';
@@ -10,7 +11,9 @@ export type Component = {
   readonly name: string;
   /** Resolves when it serves; its own work goes on. The signal aborts when the limit passes. */
   readonly start: (signal: AbortSignal) => Promise<void>;
-  /** Resolves when it has ended; must hurry once the signal aborts. Called only if `start` resolved. */
+  /**
+   * Resolves when it has ended; must hurry once the signal aborts. Called only if `start` resolved.
+   */
   readonly stop: (signal: AbortSignal) => Promise<void>;
   /** Absent = 60 000. */
   readonly startLimitMs?: number;
@@ -110,8 +113,8 @@ export type ProcessOptions = {
 };
 
 /**
- * Runs until SIGTERM, SIGINT or `end`, then stops in order. Answers the exit code: 0, or 1 when a component failed to
- * start or something unhandled happened. The caller exits with it.
+ * Runs until SIGTERM, SIGINT or `end`, then stops in order. Answers the exit code: 0, or 1 when a
+ * component failed to start or something unhandled happened. The caller exits with it.
  */
 export const runProcess = async (deps: RunDeps, options: ProcessOptions): Promise<number> => {
   const { log } = deps;

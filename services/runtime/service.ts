@@ -13,7 +13,9 @@ import type { Random } from './random.ts';
 /** The areas that services call at each other. */
 export type Area = 'identity' | 'inventory' | 'scheduler' | 'machine';
 
-/** Contract and code of one RPC service, before the guard. services/main.ts guards and mounts it. */
+/**
+ * Contract and code of one RPC service, before the guard. services/main.ts guards and mounts it.
+ */
 export type Implementation = {
   readonly service: DescService;
   readonly spec: ServiceImplSpec;
@@ -53,7 +55,9 @@ export type ServiceDeps<Config = unknown> = {
   readonly replica: { readonly id: string; readonly address: string };
 };
 
-/** Pairs a contract with its code, so that the types of the methods are checked where it is written. */
+/**
+ * Pairs a contract with its code, so that the types of the methods are checked where it is written.
+ */
 export const implement = <T extends DescService>(
   service: T,
   implementation: ServiceImpl<T>,

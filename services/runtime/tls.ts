@@ -4,7 +4,9 @@ import type { Clock } from './clock.ts';
 import { unavailable } from './errors.ts';
 import type { Logger } from './log.ts';
 
-/** PEM texts: who we trust, our certificate (leaf first, then intermediates) and its private key. */
+/**
+ * PEM texts: who we trust, our certificate (leaf first, then intermediates) and its private key.
+ */
 export type Pem = { readonly ca: string; readonly certificate: string; readonly key: string };
 
 /** TLS material that may be replaced while the process runs; listeners hear of each replacement. */
@@ -44,9 +46,9 @@ type WatchDeps = { readonly clock: Clock; readonly log: Logger; readonly signal:
 const POLL_MS = 10_000;
 
 /**
- * Material read from files and read again when they change, until the signal aborts. Polled, because a renewal by
- * rename or by a mounted secret is missed by file events. A pair that does not fit is ignored until it does: the
- * renewing program writes two files, one after the other.
+ * Material read from files and read again when they change, until the signal aborts. Polled,
+ * because a renewal by rename or by a mounted secret is missed by file events. A pair that does not
+ * fit is ignored until it does: the renewing program writes two files, one after the other.
  */
 export const tlsFromFiles = async (
   files: TlsFiles,
@@ -72,7 +74,10 @@ export const tlsFromFiles = async (
 const isSame = (a: Pem, b: Pem): boolean =>
   a.ca === b.ca && a.certificate === b.certificate && a.key === b.key;
 
-/** Reads and checks the three files. Throws UNAVAILABLE naming the file that is missing or does not fit. */
+/**
+ * Reads and checks the three files. Throws UNAVAILABLE naming the file that is missing or does not
+ * fit.
+ */
 export const readPem = async (files: TlsFiles): Promise<Pem> => {
   const read = async (file: string) => {
     try {

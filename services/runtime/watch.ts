@@ -1,5 +1,6 @@
 /**
- * Turns a store's present set and its change feed into the responses of a Watch RPC, for any noun. A handler is
+ * Turns a store's present set and its change feed into the responses of a Watch RPC, for any noun.
+ * A handler is
  *
  *     watchMachines: (request, context) => watchResponses({
  *       resumeToken: request.resumeToken,
@@ -13,8 +14,9 @@
  *       events: machineEvents,
  *     }),
  *
- * Read `accessOf(context)` inside these functions, not before: it changes when a grant is taken away. Nothing is
- * buffered here: the feed bounds what a slow reader leaves behind and ends it with SLOW_WATCHER.
+ * Read `accessOf(context)` inside these functions, not before: it changes when a grant is taken
+ * away. Nothing is buffered here: the feed bounds what a slow reader leaves behind and ends it with
+ * SLOW_WATCHER.
  */
 export type WatchChange = {
   readonly uid: string;
@@ -109,7 +111,8 @@ const tell = async <Row, Event, Change extends WatchChange>(
     const row = found.get(uid);
     const name = shown.get(uid);
     if (row !== undefined) {
-      // A resumed watch cannot know whether the client has the object: "updated" is right either way.
+      // A resumed watch cannot know whether the client has the object: "updated" is right either
+      // way.
       told.push(name === undefined && !isResumed ? events.created(row) : events.updated(row));
       shown.set(uid, identify(row).name);
     } else if (name !== undefined || isResumed) {

@@ -23,8 +23,9 @@ export const change = (store: SqlStore, kind: string, uids: readonly string[]): 
   });
 
 /**
- * Reads on until `count` changes have come; gives all that came and the token behind them. Waits, because on
- * PostgreSQL any open transaction of the cluster, another test's too, holds changes back.
+ * Reads on until `count` changes have come; gives all that came and the token behind them. Waits,
+ * because on PostgreSQL any open transaction of the cluster, another test's too, holds changes
+ * back.
  */
 export const drain = async (store: SqlStore, from: string, count: number, limit = 100) => {
   const uids: string[] = [];

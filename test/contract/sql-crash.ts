@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 
-/** A process of its own that adds one book and stops at a chosen point of its transaction, to be killed there. */
+/**
+ * A process of its own that adds one book and stops at a chosen point of its transaction, to be
+ * killed there.
+ */
 export type CrashingWriter = {
   /** Waits until it is there, then kill -9. */
   readonly killAtPoint: () => Promise<void>;

@@ -1,7 +1,9 @@
 import type { SqlStore } from '../../services/store/sql/open.ts';
 
 /** Readers of a change feed that behave irregularly, by chance. */
-/** A small generator (mulberry32), so that a failure can be replayed as far as the database allows. */
+/**
+ * A small generator (mulberry32), so that a failure can be replayed as far as the database allows.
+ */
 export const seededChance = (seed: number) => {
   let state = seed;
   return (below: number): number => {

@@ -14,8 +14,8 @@ import { pauses, readInSteps, resumeOften, seededChance } from './sql-feed-reade
 import { actor, addBook, addBooks, Book, countRows, keyOf, openBooks } from './sql-fixture.ts';
 
 /**
- * PostgreSQL when things go wrong. A file and a server of its own, one test after the other: a transaction left open
- * holds back the feeds of the whole cluster.
+ * PostgreSQL when things go wrong. A file and a server of its own, one test after the other: a
+ * transaction left open holds back the feeds of the whole cluster.
  */
 const need = needs('postgres');
 const test = need.test;

@@ -9,12 +9,18 @@ import pg from 'pg';
 import type { Program } from '../../deploy/tools/program.ts';
 import { eventually } from './eventually.ts';
 
-/** A real PostgreSQL on a loopback port, shared by the tests of one file; each test takes a database of its own. */
+/**
+ * A real PostgreSQL on a loopback port, shared by the tests of one file; each test takes a database
+ * of its own.
+ */
 export type TestPostgres = {
   readonly port: number;
   /** Creates an empty database and gives its url. */
   readonly createDatabase: () => Promise<string>;
-  /** A plain connection to that database, for looking behind the store's back; ended with the server. */
+  /**
+   * A plain connection to that database, for looking behind the store's back; ended with the
+   * server.
+   */
   readonly connect: (url: string) => Promise<pg.Client>;
   /** kill -9 of the whole server, as a crash. */
   readonly kill: () => Promise<void>;
@@ -68,7 +74,8 @@ export const startPostgres = async (programs: PostgresPrograms): Promise<TestPos
     },
     kill: () => stop(child, 'SIGKILL'),
     restart: async () => {
-      // The old server's processes hold its memory for a moment, and a start before that is refused.
+      // The old server's processes hold its memory for a moment, and a start before that is
+      // refused.
       await eventually(
         async () => {
           child = run();

@@ -1,4 +1,7 @@
-/** (incarnation, generation) orders assignments of one object; a restore of the installation raises the first. */
+/**
+ * (incarnation, generation) orders assignments of one object; a restore of the installation raises
+ * the first.
+ */
 export type AssignmentVersion = { readonly incarnation: bigint; readonly generation: bigint };
 
 /** Negative when `a` is older, 0 when they are the same, positive when it is newer. */

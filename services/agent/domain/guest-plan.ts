@@ -1,14 +1,17 @@
 import type { GuestExit, GuestPower } from '../ports.ts';
 
 /**
- * What to do next for one guest, by comparing what is wanted with what is seen. Level-triggered: nothing here remembers
- * where it was. Numbers instead of booleans: a boot is wanted when `bootGeneration` is larger than the one booted last,
- * so a repeated or late message never boots twice.
+ * What to do next for one guest, by comparing what is wanted with what is seen. Level-triggered:
+ * nothing here remembers where it was. Numbers instead of booleans: a boot is wanted when
+ * `bootGeneration` is larger than the one booted last, so a repeated or late message never boots
+ * twice.
  */
 export type WantedGuest = {
   readonly power: GuestPower;
   readonly bootGeneration: bigint;
-  /** With power off: after how long the guest is forced. 'never' waits for ever, 0 forces at once. */
+  /**
+   * With power off: after how long the guest is forced. 'never' waits for ever, 0 forces at once.
+   */
   readonly forceAfterMs: number | 'never';
 };
 

@@ -21,8 +21,9 @@ import type { Reporter } from './reporter.ts';
 import { createTurns } from './turns.ts';
 
 /**
- * Brings each guest to what its assignment wants: one turn at a time per guest, woken by a new assignment, by an event
- * of the driver, by a phone-home, or by the clock. Each turn reads the newest of everything and takes one step.
+ * Brings each guest to what its assignment wants: one turn at a time per guest, woken by a new
+ * assignment, by an event of the driver, by a phone-home, or by the clock. Each turn reads the
+ * newest of everything and takes one step.
  */
 export type GuestKeeper = {
   /** Looks at this guest soon. */
@@ -31,7 +32,10 @@ export type GuestKeeper = {
   readonly phonedHome: (tokenHash: string, report: PhoneHome) => boolean;
   /** Uids of guests on this host that no assignment wants. */
   readonly orphans: (signal: AbortSignal) => Promise<readonly string[]>;
-  /** Takes no more turns. With `hostStops`, the ends that follow are ours and change nothing that is wanted. */
+  /**
+   * Takes no more turns. With `hostStops`, the ends that follow are ours and change nothing that is
+   * wanted.
+   */
   readonly stop: (options: { readonly hostStops: boolean }) => Promise<void>;
 };
 
@@ -173,7 +177,10 @@ const step = async (
   }
 };
 
-/** The record is written before the process starts: a crash between the two costs a boot number, never a second boot. */
+/**
+ * The record is written before the process starts: a crash between the two costs a boot number,
+ * never a second boot.
+ */
 const boot = async (turn: Turn & { machine: VirtualMachine }): Promise<void> => {
   const { deps, uid, own, machine, signal } = turn;
   const files = await bootFiles(machine, deps.artifacts, signal);
@@ -330,7 +337,10 @@ const kernelStarted = (
   });
 };
 
-/** Finds the boot that owns the token. The same post again succeeds: the guest repeats until it hears an answer. */
+/**
+ * Finds the boot that owns the token. The same post again succeeds: the guest repeats until it
+ * hears an answer.
+ */
 const acceptPhoneHome = (
   deps: KeeperDeps,
   tokenHash: string,

@@ -8,7 +8,10 @@ import type { Artifacts } from '../artifacts.ts';
 import type { WantedGuest } from '../domain/guest-plan.ts';
 import type { BootFiles, ForwardSpec, GuestPower } from '../ports.ts';
 
-/** The decision core knows neither protobuf nor enum numbers; this is where they are turned into its own words. */
+/**
+ * The decision core knows neither protobuf nor enum numbers; this is where they are turned into its
+ * own words.
+ */
 export const wantedGuest = (machine: VirtualMachine): WantedGuest => ({
   power: wantedPower(machine.power),
   bootGeneration: machine.bootGeneration,

@@ -25,7 +25,10 @@ export type ReadinessWatch = {
 const PROBE_MS = 500;
 const WATCH_LIMIT_MS = 24 * 3600 * 1000;
 
-/** Ready by what the record already says: the guest phoned home, or it runs and nothing more is asked. */
+/**
+ * Ready by what the record already says: the guest phoned home, or it runs and nothing more is
+ * asked.
+ */
 export const isReadyByRecord = (machine: VirtualMachine, record: GuestRecord): boolean => {
   const condition = machine.readyWhen?.condition.case;
   if (condition === 'phoneHome') return record.phoneHomeAtMs > 0;
@@ -76,8 +79,8 @@ const tcpAnswers = async (
 };
 
 /**
- * User-mode networking accepts every connection itself and closes it when the guest refuses, so only a connection that
- * stays open for a moment, or says something, counts.
+ * User-mode networking accepts every connection itself and closes it when the guest refuses, so
+ * only a connection that stays open for a moment, or says something, counts.
  */
 const banner = (forward: ForwardSpec): Promise<boolean> =>
   new Promise((resolve) => {

@@ -14,12 +14,18 @@ export type AgentHappening = {
   readonly warning?: boolean;
 };
 
-/** Puts what the agent sees into the journal, from where the session sends it; the same view is not told twice. */
+/**
+ * Puts what the agent sees into the journal, from where the session sends it; the same view is not
+ * told twice.
+ */
 export type Reporter = {
   readonly observe: (view: GuestView) => void;
   readonly happened: (happening: AgentHappening) => void;
   readonly commandDone: (result: { id: string; reason?: string; message?: string }) => void;
-  /** Forgets what was told, so that the next view of each guest is told anew (after a resynchronisation). */
+  /**
+   * Forgets what was told, so that the next view of each guest is told anew (after a
+   * resynchronisation).
+   */
   readonly tellAgain: () => void;
   /** Called when there is something to send. */
   readonly onReport: (listener: () => void) => void;

@@ -1,9 +1,9 @@
 import type { Clock } from '../../runtime/clock.ts';
 
 /**
- * Turns of many objects: one at a time per object, all objects side by side. A wake during a turn gives one more turn
- * after it, however often it comes. The answer of a turn says after how many milliseconds the next one is due; 0 is
- * only when woken.
+ * Turns of many objects: one at a time per object, all objects side by side. A wake during a turn
+ * gives one more turn after it, however often it comes. The answer of a turn says after how many
+ * milliseconds the next one is due; 0 is only when woken.
  */
 export type Turns = {
   readonly wake: (key: string) => void;

@@ -3,13 +3,14 @@ import { GLOBAL_OPTIONS } from '../parse-args.ts';
 import { UsageError } from '../usage-error.ts';
 
 /**
- * The scripts ask runm itself for the words (`runm completion words …`), so that they never fall behind the catalogue.
- * No server is asked: completion must not wait.
+ * The scripts ask runm itself for the words (`runm completion words …`), so that they never fall
+ * behind the catalogue. No server is asked: completion must not wait.
  */
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_runm() {
   local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(runm completion words "\${COMP_WORDS[*]:1:COMP_CWORD-1}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local found="$(runm completion words "\${COMP_WORDS[*]:1:COMP_CWORD-1}" 2>/dev/null)"
+  COMPREPLY=($(compgen -W "$found" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -F _runm runm`,
   zsh: `#compdef runm
@@ -19,7 +20,10 @@ _runm() {
   compadd -a found
 }
 compdef _runm runm`,
-  fish: `complete -c runm -f -a '(runm completion words (commandline -opc | tail -n +2 | string join " ") 2>/dev/null)'`,
+  fish: `function __runm_words
+  runm completion words (commandline -opc | tail -n +2 | string join " ") 2>/dev/null
+end
+complete -c runm -f -a '(__runm_words)'`,
 };
 
 export const completion: Command = {

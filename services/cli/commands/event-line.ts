@@ -26,11 +26,8 @@ export const showEvent = async (output: Output, event: Event): Promise<void> => 
     output.result(JSON.stringify(messageToJson(EventSchema, event)));
     return;
   }
-  output.result(
-    printable(
-      `${formatLocalTime(event.time)}  ${lastSegment(event.target)}  ${mark(event)}${event.message}`,
-    ),
-  );
+  const what = `${lastSegment(event.target)}  ${mark(event)}${event.message}`;
+  output.result(printable(`${formatLocalTime(event.time)}  ${what}`));
 };
 
 const mark = (event: Event): string => {

@@ -14,7 +14,7 @@ export const list: Command = {
     if (context.output.mode === 'json') {
       context.output.result(jsonText({ current, profiles }));
     } else if (rows.length === 0) {
-      context.output.remark('none; `npm start` makes one, or `runm profile set NAME --endpoint …`');
+      context.output.remark('none; `npm start` makes one, or `runm profile set NAME …`');
     } else {
       const columns = [
         { title: '', value: (row: Row) => (row.name === current ? '*' : ' ') },

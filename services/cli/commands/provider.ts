@@ -49,7 +49,8 @@ export const providerNoun: Noun<typeof ProviderSchema> = {
       ['groups', (provider.spec?.groups ?? []).join(' ')],
       ...(provider.spec?.inventories ?? []).map((one): [string, string] => [
         one.resourceType,
-        `${one.total} (${one.reserved} kept back, ratio ${(one.allocationRatioMilli || 1000) / 1000})`,
+        `${one.total} (${one.reserved} kept back,` +
+          ` ratio ${(one.allocationRatioMilli || 1000) / 1000})`,
       ]),
       ...(provider.spec?.agentPools ?? []).map((pool): [string, string] => [
         `agents for ${pool.role}`,

@@ -1,6 +1,6 @@
 /**
- * Messages as JSON and YAML. It loads much of the contract and a YAML writer, so what most calls need (output.ts) loads
- * it only when it is asked for: a call must stay quick.
+ * Messages as JSON and YAML. It loads much of the contract and a YAML writer, so what most calls
+ * need (output.ts) loads it only when it is asked for: a call must stay quick.
  */
 import { createRegistry, type DescMessage, type Message, toJson } from '@bufbuild/protobuf';
 import { stringify } from 'yaml';

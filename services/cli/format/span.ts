@@ -4,7 +4,9 @@ import { UsageError } from '../usage-error.ts';
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 
-/** Seconds of a span as people write it: "30s", "5m", "4h", "1h30m", "7d"; a bare number is seconds. */
+/**
+ * Seconds of a span as people write it: "30s", "5m", "4h", "1h30m", "7d"; a bare number is seconds.
+ */
 export const parseSpanSeconds = (text: string, what: string): number => {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   const parts = [...text.matchAll(/(\d{1,9})([smhdw])/g)];

@@ -1,6 +1,7 @@
 /**
- * Ends a wait when a signal aborts, whether or not the other side heeds the signal. Written without Promise.race: a
- * race against one long-lived promise keeps every result of a long stream in memory.
+ * Ends a wait when a signal aborts, whether or not the other side heeds the signal. Written without
+ * Promise.race: a race against one long-lived promise keeps every result of a long stream in
+ * memory.
  */
 
 /** The promise, or the signal's reason as a rejection, whichever comes first. */
@@ -25,7 +26,10 @@ export const within = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
     );
   });
 
-/** The same items until the signal aborts; then its reason is thrown and the source is told to return. */
+/**
+ * The same items until the signal aborts; then its reason is thrown and the source is told to
+ * return.
+ */
 export const abortable = <T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> => ({
   [Symbol.asyncIterator]: () => {
     const iterator = source[Symbol.asyncIterator]();

@@ -4,8 +4,8 @@ import { unavailable } from '../errors.ts';
 import type { Implementation } from '../service.ts';
 
 /**
- * A service that does not run in this process: the contract is the same in every configuration, so each method
- * answers UNAVAILABLE SERVICE_UNAVAILABLE and names it.
+ * A service that does not run in this process: the contract is the same in every configuration, so
+ * each method answers UNAVAILABLE SERVICE_UNAVAILABLE and names it.
  */
 export const absent = (service: DescService): Implementation => {
   const refuse = (): never => {

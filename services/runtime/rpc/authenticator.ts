@@ -5,8 +5,9 @@ import { anonymous, type Grant, type Identity, serviceIdentity } from '../identi
 import type { Peer, PeerCertificate } from './peer.ts';
 
 /**
- * Turns what a mount knows of the other side into an Identity. Returns `anonymous` when no credentials were shown;
- * throws UNAUTHENTICATED when they are wrong, UNAVAILABLE when they cannot be judged now.
+ * Turns what a mount knows of the other side into an Identity. Returns `anonymous` when no
+ * credentials were shown; throws UNAUTHENTICATED when they are wrong, UNAVAILABLE when they cannot
+ * be judged now.
  */
 export type Authenticator = (peer: Peer, signal: AbortSignal) => Identity | Promise<Identity>;
 
@@ -18,11 +19,20 @@ export type AuthenticatorDeps = {
   readonly grantsOf: (kind: 'service' | 'agent', id: string) => readonly Grant[];
   /** Who a bearer token belongs to; undefined = unknown, expired or revoked. */
   readonly introspect: (token: string, signal: AbortSignal) => Promise<Identity | undefined>;
-  /** Grants of an automation with a client certificate; undefined = unknown or removed. Absent: none is accepted. */
+  /**
+   * Grants of an automation with a client certificate; undefined = unknown or removed. Absent: none
+   * is accepted.
+   */
   readonly lookUpApp?: (uid: string, signal: AbortSignal) => Promise<Identity | undefined>;
-  /** Asked on every call and every 10 s of a stream, so it must answer from memory. Absent: nothing is revoked. */
+  /**
+   * Asked on every call and every 10 s of a stream, so it must answer from memory. Absent: nothing
+   * is revoked.
+   */
   readonly isRevoked?: (certificate: PeerCertificate) => boolean;
-  /** How long an answer of `introspect` and `lookUpApp` is kept; a wrong token is kept a fifth of it. */
+  /**
+   * How long an answer of `introspect` and `lookUpApp` is kept; a wrong token is kept a fifth of
+   * it.
+   */
   readonly cacheMs?: number;
 };
 
@@ -118,7 +128,10 @@ const spiffeIdOf = (
 type Entry = { readonly untilMs: number; readonly identity: Promise<Identity | undefined> };
 type Find = (text: string, signal: AbortSignal) => Promise<Identity | undefined>;
 
-/** Remembers answers for seconds; calls that ask the same at once share one question. Failures are not kept. */
+/**
+ * Remembers answers for seconds; calls that ask the same at once share one question. Failures are
+ * not kept.
+ */
 const createLookup = (deps: AuthenticatorDeps, find: Find): Find => {
   const cacheMs = deps.cacheMs ?? CACHE_MS;
   const entries = new Map<string, Entry>();
@@ -133,7 +146,8 @@ const createLookup = (deps: AuthenticatorDeps, find: Find): Find => {
     const key = createHash('sha256').update(text).digest('base64');
     const known = entries.get(key);
     if (known !== undefined && known.untilMs > deps.clock.monotonicMs()) return known.identity;
-    // Not the caller's signal alone: others may wait for this answer, so it gets a limit of its own.
+    // Not the caller's signal alone: others may wait for this answer, so it gets a limit of its
+    // own.
     const limit = AbortSignal.timeout(5_000);
     const asked = find(text, limit);
     remember(key, asked, cacheMs);

@@ -115,7 +115,10 @@ export class CallState implements Call {
   };
 }
 
-/** Everything of the mount's context but the signal. Getters, because headers are built only when somebody looks. */
+/**
+ * Everything of the mount's context but the signal. Getters, because headers are built only when
+ * somebody looks.
+ */
 class GuardedContext implements HandlerContext {
   readonly #inner: HandlerContext;
   readonly #call: CallState;

@@ -8,8 +8,9 @@ const ALLOWED_METHODS = cors.allowedMethods.join(', ');
 const MAX_AGE_S = 7200;
 
 /**
- * Lets pages of the listed origins call us, and answers their preflight. True: the request is answered. A page of
- * another origin gets no permission from the preflight, and its browser sends nothing more.
+ * Lets pages of the listed origins call us, and answers their preflight. True: the request is
+ * answered. A page of another origin gets no permission from the preflight, and its browser sends
+ * nothing more.
  */
 export const answerCors = (
   request: Http2ServerRequest,

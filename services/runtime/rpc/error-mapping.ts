@@ -1,7 +1,7 @@
 /**
- * The only place where errors become RPC codes. A DomainError keeps its kind, reason and details; an error of an inner
- * call that carries our ErrorInfo passes as it came; anything else is a bug: INTERNAL with an incident id, its text
- * only in the log.
+ * The only place where errors become RPC codes. A DomainError keeps its kind, reason and details;
+ * an error of an inner call that carries our ErrorInfo passes as it came; anything else is a bug:
+ * INTERNAL with an incident id, its text only in the log.
  */
 
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
@@ -54,7 +54,10 @@ export type MappedError = {
   readonly incident: string | undefined;
 };
 
-/** Maps whatever a handler threw. `newIncident` makes the id that a caller can quote for a hidden error. */
+/**
+ * Maps whatever a handler threw. `newIncident` makes the id that a caller can quote for a hidden
+ * error.
+ */
 export const mapError = (thrown: unknown, newIncident: () => string): MappedError => {
   const known = asDomainError(thrown);
   if (known !== undefined && known.kind !== 'internal') {

@@ -33,8 +33,9 @@ const OWN_REASONS: ReadonlyMap<ErrorKind, string> = new Map<ErrorKind, string>([
 ]);
 
 /**
- * The DomainError that a server of ours put on the wire, details included. Also for what the transport itself reports
- * (no connection, deadline, cancel). Undefined for anything else, for example an INTERNAL of the other side.
+ * The DomainError that a server of ours put on the wire, details included. Also for what the
+ * transport itself reports (no connection, deadline, cancel). Undefined for anything else, for
+ * example an INTERNAL of the other side.
  */
 export const domainErrorOf = (thrown: unknown): DomainError | undefined => {
   if (thrown instanceof DomainError) return thrown;
@@ -73,7 +74,10 @@ const extrasOf = (error: ConnectError): ErrorExtras => {
   };
 };
 
-/** Runs a call to another service; what it answers as an error is thrown as DomainError where it is one. */
+/**
+ * Runs a call to another service; what it answers as an error is thrown as DomainError where it is
+ * one.
+ */
 export const asDomain = async <T>(call: Promise<T>): Promise<T> => {
   try {
     return await call;

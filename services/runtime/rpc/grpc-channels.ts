@@ -10,8 +10,8 @@ export type ChannelOptions = {
   readonly addresses: () => readonly string[];
   readonly tls: TlsMaterial;
   /**
-   * SPIFFE id that the server must show, for example "spiffe://lab/service/machine". Absent: its certificate must name
-   * the host that was dialled.
+   * SPIFFE id that the server must show, for example "spiffe://lab/service/machine". Absent: its
+   * certificate must name the host that was dialled.
    */
   readonly serverId?: string;
   /** Longest answer that is read, in bytes; absent = 16 MiB. */
@@ -20,8 +20,8 @@ export type ChannelOptions = {
 
 export type Channels = {
   /**
-   * A client with a connection. Tries each address once; throws UNAVAILABLE when none answers, DEADLINE_EXCEEDED or
-   * the signal's reason before.
+   * A client with a connection. Tries each address once; throws UNAVAILABLE when none answers,
+   * DEADLINE_EXCEEDED or the signal's reason before.
    */
   readonly ready: (deadlineMs: number, signal: AbortSignal | undefined) => Promise<Client>;
   readonly close: () => void;
@@ -87,7 +87,8 @@ const makeClient = (address: string, options: ChannelOptions): Client => {
     },
   );
   return new Client(address, secure, {
-    // Node refuses an IP address as TLS server name, and grpc-js would send it. The check above has the true host.
+    // Node refuses an IP address as TLS server name, and grpc-js would send it. The check above has
+    // the true host.
     ...(isIP(host) !== 0 && { 'grpc.ssl_target_name_override': 'localhost' }),
     // A proxy between our own processes would end TLS and take their identity away.
     'grpc.enable_http_proxy': 0,
@@ -109,7 +110,10 @@ const checkSpiffe = (serverId: string, shown: PeerCertificate): Error | undefine
 const isReady = (client: Client): boolean =>
   client.getChannel().getConnectivityState(true) === connectivityState.READY;
 
-/** Waits until the channel is connected (true) or has failed once, timed out or is not wanted any more (false). */
+/**
+ * Waits until the channel is connected (true) or has failed once, timed out or is not wanted any
+ * more (false).
+ */
 const connect = (
   client: Client,
   deadlineMs: number,

@@ -1,7 +1,8 @@
 /**
- * A Connect transport over grpc-js: `createClient(MachineService, transport)` gives the typed client over the stack
- * that costs a third of the CPU. Addresses may change at any time; a call goes to one that has a connection, and only
- * a call that was not sent yet moves on to the next address.
+ * A Connect transport over grpc-js: `createClient(MachineService, transport)` gives the typed
+ * client over the stack that costs a third of the CPU. Addresses may change at any time; a call
+ * goes to one that has a connection, and only a call that was not sent yet moves on to the next
+ * address.
  */
 
 import type { Readable } from 'node:stream';
@@ -35,7 +36,10 @@ import { headersOf, metadataOf } from './grpc-context.ts';
 import { errorOfStatus } from './grpc-status.ts';
 
 export type GrpcTransportOptions = ChannelOptions & {
-  /** For a unary call whose caller sets no timeout, in milliseconds; absent = 10 000. Streams have none by themselves. */
+  /**
+   * For a unary call whose caller sets no timeout, in milliseconds; absent = 10 000. Streams have
+   * none by themselves.
+   */
   readonly defaultTimeoutMs?: number;
 };
 
@@ -220,7 +224,10 @@ async function* oneAnswer<O extends DescMessage>(
 type Sending = ClientWritableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>;
 type AnyCall = Sending | ClientReadableStream<Buffer>;
 
-/** Writes at the pace of the receiver. A failing source cancels the call: the other side must not take half for all. */
+/**
+ * Writes at the pace of the receiver. A failing source cancels the call: the other side must not
+ * take half for all.
+ */
 const sendAll = async <I extends DescMessage>(
   sent: Sending,
   desc: I,

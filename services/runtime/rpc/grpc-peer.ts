@@ -6,7 +6,8 @@ type AnyCall = Pick<ServerUnaryCall<unknown, unknown>, 'getAuthContext' | 'getPe
 
 const NONE: PeerCertificate = { uris: [], fingerprint: '', serial: '' };
 
-// Reading a peer certificate costs more than the rest of a small call; it cannot change within a connection.
+// Reading a peer certificate costs more than the rest of a small call; it cannot change within a
+// connection.
 const bySession = new WeakMap<object, PeerCertificate>();
 
 /** The peer of a call on the mTLS listener; the handshake has verified its certificate. */
@@ -40,7 +41,10 @@ const certificateOf = (call: AnyCall): PeerCertificate => {
   return certificate;
 };
 
-/** The HTTP/2 session below a call: grpc-js does not offer it, so it is looked for, and done without when not found. */
+/**
+ * The HTTP/2 session below a call: grpc-js does not offer it, so it is looked for, and done without
+ * when not found.
+ */
 const sessionOf = (call: object): object | undefined => {
   let at: unknown = Reflect.get(call, 'call');
   for (let depth = 0; depth < 4 && isObject(at); depth += 1) {

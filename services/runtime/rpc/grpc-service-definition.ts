@@ -3,7 +3,10 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** A service as grpc-js wants it described, over bytes: mounts and transports encode and decode themselves. */
+/**
+ * A service as grpc-js wants it described, over bytes: mounts and transports encode and decode
+ * themselves.
+ */
 export const grpcServiceDefinition = (service: DescService): ServiceDefinition => {
   const methods: Record<string, MethodDefinition<Buffer, Buffer>> = {};
   for (const method of service.methods) {

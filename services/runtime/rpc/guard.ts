@@ -1,6 +1,6 @@
 /**
- * Wraps the pipeline around a service, so that a mount has only to decode and encode. Written as four small wrappers,
- * because a unary call must not pay for streams.
+ * Wraps the pipeline around a service, so that a mount has only to decode and encode. Written as
+ * four small wrappers, because a unary call must not pay for streams.
  */
 import type { DescService, Message } from '@bufbuild/protobuf';
 import type { HandlerContext, MethodImplSpec } from '@connectrpc/connect';
@@ -19,7 +19,9 @@ export type GuardedService = {
   readonly methods: readonly MethodImplSpec[];
 };
 
-/** One service with the pipeline around it; `implementation` comes from `implement` in service.ts. */
+/**
+ * One service with the pipeline around it; `implementation` comes from `implement` in service.ts.
+ */
 export const guard = ({ service, spec }: Implementation, pipeline: Pipeline): GuardedService => ({
   service,
   methods: Object.values(spec.methods).map((method) =>
@@ -108,7 +110,10 @@ const answer = async <T>(
   }
 };
 
-/** Many answers: server streaming and bidi. A consumer that goes away is neither success nor failure. */
+/**
+ * Many answers: server streaming and bidi. A consumer that goes away is neither success nor
+ * failure.
+ */
 async function* stream<T>(
   { facts, pipeline }: Guarded,
   context: HandlerContext,

@@ -1,4 +1,7 @@
-/** grpc.health.v1 for load balancers and `grpc_health_probe`: no credentials are asked, nothing but up or down is told. */
+/**
+ * grpc.health.v1 for load balancers and `grpc_health_probe`: no credentials are asked, nothing but
+ * up or down is told.
+ */
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,

@@ -4,15 +4,18 @@ import { type Peer, peerKey } from './peer.ts';
 import { register } from './register.ts';
 
 export type InMemoryOptions = {
-  /** Services of this process, asked for at the first call: they may need this transport to be made. */
+  /**
+   * Services of this process, asked for at the first call: they may need this transport to be made.
+   */
   readonly services: () => readonly GuardedService[];
   /** Name of the calling service, for example "machine": its identity at the other side. */
   readonly caller: string;
 };
 
 /**
- * Calls between services of one process (embedded mode). Messages are serialised and the whole pipeline runs with the
- * caller's service identity, so that nothing works here that would not work between processes.
+ * Calls between services of one process (embedded mode). Messages are serialised and the whole
+ * pipeline runs with the caller's service identity, so that nothing works here that would not work
+ * between processes.
  */
 export const inMemoryTransport = ({ services, caller }: InMemoryOptions): Transport => {
   let made: Transport | undefined;

@@ -11,10 +11,16 @@ import { asDomain } from './error-reading.ts';
 
 /** What createAuthenticator asks of the identity service. It caches; this does not. */
 export type Introspection = {
-  /** Undefined = unknown, expired or revoked. Errors: unavailable when the identity service cannot be asked. */
+  /**
+   * Undefined = unknown, expired or revoked. Errors: unavailable when the identity service cannot
+   * be asked.
+   */
   readonly introspect: (token: string, signal: AbortSignal) => Promise<Identity | undefined>;
   readonly lookUpApp: (uid: string, signal: AbortSignal) => Promise<Identity | undefined>;
-  /** What a principal may do now; undefined = it does not exist any more. For journals before destructive steps. */
+  /**
+   * What a principal may do now; undefined = it does not exist any more. For journals before
+   * destructive steps.
+   */
   readonly lookUpPrincipal: (
     principal: string,
     signal: AbortSignal,
@@ -23,7 +29,10 @@ export type Introspection = {
 
 const CALL_MS = 5_000;
 
-/** `transport` reaches the identity area. The token itself does not leave the process, only its hash. */
+/**
+ * `transport` reaches the identity area. The token itself does not leave the process, only its
+ * hash.
+ */
 export const createIntrospection = (transport: Transport): Introspection => {
   const client = createClient(TrustService, transport);
   const byPrincipal = (principal: string, signal: AbortSignal) =>

@@ -24,14 +24,17 @@ export type MethodFacts = {
   readonly name: string;
   /** Undefined: the RPC is refused. */
   readonly policy: Policy | undefined;
-  /** Resource names in a request that say where it acts: name, parent and <resource>.name, as given, not empty. */
+  /**
+   * Resource names in a request that say where it acts: name, parent and <resource>.name, as given,
+   * not empty.
+   */
   readonly namesIn: (request: Message) => readonly string[];
   /** The request_id of a request; undefined when its message has none. */
   readonly requestIdIn: (request: Message) => string | undefined;
 };
 
-// Protocols of others carry no option of ours. Anyone who is somebody may read the contract; a load balancer that
-// asks for health is nobody.
+// Protocols of others carry no option of ours. Anyone who is somebody may read the contract; a load
+// balancer that asks for health is nobody.
 const FOREIGN: ReadonlyMap<string, Policy> = new Map([
   ['grpc.health.v1.Health', create(PolicySchema, { scope: Scope.ANONYMOUS })],
   ['grpc.reflection.v1.ServerReflection', create(PolicySchema, { scope: Scope.OWN })],

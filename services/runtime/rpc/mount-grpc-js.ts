@@ -1,6 +1,7 @@
 /**
- * Serves guarded services over grpc-js with mTLS: our own services, agents and automations. Messages are decoded here
- * and not by grpc-js, so that garbage gets an error of ours and reaches no handler.
+ * Serves guarded services over grpc-js with mTLS: our own services, agents and automations.
+ * Messages are decoded here and not by grpc-js, so that garbage gets an error of ours and reaches
+ * no handler.
  */
 import type { Readable } from 'node:stream';
 import { create, type DescMessage, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
@@ -84,8 +85,8 @@ const stop = (server: Server, signal: AbortSignal): Promise<void> =>
   });
 
 /**
- * Hands our material to grpc-js now and at every renewal; open connections stay on what they began with. Told in a
- * microtask: grpc-js misses what it is told while it subscribes.
+ * Hands our material to grpc-js now and at every renewal; open connections stay on what they began
+ * with. Told in a microtask: grpc-js misses what it is told while it subscribes.
  */
 const certificateProvider = (tls: TlsMaterial): experimental.CertificateProvider => {
   const caListeners = new Map<experimental.CaCertificateUpdateListener, () => void>();

@@ -1,6 +1,7 @@
 /**
- * Serves guarded services to people over connect-node: gRPC, gRPC-Web, Connect and JSON on one TLS port, with bearer
- * tokens and no client certificate. Beside the RPCs: /live, /ready, /metrics and a line at /.
+ * Serves guarded services to people over connect-node: gRPC, gRPC-Web, Connect and JSON on one TLS
+ * port, with bearer tokens and no client certificate. Beside the RPCs: /live, /ready, /metrics and
+ * a line at /.
  */
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf';
@@ -90,7 +91,10 @@ const valuesOf = (request: Http2ServerRequest): ContextValues => {
   return createContextValues().set(peerKey, peer);
 };
 
-/** All message types that the services use: JSON writes the content of an Any only for a type that it knows. */
+/**
+ * All message types that the services use: JSON writes the content of an Any only for a type that
+ * it knows.
+ */
 const registryOf = (services: readonly GuardedService[]): Registry => {
   const files = new Map<string, DescFile>();
   const add = (file: DescFile): void => {

@@ -1,6 +1,7 @@
 /**
- * The header `runm-on-behalf-of`: base64 of JSON naming the caller for whom a service calls, with the grants that the
- * first service established. Believed only from a service that service-policy.ts names.
+ * The header `runm-on-behalf-of`: base64 of JSON naming the caller for whom a service calls, with
+ * the grants that the first service established. Believed only from a service that
+ * service-policy.ts names.
  */
 import { permissionDenied } from '../errors.ts';
 import type { Grant, Identity, IdentityKind } from '../identity.ts';
@@ -9,7 +10,10 @@ export const ON_BEHALF_OF = 'runm-on-behalf-of';
 export const HOPS = 'runm-hops';
 export const REQUEST_ID = 'x-request-id';
 
-/** Longest header that is written or read, in characters; a caller with more grants cannot be acted for. */
+/**
+ * Longest header that is written or read, in characters; a caller with more grants cannot be acted
+ * for.
+ */
 export const ON_BEHALF_OF_CHARS_MAX = 48 * 1024;
 
 type Wire = {

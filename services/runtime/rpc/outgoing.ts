@@ -5,8 +5,9 @@ import { encodeOnBehalfOf, HOPS, ON_BEHALF_OF, REQUEST_ID } from './on-behalf-of
 const TIMEOUT_MS = 10_000;
 
 /**
- * Options for a call to another service made while serving a call, in the caller's name: policy and quota there judge
- * the caller. Carries the request id, one hop more, the signal and what is left of the deadline (10 s on a stream).
+ * Options for a call to another service made while serving a call, in the caller's name: policy and
+ * quota there judge the caller. Carries the request id, one hop more, the signal and what is left
+ * of the deadline (10 s on a stream).
  */
 export const forCaller = (context: HasValues): CallOptions => {
   const options = asService(context);

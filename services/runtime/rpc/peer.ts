@@ -1,8 +1,8 @@
 import { createContextKey } from '@connectrpc/connect';
 
 /**
- * What a mount knows of the other side before anybody is believed. The mount puts it into the context values; the
- * identity stage turns it into an Identity.
+ * What a mount knows of the other side before anybody is believed. The mount puts it into the
+ * context values; the identity stage turns it into an Identity.
  */
 export type Peer = {
   readonly source: PeerSource;

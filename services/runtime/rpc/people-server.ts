@@ -1,6 +1,6 @@
 /**
- * The TLS listener for people: HTTP/2 and HTTP/1.1 on one port, no client certificate asked, limits against clients
- * that are slow, idle, greedy or hostile.
+ * The TLS listener for people: HTTP/2 and HTTP/1.1 on one port, no client certificate asked, limits
+ * against clients that are slow, idle, greedy or hostile.
  */
 import {
   createSecureServer,
@@ -170,7 +170,10 @@ const trackConnections = (
   };
 };
 
-/** Closes a session that carries no call; one that does must answer a ping, so that a vanished client is noticed. */
+/**
+ * Closes a session that carries no call; one that does must answer a ping, so that a vanished
+ * client is noticed.
+ */
 const watchIdle = (session: ServerHttp2Session, idleMs: number): void => {
   let streams = 0;
   session.on('stream', (stream) => {

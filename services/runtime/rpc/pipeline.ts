@@ -1,6 +1,6 @@
 /**
- * What every call goes through, whichever way it came in: the order of DESIGN.md section 5. One pipeline per process,
- * shared by all mounts; guard.ts wraps it around a service.
+ * What every call goes through, whichever way it came in: the order of DESIGN.md section 5. One
+ * pipeline per process, shared by all mounts; guard.ts wraps it around a service.
  */
 import type { HandlerContext } from '@connectrpc/connect';
 import type { Clock } from '../clock.ts';
@@ -47,14 +47,16 @@ export type Pipeline = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly observe: Observer;
-  /** A new call. Throws UNAVAILABLE DRAINING once `drain` was called; `close` of the result ends it. */
+  /**
+   * A new call. Throws UNAVAILABLE DRAINING once `drain` was called; `close` of the result ends it.
+   */
   readonly open: (facts: MethodFacts, context: HandlerContext) => CallState;
   readonly closed: (call: CallState) => void;
   /** Calls that run now. */
   readonly activeCount: () => number;
   /**
-   * Refuses new calls, ends streams with UNAVAILABLE DRAINING, waits for unary calls until the signal aborts, then
-   * ends them too. Resolves when no call runs or the signal has aborted.
+   * Refuses new calls, ends streams with UNAVAILABLE DRAINING, waits for unary calls until the
+   * signal aborts, then ends them too. Resolves when no call runs or the signal has aborted.
    */
   readonly drain: (signal: AbortSignal) => Promise<void>;
 };

@@ -1,4 +1,7 @@
-/** Server reflection v1 and v1alpha: the contract itself, so that grpcurl and `buf curl` need no files. */
+/**
+ * Server reflection v1 and v1alpha: the contract itself, so that grpcurl and `buf curl` need no
+ * files.
+ */
 import { type DescFile, type DescMessage, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code } from '@connectrpc/connect';
@@ -7,8 +10,8 @@ import { ServerReflection as ServerReflectionV1Alpha } from '../../../gen/grpc/r
 import { type Implementation, implement } from '../service.ts';
 
 /**
- * Both versions over the whole public set of services, the same in every configuration: whoever asks one process
- * learns the whole contract.
+ * Both versions over the whole public set of services, the same in every configuration: whoever
+ * asks one process learns the whole contract.
  */
 export const reflectionServices = (services: readonly DescService[]): Implementation[] => {
   const index = createIndex([...services, ServerReflection, ServerReflectionV1Alpha]);

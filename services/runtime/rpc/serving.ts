@@ -12,14 +12,17 @@ export type ServingOptions = {
   readonly mount: () => Promise<readonly Mount[]>;
   /** Told the listeners; for the ready block. */
   readonly onMounted?: (mounts: readonly Mount[]) => void;
-  /** How long load balancers get to notice that readiness is off before anything is refused; 0 = none. */
+  /**
+   * How long load balancers get to notice that readiness is off before anything is refused; 0 =
+   * none.
+   */
   readonly noticeMs: number;
   readonly stopLimitMs?: number;
 };
 
 /**
- * The listeners as the last component to start and the first to stop: readiness off, wait for load balancers, refuse
- * new calls and end streams with DRAINING, let unary calls finish, close.
+ * The listeners as the last component to start and the first to stop: readiness off, wait for load
+ * balancers, refuse new calls and end streams with DRAINING, let unary calls finish, close.
  */
 export const servingComponent = (options: ServingOptions): Component => {
   const { board, pipeline, clock } = options;

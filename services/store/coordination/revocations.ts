@@ -3,9 +3,10 @@ import { openMirror } from './mirror.ts';
 import type { Coordination } from './port.ts';
 
 /**
- * Revoked client certificates, told to every process of the installation: the listener asks on every call and every
- * 10 s of a stream, so the answer must lie in memory. The home of the fact is the identity service's database, which
- * writes these keys and removes each once every certificate of its principal has ended.
+ * Revoked client certificates, told to every process of the installation: the listener asks on
+ * every call and every 10 s of a stream, so the answer must lie in memory. The home of the fact is
+ * the identity service's database, which writes these keys and removes each once every certificate
+ * of its principal has ended.
  */
 export type Revoked = { readonly kind: 'agent'; readonly uid: string };
 
@@ -29,7 +30,9 @@ export const publishRevocation = async (
   );
 };
 
-/** Makes the keys say exactly this: what is missing is added, what is not in `revoked` is removed. */
+/**
+ * Makes the keys say exactly this: what is missing is added, what is not in `revoked` is removed.
+ */
 export const publishRevocations = async (
   coordination: Coordination,
   revoked: readonly Revoked[],
@@ -58,13 +61,18 @@ export const publishRevocations = async (
 export type Revocations = {
   /** Resolves when they have first been read; rejects when the signal aborts before. */
   readonly ready: Promise<void>;
-  /** Whether the certificate with these URI names is revoked; from memory. For the authenticator. */
+  /**
+   * Whether the certificate with these URI names is revoked; from memory. For the authenticator.
+   */
   readonly isRevoked: (certificate: { readonly uris: readonly string[] }) => boolean;
 };
 
 const SPIFFE = /^spiffe:\/\/[^/]+\/(agent)\/([A-Za-z0-9._-]+)$/;
 
-/** Follows the revocations until the signal aborts; keeps the last known while the store does not answer. */
+/**
+ * Follows the revocations until the signal aborts; keeps the last known while the store does not
+ * answer.
+ */
 export const watchRevocations = (deps: CoordinationDeps, signal: AbortSignal): Revocations => {
   const mirror = openMirror(deps, { prefix: PREFIX, signal });
   return {

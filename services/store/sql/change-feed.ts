@@ -6,13 +6,14 @@ import type { SharedTables } from './shared-tables.ts';
 import { mapStoreError } from './store-error.ts';
 
 /**
- * Reads the change table so that nothing is skipped or doubled although PostgreSQL makes numbers visible out of
- * order: a window ends below the oldest transaction that may still write (the horizon), everything under it is
- * settled for ever.
+ * Reads the change table so that nothing is skipped or doubled although PostgreSQL makes numbers
+ * visible out of order: a window ends below the oldest transaction that may still write (the
+ * horizon), everything under it is settled for ever.
  *
- * The horizon is the smaller of pg_snapshot_xmin and the newest committed change + 1. The second part is for a crash
- * of the database: transaction ids that were handed out but never reached the log are handed out again after it, and
- * a token above them would skip their changes. A committed change has reached the log, and so has all before it.
+ * The horizon is the smaller of pg_snapshot_xmin and the newest committed change + 1. The second
+ * part is for a crash of the database: transaction ids that were handed out but never reached the
+ * log are handed out again after it, and a token above them would skip their changes. A committed
+ * change has reached the log, and so has all before it.
  */
 export type ChangeEvent = {
   readonly kind: string;

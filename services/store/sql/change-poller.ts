@@ -7,9 +7,9 @@ import type { StoreLimits } from './limits.ts';
 import type { StoreLog } from './store-log.ts';
 
 /**
- * One poller per store, whatever the number of followers. It reads when nudged (a commit here, a NOTIFY from another
- * replica), soon again while an open transaction holds committed changes back, and slowly otherwise. It runs while
- * somebody follows.
+ * One poller per store, whatever the number of followers. It reads when nudged (a commit here, a
+ * NOTIFY from another replica), soon again while an open transaction holds committed changes back,
+ * and slowly otherwise. It runs while somebody follows.
  */
 export type FollowOptions = {
   /** Where to continue. */
@@ -23,9 +23,10 @@ export type ChangePoller = {
   /** Something may have been committed. Cheap; many nudges make one poll. */
   readonly nudge: () => void;
   /**
-   * Changes behind the token, then new ones as they come, until the signal aborts (then it returns). An empty batch
-   * is a bookmark. Errors: out_of_range RESUME_TOKEN_EXPIRED, resource_exhausted SLOW_WATCHER, and unavailable
-   * while it catches up and the database is away; once it has caught up it waits for the database.
+   * Changes behind the token, then new ones as they come, until the signal aborts (then it
+   * returns). An empty batch is a bookmark. Errors: out_of_range RESUME_TOKEN_EXPIRED,
+   * resource_exhausted SLOW_WATCHER, and unavailable while it catches up and the database is away;
+   * once it has caught up it waits for the database.
    */
   readonly follow: (options: FollowOptions) => AsyncGenerator<ChangeBatch, void, void>;
   readonly close: () => Promise<void>;
@@ -41,7 +42,10 @@ type PollerDeps = {
 };
 
 const PAGE = 1_000;
-/** A follower joins the others when its last read brought no more than this, and it was not slow to take it. */
+/**
+ * A follower joins the others when its last read brought no more than this, and it was not slow to
+ * take it.
+ */
 const JOIN_CHANGES_MAX = 100;
 const JOIN_MS_MAX = 100;
 /** A burst of commits makes one poll per this time instead of one per commit. */
@@ -149,7 +153,9 @@ const createHub = (deps: PollerDeps): Hub => {
   let running: Promise<void> | undefined;
   let endDemand: (() => void) | undefined;
 
-  /** Delivers everything up to the horizon of now; true when committed changes are still held back. */
+  /**
+   * Delivers everything up to the horizon of now; true when committed changes are still held back.
+   */
   const poll = async (): Promise<boolean> => {
     for (;;) {
       at ??= await reader.head();

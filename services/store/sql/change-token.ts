@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { type DomainError, outOfRange } from '../../runtime/errors.ts';
 
 /**
- * A place in the change feed. A window [from, to) of positions holds only finished transactions, so its rows never
- * change; inside it rows are ordered by seq. The next window starts at `to`. On PostgreSQL a position is a
- * transaction id, on SQLite it is the number itself.
+ * A place in the change feed. A window [from, to) of positions holds only finished transactions, so
+ * its rows never change; inside it rows are ordered by seq. The next window starts at `to`. On
+ * PostgreSQL a position is a transaction id, on SQLite it is the number itself.
  */
 export type FeedPosition = {
   readonly incarnation: number;
@@ -19,7 +19,10 @@ const VERSION = '1';
 const CHECK_CHARS = 8;
 const FORM = /^(\d{1,15})\.(\d{1,20})\.(\d{1,20})\.(\d{1,16})$/;
 
-/** Opaque to clients. The check binds it to the database, so that a token of another service is refused. */
+/**
+ * Opaque to clients. The check binds it to the database, so that a token of another service is
+ * refused.
+ */
 export const encodeToken = (position: FeedPosition, storeId: string): string => {
   const { incarnation, from, to, seq } = position;
   const body = `${incarnation}.${from}.${to}.${seq}`;

@@ -2,12 +2,16 @@ import type { Clock } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 
 /**
- * First come, first served: one holder at a time, a bounded queue behind it and a bounded wait in it. This is what
- * makes one SQLite connection safe for concurrent transactions: whoever does not hold the gate cannot reach the
- * connection, so no outside statement ever lands in someone else's open transaction.
+ * First come, first served: one holder at a time, a bounded queue behind it and a bounded wait in
+ * it. This is what makes one SQLite connection safe for concurrent transactions: whoever does not
+ * hold the gate cannot reach the connection, so no outside statement ever lands in someone else's
+ * open transaction.
  */
 export type ConnectionGate = {
-  /** Resolves when the caller holds the gate; rejects with unavailable STORE_BUSY, or the signal's reason. */
+  /**
+   * Resolves when the caller holds the gate; rejects with unavailable STORE_BUSY, or the signal's
+   * reason.
+   */
   readonly enter: (signal?: AbortSignal) => Promise<void>;
   readonly leave: () => void;
 };
@@ -45,7 +49,8 @@ export const createConnectionGate = ({
         throw busy(`no turn within ${waitMsMax} ms`);
       }
     } catch (error) {
-      // Removed here means that it was never admitted; otherwise the turn came in the same tick and must be passed on.
+      // Removed here means that it was never admitted; otherwise the turn came in the same tick and
+      // must be passed on.
       if (!waiting.delete(admit)) {
         leave();
       }

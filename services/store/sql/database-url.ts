@@ -3,9 +3,10 @@ import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument } from '../../runtime/errors.ts';
 
 /**
- * Where a service's records live. PostgreSQL urls use the names of libpq (host, sslmode, sslrootcert, sslcert,
- * sslkey), because that is what operators already write. A remote server is reached by verified TLS unless the url
- * says `sslmode=disable`; libpq's modes that encrypt without verifying are refused, they only look safe.
+ * Where a service's records live. PostgreSQL urls use the names of libpq (host, sslmode,
+ * sslrootcert, sslcert, sslkey), because that is what operators already write. A remote server is
+ * reached by verified TLS unless the url says `sslmode=disable`; libpq's modes that encrypt without
+ * verifying are refused, they only look safe.
  */
 export type DatabaseUrl =
   | { readonly dialect: 'sqlite'; readonly file: string; readonly inMemory: boolean }
@@ -17,7 +18,10 @@ export type PostgresServer = {
   readonly port: number;
   readonly database: string;
   readonly user: string;
-  /** Empty = none (peer, trust or certificate). Never logged; a function so that no printer shows it. */
+  /**
+   * Empty = none (peer, trust or certificate). Never logged; a function so that no printer shows
+   * it.
+   */
   readonly password: () => string;
   /** Absent = no TLS. */
   readonly tls?: ConnectionOptions;

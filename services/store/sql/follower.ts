@@ -3,15 +3,20 @@ import type { ChangeEvent } from './change-feed.ts';
 import type { FeedPosition } from './change-token.ts';
 
 /**
- * What one follower has not taken yet. Bounded: a reader that is too slow is cut off and resumes with its last
- * token, instead of making the process hold changes for it.
+ * What one follower has not taken yet. Bounded: a reader that is too slow is cut off and resumes
+ * with its last token, instead of making the process hold changes for it.
  */
 export type Follower = {
-  /** Adds what the poller read; `position` lies behind it. Returns false once the follower is cut off. */
+  /**
+   * Adds what the poller read; `position` lies behind it. Returns false once the follower is cut
+   * off.
+   */
   readonly offer: (changes: readonly ChangeEvent[], position: FeedPosition) => boolean;
   /** Ends the follower: what it waits for, now or later, rejects. */
   readonly fail: (error: unknown) => void;
-  /** Everything buffered, at once; undefined when nothing is. Throws when the follower has failed. */
+  /**
+   * Everything buffered, at once; undefined when nothing is. Throws when the follower has failed.
+   */
   readonly take: () => Delivery | undefined;
   /** Resolves when `take` has something to say, at the latest when the follower fails. */
   readonly wait: () => Promise<void>;

@@ -7,9 +7,10 @@ import type { SharedTables } from './shared-tables.ts';
 import { mapStoreError } from './store-error.ts';
 
 /**
- * Whether the store can serve. On PostgreSQL it also watches the horizon: a transaction left open anywhere in the
- * cluster, even in another database, holds back every watcher, and pg_stat_activity shows other users' ones only to
- * monitors. So the age is measured here, from pings: how long has the oldest open transaction been the same.
+ * Whether the store can serve. On PostgreSQL it also watches the horizon: a transaction left open
+ * anywhere in the cluster, even in another database, holds back every watcher, and pg_stat_activity
+ * shows other users' ones only to monitors. So the age is measured here, from pings: how long has
+ * the oldest open transaction been the same.
  */
 export type Health = {
   /** Milliseconds that the change feed is held back; 0 on SQLite, which has one writer. */
@@ -17,8 +18,9 @@ export type Health = {
 };
 
 /**
- * Errors: unavailable STORE_UNAVAILABLE (or STORE_BUSY, STORE_FULL) when the database does not answer, unavailable
- * STORE_HORIZON_OLD when an open transaction holds back the change feed for too long.
+ * Errors: unavailable STORE_UNAVAILABLE (or STORE_BUSY, STORE_FULL) when the database does not
+ * answer, unavailable STORE_HORIZON_OLD when an open transaction holds back the change feed for too
+ * long.
  */
 export type Ping = (signal: AbortSignal) => Promise<Health>;
 

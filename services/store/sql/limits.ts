@@ -1,8 +1,12 @@
 /**
- * Bounds of one store. Every wait ends by one of them. Tests pass smaller ones; operators need none of them.
+ * Bounds of one store. Every wait ends by one of them. Tests pass smaller ones; operators need none
+ * of them.
  */
 export type StoreLimits = {
-  /** Longest transaction, from begin to commit. Design: writes take at most 1 s; the rest is for slow disks. */
+  /**
+   * Longest transaction, from begin to commit. Design: writes take at most 1 s; the rest is for
+   * slow disks.
+   */
   readonly transactionMs: number;
   /** PostgreSQL statement_timeout. */
   readonly statementMs: number;
@@ -14,7 +18,10 @@ export type StoreLimits = {
   readonly waitersMax: number;
   /** PostgreSQL connections of one process and service, the listener not counted. */
   readonly connectionsMax: number;
-  /** How often a transaction is tried when the database reports a deadlock or a serialization failure. */
+  /**
+   * How often a transaction is tried when the database reports a deadlock or a serialization
+   * failure.
+   */
   readonly attemptsMax: number;
   /** How long openSql keeps trying while the database does not answer. */
   readonly openMs: number;
@@ -24,7 +31,9 @@ export type StoreLimits = {
   readonly changeRetentionMs: number;
   /** Pause between two sweeps of old requests and changes. */
   readonly sweepMs: number;
-  /** Rows that one statement of a sweep deletes. SQLite is synchronous: 1000 rows are about 25 ms. */
+  /**
+   * Rows that one statement of a sweep deletes. SQLite is synchronous: 1000 rows are about 25 ms.
+   */
   readonly sweepRows: number;
   /** The fallback poll of the change feed, for a nudge that was lost. */
   readonly pollMs: number;
@@ -32,7 +41,9 @@ export type StoreLimits = {
   readonly bookmarkMs: number;
   /** Changes buffered for one follower before it is cut off as SLOW_WATCHER. */
   readonly followerChangesMax: number;
-  /** An open write transaction that holds the feed back longer than this makes the store not ready. */
+  /**
+   * An open write transaction that holds the feed back longer than this makes the store not ready.
+   */
   readonly horizonAgeMs: number;
 };
 

@@ -7,9 +7,9 @@ import { uniqueIndexName } from './store-error.ts';
 import type { StoreLog } from './store-log.ts';
 
 /**
- * Brings a database up to the code, in one transaction under a lock, so that replicas that start together run each
- * step once. A database that is ahead of the code is refused: an old release must not write rows whose meaning has
- * moved on.
+ * Brings a database up to the code, in one transaction under a lock, so that replicas that start
+ * together run each step once. A database that is ahead of the code is refused: an old release must
+ * not write rows whose meaning has moved on.
  */
 export type MigrateOptions = {
   /** Begins on the writing connection. */
@@ -21,7 +21,10 @@ export type MigrateOptions = {
   readonly log: StoreLog;
 };
 
-/** Steps that are numbered together. The shared tables have a track of their own and so can grow later. */
+/**
+ * Steps that are numbered together. The shared tables have a track of their own and so can grow
+ * later.
+ */
 export type Track = { readonly track: string; readonly migrations: readonly Migration[] };
 
 type AppliedRow = { readonly track: string; readonly name: string };
@@ -63,7 +66,10 @@ const checkNames = (tracks: readonly Track[]): void => {
   }
 };
 
-/** On SQLite the state directory's lock keeps other processes out, and the open transaction everyone else. */
+/**
+ * On SQLite the state directory's lock keeps other processes out, and the open transaction everyone
+ * else.
+ */
 const lock = async (transaction: Kysely<MigrationTables>, options: MigrateOptions) => {
   if (options.dialect === 'sqlite') {
     return;
@@ -111,7 +117,9 @@ const pendingOf = (options: MigrateOptions, applied: readonly AppliedRow[]): Pen
     return migrations.slice(done.length).map((migration) => ({ track, migration }));
   });
 
-/** See uniqueViolation: SQLite reports columns only, so the name of the index must follow from them. */
+/**
+ * See uniqueViolation: SQLite reports columns only, so the name of the index must follow from them.
+ */
 const checkUniqueNames = async (transaction: Kysely<MigrationTables>, dialect: SqlDialect) => {
   if (dialect !== 'sqlite') {
     return;

@@ -1,9 +1,9 @@
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 
 /**
- * A step of a schema, written by hand once for both databases. Forward only: what is released is never edited, a
- * mistake is repaired by the next step. All pending steps run in one transaction, so a failed start leaves nothing
- * half done.
+ * A step of a schema, written by hand once for both databases. Forward only: what is released is
+ * never edited, a mistake is repaired by the next step. All pending steps run in one transaction,
+ * so a failed start leaves nothing half done.
  */
 export type Migration = {
   /** `0001-providers`: sorts and never changes; it is the identity of the step. */
@@ -35,7 +35,9 @@ export type TableBuilder = CreateTableBuilder<string, string>;
 /** Migrations name tables and columns as text: there is no static schema while it is being made. */
 export type MigrationTables = Record<string, Record<string, unknown>>;
 
-/** Column types that mean the same on both databases, and the same as MikroORM's `p.*` of that name. */
+/**
+ * Column types that mean the same on both databases, and the same as MikroORM's `p.*` of that name.
+ */
 export type ColumnTypes = {
   /** `p.uuid()`. */
   readonly uid: RawBuilder<unknown>;

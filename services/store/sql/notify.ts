@@ -4,8 +4,8 @@ import type { Random } from '../../runtime/random.ts';
 import { connectionConfig, type PostgresOptions } from './postgres-dialect.ts';
 
 /**
- * Nudges between replicas over NOTIFY. Sent after the commit and outside its transaction: inside, it cuts
- * PostgreSQL from 13 700 to 3 600 commits/s. A lost one costs a poll interval, no more.
+ * Nudges between replicas over NOTIFY. Sent after the commit and outside its transaction: inside,
+ * it cuts PostgreSQL from 13 700 to 3 600 commits/s. A lost one costs a poll interval, no more.
  */
 export type Notifier = {
   /** Tells the other replicas. Many calls make one NOTIFY at a time. */

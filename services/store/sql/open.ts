@@ -26,7 +26,10 @@ export type SqlStore = Transactions & {
   readonly ping: Ping;
   /** One sweep of old answers and changes; it also runs by itself. */
   readonly sweep: (signal: AbortSignal) => Promise<Swept>;
-  /** For the restore procedure, with every other process stopped: voids all tokens and etags given so far. */
+  /**
+   * For the restore procedure, with every other process stopped: voids all tokens and etags given
+   * so far.
+   */
   readonly raiseIncarnation: () => Promise<number>;
   readonly close: () => Promise<void>;
 };
@@ -64,8 +67,9 @@ const REOPEN_PAUSE_MS = 250;
 const SERVICE_NAME = /^[a-z][a-z0-9_]{0,39}$/;
 
 /**
- * Opens the database and migrates it. Errors: invalid_argument DATABASE_URL_INVALID, failed_precondition
- * STORE_NEWER_THAN_CODE or STORE_REFUSED, unavailable STORE_UNAVAILABLE after `openMs`.
+ * Opens the database and migrates it. Errors: invalid_argument DATABASE_URL_INVALID,
+ * failed_precondition STORE_NEWER_THAN_CODE or STORE_REFUSED, unavailable STORE_UNAVAILABLE after
+ * `openMs`.
  */
 export const openSql = async (options: OpenSqlOptions): Promise<SqlStore> => {
   if (!SERVICE_NAME.test(options.service)) {

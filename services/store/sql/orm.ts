@@ -14,8 +14,8 @@ import { createSqliteDialect } from './sqlite-dialect.ts';
 import type { StoreLog } from './store-log.ts';
 
 /**
- * MikroORM over either database, reduced to what the rest of the store uses. Entity managers come from here without
- * a request context and without an identity map shared between callers.
+ * MikroORM over either database, reduced to what the rest of the store uses. Entity managers come
+ * from here without a request context and without an identity map shared between callers.
  */
 export type Database = {
   readonly dialect: SqlDialect;
@@ -79,7 +79,8 @@ export const createDatabase = (options: OrmOptions): Database => {
     driver: SqliteDriver,
     dbName: url.file,
     driverOptions: () => writing,
-    // A database in memory belongs to its connection: there reads share the writer's and wait for their turn.
+    // A database in memory belongs to its connection: there reads share the writer's and wait for
+    // their turn.
     ...(url.inMemory ? {} : { replicas: [{ name: 'reader', driverOptions: () => reading }] }),
   });
   return databaseOf(orm, 'sqlite');

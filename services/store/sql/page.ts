@@ -3,23 +3,27 @@ import { type RawBuilder, sql } from 'kysely';
 import { aborted, invalidArgument, outOfRange } from '../../runtime/errors.ts';
 
 /**
- * Keyset paging: a page continues behind the last key of the one before, so that a page costs the same wherever it
- * is, and what is created or deleted meanwhile neither repeats nor hides a row. The order needs a compound index of
- * filter columns and key columns.
+ * Keyset paging: a page continues behind the last key of the one before, so that a page costs the
+ * same wherever it is, and what is created or deleted meanwhile neither repeats nor hides a row.
+ * The order needs a compound index of filter columns and key columns.
  */
 export type PageRequest = {
   /** As the caller sent it; 0 = the default. */
   readonly pageSize: number;
   /** Empty = the first page. */
   readonly pageToken: string;
-  /** Everything else that shapes the list (parent, filter, order); must be the same for every page. */
+  /**
+   * Everything else that shapes the list (parent, filter, order); must be the same for every page.
+   */
   readonly otherArguments: unknown;
   readonly incarnation: number;
   readonly sizeDefault: number;
   readonly sizeMax: number;
 };
 
-/** Values of the ordering columns of a row, most significant first; the last one makes it unique. */
+/**
+ * Values of the ordering columns of a row, most significant first; the last one makes it unique.
+ */
 export type PageKey = readonly (string | number)[];
 
 export type Page = {
@@ -36,8 +40,9 @@ const VERSION = 1;
 type TokenBody = readonly [version: number, incarnation: number, hash: string, key: PageKey];
 
 /**
- * Reads the paging fields of a list request. Errors: invalid_argument PAGE_TOKEN_INVALID, invalid_argument
- * PAGE_TOKEN_MISMATCH when other arguments changed, out_of_range PAGE_TOKEN_EXPIRED after a restore.
+ * Reads the paging fields of a list request. Errors: invalid_argument PAGE_TOKEN_INVALID,
+ * invalid_argument PAGE_TOKEN_MISMATCH when other arguments changed, out_of_range
+ * PAGE_TOKEN_EXPIRED after a restore.
  */
 export const openPage = (request: PageRequest): Page => {
   const hash = hashOf(request.otherArguments);
@@ -87,7 +92,10 @@ export const closePage = <Row>(
   return { rows: kept, nextPageToken: more ? page.tokenAt(keyOf(last)) : '' };
 };
 
-/** `(a, b) > (x, y)` for a kysely `where`; true for the first page. Both databases use the index for it. */
+/**
+ * `(a, b) > (x, y)` for a kysely `where`; true for the first page. Both databases use the index for
+ * it.
+ */
 export const behindKey = (columns: readonly string[], page: Page): RawBuilder<boolean> => {
   if (page.after === undefined) {
     return sql<boolean>`1 = 1`;

@@ -16,9 +16,10 @@ import { isConnectionLoss } from './store-error.ts';
 import type { StoreLog } from './store-log.ts';
 
 /**
- * PostgreSQL over pg with a driver of our own, because Kysely's keeps a pooled connection for ever when begin,
- * commit or rollback fails: every transaction cut by a restart of the database would cost one slot, until none is
- * left. Here a connection whose transaction could not be ended cleanly is closed, never pooled again.
+ * PostgreSQL over pg with a driver of our own, because Kysely's keeps a pooled connection for ever
+ * when begin, commit or rollback fails: every transaction cut by a restart of the database would
+ * cost one slot, until none is left. Here a connection whose transaction could not be ended cleanly
+ * is closed, never pooled again.
  */
 export type PostgresOptions = {
   readonly server: PostgresServer;
@@ -39,7 +40,8 @@ export const connectionConfig = ({ server, schema, limits }: PostgresOptions): p
   application_name: `runmachine ${schema}`,
   connectionTimeoutMillis: Math.min(limits.connectionWaitMs, 5_000),
   keepAlive: true,
-  // The first is the server's; the second ends the wait for a server that froze or cannot be reached any more.
+  // The first is the server's; the second ends the wait for a server that froze or cannot be
+  // reached any more.
   statement_timeout: limits.statementMs,
   query_timeout: limits.statementMs + 1_000,
   lock_timeout: limits.lockMs,
@@ -57,7 +59,8 @@ export const createPool = (options: PostgresOptions): pg.Pool => {
     max: options.limits.connectionsMax,
     idleTimeoutMillis: 30_000,
   });
-  // An 'error' event without a listener ends the process; the statement in flight rejects on its own.
+  // An 'error' event without a listener ends the process; the statement in flight rejects on its
+  // own.
   const onError = (error: Error) =>
     options.log.warn({ err: error.message, service: options.schema }, 'database connection lost');
   pool.on('connect', (client) => client.on('error', () => undefined));
@@ -153,7 +156,10 @@ const connectionOf = (pooled: PooledClient): DatabaseConnection => ({
   },
 });
 
-/** After the client's own timeout an answer may still come, and would be taken for that of the next query. */
+/**
+ * After the client's own timeout an answer may still come, and would be taken for that of the next
+ * query.
+ */
 const send = async (pooled: PooledClient, query: CompiledQuery): Promise<pg.QueryResult> => {
   try {
     return await pooled.client.query(query.sql, [...query.parameters]);
@@ -171,8 +177,8 @@ const OID = {
 };
 
 /**
- * Dates stay text, because MikroORM reads them itself; bigints become numbers as SQLite gives them, and stay text
- * above 2^53 rather than lose digits.
+ * Dates stay text, because MikroORM reads them itself; bigints become numbers as SQLite gives them,
+ * and stay text above 2^53 rather than lose digits.
  */
 const columnTypes = (): pg.CustomTypesConfig => {
   const types = new pg.TypeOverrides();

@@ -11,8 +11,8 @@ class Previewed<T> extends Error {
 }
 
 /**
- * For validate_only: runs the work as if it were meant, so that every check of the database counts, and writes
- * nothing. Answers what `work` answers; throws what it throws.
+ * For validate_only: runs the work as if it were meant, so that every check of the database counts,
+ * and writes nothing. Answers what `work` answers; throws what it throws.
  */
 export const previewTransaction = async <T>(
   store: Pick<Transactions, 'transaction'>,

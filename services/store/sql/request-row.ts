@@ -3,8 +3,9 @@ import { aborted, invalidArgument } from '../../runtime/errors.ts';
 import type { SharedTables } from './shared-tables.ts';
 
 /**
- * One mutation as its caller named it. The row is written first and answered last in the transaction of the effect,
- * so that the same request is done once however often and however simultaneously it arrives.
+ * One mutation as its caller named it. The row is written first and answered last in the
+ * transaction of the effect, so that the same request is done once however often and however
+ * simultaneously it arrives.
  */
 export type RequestKey<T = unknown> = {
   readonly requestId: string;
@@ -25,8 +26,9 @@ export type Claim =
   | { readonly kind: 'answered'; readonly answer: Uint8Array };
 
 /**
- * Takes the request for this transaction, or finds its stored answer. While another transaction holds the same
- * request this waits for it (PostgreSQL: lock_timeout; SQLite: transactions are serial anyway).
+ * Takes the request for this transaction, or finds its stored answer. While another transaction
+ * holds the same request this waits for it (PostgreSQL: lock_timeout; SQLite: transactions are
+ * serial anyway).
  */
 export const claimRequest = async (
   transaction: Kysely<SharedTables>,
@@ -54,7 +56,8 @@ export const claimRequest = async (
     .where('request_id', '=', key.requestId)
     .executeTakeFirst();
   if (row === undefined || row.answer === null) {
-    // Swept away between the two statements: 24 hours old, so a client that still retries may simply ask again.
+    // Swept away between the two statements: 24 hours old, so a client that still retries may
+    // simply ask again.
     throw aborted('REQUEST_EXPIRED', 'The stored answer of this request has just expired; retry');
   }
   if (row.method !== key.method || !Buffer.from(row.argument_hash).equals(key.argumentHash)) {

@@ -4,8 +4,9 @@ import type { Random } from '../../runtime/random.ts';
 import type { Migration, MigrationDb } from './migration.ts';
 
 /**
- * The tables that every service has beside its own: answers of requests, audit rows, the change feed and one row
- * about the database itself. Times are milliseconds since 1970, so that both databases compare them alike.
+ * The tables that every service has beside its own: answers of requests, audit rows, the change
+ * feed and one row about the database itself. Times are milliseconds since 1970, so that both
+ * databases compare them alike.
  */
 export type SharedTables = {
   readonly meta: MetaRow;
@@ -128,8 +129,8 @@ const createAudit = async (db: MigrationDb): Promise<void> => {
 };
 
 /**
- * On PostgreSQL numbers become visible out of order, so the transaction id stands beside the number; on SQLite
- * there is one writer and the number is enough.
+ * On PostgreSQL numbers become visible out of order, so the transaction id stands beside the
+ * number; on SQLite there is one writer and the number is enough.
  */
 const createChange = async (db: MigrationDb): Promise<void> => {
   const key =

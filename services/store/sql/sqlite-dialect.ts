@@ -13,13 +13,14 @@ import {
 import type { ConnectionGate } from './connection-gate.ts';
 
 /**
- * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one connection, and a
- * connection that is given back even when `begin`, `commit` or `rollback` fails. Kysely releases only after a
- * successful end; SQLite rolls back by itself on a full disk, the explicit rollback then fails, and every later
- * statement would wait for ever.
+ * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one
+ * connection, and a connection that is given back even when `begin`, `commit` or `rollback` fails.
+ * Kysely releases only after a successful end; SQLite rolls back by itself on a full disk, the
+ * explicit rollback then fails, and every later statement would wait for ever.
  *
- * synchronous=FULL: in WAL mode NORMAL survives kill -9 but loses the last commits on power loss; an acknowledged
- * write must not be lost (invariant 6), and embedded mode commits rarely enough for one fsync each.
+ * synchronous=FULL: in WAL mode NORMAL survives kill -9 but loses the last commits on power loss;
+ * an acknowledged write must not be lost (invariant 6), and embedded mode commits rarely enough for
+ * one fsync each.
  */
 export type SqliteDialectOptions = {
   /** A path, or `:memory:`. */
@@ -33,7 +34,8 @@ const PRAGMAS = [
   'pragma journal_mode = wal',
   'pragma synchronous = full',
   'pragma foreign_keys = on',
-  // Only a foreign process (a backup, sqlite3) can hold the file; node:sqlite waits synchronously, so keep it short.
+  // Only a foreign process (a backup, sqlite3) can hold the file; node:sqlite waits synchronously,
+  // so keep it short.
   'pragma busy_timeout = 500',
   'pragma journal_size_limit = 67108864',
 ];
@@ -45,7 +47,9 @@ export const createSqliteDialect = (options: SqliteDialectOptions): Dialect => (
   createIntrospector: (db) => new SqliteIntrospector(db),
 });
 
-/** Says that many may ask for the connection: the gate orders them, not Kysely's unbounded mutex. */
+/**
+ * Says that many may ask for the connection: the gate orders them, not Kysely's unbounded mutex.
+ */
 class GatedAdapter extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true;
@@ -120,7 +124,10 @@ const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driv
 /** One holder's time on the connection. */
 type Turn = { over: boolean };
 
-/** Records may hold what only the service may read: the file (and with it -wal and -shm) is 0600 from its birth. */
+/**
+ * Records may hold what only the service may read: the file (and with it -wal and -shm) is 0600
+ * from its birth.
+ */
 const createPrivateFile = (file: string): void => {
   try {
     closeSync(openSync(file, 'a', 0o600));
@@ -144,7 +151,10 @@ const connectionOf = (inner: DatabaseConnection, turn: Turn): DatabaseConnection
   },
 });
 
-/** node:sqlite binds neither booleans nor dates: 0 and 1, and milliseconds since 1970 as MikroORM stores them. */
+/**
+ * node:sqlite binds neither booleans nor dates: 0 and 1, and milliseconds since 1970 as MikroORM
+ * stores them.
+ */
 const bindValue = (value: unknown): unknown => {
   if (typeof value === 'boolean') {
     return value ? 1 : 0;

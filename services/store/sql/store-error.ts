@@ -1,9 +1,9 @@
 import { DomainError, failedPrecondition, internal, unavailable } from '../../runtime/errors.ts';
 
 /**
- * What the databases report, in our words. Constraint violations are not translated: a service decides what they
- * mean (uniqueViolation tells which). What is translated is the state of the database itself, so that no caller
- * has to know SQLSTATE or SQLite's result codes.
+ * What the databases report, in our words. Constraint violations are not translated: a service
+ * decides what they mean (uniqueViolation tells which). What is translated is the state of the
+ * database itself, so that no caller has to know SQLSTATE or SQLite's result codes.
  */
 type DriverFields = {
   /** SQLSTATE of PostgreSQL, or a Node code such as ECONNREFUSED or ERR_SQLITE_ERROR. */
@@ -51,7 +51,9 @@ const PG_AWAY_TEXT =
 const CLOSED_TEXT = /driver has already been destroyed|Cannot use a pool after calling end/;
 const PG_WAIT_TEXT = /timeout exceeded when trying to connect/i;
 
-/** Turns a report about the database itself into a DomainError; anything else comes back as it was. */
+/**
+ * Turns a report about the database itself into a DomainError; anything else comes back as it was.
+ */
 export const mapStoreError = (error: unknown): unknown => {
   if (error instanceof DomainError) {
     return error;
@@ -104,7 +106,10 @@ export const uniqueViolation = (error: unknown): UniqueViolation | undefined => 
   return broken === undefined ? undefined : fromSqliteText(broken);
 };
 
-/** SQLite names the columns and not the index, so the name follows from the rule that migrate.ts enforces. */
+/**
+ * SQLite names the columns and not the index, so the name follows from the rule that migrate.ts
+ * enforces.
+ */
 const fromSqliteText = (text: string): UniqueViolation => {
   const index = /^index '(.+)'$/.exec(text)?.[1];
   if (index !== undefined) {

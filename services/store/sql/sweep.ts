@@ -73,8 +73,9 @@ const sweepRequests = async ({ database, clock, limits }: SweepDeps): Promise<nu
 };
 
 /**
- * Deletes the oldest changes and, in the same transaction, raises the mark below which tokens are refused. Only
- * what every reader may already have seen goes: positions below the oldest open transaction.
+ * Deletes the oldest changes and, in the same transaction, raises the mark below which tokens are
+ * refused. Only what every reader may already have seen goes: positions below the oldest open
+ * transaction.
  */
 const compactChanges = async ({ database, clock, limits }: SweepDeps): Promise<number> => {
   const before = clock.now().getTime() - limits.changeRetentionMs;

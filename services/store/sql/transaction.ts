@@ -11,9 +11,9 @@ import type { SharedTables } from './shared-tables.ts';
 import { isConnectionLoss, isWorthRetrying, mapStoreError } from './store-error.ts';
 
 /**
- * The one way to write: request row first, effect, change rows, audit rows, answer last, all in one transaction that
- * is run again as a whole when the database reports a collision. Hence `work` may run more than once and must do
- * nothing outside the transaction.
+ * The one way to write: request row first, effect, change rows, audit rows, answer last, all in one
+ * transaction that is run again as a whole when the database reports a collision. Hence `work` may
+ * run more than once and must do nothing outside the transaction.
  */
 
 /** Who is acting, for the audit row. */
@@ -54,16 +54,20 @@ export type Reader = {
 };
 
 export type Tx = Reader & {
-  /** Tells followers that an object changed; the last call for an object counts. Written after em's flush. */
+  /**
+   * Tells followers that an object changed; the last call for an object counts. Written after em's
+   * flush.
+   */
   readonly change: (change: Change) => void;
   readonly audit: (entry: AuditEntry) => void;
 };
 
 export type Transactions = {
   /**
-   * Runs `work` and commits. With a key, a repeated request answers the stored answer. Errors: what `work` throws;
-   * invalid_argument REQUEST_ID_REUSED; unavailable STORE_UNAVAILABLE, STORE_BUSY, STORE_FULL (nothing was written)
-   * or OUTCOME_UNKNOWN (it may have been: repeat it with the same request id).
+   * Runs `work` and commits. With a key, a repeated request answers the stored answer. Errors: what
+   * `work` throws; invalid_argument REQUEST_ID_REUSED; unavailable STORE_UNAVAILABLE, STORE_BUSY,
+   * STORE_FULL (nothing was written) or OUTCOME_UNKNOWN (it may have been: repeat it with the same
+   * request id).
    */
   readonly transaction: <T>(
     key: RequestKey<T> | undefined,
@@ -85,7 +89,10 @@ export type TransactionDeps = {
   readonly onWrite: (failure: unknown) => void;
 };
 
-/** One attempt's surroundings; `open` ends with it, whatever background work still holds the context. */
+/**
+ * One attempt's surroundings; `open` ends with it, whatever background work still holds the
+ * context.
+ */
 type Scope = { open: boolean };
 type Run<T> = {
   readonly key: RequestKey<T> | undefined;
@@ -170,7 +177,8 @@ const fill = async <T>(
     return { answer: key.decodeAnswer(claim.answer), changed: false };
   }
   const em = deps.database.fork();
-  // Set and never reset: what still uses `em` after the end gets an error instead of a transaction of its own.
+  // Set and never reset: what still uses `em` after the end gets an error instead of a transaction
+  // of its own.
   em.setTransactionContext(transaction.handle);
   const notes = createNotes();
   const answer = await work({
@@ -203,7 +211,10 @@ const commit = async (transaction: ControlledTransaction<SharedTables>): Promise
   }
 };
 
-/** Ends the wait, not the work: that fails at its next statement, because the transaction is over then. */
+/**
+ * Ends the wait, not the work: that fails at its next statement, because the transaction is over
+ * then.
+ */
 const withinLimit = async <T>(deps: TransactionDeps, work: () => Promise<T>): Promise<T> => {
   const done = new AbortController();
   const limit = deps.clock.sleep(deps.limits.transactionMs, done.signal).then((): never => {

@@ -18,16 +18,11 @@ const memory: GuestMemory & { nowMs: number } = {
 };
 type Memory = Partial<typeof memory>;
 
-const plans = test.macro({
-  exec: (
-    t,
-    wanted: WantedGuest,
-    seen: SeenGuest,
-    { own = {}, step }: { own?: Memory; step: GuestStep },
-  ) => {
+const plans = test.macro<[WantedGuest, SeenGuest, { own?: Memory; step: GuestStep }]>(
+  (t, wanted, seen, { own = {}, step }) => {
     t.deepEqual(planGuest(wanted, seen, { ...memory, ...own }), step);
   },
-});
+);
 
 test(
   'a guest that is wanted on and is off boots',

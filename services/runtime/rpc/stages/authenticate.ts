@@ -15,7 +15,8 @@ export const authenticateStage = (authenticate: Authenticator, policy: ServicePo
     return undefined;
   };
   const begin = (call: CallState) => {
-    // A method for nobody in particular must work while credentials cannot be judged: renewal, joining, health.
+    // A method for nobody in particular must work while credentials cannot be judged: renewal,
+    // joining, health.
     const forAnybody = call.facts.policy?.scope === Scope.ANONYMOUS;
     if (forAnybody && call.peer.source.kind === 'people') return settle(call, anonymous);
     const found = authenticate(call.peer, call.signal);
@@ -37,7 +38,10 @@ const callerOf = (call: CallState, actor: Identity, policy: ServicePolicy): Iden
   });
 };
 
-/** A lost identity ends the stream. Not being able to ask does not: an outage of metadata must not cut every watch. */
+/**
+ * A lost identity ends the stream. Not being able to ask does not: an outage of metadata must not
+ * cut every watch.
+ */
 const recheck = async (
   call: CallState,
   begin: (call: CallState) => undefined | Promise<undefined>,

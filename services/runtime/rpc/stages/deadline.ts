@@ -10,7 +10,10 @@ export type DeadlineLimits = {
   readonly unaryCapMs: number;
 };
 
-/** Ends the call at the client's deadline or at our cap. A stream has a deadline only if its client sets one. */
+/**
+ * Ends the call at the client's deadline or at our cap. A stream has a deadline only if its client
+ * sets one.
+ */
 export const deadlineStage = (clock: Clock, limits: DeadlineLimits): Stage => ({
   name: 'deadline',
   begin: (call) => {

@@ -2,7 +2,10 @@ import { failedPrecondition } from '../../errors.ts';
 import { HOPS } from '../on-behalf-of.ts';
 import type { Stage } from './stage.ts';
 
-/** Refuses a call that went through too many of our processes: two replicas that each think the other is the owner. */
+/**
+ * Refuses a call that went through too many of our processes: two replicas that each think the
+ * other is the owner.
+ */
 export const hopLimitStage = (hopsMax: number): Stage => ({
   name: 'hop limit',
   begin: (call) => {

@@ -1,8 +1,9 @@
 /**
- * Who may call what, from the method's policy option. A named partition or project that the caller has no grant on is
- * NOT_FOUND, so that names cannot be probed; one that he sees without holding the permission is PERMISSION_DENIED. A
- * request that names no place (a uid, a wildcard, a list over everything) passes when the permission is held
- * anywhere, and the handler constrains by `access`; a handler that never looks at it fails closed in `answered`.
+ * Who may call what, from the method's policy option. A named partition or project that the caller
+ * has no grant on is NOT_FOUND, so that names cannot be probed; one that he sees without holding
+ * the permission is PERMISSION_DENIED. A request that names no place (a uid, a wildcard, a list
+ * over everything) passes when the permission is held anywhere, and the handler constrains by
+ * `access`; a handler that never looks at it fails closed in `answered`.
  */
 import type { Message } from '@bufbuild/protobuf';
 import { type Policy, Scope } from '../../../../gen/runmachine/common/v1/policy_pb.ts';
@@ -20,7 +21,8 @@ export const policyStage = (): Stage => {
     if (policy.scope === Scope.OWN) return undefined;
     const access = accessFor(call.identity, policy.permission);
     if (access.nowhere) {
-      // Who holds the permission nowhere learns from a named place only what he could see anyway: see `request`.
+      // Who holds the permission nowhere learns from a named place only what he could see anyway:
+      // see `request`.
       if (policy.scope === Scope.SYSTEM || policy.scope === Scope.ANY) {
         throw notAllowed(call, policy);
       }
@@ -52,7 +54,10 @@ export const policyStage = (): Stage => {
   return { name: 'policy', begin, request, recheck };
 };
 
-/** After the handler: one that served an unplaced request without looking at the caller's access has a hole. */
+/**
+ * After the handler: one that served an unplaced request without looking at the caller's access has
+ * a hole.
+ */
 export const assertAccessWasRead = (call: CallState): void => {
   if (!call.unplaced || call.accessWasRead) return;
   throw internal(
@@ -74,7 +79,10 @@ const policyOf = (call: CallState): Policy => {
 
 type Demand = { readonly policy: Policy; readonly access: Access; readonly name: string };
 
-/** Whether the grants cover the named place whole; false: in part, the handler narrows. Throws when not at all. */
+/**
+ * Whether the grants cover the named place whole; false: in part, the handler narrows. Throws when
+ * not at all.
+ */
 const isCovered = (call: CallState, { policy, access, name }: Demand): boolean => {
   const place = placeOf(name);
   if (place.partition === undefined && place.project === undefined) return false;
@@ -86,7 +94,10 @@ const isCovered = (call: CallState, { policy, access, name }: Demand): boolean =
   });
 };
 
-/** Whether something below a place that is left open ("partitions/p", "partitions/-/projects/q") is covered. */
+/**
+ * Whether something below a place that is left open ("partitions/p", "partitions/-/projects/q") is
+ * covered.
+ */
 const overlaps = (access: Access, name: string, place: Place): boolean => {
   const { partition, project } = place;
   if (project === undefined) {

@@ -2,9 +2,9 @@ import type { Message } from '@bufbuild/protobuf';
 import type { CallState } from '../call-state.ts';
 
 /**
- * One step of the pipeline. All `begin` run in order, then all `request` in order for each message that comes in (a
- * unary call has one). A stage refuses by throwing a DomainError. No promise where none is needed: these run on every
- * call of every agent.
+ * One step of the pipeline. All `begin` run in order, then all `request` in order for each message
+ * that comes in (a unary call has one). A stage refuses by throwing a DomainError. No promise where
+ * none is needed: these run on every call of every agent.
  */
 export type Stage = {
   readonly name: string;

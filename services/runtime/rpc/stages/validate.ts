@@ -11,7 +11,9 @@ import { createValidator, type Violation } from '@bufbuild/protovalidate';
 import { type FieldViolation, internal, invalidArgument } from '../../errors.ts';
 import type { Stage } from './stage.ts';
 
-/** Checks every incoming message against the rules in the contract. All violations are told at once. */
+/**
+ * Checks every incoming message against the rules in the contract. All violations are told at once.
+ */
 export const validateStage = (): Stage => {
   const validator = createValidator();
   const check = (desc: DescMessage, message: Message): void => {
@@ -57,7 +59,10 @@ const asFieldViolation = (
   };
 };
 
-/** The text at that path, quoted and cut, so that a message shows what was sent; undefined when it is no text. */
+/**
+ * The text at that path, quoted and cut, so that a message shows what was sent; undefined when it
+ * is no text.
+ */
 const textAt = (desc: DescMessage, message: Message, path: Path): string | undefined => {
   let at: unknown = reflect(desc, message);
   for (const step of path) {
@@ -74,7 +79,10 @@ const PATTERN = /^does not match regex pattern `\^(.*)\$`$/s;
 const ID =
   /\[A-Za-z0-9\](?:\[A-Za-z0-9\._-\]\{0,\d+\}|\(\[A-Za-z0-9\._-\]\{0,\d+\}\[A-Za-z0-9\]\)\?)/g;
 
-/** What would be right. The pattern of a resource name is shown as the name: "partitions/<id>/racks/<id>". */
+/**
+ * What would be right. The pattern of a resource name is shown as the name:
+ * "partitions/<id>/racks/<id>".
+ */
 const inWords = (violation: Violation): string => {
   const pattern = PATTERN.exec(violation.message)?.[1];
   if (pattern === undefined) return violation.message || violation.ruleId;
