@@ -19,6 +19,7 @@ import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { TokenService } from '../../gen/runmachine/identity/v1/token_service_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
+import type { Identity } from '../../services/runtime/identity.ts';
 import { encodeOnBehalfOf } from '../../services/runtime/rpc/on-behalf-of.ts';
 import { tlsMaterial } from '../../services/runtime/tls.ts';
 import { createAuthority } from '../support/certificates.ts';
@@ -50,6 +51,7 @@ const withoutPolicy = (): DescService => {
 };
 
 const NAKED = withoutPolicy();
+const ALL: Identity['grants'] = [{ role: 'admin', permissions: new Set(['*']) }];
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === 'unary';
 
 let fixture: Fixture;
@@ -223,6 +225,28 @@ test('a stream ends when its token is taken away', async (t) => {
     }
   };
   t.like(await refusal(t, read()), { code: 'Unauthenticated', reason: 'BAD_CREDENTIALS' });
+});
+
+test('a revoked agent is cut off at once, and cannot come back', async (t) => {
+  const slow = await startFixture({ limits: { recheckMs: 60_000 } });
+  t.teardown(slow.stop);
+  const tls = await slow.authority.app('a1');
+  slow.users.set('a1', { kind: 'app', principal: 'apps/a1', uid: 'a1', grants: ALL });
+  const client = machines(slow.overGrpc(tls));
+  let read = 0;
+  const reading = async () => {
+    for await (const _ of client.watchMachines({ parent: 'partitions/lab/projects/idle' })) {
+      read += 1;
+    }
+  };
+  const ended = refusal(t, reading());
+  await eventually(() => read === 1);
+  const { X509Certificate } = await import('node:crypto');
+  slow.revoked.add(new X509Certificate(tls.current().certificate).serialNumber);
+  slow.pipeline.recheckStreams();
+  t.like(await ended, { code: 'Unauthenticated', reason: 'CERTIFICATE_REVOKED' });
+  const again = await refusal(t, client.getMachine({ name: MACHINE }));
+  t.is(again.reason, 'CERTIFICATE_REVOKED');
 });
 
 test('a stream ends when its caller loses the permission', async (t) => {

@@ -2,6 +2,7 @@
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import test from 'ava';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { createGrpcJsTransport } from '../../services/runtime/rpc/grpc-js-transport.ts';
 import { eventually } from '../support/eventually.ts';
@@ -44,6 +45,29 @@ test('a draining process ends its streams with a reason and lets calls finish', 
   t.is(error.code, Code.DeadlineExceeded, 'it ended by its own deadline, not by the drain');
   await drained;
   t.is(fixture.pipeline.activeCount(), 0);
+});
+
+test('who watches health hears that the process leaves and comes back', async (t) => {
+  const fixture = await startFixture();
+  t.teardown(fixture.stop);
+  const abort = new AbortController();
+  const told: number[] = [];
+  const watch = async () => {
+    const client = createClient(Health, fixture.overPeople());
+    for await (const { status } of client.watch({}, { signal: abort.signal })) told.push(status);
+  };
+  const watching = watch();
+  watching.catch(() => undefined);
+  await eventually(() => told.length === 1);
+  fixture.board.setAll(false);
+  await eventually(() => told.length === 2);
+  fixture.board.setAll(true);
+  await eventually(() => told.length === 3);
+  t.deepEqual(told, [1, 2, 1]);
+  const { statuses } = await createClient(Health, fixture.overPeople()).list({});
+  t.is(statuses['']?.status, 1);
+  abort.abort();
+  await t.throwsAsync(watching);
 });
 
 test('listeners close although a client holds an idle connection', async (t) => {

@@ -16,7 +16,11 @@ import { absent } from '../../services/runtime/rpc/absent.ts';
 import { createAuthenticator } from '../../services/runtime/rpc/authenticator.ts';
 import { createGrpcJsTransport } from '../../services/runtime/rpc/grpc-js-transport.ts';
 import { guardAll } from '../../services/runtime/rpc/guard.ts';
-import { createHealthBoard, healthService } from '../../services/runtime/rpc/health.ts';
+import {
+  createHealthBoard,
+  type HealthBoard,
+  healthService,
+} from '../../services/runtime/rpc/health.ts';
 import { inMemoryTransport } from '../../services/runtime/rpc/in-memory.ts';
 import type { Mount } from '../../services/runtime/rpc/mount.ts';
 import { mountGrpcJs } from '../../services/runtime/rpc/mount-grpc-js.ts';
@@ -66,6 +70,9 @@ export type Fixture = {
   readonly tls: MutableTls;
   /** Tokens; a test may take one away. */
   readonly users: Map<string, Identity>;
+  readonly board: HealthBoard;
+  /** Serial numbers of revoked certificates. */
+  readonly revoked: Set<string>;
   /** What handlers noted, by machine name. */
   readonly seen: Map<string, number>;
   /** The contract over each way in, with full rights. */
@@ -86,6 +93,7 @@ export const startFixture = async (options: FixtureOptions = {}): Promise<Fixtur
   const authority = await createAuthority();
   const users = new Map(USERS);
   const seen = new Map<string, number>();
+  const revoked = new Set<string>();
   const metrics = createMetrics();
   const pipeline = createPipeline({
     clock: systemClock,
@@ -97,6 +105,8 @@ export const startFixture = async (options: FixtureOptions = {}): Promise<Fixtur
       cluster: CLUSTER,
       grantsOf: (kind) => (kind === 'service' ? [grant(['*'])] : []),
       introspect: (token) => Promise.resolve(users.get(token)),
+      lookUpApp: (uid) => Promise.resolve(users.get(uid)),
+      isRevoked: ({ serial }) => revoked.has(serial.toUpperCase()),
       cacheMs: 50,
     }),
     ...(options.limits && { limits: options.limits }),
@@ -152,6 +162,8 @@ export const startFixture = async (options: FixtureOptions = {}): Promise<Fixtur
     tls,
     users,
     seen,
+    revoked,
+    board,
     endpoint,
     overGrpc,
     overPeople,

@@ -30,6 +30,8 @@ export class CallState implements Call {
   /** The request names no place that policy could judge: the handler must look at `access`. */
   unplaced = false;
   accessWasRead = false;
+  /** Looks at identity and policy again; does nothing for a call that is no stream. */
+  recheck: () => void = () => undefined;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
   readonly #outer: AbortSignal;

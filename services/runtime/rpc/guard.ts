@@ -183,6 +183,7 @@ const keepChecking = (pipeline: Pipeline, call: CallState): void => {
     }
     isRunning = false;
   };
+  call.recheck = check;
   call.every(pipeline.limits.recheckMs, check);
 };
 

@@ -52,6 +52,8 @@ export type Pipeline = {
    */
   readonly open: (facts: MethodFacts, context: HandlerContext) => CallState;
   readonly closed: (call: CallState) => void;
+  /** Checks identity and policy of every stream now, not at its next turn: after a revocation. */
+  readonly recheckStreams: () => void;
   /** Calls that run now. */
   readonly activeCount: () => number;
   /**
@@ -98,6 +100,9 @@ export const createPipeline = (deps: PipelineDeps): Pipeline => {
       call.close();
       active.delete(call);
       if (active.size === 0) onIdle?.();
+    },
+    recheckStreams: () => {
+      for (const call of active) call.recheck();
     },
     activeCount: () => active.size,
     drain: async (signal) => {
