@@ -1,7 +1,8 @@
 /**
- * How the first administrator comes to be. In production a one-time token that the installer put into a file becomes
- * the first token of user `admin`, once for ever: what is burned stays burned, also when the user is deleted later. In
- * the embedded mode the process makes the token itself and leaves it in a file for the person who started it.
+ * How the first administrator comes to be. In production a one-time token that the installer put
+ * into a file becomes the first token of user `admin`, once for ever: what is burned stays burned,
+ * also when the user is deleted later. In the embedded mode the process makes the token itself and
+ * leaves it in a file for the person who started it.
  */
 import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -37,8 +38,9 @@ const SECRET_CHARS_MIN = 32;
 const ACTOR = { principal: 'services/metadata', requestId: 'bootstrap' };
 
 /**
- * Makes user `admin` and its first token of the secret in the file. A secret that was used before changes nothing.
- * Errors: failed_precondition BOOTSTRAP_TOKEN_MISSING, BOOTSTRAP_TOKEN_WEAK, BOOTSTRAP_TOKEN_EXPOSED.
+ * Makes user `admin` and its first token of the secret in the file. A secret that was used before
+ * changes nothing. Errors: failed_precondition BOOTSTRAP_TOKEN_MISSING, BOOTSTRAP_TOKEN_WEAK,
+ * BOOTSTRAP_TOKEN_EXPOSED.
  */
 export const burnBootstrapToken = async (deps: BootstrapDeps, file: string): Promise<void> => {
   const { store, records, clock, log } = deps;
@@ -60,8 +62,9 @@ export const burnBootstrapToken = async (deps: BootstrapDeps, file: string): Pro
 };
 
 /**
- * Sees to it that the file holds a token of user `admin` that works, making user and token where they are missing.
- * Safe to repeat after a crash anywhere in it; a lost or ended token is replaced and its record removed.
+ * Sees to it that the file holds a token of user `admin` that works, making user and token where
+ * they are missing. Safe to repeat after a crash anywhere in it; a lost or ended token is replaced
+ * and its record removed.
  */
 export const ensureAdminToken = async (deps: BootstrapDeps, file: string): Promise<void> => {
   const { store, records, clock, random, log } = deps;
@@ -73,7 +76,8 @@ export const ensureAdminToken = async (deps: BootstrapDeps, file: string): Promi
       : await store.read((reader) => records.tokens.findByHash(reader, hashOf(present.trim())));
   if (known !== undefined && known.expireMs > goodUntilMs) return;
   const secret = secretOf(random.bytes(SECRET_BYTES));
-  // The record first: a file that holds an unknown token is replaced at the next start, by the same steps.
+  // The record first: a file that holds an unknown token is replaced at the next start, by the same
+  // steps.
   await store.transaction(undefined, ACTOR, async (tx) => {
     const user = await ensureAdmin(deps, tx);
     const old = await records.tokens.find(tx, LOCAL_TOKEN_ID);

@@ -21,8 +21,8 @@ const LIFETIME_MS = 10 * 60_000;
 const ACTOR = { principal: 'services/metadata', requestId: 'local agent' };
 
 /**
- * A join token for the agent of this very host, which has no certificate: an earlier agent of that name has lost its
- * key for good and is revoked, so that the name is free.
+ * A join token for the agent of this very host, which has no certificate: an earlier agent of that
+ * name has lost its key for good and is revoked, so that the name is free.
  */
 export const createLocalJoinToken = (deps: Deps, wanted: LocalJoinToken): Promise<string> =>
   deps.store.transaction(undefined, ACTOR, async (tx) => {

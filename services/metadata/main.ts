@@ -29,18 +29,27 @@ import { createTokenUse } from './work/token-use.ts';
 export type { Authority, IssuedPem, ServerNames } from './authority/authority.ts';
 
 export type MetadataConfig = {
-  /** File (mode 0600) with 64 hexadecimal digits that seals private keys; the same for every replica. */
+  /**
+   * File (mode 0600) with 64 hexadecimal digits that seals private keys; the same for every
+   * replica.
+   */
   readonly masterKeyFile: string;
   /** Make that file when it is missing (embedded mode). */
   readonly createMasterKey: boolean;
-  /** File (mode 0600) with a one-time token that becomes the first one of user `admin`. Absent: none. */
+  /**
+   * File (mode 0600) with a one-time token that becomes the first one of user `admin`. Absent:
+   * none.
+   */
   readonly bootstrapTokenFile?: string;
 };
 
 export type MetadataService = RunningService & {
   /** The CA of the installation; usable before `start`. */
   readonly authority: Authority;
-  /** Embedded mode: sees to it that the file holds a working token of user `admin`. Before `start`, at every start. */
+  /**
+   * Embedded mode: sees to it that the file holds a working token of user `admin`. Before `start`,
+   * at every start.
+   */
   readonly ensureAdminToken: (file: string) => Promise<void>;
   /** Embedded mode: a join token for the agent of this host, which has no certificate. */
   readonly createLocalJoinToken: (wanted: LocalJoinToken) => Promise<string>;
@@ -48,7 +57,10 @@ export type MetadataService = RunningService & {
 
 const READY_MS = 2_000;
 
-/** Projects, users, roles, tokens, certificates and trust. Errors: those of openSql, readMasterKey, openAuthority. */
+/**
+ * Projects, users, roles, tokens, certificates and trust. Errors: those of openSql, readMasterKey,
+ * openAuthority.
+ */
 export const createMetadataService = async (
   deps: ServiceDeps<MetadataConfig>,
 ): Promise<MetadataService> => {
@@ -129,8 +141,8 @@ const openStore = (options: StoreOptions): Promise<SqlStore> =>
 export type AuthorityAccess = { readonly authority: Authority } & AsyncDisposable;
 
 /**
- * The CA without the service, for scripts that give service processes their certificates: needs the database of
- * metadata and its master key. Errors: those of createMetadataService.
+ * The CA without the service, for scripts that give service processes their certificates: needs the
+ * database of metadata and its master key. Errors: those of createMetadataService.
  */
 export const openAuthorityAlone = async (
   options: StoreOptions & { readonly cluster: string; readonly masterKeyFile: string },

@@ -1,6 +1,6 @@
 /**
- * What this service needs of its records; store/ implements it, inside the transactions of store/sql. A name or uid
- * that is not there answers undefined, never an error.
+ * What this service needs of its records; store/ implements it, inside the transactions of
+ * store/sql. A name or uid that is not there answers undefined, never an error.
  */
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
@@ -31,8 +31,9 @@ export type UserRecords = Records<User, Record<never, never>> & {
   /** Writes the grants of a user that this transaction has locked. */
   readonly saveGrants: (tx: Tx, user: User) => Promise<void>;
   /**
-   * How many other users are administrators of the system. Until the transaction ends no other one can ask: two
-   * administrators that remove each other at the same moment must not both find one left.
+   * How many other users are administrators of the system. Until the transaction ends no other one
+   * can ask: two administrators that remove each other at the same moment must not both find one
+   * left.
    */
   readonly countOtherAdmins: (tx: Tx, userUid: string) => Promise<number>;
   /** Takes away what every user holds in that project, whose name may be given to another. */
@@ -115,7 +116,10 @@ export type AuthorityVault = {
 
 /** What a project may own in other services. */
 export type OwnerQuestions = {
-  /** Nouns of what the project still owns, for example "machines". Errors: unavailable when one cannot be asked. */
+  /**
+   * Nouns of what the project still owns, for example "machines". Errors: unavailable when one
+   * cannot be asked.
+   */
   readonly ownedBy: (project: string, signal: AbortSignal) => Promise<readonly string[]>;
   /** Whether the partition exists. Errors: unavailable. */
   readonly hasPartition: (partition: string, signal: AbortSignal) => Promise<boolean>;

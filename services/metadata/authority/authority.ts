@@ -61,13 +61,18 @@ export type Authority = {
     request: SigningRequest,
     lifetimeMs: number,
   ) => Promise<Signed>;
-  /** For a service process, server and client in one: SAN spiffe://{cluster}/service/{name} and the names given. */
+  /**
+   * For a service process, server and client in one: SAN spiffe://{cluster}/service/{name} and the
+   * names given.
+   */
   readonly issueServiceCertificate: (
     asked: ServerNames & { readonly name: string },
   ) => Promise<IssuedPem>;
   /** For the people's listener: the names given, at least one. */
   readonly issueServerCertificate: (asked: ServerNames) => Promise<IssuedPem>;
-  /** Undefined when it cannot be parsed, is not signed by this CA, or names no principal of ours. */
+  /**
+   * Undefined when it cannot be parsed, is not signed by this CA, or names no principal of ours.
+   */
   readonly read: (certificatePem: string) => Promise<KnownCertificate | undefined>;
   /** The same identity, names and lifetime again; the caller has checked that it may. */
   readonly signAgain: (known: KnownCertificate, request: SigningRequest) => Promise<Signed>;
@@ -115,7 +120,8 @@ export const openAuthority = async (deps: AuthorityDeps): Promise<Authority> => 
       }),
     issueServerCertificate: async (asked) => {
       const issued = await issue(serverLeaf(asked));
-      // The root is shown too: an agent that knows only its fingerprint takes it from the handshake.
+      // The root is shown too: an agent that knows only its fingerprint takes it from the
+      // handshake.
       return { ...issued, certificate: issued.certificate + caPem };
     },
     read: async (pem) => {

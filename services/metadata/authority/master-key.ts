@@ -13,7 +13,8 @@ export type MasterKeyOptions = {
 const KEY_BYTES = 32;
 
 /**
- * Errors: failed_precondition MASTER_KEY_MISSING, MASTER_KEY_EXPOSED when others may read the file, MASTER_KEY_INVALID.
+ * Errors: failed_precondition MASTER_KEY_MISSING, MASTER_KEY_EXPOSED when others may read the file,
+ * MASTER_KEY_INVALID.
  */
 export const readMasterKey = async (options: MasterKeyOptions, random: Random): Promise<Buffer> => {
   const { file, create } = options;

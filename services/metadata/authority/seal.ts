@@ -3,8 +3,9 @@ import { failedPrecondition } from '../../runtime/errors.ts';
 import type { Random } from '../../runtime/random.ts';
 
 /**
- * Private keys at rest: AES-256-GCM under the master key, so that a copy of the database signs nothing. What is
- * sealed is bound to `label`, so that one sealed key cannot be put in the place of another.
+ * Private keys at rest: AES-256-GCM under the master key, so that a copy of the database signs
+ * nothing. What is sealed is bound to `label`, so that one sealed key cannot be put in the place of
+ * another.
  */
 export type Sealed = { readonly version: 1; readonly nonce: string; readonly data: string };
 
@@ -22,7 +23,10 @@ export const seal = (
   return { version: 1, nonce: nonce.toString('base64'), data: data.toString('base64') };
 };
 
-/** Errors: failed_precondition MASTER_KEY_WRONG when the key or the label is another, or the data was changed. */
+/**
+ * Errors: failed_precondition MASTER_KEY_WRONG when the key or the label is another, or the data
+ * was changed.
+ */
 export const unseal = (masterKey: Buffer, sealed: Sealed, label: string): Buffer => {
   const data = Buffer.from(sealed.data, 'base64');
   try {

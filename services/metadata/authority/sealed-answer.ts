@@ -5,8 +5,8 @@ import { type Sealed, seal, unseal } from './seal.ts';
 
 export type AnswerSealer = {
   /**
-   * The same key, but its stored answer is sealed: an answer that carries a secret lies in the database for a day, for
-   * retries, and must not be readable there.
+   * The same key, but its stored answer is sealed: an answer that carries a secret lies in the
+   * database for a day, for retries, and must not be readable there.
    */
   readonly sealing: <D extends DescMessage>(
     key: RequestKey<MessageShape<D>> | undefined,

@@ -134,7 +134,8 @@ const namesOf = ({ uri, dnsNames, addresses }: Leaf): JsonGeneralNames => [
   ...addresses.map((value) => ({ type: 'ip' as const, value })),
 ];
 
-// The first bit stays clear: a serial is a positive number, and TLS stacks show it without a leading zero byte.
+// The first bit stays clear: a serial is a positive number, and TLS stacks show it without a
+// leading zero byte.
 const newSerial = (random: Random): string => {
   const bytes = random.bytes(SERIAL_BYTES);
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;

@@ -2,7 +2,10 @@ import 'reflect-metadata';
 import { Pkcs10CertificateRequest, type PublicKey } from '@peculiar/x509';
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 
-/** What is taken from a PKCS #10 request: its key, and that its sender holds it. Names in it are not read. */
+/**
+ * What is taken from a PKCS #10 request: its key, and that its sender holds it. Names in it are not
+ * read.
+ */
 export type SigningRequest = {
   readonly publicKey: PublicKey;
   /** SubjectPublicKeyInfo in DER. */

@@ -1,7 +1,9 @@
 import { invalidArgument, permissionDenied } from '../../runtime/errors.ts';
 import { findRole, type Role } from './role.ts';
 
-/** A role held somewhere; empty partition or project = not limited by it. Ids, not resource names. */
+/**
+ * A role held somewhere; empty partition or project = not limited by it. Ids, not resource names.
+ */
 export type Grant = { readonly role: string; readonly partition: string; readonly project: string };
 
 const fold = (id: string): string => id.toLowerCase();
@@ -20,8 +22,8 @@ export const grantCovers = (held: Grant, asked: Grant): boolean =>
   reaches(held.project, asked.project);
 
 /**
- * What a credential limited to `limits` may do now. A limit that the user no longer holds gives nothing; no limits =
- * all that the user holds.
+ * What a credential limited to `limits` may do now. A limit that the user no longer holds gives
+ * nothing; no limits = all that the user holds.
  */
 export const effectiveGrants = (
   held: readonly Grant[],

@@ -1,6 +1,6 @@
 /**
- * The built-in roles. They are code and not rows: a release that adds an RPC adds its permission here, and no
- * installation is left with a role that lacks it.
+ * The built-in roles. They are code and not rows: a release that adds an RPC adds its permission
+ * here, and no installation is left with a role that lacks it.
  */
 export type Role = {
   /** Last segment of "roles/{role}". */

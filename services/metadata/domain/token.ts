@@ -36,7 +36,10 @@ const SECRET_BYTES = 32;
 /** 62^43 > 2^256: every secret has the same length. */
 const SECRET_CHARS = 43;
 
-/** `runm_` and the base 62 form of 32 random bytes; the prefix lets secret scanners find leaked ones. */
+/**
+ * `runm_` and the base 62 form of 32 random bytes; the prefix lets secret scanners find leaked
+ * ones.
+ */
 export const secretOf = (bytes: Uint8Array): string => {
   if (bytes.length !== SECRET_BYTES) throw new Error(`A secret needs ${SECRET_BYTES} bytes`);
   let rest = bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);

@@ -6,7 +6,10 @@ import { type User, userName } from '../domain/user.ts';
 import { heldGrants, idOf } from './convert.ts';
 import type { RpcDeps } from './deps.ts';
 
-/** The user that the caller is: itself, or the one that its certificate acts as. Undefined for our own processes. */
+/**
+ * The user that the caller is: itself, or the one that its certificate acts as. Undefined for our
+ * own processes.
+ */
 export const callingUser = async (
   { records }: RpcDeps,
   reader: Reader,
@@ -27,9 +30,9 @@ type Credential = {
 };
 
 /**
- * For whom a credential is made. Nobody gets more by it than he has: a caller whose own token is limited makes only
- * credentials within these limits, unless the permission is his on the whole system. Errors: NOT_ALLOWED,
- * INVALID_FIELD.
+ * For whom a credential is made. Nobody gets more by it than he has: a caller whose own token is
+ * limited makes only credentials within these limits, unless the permission is his on the whole
+ * system. Errors: NOT_ALLOWED, INVALID_FIELD.
  */
 export const userForCredential = async (
   deps: RpcDeps,
@@ -81,7 +84,10 @@ const wrongUser = (why: string): DomainError =>
     violations: [{ field: 'spec.user', description: why }],
   });
 
-/** Of whom the caller may see and delete credentials: uid of a user, empty = of all. Undefined = of nobody. */
+/**
+ * Of whom the caller may see and delete credentials: uid of a user, empty = of all. Undefined = of
+ * nobody.
+ */
 export const ownerScope = async (
   deps: RpcDeps,
   reader: Reader,

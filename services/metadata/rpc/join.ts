@@ -14,8 +14,9 @@ import type { RpcDeps } from './deps.ts';
 import { hashOf } from './token-service.ts';
 
 /**
- * Exchanges a one-time token for an identity. Token, agent and answer are one transaction: a join whose answer was lost
- * is repeated with its request id and gets the same certificate, any other use of the token is refused.
+ * Exchanges a one-time token for an identity. Token, agent and answer are one transaction: a join
+ * whose answer was lost is repeated with its request id and gets the same certificate, any other
+ * use of the token is refused.
  */
 export const join = async (
   deps: RpcDeps,

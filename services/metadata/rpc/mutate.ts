@@ -41,8 +41,8 @@ export const etagFor = ({ store }: RpcDeps, record: RecordHead): string =>
   etagOf(record, store.incarnation());
 
 /**
- * A locked row has grown by one, so the etag that its editor saw is that of the version before. Errors: aborted
- * ETAG_MISMATCH.
+ * A locked row has grown by one, so the etag that its editor saw is that of the version before.
+ * Errors: aborted ETAG_MISMATCH.
  */
 export const checkLockedEtag = (deps: RpcDeps, given: string, locked: RecordHead): void =>
   checkEtag(given, etagFor(deps, { ...locked, version: locked.version - 1 }));

@@ -59,8 +59,8 @@ export const projectService = (deps: RpcDeps): Implementation => {
     deleteProject: async ({ name, etag, allowMissing }, context) => {
       const found = await store.read((reader) => records.projects.find(reader, idIn(name)));
       if (found !== undefined) {
-        // Asked outside the transaction: what another service owns cannot be locked here. Whoever makes something in
-        // the project at this moment finds it gone at its next step.
+        // Asked outside the transaction: what another service owns cannot be locked here. Whoever
+        // makes something in the project at this moment finds it gone at its next step.
         demandOwnsNothing(projectName(found), await questions.ownedBy(found.id, context.signal));
       }
       return mutate(deps, context, { response: DeleteProjectResponseSchema }, async (tx) => {

@@ -15,8 +15,9 @@ import { AGENT_LIFETIME_MS, demandNotRevoked, demandRenewable } from '../domain/
 import type { RpcDeps } from './deps.ts';
 
 /**
- * The same identity again for who holds the key of its certificate. The request proves the caller: the certificate says
- * who, the signature of the CSR that he has the key, our records that he is still welcome.
+ * The same identity again for who holds the key of its certificate. The request proves the caller:
+ * the certificate says who, the signature of the CSR that he has the key, our records that he is
+ * still welcome.
  */
 export const renew = async (
   deps: RpcDeps,

@@ -13,8 +13,8 @@ export const db = (reader: Reader | Tx): Kysely<MetadataTables> => reader.kysely
 export const keyOf = (name: string): string => name.toLowerCase();
 
 /**
- * The value of a row's `doc`, which this service wrote itself; columns that the row holds beside it win. The one
- * place where stored JSON becomes a type.
+ * The value of a row's `doc`, which this service wrote itself; columns that the row holds beside it
+ * win. The one place where stored JSON becomes a type.
  */
 export const readDoc = <T>(doc: string, held: Partial<T>): T => ({
   ...(JSON.parse(doc) as T),
@@ -30,7 +30,9 @@ export const headRow = (record: RecordHead) => ({
   doc: writeDoc(record),
 });
 
-/** Rows of that name or uid. A uid is never a name of these nouns in practice, and wins if it were. */
+/**
+ * Rows of that name or uid. A uid is never a name of these nouns in practice, and wins if it were.
+ */
 export const called = (idOrUid: string): RawBuilder<boolean> =>
   isUid(idOrUid)
     ? sql<boolean>`uid = ${idOrUid.toLowerCase()}`

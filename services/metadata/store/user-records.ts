@@ -110,7 +110,8 @@ export const userRecords: UserRecords = {
     changed(tx, user.uid, false);
   },
   countOtherAdmins: async (tx, userUid) => {
-    // The row is the lock: on PostgreSQL a second transaction waits here and then sees what the first wrote.
+    // The row is the lock: on PostgreSQL a second transaction waits here and then sees what the
+    // first wrote.
     await db(tx)
       .updateTable('guard')
       .set({ version: sql<number>`version + 1` })

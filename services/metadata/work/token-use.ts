@@ -2,7 +2,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
-import type { MetadataRecords } from '../ports.ts';
+import type { TokenRecords } from '../ports.ts';
 
 export type TokenUse = {
   /** Cheap; called on every introspection. */
@@ -12,8 +12,8 @@ export type TokenUse = {
 };
 
 type Deps = {
-  readonly store: SqlStore;
-  readonly records: MetadataRecords;
+  readonly store: Pick<SqlStore, 'transaction'>;
+  readonly records: { readonly tokens: Pick<TokenRecords, 'noteUse'> };
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -23,7 +23,9 @@ const FLUSH_MS = 60_000;
 const NOTED_MAX = 10_000;
 const ACTOR = { principal: 'services/metadata', requestId: 'token use' };
 
-/** When tokens were used last, to about a minute: one transaction a minute instead of one a call. */
+/**
+ * When tokens were used last, to about a minute: one transaction a minute instead of one a call.
+ */
 export const createTokenUse = ({ store, records, clock, log }: Deps): TokenUse => {
   let noted = new Map<string, number>();
   const flush = async (): Promise<void> => {
