@@ -69,7 +69,10 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
   const added: Added[] = [];
   const ended = new AbortController();
   const metrics = createMetrics({ withProcess: true });
-  const revocations = watchRevocations(options, ended.signal);
+  const revocations = watchRevocations(options, ended.signal, () => {
+    // A revoked agent is cut off now, not at the next look at its stream.
+    pipeline.recheckStreams();
+  });
   const pipeline = createPipeline({
     clock,
     random,
@@ -199,7 +202,9 @@ const membersComponent = (
     name: 'members',
     start: async () => {
       const { id, address } = options.replica;
-      registrations = added.map(({ name: service }) =>
+      // machine registers itself, and only once it can take sessions.
+      const others = added.filter(({ name }) => name !== 'machine');
+      registrations = others.map(({ name: service }) =>
         register(options, { service, id, address, leaseTtlMs: LEASE_TTL_MS, signal: ended.signal }),
       );
     },

@@ -206,7 +206,10 @@ export const agentMessage = (
       roles: [...agent.roles],
       version: agent.programVersion,
       since: timestampFromMs(agent.sinceMs),
-      ...given('lastHeartbeatTime', heardMs === undefined ? undefined : timestampFromMs(heardMs)),
+      ...given(
+        'lastHeartbeatTime',
+        heardMs === undefined ? undefined : timestampFromMs(Math.floor(heardMs)),
+      ),
       epoch: BigInt(agent.epoch),
       ...given('host', hostMessage(agent.host)),
       orphans: [...agent.orphans],

@@ -71,10 +71,14 @@ const SPIFFE = /^spiffe:\/\/[^/]+\/(agent)\/([A-Za-z0-9._-]+)$/;
 
 /**
  * Follows the revocations until the signal aborts; keeps the last known while the store does not
- * answer.
+ * answer. `onChange` is called after each change, so that streams can be judged again at once.
  */
-export const watchRevocations = (deps: CoordinationDeps, signal: AbortSignal): Revocations => {
-  const mirror = openMirror(deps, { prefix: PREFIX, signal });
+export const watchRevocations = (
+  deps: CoordinationDeps,
+  signal: AbortSignal,
+  onChange: () => void = () => {},
+): Revocations => {
+  const mirror = openMirror(deps, { prefix: PREFIX, onChange, signal });
   return {
     ready: mirror.ready,
     isRevoked: ({ uris }) =>
