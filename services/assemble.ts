@@ -58,6 +58,8 @@ export type Assembly = {
   readonly transportTo: (area: Area, caller: string) => Transport;
   /** Listeners, once they serve. */
   readonly mounts: () => readonly Mount[];
+  /** All loggers of the process, to change their level while it runs. */
+  readonly loggers: () => readonly Logger[];
 };
 
 const LEASE_TTL_MS = 10_000;
@@ -67,6 +69,7 @@ type Added = { readonly name: ServiceName; readonly running: RunningService };
 export const createAssembly = (options: AssemblyOptions): Assembly => {
   const { clock, random, log, coordination } = options;
   const added: Added[] = [];
+  const children: Logger[] = [];
   const ended = new AbortController();
   const metrics = createMetrics({ withProcess: true });
   const revocations = watchRevocations(options, ended.signal, () => {
@@ -117,18 +120,23 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
   return {
     transportTo,
     mounts: () => mounts,
+    loggers: () => [log, ...children],
     add: (name, running) => added.push({ name, running }),
-    depsOf: (service, config) => ({
-      config,
-      clock,
-      random,
-      log: log.child({ service }),
-      sql: { url: options.sqlUrl(service) },
-      coordination,
-      connect: connectOf(service),
-      cluster: options.cluster,
-      replica: options.replica,
-    }),
+    depsOf: (service, config) => {
+      const child = log.child({ service });
+      children.push(child);
+      return {
+        config,
+        clock,
+        random,
+        log: child,
+        sql: { url: options.sqlUrl(service) },
+        coordination,
+        connect: connectOf(service),
+        cluster: options.cluster,
+        replica: options.replica,
+      };
+    },
     components: () => [
       ...added.map(({ name, running }) => serviceComponent(name, running)),
       membersComponent(options, added, { ended, remote }),

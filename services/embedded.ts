@@ -6,6 +6,7 @@ import { createMachineService } from './machine/main.ts';
 import { createMetadataService, type MetadataService } from './metadata/main.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/log.ts';
+import { toggleDebugOnSignal } from './runtime/log-level-signal.ts';
 import { startComponents } from './runtime/process.ts';
 import type { Random } from './runtime/random.ts';
 import type { Listen } from './runtime/rpc/mount.ts';
@@ -83,6 +84,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   assembly.add('scheduler', await createSchedulerService(assembly.depsOf('scheduler', {})));
   assembly.add('machine', await createMachineService(assembly.depsOf('machine', {})));
   const running = await startComponents({ log, clock }, assembly.components());
+  const debug = toggleDebugOnSignal(assembly.loggers);
   const renewal = new AbortController();
   keepIssued(options, metadata, { people, mtls, signal: renewal.signal });
   return {
@@ -92,6 +94,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
     createJoinToken: metadata.createLocalJoinToken,
     stop: async () => {
       renewal.abort();
+      debug[Symbol.dispose]();
       await running.stop();
       await coordination.close();
     },

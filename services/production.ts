@@ -10,6 +10,7 @@ import type { ConfigOf } from './runtime/config-settings.ts';
 import { failedPrecondition, invalidArgument } from './runtime/errors.ts';
 import { createLog, type Logger } from './runtime/log.ts';
 import { openLogFile } from './runtime/log-file.ts';
+import { toggleDebugOnSignal } from './runtime/log-level-signal.ts';
 import { type Component, runProcess } from './runtime/process.ts';
 import { systemRandom } from './runtime/random.ts';
 import type { RunningService } from './runtime/service.ts';
@@ -82,6 +83,7 @@ export const runServices = async (
     start: async () => undefined,
     stop: () => coordination.close(),
   };
+  using _debug = toggleDebugOnSignal(assembly.loggers);
   const code = await runProcess(
     { ...DEPS, log },
     {
