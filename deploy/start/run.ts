@@ -17,7 +17,7 @@ import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-pr
 import { type StartOptions, StartRefused } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
 import { readyBlock } from './ready-block.ts';
-import { writeProfile, writeShim } from './shim.ts';
+import { bundleCli, writeProfile, writeShim } from './shim.ts';
 import { openStateDir, type StateDir, writeWhole } from './state-dir.ts';
 import { type GuestTools, prepareGuestTools } from './tools.ts';
 import { readVersion } from './version.ts';
@@ -116,6 +116,8 @@ const startAll = async (
   const caFile = state.file('ca.pem');
   writeWhole(caFile, embedded.caPem, 0o644);
   const binDir = writeShim(state.path);
+  const bundling = bundleCli(state.path);
+  parts.defer(() => bundling.stop());
   writeProfile('local', {
     endpoint,
     caFile,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -15,9 +16,44 @@ export const writeShim = (stateDir: string): string => {
   const entry = join(import.meta.dirname, '../../services/cli/runm.mjs');
   const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const path = join(binDir, 'runm');
-  writeWhole(path, `#!/bin/sh\nexec ${quoted(process.execPath)} ${quoted(entry)} "$@"\n`, 0o755);
+  const lines = [
+    '#!/bin/sh',
+    `RUNM_CACHE_DIR=${quoted(cacheDirOf(stateDir))} \\`,
+    `  exec ${quoted(process.execPath)} ${quoted(entry)} "$@"`,
+  ];
+  writeWhole(path, `${lines.join('\n')}\n`, 0o755);
   chmodSync(path, 0o755);
   return binDir;
+};
+
+/** Holds what makes runm quick: its bundle and its compiled code. */
+const cacheDirOf = (stateDir: string): string => join(stateDir, 'runm-cache');
+
+export type Bundling = {
+  /** Resolves at its end, true when it was made. */
+  readonly done: Promise<boolean>;
+  readonly stop: () => void;
+};
+
+const BUNDLING_LIMIT_MS = 60_000;
+
+/**
+ * Makes the bundle that the shim runs, beside everything else: a second of work. Without it, also where the packages for
+ * development are missing, the shim runs the sources, at twice the time.
+ */
+export const bundleCli = (stateDir: string): Bundling => {
+  const cacheDir = cacheDirOf(stateDir);
+  mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'bundle-cli.ts'), cacheDir], {
+    stdio: 'ignore',
+    timeout: BUNDLING_LIMIT_MS,
+  });
+  child.unref();
+  const done = new Promise<boolean>((resolve) => {
+    child.once('error', () => resolve(false));
+    child.once('exit', (code) => resolve(code === 0));
+  });
+  return { done, stop: () => child.kill('SIGKILL') };
 };
 
 /** Makes or renews the profile of this installation; the one that the person chose stays chosen. */

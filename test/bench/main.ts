@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util';
+import { type Bench, type BenchOptions, CannotMeasure } from './bench.ts';
+import { tableOf } from './report.ts';
+import { type Judged, judge, readTargets } from './targets.ts';
+
+/**
+ * `npm run bench -- <name> [--json] [--quick]`. Exit 0 when every target was met, 1 when one was missed or could not be
+ * measured, 2 for a wrong command line.
+ */
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  rpc: async () => (await import('./rpc.ts')).rpc,
+  heartbeat: async () => (await import('./heartbeat.ts')).heartbeat,
+  vm: async () => (await import('./vm.ts')).vm,
+  idle: async () => (await import('./idle.ts')).idle,
+};
+
+const main = async (): Promise<number> => {
+  const { names, json, quick } = parse();
+  const targets = readTargets();
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
+  let missed = 0;
+  for (const name of names) {
+    const bench = await BENCHES[name]?.();
+    if (bench === undefined) continue;
+    if (!json) console.log(`${name}: ${bench.summary}`);
+    const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(bench.limitMs)]);
+    const note = (line: string) => console.error(`  ${line}`);
+    const rows = await figuresOf(bench, { quick, signal, note }).then((found) =>
+      found?.map((one) => judge(one, targets)),
+    );
+    missed += rows === undefined ? 1 : rows.filter((row) => !row.ok).length;
+    if (rows !== undefined) print(rows, json);
+    if (interrupted.signal.aborted) break;
+  }
+  return missed === 0 ? 0 : 1;
+};
+
+const figuresOf = async (bench: Bench, options: BenchOptions) => {
+  try {
+    return await bench.run(options);
+  } catch (error) {
+    const isExpected = error instanceof CannotMeasure || options.signal.aborted;
+    console.error(`  not measured: ${isExpected ? String(error) : inspectable(error)}`);
+    return undefined;
+  }
+};
+
+const inspectable = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+const print = (rows: readonly Judged[], json: boolean): void => {
+  if (json) for (const row of rows) console.log(JSON.stringify(row));
+  else console.log(`${tableOf(rows)}\n`);
+};
+
+const parse = (): { names: readonly string[]; json: boolean; quick: boolean } => {
+  const known = Object.keys(BENCHES);
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+    });
+    const unknown = positionals.find((name) => name !== 'all' && !known.includes(name));
+    if (unknown !== undefined) throw new Error(`there is no bench "${unknown}"`);
+    if (positionals.length === 0) throw new Error('the name of a bench is missing');
+    const names = positionals.includes('all') ? known : positionals;
+    return { names, json: values.json === true, quick: values.quick === true };
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    console.error(`usage: npm run bench -- <${known.join('|')}|all> [--json] [--quick]`);
+    process.exit(2);
+  }
+};
+
+process.exitCode = await main();
+// What a bench left open, such as a stuck connection, must not keep the process.
+process.exit();
