@@ -1,0 +1,68 @@
+/**
+ * What a provider offers. Inventory describes it, but what takes capacity away is decided by the leader first: its
+ * record overrides what inventory's watch has told, until the watch reports the record's generation.
+ */
+import type { RequestNote } from './claim.ts';
+
+export type Offer = {
+  /** Amount that may be allocated at an instant, after reserve and ratio. */
+  readonly usable: number;
+  readonly minUnit: number;
+  readonly maxUnit: number;
+  readonly stepSize: number;
+};
+
+/** By resource type. */
+export type Offers = ReadonlyMap<string, Offer>;
+
+/** What inventory's watch tells of a provider. */
+export type ProviderFacts = {
+  readonly uid: string;
+  readonly name: string;
+  readonly type: string;
+  readonly generation: number;
+  readonly capabilities: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly tags: ReadonlySet<string>;
+  readonly offers: Offers;
+};
+
+/** What the leader committed of a provider. */
+export type CapacityRecord = {
+  readonly providerUid: string;
+  readonly generation: number;
+  readonly offers: Offers;
+  /** No new claim may be placed on it. */
+  readonly closed: boolean;
+  readonly version: number;
+  readonly updateMs: number;
+  readonly requests: readonly RequestNote[];
+};
+
+const NOTHING: Offers = new Map();
+
+/** What may be allocated now. Without either there is nothing. */
+export const offersInForce = (
+  facts: ProviderFacts | undefined,
+  record: CapacityRecord | undefined,
+): Offers => {
+  if (record === undefined) return facts?.offers ?? NOTHING;
+  if (facts === undefined || facts.generation < record.generation) return record.offers;
+  return facts.offers;
+};
+
+/** A provider is closed until machine has reported it available, which makes its first record. */
+export const isClosed = (
+  facts: ProviderFacts | undefined,
+  record: CapacityRecord | undefined,
+): boolean => facts === undefined || record === undefined || record.closed;
+
+/** Why an amount cannot be allocated of an offer, whatever is free; undefined = it can. */
+export const unitProblem = (offer: Offer, amount: number): string | undefined => {
+  if (amount < offer.minUnit) return `less than the smallest unit ${offer.minUnit}`;
+  if (offer.maxUnit > 0 && amount > offer.maxUnit)
+    return `more than the largest unit ${offer.maxUnit}`;
+  if (offer.stepSize > 1 && amount % offer.stepSize !== 0)
+    return `no multiple of ${offer.stepSize}`;
+  return amount > offer.usable ? `more than all of it, ${offer.usable}` : undefined;
+};

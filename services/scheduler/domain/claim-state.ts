@@ -1,0 +1,68 @@
+/**
+ * Where a claim stands follows from its record, what else is on its providers, and the time. Nothing of it is stored:
+ * a claim becomes active, waits and is over without a write.
+ */
+import type { Offers } from './capacity.ts';
+import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
+import { type Hold, holdsOf, isWhole } from './hold.ts';
+
+export type ClaimState = 'pending' | 'active' | 'waiting' | 'releasing' | 'released';
+
+export type Surroundings = {
+  /** Claims that have placements on the provider, this one included or not. */
+  readonly claimsOn: (providerUid: string) => Iterable<ClaimRecord>;
+  readonly offersOf: (providerUid: string) => Offers;
+};
+
+export const claimState = (claim: ClaimRecord, around: Surroundings, nowMs: number): ClaimState => {
+  if (isReleasing(claim, nowMs)) return isEnded(claim) ? 'released' : 'releasing';
+  if (nowMs < claim.spec.acquireMs) return 'pending';
+  for (const [providerUid, hold] of holdsOf(claim, nowMs)) {
+    if (mustWait(claim, hold, { around, providerUid, nowMs })) return 'waiting';
+  }
+  return 'active';
+};
+
+type There = {
+  readonly around: Surroundings;
+  readonly providerUid: string;
+  readonly nowMs: number;
+};
+
+/** True when the claim's resources on the provider are still held by one that should have given them back. */
+const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
+  const { around, providerUid, nowMs } = there;
+  const before: Hold[] = [];
+  let isHeldUp = false;
+  for (const other of around.claimsOn(providerUid)) {
+    if (other.uid === claim.uid || other.spec.acquireMs > nowMs) continue;
+    const its = holdsOf(other, nowMs).get(providerUid);
+    if (its === undefined) continue;
+    const isLate = isReleasing(other, nowMs);
+    isHeldUp ||= isLate;
+    if (isLate || isBefore(other, claim)) before.push(its);
+  }
+  // Without one that is late, what was decided fits.
+  if (!isHeldUp) return false;
+  if (before.some(isWhole) || (isWhole(hold) && before.length > 0)) return true;
+  const offers = around.offersOf(providerUid);
+  return [...hold.amounts].some(([resourceType, amount]) => {
+    const used = before.reduce((sum, each) => sum + (each.amounts.get(resourceType) ?? 0), 0);
+    return used + amount > (offers.get(resourceType)?.usable ?? 0);
+  });
+};
+
+/** Who comes first when not all can be served. */
+const isBefore = (a: ClaimRecord, b: ClaimRecord): boolean =>
+  a.spec.acquireMs !== b.spec.acquireMs
+    ? a.spec.acquireMs < b.spec.acquireMs
+    : a.createMs !== b.createMs
+      ? a.createMs < b.createMs
+      : a.uid < b.uid;
+
+/** True when the claim's resources on the provider are in use: its window runs and it need not wait. */
+export const isUsing = (claim: ClaimRecord, around: Surroundings, nowMs: number): boolean => {
+  if (nowMs < claim.spec.acquireMs) return false;
+  const state = claimState(claim, around, nowMs);
+  return state === 'active' || state === 'releasing';
+};

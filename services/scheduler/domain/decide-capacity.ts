@@ -1,0 +1,69 @@
+import { aborted, failedPrecondition } from '../../runtime/errors.ts';
+import type { CapacityRecord } from './capacity.ts';
+import { WHOLE, withNote } from './claim.ts';
+import type { Command, Decision } from './command.ts';
+import type { Moment } from './decide.ts';
+import { type Hold, isWhole, peakUse } from './hold.ts';
+import { capacityEntryOf, noteOf } from './log-entry.ts';
+import type { PartitionState } from './partition-state.ts';
+
+type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
+
+/**
+ * Records what a provider offers. Errors: failed_precondition IN_USE when more is used at any instant from now on,
+ * aborted ETAG_MISMATCH for an older generation than the recorded one.
+ */
+export const decideCapacity = (
+  state: PartitionState,
+  command: SetCapacity,
+  { nowMs }: Moment,
+): Decision => {
+  const { providerUid, generation, offers, closed, origin } = command;
+  const before = state.capacity(providerUid);
+  if (before !== undefined && generation < before.generation) {
+    throw aborted(
+      'ETAG_MISMATCH',
+      `The provider's recorded generation is ${before.generation}, not ${generation}; read it again`,
+      { metadata: { generation: String(before.generation), providerUid } },
+    );
+  }
+  const member = state.providers.find(providerUid);
+  assertEnough(command, [...(member?.holds.values() ?? [])], nowMs);
+  const capacity: CapacityRecord = {
+    providerUid,
+    generation,
+    offers,
+    closed,
+    version: (before?.version ?? 0) + 1,
+    updateMs: nowMs,
+    requests: withNote(before?.requests ?? [], noteOf(origin, 'set-capacity', nowMs)),
+  };
+  const name = member?.facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;
+  return {
+    kind: 'capacity',
+    capacity,
+    entry: capacityEntryOf({ record: capacity, name, origin }),
+  };
+};
+
+/** A provider held whole only has to stay one: its memory may turn out smaller while a tenant has it. */
+const assertEnough = (
+  { providerUid, offers }: SetCapacity,
+  holds: readonly Hold[],
+  nowMs: number,
+): void => {
+  const window = { fromMs: nowMs, toMs: Infinity };
+  const slices = holds.filter((hold) => !isWhole(hold));
+  const codes = new Set(slices.flatMap(({ amounts }) => [...amounts.keys()]));
+  if (slices.length < holds.length) codes.add(WHOLE);
+  for (const resourceType of codes) {
+    const used = peakUse(resourceType === WHOLE ? holds : slices, resourceType, window);
+    const usable = offers.get(resourceType)?.usable ?? 0;
+    if (used <= usable) continue;
+    throw failedPrecondition(
+      'IN_USE',
+      `Claims hold up to ${used} of ${resourceType} on the provider; ${usable} would be too little`,
+      { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
+    );
+  }
+};

@@ -1,0 +1,71 @@
+/**
+ * What a claim holds of one provider over time, and how much of a provider is used at its busiest instant. Intervals
+ * are half open: what ends at 12:00 leaves room for what begins at 12:00.
+ */
+import { type ClaimRecord, isReleasing, WHOLE } from './claim.ts';
+
+export type Hold = {
+  readonly claimUid: string;
+  /** Sum of the claim's amounts on this provider, by resource type. */
+  readonly amounts: ReadonlyMap<string, number>;
+  readonly fromMs: number;
+  /** Infinity = until it is given back. */
+  readonly toMs: number;
+};
+
+export type Interval = { readonly fromMs: number; readonly toMs: number };
+
+export const overlaps = (a: Interval, b: Interval): boolean =>
+  a.fromMs < b.toMs && b.fromMs < a.toMs;
+
+/** True when the hold takes the provider as a whole: nothing else fits beside it. */
+export const isWhole = (hold: Pick<Hold, 'amounts'>): boolean => (hold.amounts.get(WHOLE) ?? 0) > 0;
+
+/**
+ * The claim's holds by provider uid, without those that were given back. A releasing claim holds until then, whatever
+ * its window says: the clock never frees a provider.
+ */
+export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, Hold> => {
+  const toMs = isReleasing(claim, nowMs) ? Infinity : (claim.spec.releaseMs ?? Infinity);
+  const amounts = new Map<string, Map<string, number>>();
+  for (const placement of claim.placements) {
+    const provider = claim.providers[placement.provider];
+    if (provider === undefined || provider.finishMs !== undefined) continue;
+    const sums = amounts.get(provider.uid) ?? new Map<string, number>();
+    amounts.set(provider.uid, sums);
+    for (const { resourceType, amount } of claim.spec.groups[placement.group]?.resources ?? []) {
+      sums.set(resourceType, (sums.get(resourceType) ?? 0) + amount);
+    }
+  }
+  const { uid, spec } = claim;
+  return new Map(
+    [...amounts].map(([providerUid, sums]) => [
+      providerUid,
+      { claimUid: uid, amounts: sums, fromMs: spec.acquireMs, toMs },
+    ]),
+  );
+};
+
+/** The largest sum of one resource type at any instant of the interval. */
+export const peakUse = (
+  holds: Iterable<Hold>,
+  resourceType: string,
+  interval: Interval,
+): number => {
+  const steps: { readonly atMs: number; readonly by: number }[] = [];
+  for (const hold of holds) {
+    const amount = hold.amounts.get(resourceType) ?? 0;
+    if (amount === 0 || !overlaps(hold, interval)) continue;
+    steps.push({ atMs: Math.max(hold.fromMs, interval.fromMs), by: amount });
+    if (hold.toMs < interval.toMs) steps.push({ atMs: hold.toMs, by: -amount });
+  }
+  // What ends at an instant makes room before what begins at it.
+  steps.sort((a, b) => a.atMs - b.atMs || a.by - b.by);
+  let sum = 0;
+  let peak = 0;
+  for (const { by } of steps) {
+    sum += by;
+    if (sum > peak) peak = sum;
+  }
+  return peak;
+};

@@ -1,0 +1,54 @@
+/**
+ * Where the scheduler's facts lie in coordination. All of a partition's keys have one prefix, the leader's key too, so
+ * that whoever follows the prefix and has seen an election has seen everything that was written before it.
+ */
+import { keyOf } from './claim.ts';
+
+const ROOT = 'partitions/';
+/** Numbers are padded, so that the order of keys is the order of the log. */
+const NUMBER_DIGITS = 16;
+
+export type KeyPart =
+  | { readonly kind: 'leader' }
+  | { readonly kind: 'head' }
+  | { readonly kind: 'claim' | 'capacity'; readonly uid: string }
+  | { readonly kind: 'log'; readonly number: number };
+
+/** All partitions. */
+export const ROOT_PREFIX = ROOT;
+
+export const leaderKey = (partition: string): string => `${ROOT}${keyOf(partition)}/leader`;
+export const headKey = (partition: string): string => `${ROOT}${keyOf(partition)}/head`;
+export const claimKey = (partition: string, uid: string): string =>
+  `${ROOT}${keyOf(partition)}/claims/${uid}`;
+export const capacityKey = (partition: string, providerUid: string): string =>
+  `${ROOT}${keyOf(partition)}/cap/${providerUid}`;
+export const logPrefix = (partition: string): string => `${ROOT}${keyOf(partition)}/log/`;
+export const logKey = (partition: string, number: number): string =>
+  `${logPrefix(partition)}${String(number).padStart(NUMBER_DIGITS, '0')}`;
+
+/** What a key is; undefined for one that is none of ours. The partition is given as its key, in lower case. */
+export const parseKey = (
+  key: string,
+): { readonly partition: string; readonly part: KeyPart } | undefined => {
+  if (!key.startsWith(ROOT)) return undefined;
+  const [partition = '', word = '', id = '', ...rest] = key.slice(ROOT.length).split('/');
+  const part = rest.length > 0 || partition === '' ? undefined : partOf(word, id);
+  return part === undefined ? undefined : { partition, part };
+};
+
+const partOf = (word: string, id: string): KeyPart | undefined => {
+  switch (word) {
+    case 'leader':
+    case 'head':
+      return id === '' ? { kind: word } : undefined;
+    case 'claims':
+      return id === '' ? undefined : { kind: 'claim', uid: id };
+    case 'cap':
+      return id === '' ? undefined : { kind: 'capacity', uid: id };
+    case 'log':
+      return /^\d+$/.test(id) ? { kind: 'log', number: Number(id) } : undefined;
+    default:
+      return undefined;
+  }
+};

@@ -1,0 +1,55 @@
+/**
+ * How records stand in coordination: JSON with a version. A record of a version that is not known here was written by
+ * a newer program; whoever meets one must not lead.
+ */
+import { internal } from '../../runtime/errors.ts';
+import type { CapacityRecord, Offer } from './capacity.ts';
+import type { ClaimRecord } from './claim.ts';
+import type { LogBatch } from './command.ts';
+
+export type Head = {
+  /** Number of the newest commit. */
+  readonly number: number;
+  /** The leader's time of it. */
+  readonly atMs: number;
+  /** Tells whose copy was applied when an answer was lost. */
+  readonly nonce: string;
+};
+
+const VERSION = 1;
+
+export const encodeClaim = (claim: ClaimRecord): Uint8Array => encode(claim);
+export const decodeClaim = (bytes: Uint8Array): ClaimRecord => decode<ClaimRecord>(bytes, 'claim');
+
+export const encodeHead = (head: Head): Uint8Array => encode(head);
+export const decodeHead = (bytes: Uint8Array): Head => decode<Head>(bytes, 'head');
+
+export const encodeLog = (batch: LogBatch): Uint8Array => encode(batch);
+export const decodeLog = (bytes: Uint8Array): LogBatch => decode<LogBatch>(bytes, 'log');
+
+type StoredCapacity = Omit<CapacityRecord, 'offers'> & {
+  readonly offers: readonly (readonly [string, Offer])[];
+};
+
+export const encodeCapacity = (record: CapacityRecord): Uint8Array =>
+  encode({ ...record, offers: [...record.offers] });
+
+export const decodeCapacity = (bytes: Uint8Array): CapacityRecord => {
+  const stored = decode<StoredCapacity>(bytes, 'capacity');
+  return { ...stored, offers: new Map(stored.offers) };
+};
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const encode = (value: object): Uint8Array =>
+  encoder.encode(JSON.stringify({ v: VERSION, ...value }));
+
+const decode = <T extends object>(bytes: Uint8Array, what: string): T => {
+  const value: unknown = JSON.parse(decoder.decode(bytes));
+  if (typeof value === 'object' && value !== null && 'v' in value && value.v === VERSION) {
+    const { v: _, ...rest } = value;
+    return rest as T;
+  }
+  throw internal('INTERNAL', `A stored ${what} has a format that this program does not know`);
+};

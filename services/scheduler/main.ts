@@ -1,0 +1,114 @@
+import type { RunningService, ServiceDeps } from '../runtime/service.ts';
+import { abortable } from '../store/coordination/waiting.ts';
+import { openSql } from '../store/sql/open.ts';
+import { capacityRpc } from './rpc/capacity-service.ts';
+import { claimRpc } from './rpc/claim-service.ts';
+import type { RpcDeps } from './rpc/deps.ts';
+import { createHistory } from './store/history.ts';
+import { schedulerMigrations } from './store/migrations.ts';
+import { createCatalogue } from './work/catalogue.ts';
+import { createFollower } from './work/follower.ts';
+import { createPartitionDirectory } from './work/partition-directory.ts';
+import { createProviderDirectory } from './work/provider-directory.ts';
+import { createReading } from './work/reading.ts';
+import { createSeats, type SeatLimits } from './work/seats.ts';
+
+/** Every limit has a default; tests and small installations set some of them. */
+export type SchedulerConfig = Partial<SeatLimits> & {
+  /** How long a call waits for a leader; absent = 3 s. */
+  readonly leaderWaitMs?: number;
+  /** Changes of claims that are kept for watches that come back; absent = 20 000. */
+  readonly changesMax?: number;
+  /** An idle watch gets a bookmark this often; absent = 15 s. */
+  readonly bookmarkMs?: number;
+};
+
+const DAY_MS = 24 * 3_600_000;
+
+const LIMITS: SeatLimits = {
+  leaseTtlMs: 5_000,
+  queueMax: 4_096,
+  backlogMax: 10_000,
+  collectPauseMs: 1_000,
+  everyMs: 60_000,
+  endedRetentionMs: DAY_MS,
+  compactAfterMs: 600_000,
+};
+
+const READY_MS = 2_000;
+
+/** Claims and capacity. Errors: those of openSql. */
+export const createSchedulerService = async (
+  deps: ServiceDeps<SchedulerConfig>,
+): Promise<RunningService> => {
+  const { config, clock, random, log, coordination, connect } = deps;
+  const store = await openSql({
+    service: 'scheduler',
+    url: deps.sql.url,
+    entities: [],
+    migrations: schedulerMigrations,
+    clock,
+    random,
+    log,
+  });
+  const following = { coordination, clock, random, log };
+  const follower = createFollower(following, {
+    changesMax: config.changesMax ?? 20_000,
+    bookmarkMs: config.bookmarkMs ?? 15_000,
+  });
+  const transport = connect.transportTo('inventory');
+  const providers = createProviderDirectory({ clock, random, log, transport });
+  const seats = createSeats(following, {
+    address: deps.replica.address,
+    follower,
+    providers,
+    history: createHistory(store),
+    limits: { ...LIMITS, ...config },
+  });
+  const partitions = createPartitionDirectory({ clock, random, log, transport }, seats.stand);
+  const rpc: RpcDeps = {
+    clock,
+    random,
+    connect,
+    reading: createReading({ clock, follower, providers, partitions }),
+    leaders: seats,
+    catalogue: createCatalogue(transport),
+    incarnation: store.incarnation,
+    cluster: deps.cluster,
+    leaderWaitMs: config.leaderWaitMs ?? 3_000,
+  };
+  const ended = new AbortController();
+  let work: Promise<unknown> = Promise.resolve();
+
+  return {
+    implementations: [claimRpc(rpc), capacityRpc(rpc)],
+    start: async (signal) => {
+      const either = AbortSignal.any([signal, ended.signal]);
+      work = Promise.all([
+        follower.run(either),
+        providers.run(either),
+        partitions.run(either),
+        standWithoutInventory(),
+      ]);
+    },
+    stop: async () => {
+      // First the leaderships: resigning needs the store, and whoever is next should not wait for a lease.
+      await seats.stop();
+      ended.abort();
+      await work;
+      await store.close();
+    },
+    ready: async () => {
+      const problem = follower.problem();
+      if (problem !== undefined) throw problem;
+      const signal = AbortSignal.timeout(READY_MS);
+      await Promise.all([coordination.ping(signal), store.ping(signal)]);
+    },
+  };
+
+  /** What is claimed can be given back while inventory is away: then coordination tells the partitions. */
+  async function standWithoutInventory(): Promise<void> {
+    await abortable(follower.ready, ended.signal).catch(() => undefined);
+    if (!partitions.isKnown() && !ended.signal.aborted) seats.stand(follower.seen());
+  }
+};

@@ -1,0 +1,103 @@
+/**
+ * Where rpc, work and store meet. work/ follows coordination and inventory and leads partitions; rpc/ reads what it
+ * follows and gives it commands; store/ keeps the history.
+ */
+import type { CapacityRecord, Offers, ProviderFacts } from './domain/capacity.ts';
+import type { ClaimRecord } from './domain/claim.ts';
+import type { ClaimBook } from './domain/claim-book.ts';
+import type { Command, LogBatch } from './domain/command.ts';
+
+/** What is committed of one partition, as far as this replica knows. */
+export type PartitionView = {
+  /** Its id as inventory spells it. */
+  readonly partition: string;
+  readonly claims: ClaimBook;
+  readonly capacity: (providerUid: string) => CapacityRecord | undefined;
+  /** Uids of providers that have a capacity record. */
+  readonly capacityUids: () => Iterable<string>;
+  /** Store revision that holds the claim's present state. */
+  readonly revisionOf: (claimUid: string) => bigint;
+  readonly facts: (providerUid: string) => ProviderFacts | undefined;
+  readonly offersOf: (providerUid: string) => Offers;
+  /** The newest time known: of this replica or of the last commit, whichever is later. */
+  readonly nowMs: () => number;
+};
+
+/** A change of a claim, in the order of the store. */
+export type ClaimChange = {
+  readonly revision: bigint;
+  /** Lower case. */
+  readonly partition: string;
+  readonly uid: string;
+  readonly deleted: boolean;
+};
+
+export type ChangeBatch = {
+  /** Empty = a bookmark. */
+  readonly changes: readonly ClaimChange[];
+  readonly revision: bigint;
+};
+
+/** The follower of coordination, for reads. */
+export type Reading = {
+  /** Resolves once claims can be read. Errors: unavailable COORDINATION_UNAVAILABLE. */
+  readonly untilReady: (signal: AbortSignal) => Promise<void>;
+  /** Partitions that exist, in the order of their ids. */
+  readonly partitions: () => readonly PartitionView[];
+  /** undefined = inventory does not know it; asked again before that is said. */
+  readonly find: (partition: string, signal: AbortSignal) => Promise<PartitionView | undefined>;
+  readonly revision: () => bigint;
+  /** Resolves once that revision was followed. */
+  readonly untilRevision: (revision: bigint, signal: AbortSignal) => Promise<void>;
+  /**
+   * Changes behind the revision as they come, until the signal aborts. Errors: out_of_range RESUME_TOKEN_EXPIRED when
+   * they are no longer known here.
+   */
+  readonly follow: (after: bigint, signal: AbortSignal) => AsyncGenerator<ChangeBatch, void, void>;
+};
+
+export type Granted =
+  | { readonly kind: 'claim'; readonly claim: ClaimRecord; readonly revision: bigint }
+  | { readonly kind: 'capacity'; readonly revision: bigint };
+
+/** The leader of a partition, when it is this replica. */
+export type LocalLeader = {
+  /**
+   * Decides and commits. Errors: refusals of the domain; unavailable NOT_LEADER (nothing was decided), OUTCOME_UNKNOWN
+   * (retry with the same request id) or BUSY.
+   */
+  readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
+};
+
+/** Who leads a partition. */
+export type Leaders = {
+  /** undefined = this replica does not lead it, or is not ready to. */
+  readonly local: (partition: string) => LocalLeader | undefined;
+  /** Address of the leader elsewhere; undefined = there is none, or it is this replica. */
+  readonly addressOf: (partition: string) => string | undefined;
+};
+
+/** Codes that inventory knows. */
+export type Catalogue = {
+  /** The codes of these that are unknown; looks again before it says so. Errors: unavailable. */
+  readonly unknownResourceTypes: (
+    codes: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<readonly string[]>;
+  readonly unknownCapabilities: (
+    codes: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<readonly string[]>;
+};
+
+/** Past changes and claims, in SQL. */
+export type History = {
+  /** Repeating it does nothing. `ended` are claims that the batches brought to their end. */
+  readonly record: (
+    partition: string,
+    batches: readonly LogBatch[],
+    ended: readonly ClaimRecord[],
+  ) => Promise<void>;
+  /** Number of the newest recorded batch; 0 = none. */
+  readonly collected: (partition: string) => Promise<number>;
+};

@@ -1,0 +1,138 @@
+import { create } from '@bufbuild/protobuf';
+import { createClient, type HandlerContext } from '@connectrpc/connect';
+import {
+  type Capacity,
+  CapacityService,
+  type ListUsageRequest,
+  type ListUsageResponse,
+  ListUsageResponseSchema,
+  type SetCapacityRequest,
+  SetCapacityResponseSchema,
+} from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { callOf } from '../../runtime/context.ts';
+import { namePattern } from '../../runtime/names.ts';
+import { type Implementation, implement } from '../../runtime/service.ts';
+import { closePage, openPage } from '../../store/sql/page.ts';
+import type { Offer } from '../domain/capacity.ts';
+import { keyOf } from '../domain/claim.ts';
+import type { Command } from '../domain/command.ts';
+import { usageOf } from '../domain/usage.ts';
+import type { PartitionView } from '../ports.ts';
+import { invalidField } from './claim-request.ts';
+import { assertService } from './claim-service.ts';
+import { viewOf } from './claims-read.ts';
+import type { RpcDeps } from './deps.ts';
+import { originOf } from './origin.ts';
+import { toLeader } from './to-leader.ts';
+
+export const capacityRpc = (deps: RpcDeps): Implementation =>
+  implement(CapacityService, {
+    setCapacity: async (request, context) => {
+      assertService(context);
+      const view = await viewIn(deps, request.parent, context);
+      const command: Command = {
+        verb: 'set-capacity',
+        origin: originOf(context),
+        providerUid: keyOf(request.providerUid),
+        generation: numberOf('inventory_generation', request.inventoryGeneration),
+        offers: offersOf(request),
+        closed: request.closed,
+      };
+      return toLeader(deps, context, {
+        partition: view.partition,
+        ways: {
+          local: async (leader, limit) => {
+            const { revision } = await leader.submit(command, limit);
+            return create(SetCapacityResponseSchema, { revision });
+          },
+          remote: (transport, options) =>
+            createClient(CapacityService, transport).setCapacity(request, options),
+        },
+      });
+    },
+    listUsage: async (request, context) => {
+      const view = await viewIn(deps, request.parent, context);
+      // Of one provider a service wants to know for certain, before it takes capacity away.
+      if (request.providerUid === '') return listUsage(deps, view, request);
+      return toLeader(deps, context, {
+        partition: view.partition,
+        ways: {
+          local: async () => listUsage(deps, view, request),
+          remote: (transport, options) =>
+            createClient(CapacityService, transport).listUsage(request, options),
+        },
+      });
+    },
+  });
+
+const PARTITION = namePattern('partitions/{partition}');
+
+const viewIn = (deps: RpcDeps, parent: string, context: HandlerContext): Promise<PartitionView> => {
+  const partition = PARTITION.parse(parent)?.partition;
+  if (partition === undefined) throw invalidField('parent', `"${parent}" is no partition`);
+  return viewOf(deps, partition, callOf(context).signal);
+};
+
+const offersOf = ({ capacities }: SetCapacityRequest): ReadonlyMap<string, Offer> => {
+  const offers = new Map<string, Offer>();
+  for (const [at, capacity] of capacities.entries()) {
+    const { resourceType } = capacity;
+    if (offers.has(resourceType)) {
+      throw invalidField(`capacities[${at}].resource_type`, `"${resourceType}" stands twice`);
+    }
+    offers.set(resourceType, offerOf(capacity, at));
+  }
+  return offers;
+};
+
+const offerOf = (capacity: Capacity, at: number): Offer => {
+  const { usable, minUnit, maxUnit, stepSize } = capacity;
+  const field = (name: string) => `capacities[${at}].${name}`;
+  return {
+    usable: numberOf(field('usable'), usable),
+    minUnit: numberOf(field('min_unit'), minUnit) || 1,
+    maxUnit: numberOf(field('max_unit'), maxUnit) || numberOf(field('usable'), usable),
+    stepSize: numberOf(field('step_size'), stepSize) || 1,
+  };
+};
+
+const numberOf = (field: string, value: bigint): number => {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw invalidField(field, 'must be below 2^53');
+  return Number(value);
+};
+
+/** Providers that have a capacity record: the others are closed and hold nothing. */
+const listUsage = (
+  deps: RpcDeps,
+  view: PartitionView,
+  request: ListUsageRequest,
+): ListUsageResponse => {
+  const { parent, providerUid } = request;
+  const page = openPage({
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+    otherArguments: { parent: keyOf(parent), providerUid: keyOf(providerUid) },
+    incarnation: deps.incarnation(),
+    sizeDefault: 100,
+    sizeMax: 1000,
+  });
+  const after = String(page.after?.[0] ?? '');
+  const uids = [...view.capacityUids()]
+    .filter((uid) => (providerUid === '' || uid === keyOf(providerUid)) && uid > after)
+    .sort()
+    .slice(0, page.limit);
+  const { rows, nextPageToken } = closePage(page, uids, (uid) => [uid]);
+  const around = { claimsOn: view.claims.ofProvider, offersOf: view.offersOf };
+  return create(ListUsageResponseSchema, {
+    usages: rows.map((uid) => ({
+      providerUid: uid,
+      resources: usageOf(uid, around, view.nowMs()).map(({ resourceType, usable, used }) => ({
+        resourceType,
+        usable: BigInt(usable),
+        used: BigInt(used),
+      })),
+      closed: view.capacity(uid)?.closed ?? true,
+    })),
+    nextPageToken,
+  });
+};

@@ -1,0 +1,54 @@
+import type { CapacityRecord } from '../domain/capacity.ts';
+import type { ClaimRecord } from '../domain/claim.ts';
+import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
+import type { Head } from '../domain/record-format.ts';
+
+/** What coordination says of one partition; filled by the follower and by this replica's own commits. */
+export type FollowedPartition = {
+  readonly key: string;
+  readonly claims: ClaimBook;
+  /** Store revision of each claim and capacity record, by uid. */
+  readonly revisions: Map<string, bigint>;
+  readonly capacities: Map<string, CapacityRecord>;
+  head: { readonly head: Head; readonly revision: bigint } | undefined;
+  leader: { readonly address: string; readonly createRevision: bigint } | undefined;
+  /** Log entries that wait for the collector. */
+  readonly log: Set<number>;
+  /** Everything of claims, capacities and head up to this revision is here already, from an own commit. */
+  ownRevision: bigint;
+};
+
+export const createFollowedPartition = (key: string): FollowedPartition => ({
+  key,
+  claims: createClaimBook(),
+  revisions: new Map(),
+  capacities: new Map(),
+  head: undefined,
+  leader: undefined,
+  log: new Set(),
+  ownRevision: 0n,
+});
+
+export const putClaim = (at: FollowedPartition, claim: ClaimRecord, revision: bigint): void => {
+  at.claims.put(claim);
+  at.revisions.set(claim.uid, revision);
+};
+
+export const removeClaim = (at: FollowedPartition, uid: string): void => {
+  at.claims.remove(uid);
+  at.revisions.delete(uid);
+};
+
+export const putCapacity = (
+  at: FollowedPartition,
+  record: CapacityRecord,
+  revision: bigint,
+): void => {
+  at.capacities.set(record.providerUid, record);
+  at.revisions.set(record.providerUid, revision);
+};
+
+export const removeCapacity = (at: FollowedPartition, uid: string): void => {
+  at.capacities.delete(uid);
+  at.revisions.delete(uid);
+};

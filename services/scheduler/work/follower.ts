@@ -1,0 +1,206 @@
+/**
+ * Follows coordination: lists the keys of all partitions, then watches them. Any replica answers reads from it. What
+ * this replica commits as leader is put in at once, before its callers are answered; the watch brings it again.
+ */
+import { isDomainError } from '../../runtime/errors.ts';
+import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
+import type { KeyValue, WatchBatch, WatchEvent } from '../../store/coordination/port.ts';
+import { backOff, slept } from '../../store/coordination/waiting.ts';
+import type { CapacityRecord } from '../domain/capacity.ts';
+import { type ClaimRecord, keyOf } from '../domain/claim.ts';
+import { parseKey, ROOT_PREFIX } from '../domain/keys.ts';
+import { decodeCapacity, decodeClaim, decodeHead, type Head } from '../domain/record-format.ts';
+import type { ClaimChange } from '../ports.ts';
+import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
+import {
+  createFollowedPartition,
+  type FollowedPartition,
+  putCapacity,
+  putClaim,
+  removeCapacity,
+  removeClaim,
+} from './followed-partition.ts';
+
+/** What a commit of this replica changed. */
+export type OwnCommit = {
+  readonly partition: string;
+  readonly revision: bigint;
+  readonly claims: readonly ClaimRecord[];
+  readonly forgotten: readonly string[];
+  readonly capacities: readonly CapacityRecord[];
+  readonly head: Head;
+};
+
+export type Follower = {
+  readonly ring: ChangeRing;
+  /** Empty while coordination has nothing of it. */
+  readonly partition: (id: string) => FollowedPartition;
+  /** Ids of the partitions in which something was ever committed. */
+  readonly seen: () => readonly string[];
+  readonly apply: (commit: OwnCommit) => void;
+  /** Resolves when the keys were first listed. */
+  readonly ready: Promise<void>;
+  /** Why it does not follow now; undefined while it does. */
+  readonly problem: () => unknown;
+  /** Follows until the signal aborts. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+};
+
+export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Follower => {
+  const { clock, log, random } = deps;
+  const partitions = new Map<string, FollowedPartition>();
+  const ring = createChangeRing(clock, limits);
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined);
+  let problem: unknown = new Error('The follower has not started');
+
+  const partition = (id: string): FollowedPartition => {
+    const key = keyOf(id);
+    const known = partitions.get(key) ?? createFollowedPartition(key);
+    partitions.set(key, known);
+    return known;
+  };
+  const onEvents = ({ revision, events }: WatchBatch): void => {
+    const changes = events.flatMap((event) => {
+      const change = applyEvent(partition, event);
+      return change === undefined ? [] : [change];
+    });
+    if (revision > ring.revision()) ring.add(revision, changes);
+  };
+  const followOnce = async (signal: AbortSignal, onListed: () => void): Promise<void> => {
+    const listed = await listAll(deps, signal);
+    replaceAll(partitions, partition, listed);
+    ring.reset(listed.revision);
+    problem = undefined;
+    ready.resolve();
+    onListed();
+    const from = listed.revision + 1n;
+    for await (const batch of deps.coordination.watch({ prefix: ROOT_PREFIX, from, signal })) {
+      onEvents(batch);
+    }
+  };
+
+  return {
+    ring,
+    partition,
+    seen: () =>
+      [...partitions.values()]
+        .filter(({ head }) => head !== undefined)
+        .map(({ key, claims }) => claims.all().next().value?.partition ?? key)
+        .sort(),
+    ready: ready.promise,
+    problem: () => problem,
+    apply: (commit) => applyOwn(partition(commit.partition), commit),
+    run: async (signal) => {
+      signal.addEventListener('abort', () => ready.reject(signal.reason), { once: true });
+      const pause = backOff(random, { firstMs: 100, mostMs: 5000 });
+      while (!signal.aborted) {
+        try {
+          await followOnce(signal, pause.reset);
+        } catch (error) {
+          if (signal.aborted) return;
+          problem = error;
+          if (!isDomainError(error, 'out_of_range', 'COMPACTED')) {
+            log.warn({ err: error }, 'claims cannot be followed, will list them again');
+          }
+        }
+        await slept(clock, pause.nextMs(), signal);
+      }
+    },
+  };
+};
+
+type Listed = { readonly keys: readonly KeyValue[]; readonly revision: bigint };
+
+const listAll = async (
+  { coordination }: CoordinationDeps,
+  signal: AbortSignal,
+): Promise<Listed> => {
+  const first = await coordination.range({ prefix: ROOT_PREFIX }, signal);
+  const { revision } = first;
+  const keys = [...first.keys];
+  for (let { more } = first; more; ) {
+    const after = keys.at(-1)?.key ?? '';
+    const page = await coordination.range({ prefix: ROOT_PREFIX, after, revision }, signal);
+    for (const at of page.keys) keys.push(at);
+    ({ more } = page);
+  }
+  return { keys, revision };
+};
+
+type PartitionOf = (id: string) => FollowedPartition;
+
+/** What was listed takes the place of what was known, but for partitions where an own commit is newer. */
+const replaceAll = (
+  partitions: Map<string, FollowedPartition>,
+  partition: PartitionOf,
+  { keys, revision }: Listed,
+): void => {
+  for (const at of partitions.values()) {
+    at.leader = undefined;
+    at.log.clear();
+    if (at.ownRevision > revision) continue;
+    for (const { uid } of [...at.claims.all()]) removeClaim(at, uid);
+    for (const uid of [...at.capacities.keys()]) removeCapacity(at, uid);
+    at.head = undefined;
+  }
+  for (const at of keys) applyEvent(partition, { kind: 'put', at });
+};
+
+/** The change of a claim that the event is; undefined for everything else. */
+const applyEvent = (partition: PartitionOf, event: WatchEvent): ClaimChange | undefined => {
+  const parsed = parseKey(event.kind === 'put' ? event.at.key : event.key);
+  if (parsed === undefined) return undefined;
+  const at = partition(parsed.partition);
+  const { part } = parsed;
+  const revision = event.kind === 'put' ? event.at.modRevision : event.modRevision;
+  const value = event.kind === 'put' ? event.at.value : undefined;
+  if (part.kind === 'log') {
+    if (value === undefined) at.log.delete(part.number);
+    else at.log.add(part.number);
+    return undefined;
+  }
+  if (part.kind === 'leader') {
+    at.leader = event.kind === 'put' ? leaderOf(event.at) : undefined;
+    return undefined;
+  }
+  if (revision > at.ownRevision) applyRecord(at, part, { revision, value });
+  if (part.kind !== 'claim') return undefined;
+  return { revision, partition: at.key, uid: part.uid, deleted: value === undefined };
+};
+
+const leaderOf = ({ value, createRevision }: KeyValue) => ({
+  address: Buffer.from(value).toString(),
+  createRevision,
+});
+
+type Stored = { readonly revision: bigint; readonly value: Uint8Array | undefined };
+
+const applyRecord = (
+  at: FollowedPartition,
+  part: { readonly kind: 'head' } | { readonly kind: 'claim' | 'capacity'; readonly uid: string },
+  { revision, value }: Stored,
+): void => {
+  switch (part.kind) {
+    case 'head':
+      at.head = value === undefined ? undefined : { head: decodeHead(value), revision };
+      return;
+    case 'claim':
+      if (value === undefined) removeClaim(at, part.uid);
+      else putClaim(at, decodeClaim(value), revision);
+      return;
+    case 'capacity':
+      if (value === undefined) removeCapacity(at, part.uid);
+      else putCapacity(at, decodeCapacity(value), revision);
+  }
+};
+
+const applyOwn = (at: FollowedPartition, commit: OwnCommit): void => {
+  const { revision } = commit;
+  if (revision <= at.ownRevision) return;
+  for (const claim of commit.claims) putClaim(at, claim, revision);
+  for (const uid of commit.forgotten) removeClaim(at, uid);
+  for (const record of commit.capacities) putCapacity(at, record, revision);
+  at.head = { head: commit.head, revision };
+  at.ownRevision = revision;
+};

@@ -1,0 +1,203 @@
+/**
+ * The leader of one partition: the only writer of its claims. Decisions are made in memory on what is committed and on
+ * what is decided in the commit that is on its way; whatever comes in meanwhile waits for the next one.
+ */
+import { isDomainError } from '../../runtime/errors.ts';
+import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
+import { type Command, type Decision, ON_TIME } from '../domain/command.ts';
+import { createLeaderTime, type LeaderTime } from '../domain/leader-time.ts';
+import type { PartitionState } from '../domain/partition-state.ts';
+import type { Granted, LocalLeader } from '../ports.ts';
+import { type Batch, formBatch } from './batch.ts';
+import { type Committer, type CommitterOptions, createCommitter } from './committer.ts';
+import type { OwnCommit } from './follower.ts';
+import { notLeader, outcomeUnknown, type Pending, pend, tooBusy } from './pending.ts';
+
+export type LeaderLimits = {
+  /** Commands that may wait for their decision. */
+  readonly queueMax: number;
+  /** Log entries that may wait for the collector before new claims are refused. */
+  readonly backlogMax: number;
+};
+
+export type LeaderOptions = CommitterOptions & {
+  readonly limits: LeaderLimits;
+  readonly makeState: (nowMs: number) => PartitionState;
+  /** Puts what was committed where reads find it; called before anybody is answered. */
+  readonly onCommitted: (commit: OwnCommit) => void;
+  /** Store revision of a claim or of a provider's capacity record. */
+  readonly revisionOf: (uid: string) => bigint;
+  /** Log entries that wait for the collector. */
+  readonly backlog: () => number;
+  /** Why no claim can be placed now; undefined = it can. */
+  readonly cannotPlace: () => Error | undefined;
+};
+
+export type Leader = LocalLeader & {
+  readonly state: PartitionState;
+  /** The leader's time. */
+  readonly nowMs: () => number;
+  /** Resolves when the leadership is over; whatever waits then is refused. */
+  readonly run: () => Promise<void>;
+};
+
+export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Leader => {
+  const { clock } = deps;
+  const { partition, leadership, limits } = options;
+  const time = createLeaderTime(
+    { wallMs: () => clock.now().getTime(), monotonicMs: clock.monotonicMs },
+    options.head?.head.atMs ?? 0,
+  );
+  const state = options.makeState(time.nowMs());
+  const committer = createCommitter(deps, options);
+  const queue: Pending[] = [];
+  let wake = (): void => undefined;
+  let isOver = false;
+
+  return {
+    state,
+    nowMs: time.nowMs,
+    submit: (command, signal) => {
+      const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.length);
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const { pending, answer } = pend(command, signal);
+      queue.push(pending);
+      wake();
+      return answer;
+    },
+    run: async () => {
+      try {
+        while (!leadership.signal.aborted) {
+          const woken = Promise.withResolvers<void>();
+          wake = woken.resolve;
+          const worked = await runBatch({ deps, options, state, committer, time, queue });
+          if (worked === 'lost') return;
+          if (worked === 'idle' && queue.length === 0) {
+            await untilDue(deps, { state, time, woken: woken.promise, signal: leadership.signal });
+          }
+        }
+      } finally {
+        isOver = true;
+        for (const pending of queue.splice(0)) pending.reject(notLeader(partition));
+      }
+    },
+  };
+
+  function refusalOf(
+    { backlog, cannotPlace }: LeaderOptions,
+    command: Command,
+    waiting: number,
+  ): Error | undefined {
+    if (waiting >= limits.queueMax) {
+      return tooBusy(`${waiting} changes wait for partition "${partition}" already`, 500);
+    }
+    if (command.verb !== 'create') return undefined;
+    if (backlog() > limits.backlogMax) {
+      return tooBusy('The history of claims lags behind; no new claim is taken until it is', 5000);
+    }
+    return cannotPlace();
+  }
+};
+
+type Turn = {
+  readonly deps: CoordinationDeps;
+  readonly options: LeaderOptions;
+  readonly state: PartitionState;
+  readonly committer: Committer;
+  readonly time: LeaderTime;
+  readonly queue: Pending[];
+};
+
+const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
+  const { deps, options, state, committer, time, queue } = turn;
+  const nowMs = time.nowMs();
+  const own = state.overdue(nowMs).map((claim) => releaseOnTime(claim.project, claim.uid));
+  const batch = formBatch({
+    state,
+    moment: { nowMs, logNumber: committer.nextNumber() },
+    own,
+    queue: { shift: () => queue.shift(), unshift: (pending) => queue.unshift(pending) },
+    onRefused: (command, error) =>
+      deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own'),
+  });
+  if (batch.writes.length === 0) {
+    answer(options, batch);
+    return batch.waiting.length === 0 ? 'idle' : 'worked';
+  }
+  try {
+    const { writes, entries } = batch;
+    const result = await committer.commit({ writes, entries, atMs: nowMs });
+    if (result.kind === 'lost') {
+      refuse(options, batch, result.applied);
+      return 'lost';
+    }
+    const { revision, head } = result;
+    const { claims, forgotten, capacities } = batch;
+    for (const decision of batch.decisions) state.settle(decision, time.nowMs());
+    const { partition } = options;
+    options.onCommitted({ partition, revision, claims, forgotten, capacities, head });
+    answer(options, batch);
+    return 'worked';
+  } catch (error) {
+    // A bug, or a store that refuses what it should not: nobody knows what became of the batch.
+    refuse(options, batch, isDomainError(error, 'invalid_argument') ? 'no' : 'unknown');
+    throw error;
+  }
+};
+
+/** What the end of its window does to a claim: the same as BeginRelease. */
+const releaseOnTime = (project: string, uid: string): Command => ({
+  verb: 'begin-release',
+  origin: ON_TIME,
+  ref: { project, claim: uid },
+  precondition: () => undefined,
+});
+
+const answer = (options: LeaderOptions, { waiting }: Batch): void => {
+  for (const { pending, decision } of waiting) pending.resolve(grantedOf(options, decision));
+};
+
+const grantedOf = ({ revisionOf }: LeaderOptions, decision: Decision): Granted => {
+  if (decision.kind === 'capacity') {
+    return { kind: 'capacity', revision: revisionOf(decision.capacity.providerUid) };
+  }
+  const { claim } = decision;
+  return {
+    kind: 'claim',
+    claim,
+    revision: decision.kind === 'shown' ? 0n : revisionOf(claim.uid),
+  };
+};
+
+const refuse = (
+  { partition }: LeaderOptions,
+  { waiting }: Batch,
+  applied: 'no' | 'unknown',
+): void => {
+  for (const { pending } of waiting) {
+    pending.reject(applied === 'no' ? notLeader(partition) : outcomeUnknown());
+  }
+};
+
+type Waiting = {
+  readonly state: PartitionState;
+  readonly time: LeaderTime;
+  readonly woken: Promise<void>;
+  readonly signal: AbortSignal;
+};
+
+/** Longest sleep of a timer; a later window is looked at again then. */
+const SLEEP_MS_MAX = 3_600_000;
+
+/** Until something is asked, a window ends or the leadership does. */
+const untilDue = async (
+  { clock }: CoordinationDeps,
+  { state, time, woken, signal }: Waiting,
+): Promise<void> => {
+  const stop = new AbortController();
+  const dueMs = (state.nextDueMs() ?? Infinity) - time.nowMs();
+  const ms = Math.min(SLEEP_MS_MAX, Math.max(1, dueMs));
+  const slept = clock.sleep(ms, AbortSignal.any([signal, stop.signal])).catch(() => undefined);
+  await Promise.race([woken, slept]);
+  stop.abort();
+};

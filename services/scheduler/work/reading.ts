@@ -1,0 +1,74 @@
+/** Puts together what reads need: the followed claims, inventory's facts, the partitions that exist. */
+import type { Clock } from '../../runtime/clock.ts';
+import { isDomainError, unavailable } from '../../runtime/errors.ts';
+import { abortable, deadlineAfter } from '../../store/coordination/waiting.ts';
+import { offersInForce } from '../domain/capacity.ts';
+import { keyOf } from '../domain/claim.ts';
+import type { PartitionView, Reading } from '../ports.ts';
+import type { Follower } from './follower.ts';
+import type { PartitionDirectory } from './partition-directory.ts';
+import type { ProviderDirectory } from './provider-directory.ts';
+
+export type ReadingParts = {
+  readonly clock: Clock;
+  readonly follower: Follower;
+  readonly providers: ProviderDirectory;
+  readonly partitions: PartitionDirectory;
+};
+
+const READY_MS = 5_000;
+
+export const createReading = (parts: ReadingParts): Reading => {
+  const { follower, partitions } = parts;
+  const views = new Map<string, PartitionView>();
+  const viewOf = (partition: string): PartitionView => {
+    const known = views.get(keyOf(partition)) ?? createView(parts, partition);
+    views.set(keyOf(partition), known);
+    return known;
+  };
+  /** Claims can be read while inventory is away: then coordination tells what partitions there were. */
+  const known = () => (partitions.isKnown() ? partitions.all() : follower.seen());
+  return {
+    untilReady: async (signal) => {
+      using limit = deadlineAfter(parts.clock, READY_MS, signal);
+      await abortable(follower.ready, limit.signal).catch((cause: unknown) => {
+        throw unavailable('COORDINATION_UNAVAILABLE', 'Claims cannot be read yet', {
+          cause,
+          retryAfterMs: 1000,
+        });
+      });
+    },
+    partitions: () => known().map(viewOf),
+    find: async (partition, signal) => {
+      try {
+        const id = await partitions.find(partition, signal);
+        return id === undefined ? undefined : viewOf(id);
+      } catch (error) {
+        const seen = follower.seen().find((id) => keyOf(id) === keyOf(partition));
+        if (seen === undefined || !isDomainError(error, 'unavailable')) throw error;
+        return viewOf(seen);
+      }
+    },
+    revision: follower.ring.revision,
+    untilRevision: follower.ring.untilRevision,
+    follow: follower.ring.follow,
+  };
+};
+
+const createView = (
+  { clock, follower, providers }: ReadingParts,
+  partition: string,
+): PartitionView => {
+  const followed = follower.partition(partition);
+  const facts = (uid: string) => providers.find(partition, uid);
+  return {
+    partition,
+    claims: followed.claims,
+    capacity: (uid) => followed.capacities.get(uid),
+    capacityUids: () => followed.capacities.keys(),
+    revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
+    facts,
+    offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),
+    nowMs: () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0),
+  };
+};
