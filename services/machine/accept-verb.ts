@@ -1,4 +1,7 @@
-/** Accepts a verb on a locked machine: what is wanted, the operation and the end of a pre-empted one, in one write. */
+/**
+ * Accepts a verb on a locked machine: what is wanted, the operation and the end of a pre-empted
+ * one, in one write.
+ */
 import type { Random } from '../runtime/random.ts';
 import type { Tx } from '../store/sql/transaction.ts';
 import { type EventDraft, event } from './domain/event.ts';

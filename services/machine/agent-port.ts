@@ -1,6 +1,6 @@
 /**
- * Sessions and consoles of agents, between rpc/, which speaks the contract, and work/, which stores and decides. Kept
- * small: there are ten thousand sessions in a process.
+ * Sessions and consoles of agents, between rpc/, which speaks the contract, and work/, which stores
+ * and decides. Kept small: there are ten thousand sessions in a process.
  */
 import type { EventDraft } from './domain/event.ts';
 import type { Held } from './domain/hello.ts';
@@ -66,7 +66,9 @@ export type AgentSession = {
   storedSequence: number;
   /** Monotonic. */
   lastHeardMs: number;
-  /** Heartbeats since something was sent down; the agent takes long silence for a dead connection. */
+  /**
+   * Heartbeats since something was sent down; the agent takes long silence for a dead connection.
+   */
   quietBeats: number;
   readonly outbox: Outbox<Down>;
   /** Reports that are not stored yet. */
@@ -79,7 +81,10 @@ export type AgentSession = {
 
 /** What is on its way to one agent: bounded, in order, taken by the one stream that sends it. */
 export type Outbox<T> = {
-  /** False when the outbox is full or ended: the session must end, the agent dials again and gets the newest. */
+  /**
+   * False when the outbox is full or ended: the session must end, the agent dials again and gets
+   * the newest.
+   */
   readonly push: (message: T) => boolean;
   /** Resolves when there is room again, or it ended. */
   readonly room: () => Promise<void>;
@@ -89,7 +94,10 @@ export type Outbox<T> = {
 };
 
 export type AgentHub = {
-  /** Begins a session. Errors: permission_denied, failed_precondition INVALID_STATE while quarantined. */
+  /**
+   * Begins a session. Errors: permission_denied, failed_precondition INVALID_STATE while
+   * quarantined.
+   */
   readonly open: (hello: HelloView, signal: AbortSignal) => Promise<AgentSession>;
   /** Sends what the agent lacks and the mark after it. */
   readonly sendDifferences: (session: AgentSession, held: HelloView['held']) => Promise<void>;

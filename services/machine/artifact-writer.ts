@@ -24,9 +24,9 @@ export type Incoming = {
 };
 
 /**
- * Answers a file that lies complete but unread in the database; `complete` it in the transaction that refers to it.
- * Errors: invalid_argument CHECKSUM_MISMATCH; whatever the source throws. What was written of a file that failed is
- * swept away later.
+ * Answers a file that lies complete but unread in the database; `complete` it in the transaction
+ * that refers to it. Errors: invalid_argument CHECKSUM_MISMATCH; whatever the source throws. What
+ * was written of a file that failed is swept away later.
  */
 export const writeArtifact = async (
   { store, records, random }: ArtifactWriterDeps,

@@ -1,6 +1,7 @@
 /**
- * What this service needs of its records and of the other services. store/ implements the records; work/ and rpc/ use
- * them inside the transactions of store/sql. A uid or key that is not there answers undefined, never an error.
+ * What this service needs of its records and of the other services. store/ implements the records;
+ * work/ and rpc/ use them inside the transactions of store/sql. A uid or key that is not there
+ * answers undefined, never an error.
  */
 import type { Access } from '../runtime/access.ts';
 import type { Page } from '../store/sql/page.ts';
@@ -30,7 +31,10 @@ export type MachineRecords = {
   readonly insert: (tx: Tx, machine: Machine) => Promise<void>;
   /** The newest row, locked until the transaction ends; its version has grown. */
   readonly lock: (tx: Tx, uid: string) => Promise<Machine | undefined>;
-  /** Writes a row that this transaction has locked. Errors: aborted BUSY when its place in a claim is taken. */
+  /**
+   * Writes a row that this transaction has locked. Errors: aborted BUSY when its place in a claim
+   * is taken.
+   */
   readonly save: (tx: Tx, machine: Machine) => Promise<void>;
   readonly find: (reader: Reader, uid: string) => Promise<Machine | undefined>;
   /** By name among the living, or by uid under that parent. */
@@ -142,7 +146,10 @@ export type AssignmentRecords = {
   readonly addresses: (
     reader: Reader,
   ) => Promise<readonly { readonly providerUid: string; readonly agentKey: string }[]>;
-  /** Addresses what is on the provider to that agent unless it is at one of the pool; answers how many moved. */
+  /**
+   * Addresses what is on the provider to that agent unless it is at one of the pool; answers how
+   * many moved.
+   */
   readonly readdress: (
     tx: Tx,
     asked: { providerUid: string; pool: readonly string[]; agentKey: string },
@@ -196,8 +203,8 @@ export type AgentRecords = {
     page: Page,
   ) => Promise<readonly Agent[]>;
   /**
-   * Locks the row if the session is still the newest, and stores how far its reports came. False: a later session
-   * has begun, nothing may be written.
+   * Locks the row if the session is still the newest, and stores how far its reports came. False: a
+   * later session has begun, nothing may be written.
    */
   readonly fence: (
     tx: Tx,
@@ -237,7 +244,9 @@ export type EventRecords = {
 export type ImageRecords = {
   readonly insert: (tx: Tx, image: Image) => Promise<void>;
   readonly lock: (tx: Tx, uid: string) => Promise<Image | undefined>;
-  /** Locks the row without changing its version: until the transaction ends it cannot be deleted. */
+  /**
+   * Locks the row without changing its version: until the transaction ends it cannot be deleted.
+   */
   readonly hold: (tx: Tx, uid: string) => Promise<Image | undefined>;
   readonly save: (tx: Tx, image: Image) => Promise<void>;
   readonly remove: (tx: Tx, image: Image) => Promise<void>;
@@ -270,7 +279,10 @@ export type ArtifactRecords = {
     tx: Tx,
     part: { uid: string; position: number; data: Uint8Array },
   ) => Promise<void>;
-  /** From now on it can be read; if another with the same digest was complete before, this one is dropped. */
+  /**
+   * From now on it can be read; if another with the same digest was complete before, this one is
+   * dropped.
+   */
   readonly complete: (tx: Tx, artifact: Artifact) => Promise<void>;
   readonly drop: (tx: Tx, uid: string) => Promise<void>;
   readonly find: (reader: Reader, sha256: string) => Promise<Artifact | undefined>;

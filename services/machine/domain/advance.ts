@@ -1,7 +1,7 @@
 /**
- * The next step of an operation: pure, so that a crash anywhere changes nothing but the time. Whoever resumes reads
- * the newest rows and asks again; what was recorded is not done twice, what was not is repeated with the same
- * request id.
+ * The next step of an operation: pure, so that a crash anywhere changes nothing but the time.
+ * Whoever resumes reads the newest rows and asks again; what was recorded is not done twice, what
+ * was not is repeated with the same request id.
  */
 import { advanceBringUp, afterAcquire } from './bring-up.ts';
 import { isDone } from './operation.ts';

@@ -1,6 +1,6 @@
 /**
- * From what a guest boots, by digest: what an assignment carries. Made of an image once, when the machine is
- * accepted, so that a later change of the image cannot change a machine.
+ * From what a guest boots, by digest: what an assignment carries. Made of an image once, when the
+ * machine is accepted, so that a later change of the image cannot change a machine.
  */
 import { failedPrecondition, invalidArgument } from '../../runtime/errors.ts';
 import { type Image, type ImagePartRole, imageName } from './image.ts';
@@ -34,8 +34,9 @@ export const imageOf = (boot: Boot | null): string | undefined =>
   boot?.kind === 'image' || boot?.kind === 'media' ? boot.image : undefined;
 
 /**
- * What the spec means with that image (undefined where it names none). Errors: failed_precondition INVALID_STATE for
- * an image that is not complete, invalid_argument IMAGE_INVALID for one that cannot be booted that way.
+ * What the spec means with that image (undefined where it names none). Errors: failed_precondition
+ * INVALID_STATE for an image that is not complete, invalid_argument IMAGE_INVALID for one that
+ * cannot be booted that way.
  */
 export const resolveBoot = (spec: MachineSpec, image: Image | undefined): Resolved => {
   const boot = spec.boot ?? { kind: 'none' };

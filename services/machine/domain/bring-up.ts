@@ -1,6 +1,7 @@
 /**
- * create, start and reset: resources, assignment, boot, ready. A step that finds its work done (a claim that is held
- * from an earlier try) only says so; thus start from PREPARE_FAILED and create are the same plan.
+ * create, start and reset: resources, assignment, boot, ready. A step that finds its work done (a
+ * claim that is held from an earlier try) only says so; thus start from PREPARE_FAILED and create
+ * are the same plan.
  */
 import { event } from './event.ts';
 import { type LifecycleEvent, mayFollow, next } from './lifecycle.ts';

@@ -119,7 +119,9 @@ export type ClaimVerdict =
 /** A claim younger than this may belong to a machine whose row this reader has not seen yet. */
 const GRACE_MS = 60_000;
 
-/** `machines` are the living machines that hold the claim or, for their own claim, are its consumer. */
+/**
+ * `machines` are the living machines that hold the claim or, for their own claim, are its consumer.
+ */
 export const judgeClaim = (
   claim: ClaimView,
   machines: readonly Pick<Machine, 'uid' | 'state'>[],

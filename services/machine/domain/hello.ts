@@ -51,8 +51,8 @@ const WINDOW_MS = 2 * 60_000;
 const QUARANTINE_MS = 5 * 60_000;
 
 /**
- * A restarted agent is a new instance each time and its old one never comes back; two that alternate (A B A B) are
- * two processes with one certificate, for example a cloned disk.
+ * A restarted agent is a new instance each time and its old one never comes back; two that
+ * alternate (A B A B) are two processes with one certificate, for example a cloned disk.
  */
 export const greet = (earlier: readonly Greeting[], instanceId: string, nowMs: number): Greeted => {
   const recent = earlier.filter((one) => nowMs - one.atMs < WINDOW_MS);
@@ -67,5 +67,8 @@ export const greet = (earlier: readonly Greeting[], instanceId: string, nowMs: n
     : { kind: 'welcome', greetings };
 };
 
-/** The longest silence of a living agent: one heartbeat may be lost in part, and beats come with a tenth of jitter. */
+/**
+ * The longest silence of a living agent: one heartbeat may be lost in part, and beats come with a
+ * tenth of jitter.
+ */
 export const silenceMsMax = (heartbeatMs: number): number => heartbeatMs * 1.35;

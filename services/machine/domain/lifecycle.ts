@@ -1,6 +1,7 @@
 /**
- * The life-cycle of a machine. README.md draws it and says a sentence per state; a test compares the two. A state
- * changes only through `next`, so that an unforeseen edge is an error and not a surprise.
+ * The life-cycle of a machine. README.md draws it and says a sentence per state; a test compares
+ * the two. A state changes only through `next`, so that an unforeseen edge is an error and not a
+ * surprise.
  */
 import { internal } from '../../runtime/errors.ts';
 
@@ -126,7 +127,10 @@ export const mayFollow = (state: MachineState, event: LifecycleEvent): boolean =
 export const allowedStates = (event: LifecycleEvent): readonly MachineState[] =>
   STATES.filter((state) => mayFollow(state, event));
 
-/** The state after the event. An edge that is not drawn is a bug of the caller, who must ask `mayFollow` first. */
+/**
+ * The state after the event. An edge that is not drawn is a bug of the caller, who must ask
+ * `mayFollow` first.
+ */
 export const next = (state: MachineState, event: LifecycleEvent): MachineState => {
   const target = TABLE[state][event];
   if (target === undefined) {

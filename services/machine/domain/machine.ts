@@ -1,6 +1,6 @@
 /**
- * A machine as this service keeps it. Times are milliseconds since 1970, sizes bytes, and null stands for "not there":
- * these values are stored as JSON, which has no undefined.
+ * A machine as this service keeps it. Times are milliseconds since 1970, sizes bytes, and null
+ * stands for "not there": these values are stored as JSON, which has no undefined.
  */
 import type { BootSource } from './boot-source.ts';
 import type { MachineState } from './lifecycle.ts';
@@ -55,7 +55,10 @@ export type MachineSpec = {
   readonly provider: string;
 };
 
-/** What the spec meant when it was accepted: images resolved to digests. Assignments are rendered from it. */
+/**
+ * What the spec meant when it was accepted: images resolved to digests. Assignments are rendered
+ * from it.
+ */
 export type Resolved = {
   readonly boot: BootSource;
   readonly readyWhen: ReadyWhen;

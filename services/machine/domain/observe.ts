@@ -1,7 +1,8 @@
 /**
- * What an agent's word changes about a machine. While an operation is in progress only the facts are kept: the
- * operation decides. Without one the state follows what is seen, so that a guest that powers itself off, a host that
- * comes back and a boot that is late after all end in the right state by themselves.
+ * What an agent's word changes about a machine. While an operation is in progress only the facts
+ * are kept: the operation decides. Without one the state follows what is seen, so that a guest that
+ * powers itself off, a host that comes back and a boot that is late after all end in the right
+ * state by themselves.
  */
 import { type EventDraft, event } from './event.ts';
 import { type LifecycleEvent, mayFollow, next } from './lifecycle.ts';
@@ -14,7 +15,10 @@ export type Seen = {
   readonly rewrite: boolean;
 };
 
-/** Whether the word is older than the one that is kept: replayed after an outage, or from before a restore. */
+/**
+ * Whether the word is older than the one that is kept: replayed after an outage, or from before a
+ * restore.
+ */
 const isOlder = (known: Observed, seen: Observed): boolean =>
   seen.incarnation < known.incarnation ||
   (seen.incarnation === known.incarnation &&

@@ -1,6 +1,7 @@
 /**
- * The journal: an accepted verb, its steps and what they gave. A step is recorded as running before anything outside
- * is touched and as done, with its output, before the next begins; so whoever resumes knows what may have happened.
+ * The journal: an accepted verb, its steps and what they gave. A step is recorded as running before
+ * anything outside is touched and as done, with its output, before the next begins; so whoever
+ * resumes knows what may have happened.
  */
 import type { DomainError, ErrorKind } from '../../runtime/errors.ts';
 
@@ -50,7 +51,10 @@ export type Failure = {
 /** Who asked, as accepted: inner calls are made in this name. */
 export type Caller = {
   readonly principal: string;
-  /** Value of the header in which inner calls name him; empty = they are made in this service's own name. */
+  /**
+   * Value of the header in which inner calls name him; empty = they are made in this service's own
+   * name.
+   */
   readonly onBehalfOf: string;
 };
 

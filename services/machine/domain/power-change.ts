@@ -1,4 +1,7 @@
-/** stop, shutdown, pause and resume: compare what is wanted with what is seen until they agree or the time is up. */
+/**
+ * stop, shutdown, pause and resume: compare what is wanted with what is seen until they agree or
+ * the time is up.
+ */
 import { event } from './event.ts';
 import { mayFollow, next } from './lifecycle.ts';
 import { currentObservation, type Machine, type Power, want } from './machine.ts';
@@ -82,8 +85,8 @@ const lateFailure = (view: View, hindered: string): Failure => {
 };
 
 /**
- * A stop that is late stays wanted, because the agent will do it when it is back. A shutdown, a pause and a resume
- * are taken back, so that what is wanted says what the tenant sees.
+ * A stop that is late stays wanted, because the agent will do it when it is back. A shutdown, a
+ * pause and a resume are taken back, so that what is wanted says what the tenant sees.
  */
 const giveUp = (view: View, failure: Failure, nowMs: number): Decided => {
   const { operation, machine } = view;

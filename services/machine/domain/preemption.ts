@@ -1,6 +1,6 @@
 /**
- * Which verb may take over a machine on which another operation is in progress. Everything that is not in the table
- * is ABORTED BUSY. README.md shows the same table; a test compares them.
+ * Which verb may take over a machine on which another operation is in progress. Everything that is
+ * not in the table is ABORTED BUSY. README.md shows the same table; a test compares them.
  */
 import type { Verb } from './operation.ts';
 

@@ -1,4 +1,6 @@
-/** delete: the guest goes first, then the resources. Only an explicit absent assignment destroys. */
+/**
+ * delete: the guest goes first, then the resources. Only an explicit absent assignment destroys.
+ */
 import { event } from './event.ts';
 import { next } from './lifecycle.ts';
 import type { Machine } from './machine.ts';

@@ -1,6 +1,7 @@
 /**
- * What a verb of a caller does to a machine: it sets what is wanted and begins an operation; the operation compares
- * with what is seen. Pure, so that the handler runs it inside its transaction on the locked row.
+ * What a verb of a caller does to a machine: it sets what is wanted and begins an operation; the
+ * operation compares with what is seen. Pure, so that the handler runs it inside its transaction on
+ * the locked row.
  */
 import { aborted, failedPrecondition } from '../../runtime/errors.ts';
 import { allowedStates, type LifecycleEvent, mayFollow, next } from './lifecycle.ts';
@@ -41,8 +42,8 @@ const EVENT: Readonly<Record<VerbOnMachine, LifecycleEvent>> = {
 };
 
 /**
- * Errors: aborted BUSY, failed_precondition INVALID_STATE with the allowed states. `running` is the machine's
- * operation in progress.
+ * Errors: aborted BUSY, failed_precondition INVALID_STATE with the allowed states. `running` is the
+ * machine's operation in progress.
  */
 export const decide = (
   machine: Machine,
@@ -104,7 +105,8 @@ const accepted = (machine: Machine, request: VerbRequest): Machine => {
   const { verb, nowMs } = request;
   const wanting = want(machine, wantedBy(machine, request));
   const boots = verb === 'start' || verb === 'reset';
-  // Pausing is so short that it has no state of its own: the machine stays what it is until it is seen paused.
+  // Pausing is so short that it has no state of its own: the machine stays what it is until it is
+  // seen paused.
   const keepsState = verb === 'pause' || verb === 'resume';
   return {
     ...wanting,

@@ -20,7 +20,10 @@ export type View = {
   readonly assignment: { readonly absent: boolean } | null;
   /** The agent to which the assignment is addressed; null = none. */
   readonly agent: AgentView | null;
-  /** A claim may exist though none is recorded: an operation died between asking for it and recording it. */
+  /**
+   * A claim may exist though none is recorded: an operation died between asking for it and
+   * recording it.
+   */
   readonly claimMayExist: boolean;
   readonly limits: OperationLimits;
 };
@@ -45,7 +48,10 @@ export const OPERATION_LIMITS: OperationLimits = {
   retryMsMax: 60_000,
 };
 
-/** A call to another service; safe to repeat, because its request id follows from operation and step. */
+/**
+ * A call to another service; safe to repeat, because its request id follows from operation and
+ * step.
+ */
 export type Call = 'acquire' | 'begin-release' | 'finish-release';
 
 export type CallResult =
@@ -55,7 +61,10 @@ export type CallResult =
   /** Nobody knows, or not now: ask again. */
   | { readonly kind: 'again'; readonly message: string; readonly afterMs?: number };
 
-/** Written in one transaction that checks the lease of the operation; then the operation is looked at again. */
+/**
+ * Written in one transaction that checks the lease of the operation; then the operation is looked
+ * at again.
+ */
 export type Recording = {
   readonly kind: 'record';
   readonly operation: Operation;

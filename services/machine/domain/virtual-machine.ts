@@ -1,4 +1,7 @@
-/** What an agent is told about a machine: whole, rendered anew from the machine whenever what is wanted changes. */
+/**
+ * What an agent is told about a machine: whole, rendered anew from the machine whenever what is
+ * wanted changes.
+ */
 import type { BootSource } from './boot-source.ts';
 import {
   type Machine,

@@ -1,4 +1,7 @@
-/** Where agents connect. Every method is only for the certificate of an agent, and about that agent only. */
+/**
+ * Where agents connect. Every method is only for the certificate of an agent, and about that agent
+ * only.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {
@@ -66,6 +69,9 @@ async function* session(
   const opened = await deps.hub.open(hello, context.signal);
   const incarnation = deps.store.incarnation();
   let failure: unknown;
+  // The loop below waits for the outbox: without this it would not notice that the agent is gone.
+  const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
+  context.signal.addEventListener('abort', onAbort, { once: true });
   try {
     yield welcomeMessage(opened, { incarnation, heartbeatMs: deps.heartbeatMs });
     const end = (error: unknown) => {
@@ -76,7 +82,8 @@ async function* session(
     read(deps, iterator, opened).then(() => deps.hub.close(opened, 'CLOSED'), end);
     for await (const down of opened.outbox.messages()) yield downMessage(down);
   } finally {
-    deps.hub.close(opened, context.signal.aborted ? 'DISCONNECTED' : 'CLOSED');
+    context.signal.removeEventListener('abort', onAbort);
+    deps.hub.close(opened, 'CLOSED');
   }
   if (failure !== undefined) throw failure;
 }
@@ -120,6 +127,7 @@ async function* channel(
     throw failedPrecondition('CONSOLE_UNAVAILABLE', 'Nobody waits for that channel any more');
   }
   pump(iterator, opened).catch(opened.end);
+  context.signal.addEventListener('abort', opened.end, { once: true });
   try {
     for await (const data of opened.typed) {
       yield create(ChannelResponseSchema, { content: { case: 'data', value: data } });

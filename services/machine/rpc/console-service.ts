@@ -1,6 +1,6 @@
 /**
- * Consoles live at the replica that holds the agent's session; any other replica passes the call on, once more, with
- * one hop counted, and relays what comes back.
+ * Consoles live at the replica that holds the agent's session; any other replica passes the call
+ * on, once more, with one hop counted, and relays what comes back.
  */
 import { create } from '@bufbuild/protobuf';
 import { createClient, type HandlerContext } from '@connectrpc/connect';
@@ -151,6 +151,8 @@ const open = async (
   const by = callOf(context).identity.principal;
   const order = { targetUid: machine.uid, readOnly, replayBytes, logOnly: false, by };
   const opened = await deps.consoles.open(session, order, context.signal);
+  // Whoever waits for output of a silent guest must notice that the caller is gone.
+  context.signal.addEventListener('abort', opened.close, { once: true });
   try {
     await deps.store.transaction(undefined, actorOf(context), async (tx) => {
       tx.audit({

@@ -37,7 +37,10 @@ const coversProject = (context: HandlerContext, project: string): boolean => {
   );
 };
 
-/** Errors: permission_denied for a shared image, not_found for a project that the caller does not hold. */
+/**
+ * Errors: permission_denied for a shared image, not_found for a project that the caller does not
+ * hold.
+ */
 export const checkMayWrite = (project: string, context: HandlerContext): void => {
   if (project !== '') {
     if (coversProject(context, project)) return;

@@ -1,4 +1,6 @@
-/** UploadImagePart: a header, then the bytes. They count when all are here and the digest is right. */
+/**
+ * UploadImagePart: a header, then the bytes. They count when all are here and the digest is right.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {

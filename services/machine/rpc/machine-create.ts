@@ -1,4 +1,7 @@
-/** CreateMachine: the machine's row, its operation and the answer in one transaction; the work comes after. */
+/**
+ * CreateMachine: the machine's row, its operation and the answer in one transaction; the work comes
+ * after.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {

@@ -1,4 +1,7 @@
-/** UpdateMachine: what a tenant may change after creation. What is claimed (size, provider, claim) stays as it is. */
+/**
+ * UpdateMachine: what a tenant may change after creation. What is claimed (size, provider, claim)
+ * stays as it is.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import { MachineSchema } from '../../../gen/runmachine/machine/v1/machine_pb.ts';
@@ -83,7 +86,10 @@ const update = async (deps: RpcDeps, tx: Tx, { request, context }: Asked): Promi
   return after;
 };
 
-/** The new spec takes effect with the next boot: the agent compares the boot generation, which does not grow here. */
+/**
+ * The new spec takes effect with the next boot: the agent compares the boot generation, which does
+ * not grow here.
+ */
 const respecified = async (deps: RpcDeps, tx: Tx, machine: Machine): Promise<Machine> => {
   const { spec, partition, project } = machine;
   const found = await findImage(deps, tx, { spec, place: { partition, project } });

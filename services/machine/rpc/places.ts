@@ -1,4 +1,7 @@
-/** Whether partition and project of a name exist, and how they are spelled. Asked in the caller's name, then kept. */
+/**
+ * Whether partition and project of a name exist, and how they are spelled. Asked in the caller's
+ * name, then kept.
+ */
 import { type CallOptions, createClient } from '@connectrpc/connect';
 import { ProjectService } from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { PartitionService } from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
@@ -52,7 +55,10 @@ export const createPlaces = (connect: Connect, clock: Clock): Places => {
   };
 };
 
-/** A role of one's own may create machines without reading projects: then the name is taken as it is. */
+/**
+ * A role of one's own may create machines without reading projects: then the name is taken as it
+ * is.
+ */
 const nameOf = async (name: string, find: (name: string) => Promise<string>): Promise<string> => {
   try {
     return await asDomain(find(name));

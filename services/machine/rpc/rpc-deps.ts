@@ -34,7 +34,10 @@ export const actorOf = (context: HasValues): Actor => {
   };
 };
 
-/** Who asked, as the journal keeps it: inner calls are made in this name long after the call has ended. */
+/**
+ * Who asked, as the journal keeps it: inner calls are made in this name long after the call has
+ * ended.
+ */
 export const callerOf = (context: HasValues): Caller => {
   const { identity } = callOf(context);
   const acts = identity.kind === 'user' || identity.kind === 'app' || identity.kind === 'agent';

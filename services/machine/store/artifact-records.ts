@@ -31,7 +31,8 @@ export const createArtifactRecords = (clock: Clock): ArtifactRecords => ({
       .where('complete', '=', 1)
       .executeTakeFirst();
     if (other !== undefined) {
-      // Its parts go with the next sweep: deleting hundreds of megabytes would hold up this transaction.
+      // Its parts go with the next sweep: deleting hundreds of megabytes would hold up this
+      // transaction.
       await db(tx).updateTable('artifact').set({ update_ms: 0 }).where('uid', '=', uid).execute();
       return;
     }

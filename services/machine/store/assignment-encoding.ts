@@ -1,4 +1,6 @@
-/** Assignments lie in the database as the message that agents get, so that sending one is a read. */
+/**
+ * Assignments lie in the database as the message that agents get, so that sending one is a read.
+ */
 import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';

@@ -1,6 +1,6 @@
 /**
- * The journal. Whoever works on an operation holds its lease; every write of the worker compares the epoch of the
- * lease, so a replica that was frozen and wakes changes nothing.
+ * The journal. Whoever works on an operation holds its lease; every write of the worker compares
+ * the epoch of the lease, so a replica that was frozen and wakes changes nothing.
  */
 import { sql } from 'kysely';
 import { ANY } from '../../runtime/names.ts';
@@ -71,7 +71,8 @@ export const operationRecords: OperationRecords = {
   lease: async (tx, { uid, owner, untilMs, nowMs }) => {
     const row = await db(tx)
       .updateTable('operation')
-      // If this owner dies, the operation is due when its lease ends and not when it wanted to wake.
+      // If this owner dies, the operation is due when its lease ends and not when it wanted to
+      // wake.
       .set({
         owner,
         lease_until_ms: untilMs,

@@ -13,8 +13,8 @@ export const db = (reader: Reader | Tx): Kysely<MachineTables> => reader.kysely<
 export const keyOf = (name: string): string => name.toLowerCase();
 
 /**
- * The value of a row's `doc`, which this service wrote itself; columns that the row holds beside it win. The one
- * place where stored JSON becomes a type.
+ * The value of a row's `doc`, which this service wrote itself; columns that the row holds beside it
+ * win. The one place where stored JSON becomes a type.
  */
 export const readDoc = <T>(doc: string, columns: Partial<T>): T => ({
   ...(JSON.parse(doc) as T),

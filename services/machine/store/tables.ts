@@ -1,6 +1,8 @@
 import type { Generated } from 'kysely';
 
-/** Rows as they lie in the database: columns for what is searched, `doc` for the rest as JSON text. */
+/**
+ * Rows as they lie in the database: columns for what is searched, `doc` for the rest as JSON text.
+ */
 export type MachineTables = {
   readonly machine: MachineRow;
   readonly operation: OperationRow;

@@ -1,6 +1,7 @@
 /**
- * The sessions of agents at this replica. Whoever holds the newest epoch in the agent's row owns the session; every
- * write compares it. Heartbeats touch memory only; one sweep for all notices who fell silent.
+ * The sessions of agents at this replica. Whoever holds the newest epoch in the agent's row owns
+ * the session; every write compares it. Heartbeats touch memory only; one sweep for all notices who
+ * fell silent.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -173,7 +174,10 @@ const watchSilence = async (
   for (const session of [...byKey.values()]) close(session, 'DRAINING');
 };
 
-/** Sessions that ended are marked down many in one transaction: a network that breaks ends thousands at once. */
+/**
+ * Sessions that ended are marked down many in one transaction: a network that breaks ends thousands
+ * at once.
+ */
 const createDownQueue = (deps: HubDeps) => {
   let waiting: { readonly session: AgentSession; readonly why: string }[] = [];
   let bell = Promise.withResolvers<void>();

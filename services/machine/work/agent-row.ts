@@ -21,7 +21,10 @@ type Deps = {
 
 const ACTOR = { principal: 'services/machine', requestId: 'agent sessions' };
 
-/** Takes the agent over: its epoch grows, so every earlier session of it is stale from the commit on. */
+/**
+ * Takes the agent over: its epoch grows, so every earlier session of it is stale from the commit
+ * on.
+ */
 export const greetAgent = async (
   deps: Deps,
   hello: HelloView,
@@ -204,7 +207,9 @@ export const markLost = async (
     return count;
   });
 
-/** What the agent holds and nobody wants: shown on the agent, kept there until an operator decides. */
+/**
+ * What the agent holds and nobody wants: shown on the agent, kept there until an operator decides.
+ */
 export const recordOrphans = async (
   deps: Deps,
   session: AgentSession,

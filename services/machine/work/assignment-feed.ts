@@ -1,4 +1,7 @@
-/** One reader of the change feed for all sessions: assignments go to their agents, stale sessions end. */
+/**
+ * One reader of the change feed for all sessions: assignments go to their agents, stale sessions
+ * end.
+ */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -19,8 +22,8 @@ const KINDS = ['assignment', 'agent'];
 const PAUSE_MS = 1_000;
 
 /**
- * Follows from the token until the signal aborts. Where the feed is lost all sessions start over: a Hello tells what
- * they lack.
+ * Follows from the token until the signal aborts. Where the feed is lost all sessions start over: a
+ * Hello tells what they lack.
  */
 export const followAssignments = async (
   deps: Deps,

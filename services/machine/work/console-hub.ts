@@ -1,6 +1,7 @@
 /**
- * Consoles whose agent has its session here. The agent is told to dial a channel; its bytes are bridged with what the
- * caller types. Both directions are bounded: a slow reader slows the agent down, nothing piles up here.
+ * Consoles whose agent has its session here. The agent is told to dial a channel; its bytes are
+ * bridged with what the caller types. Both directions are bounded: a slow reader slows the agent
+ * down, nothing piles up here.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';

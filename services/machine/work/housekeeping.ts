@@ -47,7 +47,8 @@ export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Pr
 const sweepAgents = async (deps: HousekeepingDeps): Promise<void> => {
   const alive = deps.replicas();
   if (alive === undefined) return;
-  // This replica is alive whatever the members say: a lost registration must not cut its own sessions.
+  // This replica is alive whatever the members say: a lost registration must not cut its own
+  // sessions.
   const ids = [...new Set([...alive, deps.replica.id])];
   const lost = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
   if (lost.length === 0) return;

@@ -1,6 +1,7 @@
 /**
- * Fetches images from their URLs: one at a time per replica, under a lease on the image's row, so that a replica that
- * dies is replaced. A part that cannot be had fails the import with its cause; deleting the image is the way out.
+ * Fetches images from their URLs: one at a time per replica, under a lease on the image's row, so
+ * that a replica that dies is replaced. A part that cannot be had fails the import with its cause;
+ * deleting the image is the way out.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import {
@@ -44,15 +45,29 @@ const ACTOR = { principal: 'services/machine', requestId: 'image import' };
 /** Progress is for people; every part would be a write more. */
 const PROGRESS_MS = 2_000;
 
-export const fetchImages = async (deps: FetcherDeps, signal: AbortSignal): Promise<void> => {
-  while (!signal.aborted) {
-    try {
-      if (await fetchNext(deps, signal)) continue;
-    } catch (error) {
-      if (!signal.aborted) deps.log.warn({ err: error }, 'images cannot be fetched now');
-    }
-    await deps.clock.sleep(deps.idleMs, signal).catch(() => undefined);
-  }
+export type ImageFetcher = {
+  /** There may be something to fetch. */
+  readonly nudge: () => void;
+  readonly work: (signal: AbortSignal) => Promise<void>;
+};
+
+export const createImageFetcher = (deps: FetcherDeps): ImageFetcher => {
+  let bell = new AbortController();
+  return {
+    nudge: () => bell.abort(),
+    work: async (signal) => {
+      while (!signal.aborted) {
+        bell = new AbortController();
+        try {
+          if (await fetchNext(deps, signal)) continue;
+        } catch (error) {
+          if (!signal.aborted) deps.log.warn({ err: error }, 'images cannot be fetched now');
+        }
+        const early = AbortSignal.any([bell.signal, signal]);
+        await deps.clock.sleep(deps.idleMs, early).catch(() => undefined);
+      }
+    },
+  };
 };
 
 /** False: there is nothing to fetch. */
@@ -128,7 +143,10 @@ const download = (deps: FetcherDeps, { image, part }: Wanted, signal: AbortSigna
   });
 };
 
-/** The body of the URL. Every read has a limit: a server that stalls must not hold the lease for ever. */
+/**
+ * The body of the URL. Every read has a limit: a server that stalls must not hold the lease for
+ * ever.
+ */
 async function* bytesOf(
   { clock }: FetcherDeps,
   url: string,

@@ -10,6 +10,8 @@ type Deps = {
   readonly store: SqlStore;
   readonly records: Records;
   readonly queue: Pick<OperationQueue, 'wake' | 'isRunning'>;
+  /** Tells those who wait for an operation. */
+  readonly ring: (uid: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly sweepMs: number;
@@ -18,7 +20,10 @@ type Deps = {
 const KINDS = ['operation', 'machine', 'agent'];
 const DUE_MAX = 100;
 
-/** Wakes what changes point at; starts over from now when the feed is lost, because the sweep finds the rest. */
+/**
+ * Wakes what changes point at; starts over from now when the feed is lost, because the sweep finds
+ * the rest.
+ */
 export const followChanges = async (deps: Deps, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
     try {
@@ -37,6 +42,7 @@ export const followChanges = async (deps: Deps, signal: AbortSignal): Promise<vo
 const wakeFor = async (deps: Deps, changes: readonly ChangeEvent[]): Promise<void> => {
   const of = (kind: string) =>
     changes.filter((change) => change.kind === kind).map((change) => change.uid);
+  for (const uid of of('operation')) deps.ring(uid);
   const asked = { uids: of('operation'), machineUids: of('machine'), agentUids: of('agent') };
   const open = await deps.store.read((reader) => deps.records.operations.open(reader, asked));
   const nowMs = deps.clock.now().getTime();

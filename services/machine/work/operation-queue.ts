@@ -1,7 +1,7 @@
 /**
- * Which operations to look at: woken by the change feed and by the code that wrote them, each at most once at a time.
- * A wake during a run means one more run. What is lost (an overflow, a crash) is found by the slow sweep over what is
- * due.
+ * Which operations to look at: woken by the change feed and by the code that wrote them, each at
+ * most once at a time. A wake during a run means one more run. What is lost (an overflow, a crash)
+ * is found by the slow sweep over what is due.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * Runs one operation as far as it goes now. The runner holds a lease on the operation's row and every write compares
- * its epoch; the decision itself is domain/advance.ts. Nothing is remembered between runs: whoever runs it next, here
- * or elsewhere, reads the rows and goes on.
+ * Runs one operation as far as it goes now. The runner holds a lease on the operation's row and
+ * every write compares its epoch; the decision itself is domain/advance.ts. Nothing is remembered
+ * between runs: whoever runs it next, here or elsewhere, reads the rows and goes on.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
@@ -40,7 +40,10 @@ export type RunnerDeps = {
     asked: { readonly call: Call; readonly operation: Operation; readonly machine: Machine },
     signal: AbortSignal,
   ) => Promise<CallResult>;
-  /** Lower-case name of the agent that gets a new assignment on that provider; empty = none is known. */
+  /**
+   * Lower-case name of the agent that gets a new assignment on that provider; empty = none is
+   * known.
+   */
   readonly agentFor: (machine: Machine, signal: AbortSignal) => Promise<string>;
   readonly at?: (point: CrashPoint) => void;
 };

@@ -1,4 +1,7 @@
-/** The calls of operations to the scheduler, each with the request id that follows from operation and step. */
+/**
+ * The calls of operations to the scheduler, each with the request id that follows from operation
+ * and step.
+ */
 import { ConnectError } from '@connectrpc/connect';
 import { isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId } from '../../runtime/random.ts';

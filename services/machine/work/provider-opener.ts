@@ -1,7 +1,7 @@
 /**
- * Opens VM hosts at the scheduler: closed until their agent is up and has all its assignments, told again when what
- * they offer grows a generation. One provider at a time is told by this replica; the request id follows from provider
- * and generation, so two replicas tell the same.
+ * Opens VM hosts at the scheduler: closed until their agent is up and has all its assignments, told
+ * again when what they offer grows a generation. One provider at a time is told by this replica;
+ * the request id follows from provider and generation, so two replicas tell the same.
  */
 import { type BoundedQueue, createBoundedQueue } from '../../runtime/bounded-queue.ts';
 import type { Clock } from '../../runtime/clock.ts';

@@ -1,6 +1,6 @@
 /**
- * Which agents serve which provider, by inventory's watch. Assignments follow the pool: where the agent that has one
- * leaves it, the next member gets it.
+ * Which agents serve which provider, by inventory's watch. Assignments follow the pool: where the
+ * agent that has one leaves it, the next member gets it.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -14,7 +14,10 @@ export type ProviderPools = {
   readonly ofAgent: (agentKey: string) => readonly ProviderView[];
   /** Partitions that have a provider. */
   readonly partitions: () => ReadonlySet<string>;
-  /** The agent for a new assignment of that machine: one that is up before one that is not; empty = none. */
+  /**
+   * The agent for a new assignment of that machine: one that is up before one that is not; empty =
+   * none.
+   */
   readonly agentFor: (machine: Machine, signal: AbortSignal) => Promise<string>;
   /** Follows inventory until the signal aborts. */
   readonly work: (signal: AbortSignal) => Promise<void>;

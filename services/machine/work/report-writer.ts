@@ -1,6 +1,7 @@
 /**
- * Stores what agents report: one transaction for many reports of many sessions. Each session's row is locked and its
- * epoch compared first, so a session that was superseded writes nothing. Acknowledged is what is committed.
+ * Stores what agents report: one transaction for many reports of many sessions. Each session's row
+ * is locked and its epoch compared first, so a session that was superseded writes nothing.
+ * Acknowledged is what is committed.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';

@@ -1,4 +1,7 @@
-/** The scheduler as work sees it. Claims are made in the caller's name, everything else in this service's own. */
+/**
+ * The scheduler as work sees it. Claims are made in the caller's name, everything else in this
+ * service's own.
+ */
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type CallOptions, createClient, type Transport } from '@connectrpc/connect';

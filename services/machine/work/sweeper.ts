@@ -1,7 +1,8 @@
 /**
- * What nobody else looks at, one sweeper per partition by a lease row: machines whose claim ended, claims whose
- * machine is gone, boots without an operation that are late, deletions that failed. Agents of dead replicas and old
- * rows belong to no partition: every replica may sweep them, the conditions in the statements keep it safe.
+ * What nobody else looks at, one sweeper per partition by a lease row: machines whose claim ended,
+ * claims whose machine is gone, boots without an operation that are late, deletions that failed.
+ * Agents of dead replicas and old rows belong to no partition: every replica may sweep them, the
+ * conditions in the statements keep it safe.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -153,7 +154,9 @@ const endLateBoot = async (deps: SweeperDeps, seen: Machine, nowMs: number): Pro
   });
 };
 
-/** Begins to delete a machine in somebody's name; one that is being deleted already is left alone. */
+/**
+ * Begins to delete a machine in somebody's name; one that is being deleted already is left alone.
+ */
 const remove = async (
   deps: SweeperDeps,
   seen: Machine,

@@ -1,0 +1,204 @@
+/** The process `machine`: machines, consoles, images, operations, events and the agents. */
+import { unavailable } from '../runtime/errors.ts';
+import type { RunningService, ServiceDeps } from '../runtime/service.ts';
+import { openSql, type SqlStore } from '../store/sql/open.ts';
+import type { AgentHub, AgentSession } from './agent-port.ts';
+import { OPERATION_LIMITS, type OperationLimits } from './domain/view.ts';
+import type { MachineWriter, Records } from './ports.ts';
+import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
+import { agentRpc } from './rpc/agent-service.ts';
+import { consoleRpc } from './rpc/console-service.ts';
+import { eventRpc } from './rpc/event-service.ts';
+import { imageRpc } from './rpc/image-service.ts';
+import { machineRpc } from './rpc/machine-service.ts';
+import { operationRpc } from './rpc/operation-service.ts';
+import { createPlaces } from './rpc/places.ts';
+import { machinePageKey } from './store/machine-records.ts';
+import { createMachineWriter } from './store/machine-writer.ts';
+import { machineMigrations } from './store/migrations.ts';
+import { createRecords } from './store/records.ts';
+import { createAgentHub } from './work/agent-hub.ts';
+import { createBackground } from './work/background.ts';
+import { createConsoleHub } from './work/console-hub.ts';
+import { createIdentityClient } from './work/identity-client.ts';
+import { createImageFetcher, type ImageFetcher } from './work/image-fetcher.ts';
+import { createInventoryClient } from './work/inventory-client.ts';
+import { createOperationBell, type OperationBell } from './work/operation-bell.ts';
+import { createOperationQueue, type OperationQueue } from './work/operation-queue.ts';
+import { createOperationRunner } from './work/operation-runner.ts';
+import { createPerform } from './work/perform.ts';
+import { createProviderOpener, type ProviderOpener } from './work/provider-opener.ts';
+import { createProviderPools, type ProviderPools } from './work/provider-pools.ts';
+import { createSchedulerClient } from './work/scheduler-client.ts';
+
+export type MachineConfig = {
+  /** Mean time between heartbeats of an agent; silence of 1.35 times that ends its session. */
+  readonly heartbeatMs: number;
+  /** Pause between two sweeps of a partition. */
+  readonly sweepMs: number;
+  /** Pause between two looks at operations that are due. */
+  readonly dueMs: number;
+  /** Pause between two looks for images to fetch. */
+  readonly imageMs: number;
+  /** How long an operation stays with a replica that died. */
+  readonly leaseMs: number;
+  /** How long a dead replica counts as alive; etcd: whole seconds. */
+  readonly memberLeaseMs: number;
+  /** Operations that run at the same time at this replica. */
+  readonly concurrencyMax: number;
+  readonly limits: OperationLimits;
+};
+
+const DEFAULTS: MachineConfig = {
+  heartbeatMs: 10_000,
+  sweepMs: 5_000,
+  dueMs: 2_000,
+  imageMs: 5_000,
+  leaseMs: 30_000,
+  memberLeaseMs: 10_000,
+  concurrencyMax: 8,
+  limits: OPERATION_LIMITS,
+};
+
+type Deps = ServiceDeps<Partial<MachineConfig>>;
+
+/** Opens and migrates the database; serves after `start`. Errors: those of openSql. */
+export const createMachineService = async (deps: Deps): Promise<RunningService> => {
+  const { clock, random, log } = deps;
+  const store = await openSql({
+    service: 'machine',
+    url: deps.sql.url,
+    entities: [],
+    migrations: machineMigrations,
+    clock,
+    random,
+    log,
+  });
+  const parts = assemble(deps, store);
+  const closing = new AbortController();
+  let isStarted = false;
+  return {
+    implementations: implementationsOf(deps, parts, () => isStarted),
+    start: async (signal) => {
+      await parts.background.start(AbortSignal.any([signal, closing.signal]));
+      isStarted = true;
+    },
+    stop: async () => {
+      closing.abort();
+      await parts.background.ended();
+      await store.close();
+    },
+    ready: async () => {
+      if (!isStarted || closing.signal.aborted) {
+        throw unavailable('SERVICE_UNAVAILABLE', 'machine has not started or is stopping');
+      }
+      await store.ping(AbortSignal.timeout(5_000));
+    },
+  };
+};
+
+type Parts = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly writer: MachineWriter;
+  readonly queue: OperationQueue;
+  readonly bell: OperationBell;
+  readonly hub: AgentHub;
+  readonly consoles: ReturnType<typeof createConsoleHub>;
+  readonly images: ImageFetcher;
+  readonly replica: { readonly id: string; readonly address: string };
+  readonly background: ReturnType<typeof createBackground>;
+};
+
+const assemble = (deps: Deps, store: SqlStore): Parts => {
+  const { clock, random, log, connect, coordination } = deps;
+  const config = { ...DEFAULTS, ...deps.config };
+  const records = createRecords(clock);
+  const writer = createMachineWriter({ records, clock, random, incarnation: store.incarnation });
+  const base = { store, records, writer, clock, random, log };
+  const identity = createIdentityClient(connect.transportTo('identity'));
+  const inventory = createInventoryClient(connect.transportTo('inventory'));
+  const scheduler = createSchedulerClient(connect.transportTo('scheduler'));
+  // Unique for each start, so that sessions and leases of an earlier life are seen as lost.
+  const replica = {
+    id: `${deps.replica.id}-${random.bytes(4).toString('hex')}`,
+    address: deps.replica.address,
+  };
+  const consoles = createConsoleHub({ clock, random });
+  const bell = createOperationBell(clock);
+  const looks: { opener?: ProviderOpener } = {};
+  const pools = createProviderPools({
+    ...base,
+    inventory,
+    onProvider: (provider) => looks.opener?.look(provider.uid),
+  });
+  const hub = createAgentHub({
+    ...base,
+    identity,
+    replica,
+    heartbeatMs: config.heartbeatMs,
+    onSynced: (session) => lookAtProviders(session, pools, looks.opener),
+    onCommandResult: consoles.commandResult,
+  });
+  const opener = createProviderOpener({
+    ...base,
+    scheduler,
+    find: pools.find,
+    isServed: ({ vmAgents }) => vmAgents.some((key) => hub.sessionOf(key)?.isSynced === true),
+  });
+  looks.opener = opener;
+  const runner = createOperationRunner({
+    ...base,
+    owner: replica.id,
+    limits: config.limits,
+    leaseMs: config.leaseMs,
+    perform: createPerform({ store, records, scheduler, inventory }),
+    agentFor: pools.agentFor,
+  });
+  const { concurrencyMax } = config;
+  const queue = createOperationQueue({ run: runner.run, clock, log, concurrencyMax });
+  const images = createImageFetcher({ ...base, owner: replica.id, idleMs: config.imageMs });
+  const background = createBackground({
+    ...base,
+    images,
+    identity,
+    scheduler,
+    coordination,
+    replica,
+    owner: replica.id,
+    hub,
+    queue,
+    bell,
+    pools,
+    opener,
+    wake: queue.wake,
+    sweepMs: config.sweepMs,
+    dueMs: config.dueMs,
+    memberLeaseMs: config.memberLeaseMs,
+  });
+  return { store, records, writer, queue, bell, hub, consoles, images, replica, background };
+};
+
+const lookAtProviders = (
+  session: AgentSession,
+  pools: ProviderPools,
+  opener: ProviderOpener | undefined,
+): void => {
+  for (const provider of pools.ofAgent(session.agentKey)) opener?.look(provider.uid);
+};
+
+const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) => {
+  const { clock, random, log, connect } = deps;
+  const { store, records, writer, queue, bell, hub, consoles, images, replica } = parts;
+  const rpc = { store, records, writer, clock, random, log, wake: queue.wake };
+  const heartbeatMs = deps.config.heartbeatMs ?? DEFAULTS.heartbeatMs;
+  return [
+    machineRpc({ ...rpc, places: createPlaces(connect, clock), pageKey: machinePageKey }),
+    consoleRpc({ ...rpc, hub, consoles, connect, replicaId: replica.id }),
+    imageRpc({ ...rpc, fetchSoon: images.nudge }),
+    operationRpc({ ...rpc, changed: bell.heard }),
+    eventRpc(rpc),
+    agentRpc({ ...rpc, hub, consoles, heartbeatMs, isStarted }),
+    agentDirectoryRpc({ ...rpc, hub }),
+  ];
+};

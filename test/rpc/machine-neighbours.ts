@@ -1,0 +1,237 @@
+/** Stand-ins for identity, inventory and scheduler that speak the real contracts, for the tests of machine. */
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError, createRouterTransport, type Transport } from '@connectrpc/connect';
+import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
+import { TrustService } from '../../gen/runmachine/identity/v1/trust_service_pb.ts';
+import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import {
+  type Provider,
+  ProviderSchema,
+  ProviderType,
+} from '../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import {
+  CapacityService,
+  type SetCapacityRequest,
+} from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import {
+  AllocationSchema,
+  type Claim,
+  ClaimSchema,
+  ClaimState,
+} from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import {
+  ClaimService,
+  type CreateClaimRequest,
+} from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { notFound, resourceExhausted } from '../../services/runtime/errors.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
+import { decodeOnBehalfOf, ON_BEHALF_OF } from '../../services/runtime/rpc/on-behalf-of.ts';
+
+export const PROVIDER = 'partitions/lab/providers/host-1';
+
+export type Neighbours = {
+  readonly transports: Readonly<Record<'identity' | 'inventory' | 'scheduler', Transport>>;
+  readonly claims: Map<string, Claim>;
+  /** Principals in whose name claims were made. */
+  readonly claimers: string[];
+  readonly offers: SetCapacityRequest[];
+  readonly provider: Provider;
+  /** Agents that have joined: uid to resource name. */
+  readonly agents: Map<string, string>;
+  /** What the next claims are answered with instead. */
+  readonly refuse: (error: ConnectError | undefined) => void;
+  /** Inventory tells of a new generation. */
+  readonly changeProvider: (change: (provider: Provider) => void) => void;
+  readonly noCapacity: () => ConnectError;
+  readonly tellClaim: (name: string) => void;
+};
+
+export const createNeighbours = (agentName: string): Neighbours => {
+  const claims = new Map<string, Claim>();
+  const requests = new Map<string, Claim>();
+  const claimers: string[] = [];
+  const offers: SetCapacityRequest[] = [];
+  const agents = new Map<string, string>();
+  const provider = newProvider(agentName);
+  const providerBell = createBell();
+  const claimBell = createBell();
+  let refusal: ConnectError | undefined;
+  const find = (name: string): Claim => {
+    const claim = claims.get(name);
+    if (claim === undefined) throw missing(name);
+    return claim;
+  };
+  const identity = createRouterTransport(({ service }) => {
+    service(TrustService, {
+      introspect: ({ credential }) => {
+        const uid = credential.case === 'principal' ? credential.value.split('/')[1] : undefined;
+        const agent = agents.get(uid ?? '');
+        if (agent === undefined) throw missing(uid ?? '');
+        return { principal: `agents/${uid}`, uid: uid ?? '', agent, agentRoles: ['vm'] };
+      },
+    });
+    service(ProjectService, {
+      getProject: ({ name }) => {
+        if (!['projects/red', 'projects/blue'].includes(name.toLowerCase())) throw missing(name);
+        return { project: { name: name.toLowerCase() } };
+      },
+    });
+  });
+  const inventory = createRouterTransport(({ service }) => {
+    service(PartitionService, {
+      getPartition: ({ name }) => {
+        if (name.toLowerCase() !== 'partitions/lab') throw missing(name);
+        return { partition: { name: 'partitions/lab' } };
+      },
+    });
+    service(ProviderService, {
+      getProvider: ({ name }) => {
+        if (name !== PROVIDER && !name.endsWith(provider.uid)) throw missing(name);
+        return { provider };
+      },
+      watchProviders: async function* (_, { signal }) {
+        yield { events: [{ event: { case: 'created', value: provider } }] };
+        yield { events: [{ event: { case: 'synced', value: {} } }], resumeToken: 't' };
+        while (!signal.aborted) {
+          await providerBell.rung(signal);
+          yield { events: [{ event: { case: 'updated', value: provider } }], resumeToken: 't' };
+        }
+      },
+    });
+  });
+  const scheduler = createRouterTransport(({ service }) => {
+    service(CapacityService, {
+      setCapacity: (request) => {
+        offers.push(request);
+        return { revision: 1n };
+      },
+    });
+    service(ClaimService, {
+      createClaim: (request, { requestHeader }) => {
+        if (refusal !== undefined) throw refusal;
+        const header = requestHeader.get(ON_BEHALF_OF);
+        claimers.push(header === null ? 'nobody' : decodeOnBehalfOf(header).principal);
+        const known = requests.get(request.requestId);
+        if (known !== undefined) return { claim: known };
+        const name = `${request.parent}/claims/${request.claimId}`;
+        if (claims.has(name)) throw new ConnectError('taken', Code.AlreadyExists);
+        const claim = newClaim(request, name, provider);
+        claims.set(name, claim);
+        requests.set(request.requestId, claim);
+        claimBell.ring();
+        return { claim };
+      },
+      getClaim: ({ name }) => ({ claim: find(name) }),
+      watchClaims: async function* (_, { signal }) {
+        while (!signal.aborted) {
+          const events = [...claims.values()].map((claim) => ({
+            event: { case: 'updated' as const, value: claim },
+          }));
+          yield { events, resumeToken: 't' };
+          await claimBell.rung(signal);
+        }
+      },
+      beginRelease: ({ name }) => {
+        const claim = find(name);
+        if (claim.status?.state === ClaimState.ACTIVE) claim.status.state = ClaimState.RELEASING;
+        claimBell.ring();
+        return { claim };
+      },
+      finishRelease: ({ name, providerUid }) => {
+        const claim = find(name);
+        for (const allocation of claim.status?.allocations ?? []) {
+          if (allocation.providerUid === providerUid) allocation.finishTime = timestampFromMs(1);
+        }
+        if (claim.status !== undefined) claim.status.state = ClaimState.RELEASED;
+        return { claim };
+      },
+    });
+  });
+  return {
+    transports: { identity, inventory, scheduler },
+    claims,
+    claimers,
+    offers,
+    provider,
+    agents,
+    refuse: (error) => {
+      refusal = error;
+    },
+    changeProvider: (change) => {
+      change(provider);
+      provider.generation += 1n;
+      providerBell.ring();
+    },
+    noCapacity: () =>
+      toConnectError(
+        resourceExhausted('NO_CAPACITY', 'No provider has room: runm.memory removed 3 of 3', {
+          removedBy: { 'capability vm.qemu': 0, 'runm.memory': 3 },
+        }),
+      ),
+    tellClaim: () => claimBell.ring(),
+  };
+};
+
+const missing = (name: string): ConnectError =>
+  toConnectError(notFound('NOT_FOUND', `"${name}" does not exist`, { metadata: { name } }));
+
+const newProvider = (agentName: string): Provider =>
+  create(ProviderSchema, {
+    name: PROVIDER,
+    uid: systemRandom.uid(),
+    generation: 1n,
+    spec: {
+      type: ProviderType.VM_HOST,
+      capabilities: ['vm.qemu'],
+      inventories: [
+        { resourceType: 'runm.cpu.shared', total: 4n, allocationRatioMilli: 4000 },
+        { resourceType: 'runm.memory', total: 8n * 1024n ** 3n, reserved: 1024n ** 3n },
+      ],
+      agentPools: [{ role: 'vm', agents: [agentName] }],
+    },
+  });
+
+const newClaim = (request: CreateClaimRequest, name: string, provider: Provider): Claim => {
+  const groups = request.claim?.spec?.groups ?? [];
+  return create(ClaimSchema, {
+    name,
+    uid: systemRandom.uid(),
+    createTime: timestampFromMs(Date.parse('2026-01-01')),
+    ...(request.claim?.spec !== undefined && { spec: request.claim.spec }),
+    status: {
+      state: ClaimState.ACTIVE,
+      allocations: groups.flatMap((group) =>
+        group.resources.map((one) =>
+          create(AllocationSchema, {
+            group: group.name === '' ? 'main' : group.name,
+            index: 0,
+            providerUid: provider.uid,
+            provider: provider.name,
+            resourceType: one.resourceType,
+            amount: one.amount,
+          }),
+        ),
+      ),
+    },
+  });
+};
+
+/** Wakes all who wait; whoever comes later waits for the next ring. */
+const createBell = () => {
+  let next = Promise.withResolvers<void>();
+  return {
+    ring: () => {
+      next.resolve();
+      next = Promise.withResolvers<void>();
+    },
+    rung: (signal: AbortSignal): Promise<void> => {
+      const ended = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => ended.resolve(), { once: true });
+      if (signal.aborted) ended.resolve();
+      return Promise.race([next.promise, ended.promise]);
+    },
+  };
+};
