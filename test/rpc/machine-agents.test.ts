@@ -139,27 +139,6 @@ test('an agent speaks only for what it was given', async (t) => {
   );
 });
 
-test('a stale session writes nothing and is ended', async (t) => {
-  await using site = await startSite({ replicas: 2 });
-  const [first, second] = [replicaOf(site, 0), replicaOf(site, 1)];
-  const red = clientsOf(first.asPerson('red'));
-  const old = await connectAgent(site, first);
-  const { machine } = await createMachine(red, 'web-1');
-  const fresh = createFakeAgent();
-  const welcome = await fresh.dial(second.asAgent(site.agentUid));
-  t.true(welcome.epoch > (old.welcome()?.epoch ?? 0n));
-  old.send({
-    case: 'event',
-    value: { type: 'machine.stale', targetUid: machine.uid, message: 'old' },
-  });
-  await old.ended();
-  t.is(old.goodbye(), 'SUPERSEDED');
-  const { events } = await red.events.listEvents({ parent: PROJECT, targetUid: machine.uid });
-  t.false(events.some((event) => event.type === 'machine.stale'));
-  const admin = clientsOf(first.asPerson('admin'));
-  t.is((await agentState(admin))?.state, AgentState.UP);
-});
-
 test('two processes with one certificate are quarantined', async (t) => {
   await using site = await startSite();
   const replica = replicaOf(site);

@@ -111,7 +111,7 @@ const remove = async (
   return deps.store.transaction(key, actorOf(context), async (tx) => {
     const { name } = request;
     const found = await deps.records.images.find(tx, imagePattern.parse(name)?.image ?? '');
-    if (found === undefined && request.allowMissing) return done;
+    if (found === undefined && request.allowMissing && !accessOf(context).nowhere) return done;
     const { uid } = await findVisibleImage(deps, tx, { name, context });
     // Locked before machines are looked for: a machine that is being created holds the same row.
     const image = await deps.records.images.lock(tx, uid);

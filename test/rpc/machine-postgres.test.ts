@@ -1,0 +1,93 @@
+/** Two replicas on one PostgreSQL: the day, the relayed console, the stale session, the replica that dies. */
+import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
+import { needs, slot } from '../needs.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { createFakeAgent } from './machine-agent.ts';
+import { machineConsoleSuite } from './machine-console.suite.ts';
+import { machineDaySuite } from './machine-day.suite.ts';
+import {
+  AGENT,
+  type Clients,
+  clientsOf,
+  connectAgent,
+  createMachine,
+  PROJECT,
+  type Site,
+  startSite,
+} from './machine-fixture.ts';
+
+const need = needs('postgres');
+const { test } = need;
+let server: TestPostgres;
+let turn: Awaited<ReturnType<typeof slot>>;
+
+test.before(async () => {
+  turn = await slot('database');
+  server = await startPostgres({
+    postgres: need.program('postgres'),
+    initdb: need.program('initdb'),
+  });
+});
+test.after.always(async () => {
+  await server?.[Symbol.asyncDispose]();
+  turn?.release();
+});
+
+const createUrl = () => server.createDatabase();
+const NAME = `${PROJECT}/machines/web-1`;
+
+machineDaySuite({ test, createUrl });
+machineConsoleSuite({
+  test,
+  what: 'the replica that holds the agent',
+  index: 0,
+  replicas: 2,
+  createUrl,
+});
+machineConsoleSuite({ test, what: 'another replica', index: 1, replicas: 2, createUrl });
+
+const twoReplicas = async (): Promise<Site> => startSite({ replicas: 2, url: await createUrl() });
+
+const replicaOf = (site: Site, index: number) => {
+  const replica = site.replicas[index];
+  if (replica === undefined) throw new Error('no such replica');
+  return replica;
+};
+
+const agentState = async (clients: Clients) =>
+  (await clients.agents.getAgent({ name: AGENT })).agent?.status;
+
+test('a stale session writes nothing and is ended', async (t) => {
+  await using site = await twoReplicas();
+  const [first, second] = [replicaOf(site, 0), replicaOf(site, 1)];
+  const red = clientsOf(first.asPerson('red'));
+  const old = await connectAgent(site, first);
+  const { machine } = await createMachine(red, 'web-1');
+  const fresh = createFakeAgent();
+  const welcome = await fresh.dial(second.asAgent(site.agentUid));
+  t.true(welcome.epoch > (old.welcome()?.epoch ?? 0n));
+  old.send({
+    case: 'event',
+    value: { type: 'machine.stale', targetUid: machine.uid, message: 'old' },
+  });
+  await old.ended();
+  t.is(old.goodbye(), 'SUPERSEDED');
+  const { events } = await red.events.listEvents({ parent: PROJECT, targetUid: machine.uid });
+  t.false(events.some((event) => event.type === 'machine.stale'));
+  const admin = clientsOf(first.asPerson('admin'));
+  t.is((await agentState(admin))?.state, AgentState.UP);
+});
+
+test('when the replica that holds the agent dies, another notices, and the day goes on there', async (t) => {
+  await using site = await twoReplicas();
+  const agent = await connectAgent(site);
+  const red = clientsOf(replicaOf(site, 1).asPerson('red'));
+  await createMachine(red, 'web-1');
+  await site.replicas[0]?.stop();
+  await agent.ended();
+  const survivor = replicaOf(site, 1);
+  await agent.dial(survivor.asAgent(site.agentUid));
+  await createMachine(red, 'web-2');
+  const log = await red.consoles.getConsoleLog({ name: NAME });
+  t.true(log.data.length > 0);
+});
