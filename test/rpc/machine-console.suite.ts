@@ -1,5 +1,5 @@
 /** Consoles: through the replica that holds the agent, through another one, and for callers that stream one way. */
-import type { TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import type { AttachConsoleResponse } from '../../gen/runmachine/machine/v1/console_service_pb.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
@@ -62,7 +62,8 @@ const attach = (clients: Clients, options: { replayBytes?: number; readOnly?: bo
 };
 
 export type ConsoleSubject = {
-  readonly test: TestFn;
+  /** AVA's `test` or `test.serial`. */
+  readonly test: (title: string, run: (t: ExecutionContext) => Promise<void>) => void;
   /** For the titles. */
   readonly what: string;
   /** The replica that is asked; the agent is at the first one. */

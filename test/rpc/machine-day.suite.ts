@@ -1,5 +1,5 @@
 /** A tenant's day over the real contract, on whichever database: create, stop, start, reset, pause, delete. */
-import type { TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { MachineState, PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
@@ -18,7 +18,8 @@ import { PROVIDER } from './machine-neighbours.ts';
 const NAME = `${PROJECT}/machines/web-1`;
 
 export type DaySubject = {
-  readonly test: TestFn;
+  /** AVA's `test` or `test.serial`. */
+  readonly test: (title: string, run: (t: ExecutionContext) => Promise<void>) => void;
   /** An empty database; absent = SQLite. */
   readonly createUrl?: () => Promise<string>;
 };

@@ -36,15 +36,18 @@ test.after.always(async () => {
 const createUrl = () => server.createDatabase();
 const NAME = `${PROJECT}/machines/web-1`;
 
-machineDaySuite({ test, createUrl });
+// One after the other: each has connections of its own, and the server's are limited.
+const { serial } = test;
+
+machineDaySuite({ test: serial, createUrl });
 machineConsoleSuite({
-  test,
+  test: serial,
   what: 'the replica that holds the agent',
   index: 0,
   replicas: 2,
   createUrl,
 });
-machineConsoleSuite({ test, what: 'another replica', index: 1, replicas: 2, createUrl });
+machineConsoleSuite({ test: serial, what: 'another replica', index: 1, replicas: 2, createUrl });
 
 const twoReplicas = async (): Promise<Site> => startSite({ replicas: 2, url: await createUrl() });
 
@@ -57,7 +60,7 @@ const replicaOf = (site: Site, index: number) => {
 const agentState = async (clients: Clients) =>
   (await clients.agents.getAgent({ name: AGENT })).agent?.status;
 
-test('a stale session writes nothing and is ended', async (t) => {
+serial('a stale session writes nothing and is ended', async (t) => {
   await using site = await twoReplicas();
   const [first, second] = [replicaOf(site, 0), replicaOf(site, 1)];
   const red = clientsOf(first.asPerson('red'));
@@ -78,16 +81,19 @@ test('a stale session writes nothing and is ended', async (t) => {
   t.is((await agentState(admin))?.state, AgentState.UP);
 });
 
-test('when the replica that holds the agent dies, another notices, and the day goes on there', async (t) => {
-  await using site = await twoReplicas();
-  const agent = await connectAgent(site);
-  const red = clientsOf(replicaOf(site, 1).asPerson('red'));
-  await createMachine(red, 'web-1');
-  await site.replicas[0]?.stop();
-  await agent.ended();
-  const survivor = replicaOf(site, 1);
-  await agent.dial(survivor.asAgent(site.agentUid));
-  await createMachine(red, 'web-2');
-  const log = await red.consoles.getConsoleLog({ name: NAME });
-  t.true(log.data.length > 0);
-});
+serial(
+  'when the replica that holds the agent dies, another notices, and the day goes on there',
+  async (t) => {
+    await using site = await twoReplicas();
+    const agent = await connectAgent(site);
+    const red = clientsOf(replicaOf(site, 1).asPerson('red'));
+    await createMachine(red, 'web-1');
+    await site.replicas[0]?.stop();
+    await agent.ended();
+    const survivor = replicaOf(site, 1);
+    await agent.dial(survivor.asAgent(site.agentUid));
+    await createMachine(red, 'web-2');
+    const log = await red.consoles.getConsoleLog({ name: NAME });
+    t.true(log.data.length > 0);
+  },
+);
