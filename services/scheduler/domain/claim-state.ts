@@ -29,22 +29,24 @@ type There = {
   readonly nowMs: number;
 };
 
-/** True when the claim's resources on the provider are still held by one that should have given them back. */
+/**
+ * True when the claim's resources on the provider are still held by one that should have given them back. Who came
+ * first is served first and nobody overtakes, so that a claim that became active stays so.
+ */
 const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
   const before: Hold[] = [];
   let isHeldUp = false;
   for (const other of around.claimsOn(providerUid)) {
-    if (other.uid === claim.uid || other.spec.acquireMs > nowMs) continue;
+    if (!isBefore(other, claim)) continue;
     const its = holdsOf(other, nowMs).get(providerUid);
     if (its === undefined) continue;
-    const isLate = isReleasing(other, nowMs);
-    isHeldUp ||= isLate;
-    if (isLate || isBefore(other, claim)) before.push(its);
+    before.push(its);
+    isHeldUp ||= isReleasing(other, nowMs);
   }
   // Without one that is late, what was decided fits.
   if (!isHeldUp) return false;
-  if (before.some(isWhole) || (isWhole(hold) && before.length > 0)) return true;
+  if (before.some(isWhole) || isWhole(hold)) return true;
   const offers = around.offersOf(providerUid);
   return [...hold.amounts].some(([resourceType, amount]) => {
     const used = before.reduce((sum, each) => sum + (each.amounts.get(resourceType) ?? 0), 0);
@@ -53,16 +55,21 @@ const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
 };
 
 /** Who comes first when not all can be served. */
-const isBefore = (a: ClaimRecord, b: ClaimRecord): boolean =>
-  a.spec.acquireMs !== b.spec.acquireMs
-    ? a.spec.acquireMs < b.spec.acquireMs
-    : a.createMs !== b.createMs
-      ? a.createMs < b.createMs
-      : a.uid < b.uid;
+const isBefore = (a: ClaimRecord, b: ClaimRecord): boolean => {
+  if (a.spec.acquireMs !== b.spec.acquireMs) return a.spec.acquireMs < b.spec.acquireMs;
+  return a.createMs === b.createMs ? a.uid < b.uid : a.createMs < b.createMs;
+};
 
-/** True when the claim's resources on the provider are in use: its window runs and it need not wait. */
-export const isUsing = (claim: ClaimRecord, around: Surroundings, nowMs: number): boolean => {
-  if (nowMs < claim.spec.acquireMs) return false;
-  const state = claimState(claim, around, nowMs);
-  return state === 'active' || state === 'releasing';
+/**
+ * True when the claim's resources on the provider are in use: its window has begun, it has not given them back and it
+ * need not wait. A claim that was released while it waited uses nothing.
+ */
+export const isUsing = (
+  claim: ClaimRecord,
+  providerUid: string,
+  { around, nowMs }: Pick<There, 'around' | 'nowMs'>,
+): boolean => {
+  const hold = holdsOf(claim, nowMs).get(providerUid);
+  if (hold === undefined || nowMs < claim.spec.acquireMs) return false;
+  return !mustWait(claim, hold, { around, providerUid, nowMs });
 };

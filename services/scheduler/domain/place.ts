@@ -3,9 +3,9 @@
  * request on the same index gives the same plan.
  */
 import type { ClaimSpec, RequestGroup } from './claim.ts';
-import type { Asked, MemberFilter, ShapeFilter } from './filter.ts';
+import type { Asked, MemberFilter, ShapeFilter, Unmet } from './filter.ts';
 import { capabilitiesFilter } from './filters/capabilities.ts';
-import { freeFilter } from './filters/free.ts';
+import { freeFilter, freeReason } from './filters/free.ts';
 import { namedProvidersFilter } from './filters/named-providers.ts';
 import { offeredFilter } from './filters/offered.ts';
 import { openFilter } from './filters/open.ts';
@@ -100,7 +100,7 @@ const explain = (index: ProviderIndex, asked: Asked): Refusal => {
   for (const shape of index.shapes()) {
     const ofShape = SHAPE_FILTERS.flatMap((filter) => filter.unmet(shape, asked));
     for (const member of shape.members) {
-      const unmet = [...ofShape, ...unmetByMember(member, asked)];
+      const unmet = [...ofShape, ...unmetByMember(member, asked, ofShape)];
       providers += 1;
       const [first] = unmet;
       if (first === undefined) continue;
@@ -116,8 +116,11 @@ const explain = (index: ProviderIndex, asked: Asked): Refusal => {
   };
 };
 
-const unmetByMember = (member: Member, asked: Asked): readonly string[] =>
-  MEMBER_FILTERS.flatMap((filter) => filter.unmet(member, asked));
+/** What is not offered cannot be free either: that is said once. */
+const unmetByMember = (member: Member, asked: Asked, ofShape: Unmet): Unmet =>
+  MEMBER_FILTERS.flatMap((filter) => filter.unmet(member, asked)).filter(
+    (free) => !ofShape.some((reason) => free === freeReason(reason.split(' ')[0] ?? '')),
+  );
 
 const explainTogether = (
   index: ProviderIndex,

@@ -37,6 +37,6 @@ const amountsNow = (
   providerUid: string,
   { around, nowMs }: Now,
 ): Iterable<readonly [string, number]> => {
-  const hold = holdsOf(claim, nowMs).get(providerUid);
-  return hold !== undefined && isUsing(claim, around, nowMs) ? hold.amounts : [];
+  if (!isUsing(claim, providerUid, { around, nowMs })) return [];
+  return holdsOf(claim, nowMs).get(providerUid)?.amounts ?? [];
 };

@@ -40,6 +40,7 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
   const seats = new Map<string, Seat>();
   const leaders = new Map<string, Leader>();
   const { address, follower, limits } = options;
+  let isStopped = false;
 
   const sit = (partition: string): Seat => {
     const leave = new AbortController();
@@ -59,6 +60,7 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
       return there === address ? undefined : there;
     },
     stand: (partitions) => {
+      if (isStopped) return;
       const wanted = new Map(partitions.map((id) => [keyOf(id), id]));
       for (const [key, { leave }] of seats) {
         if (wanted.has(key)) continue;
@@ -68,6 +70,7 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
       for (const [key, id] of wanted) if (!seats.has(key)) seats.set(key, sit(id));
     },
     stop: async () => {
+      isStopped = true;
       for (const { leave } of seats.values()) leave.abort();
       await Promise.all([...seats.values()].map(({ ended }) => ended));
       seats.clear();

@@ -1,9 +1,11 @@
 import type { MemberFilter } from '../filter.ts';
 import { lackingIn, vacancyOf } from '../vacancy.ts';
 
+/** How a refusal names that too little is free. */
+export const freeReason = (resourceType: string): string => `${resourceType} free`;
+
 /** Keeps providers on which the amounts are free at every instant of the window. */
 export const freeFilter: MemberFilter = {
   name: 'free',
-  unmet: (member, { group, window }) =>
-    lackingIn(vacancyOf(member, window), group).map((resourceType) => `${resourceType} free`),
+  unmet: (member, { group, window }) => lackingIn(vacancyOf(member, window), group).map(freeReason),
 };
