@@ -23,7 +23,7 @@ import type { Area, Connect, RunningService, ServiceDeps } from './runtime/servi
 import type { TlsMaterial } from './runtime/tls.ts';
 import { register, watchMembers } from './store/coordination/membership.ts';
 import type { Coordination } from './store/coordination/port.ts';
-import { watchRevocations } from './store/coordination/revocations.ts';
+import { type Revocations, watchRevocations } from './store/coordination/revocations.ts';
 
 /**
  * Puts any set of services into one process: each gets ways to the others (in memory when they are
@@ -138,11 +138,13 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
       };
     },
     components: () => [
+      neighboursComponent({ ended, remote, revocations }),
       ...added.map(({ name, running }) => serviceComponent(name, running)),
-      membersComponent(options, added, { ended, remote }),
       listeners(options, { added, pipeline, guardedServices, metrics }, (served) => {
         mounts = served;
       }),
+      // Found by others only while it serves.
+      membersComponent(options, added),
     ],
   };
 };
@@ -166,6 +168,7 @@ type Remotes = {
 };
 
 const ADDRESSES_MAX = 256;
+const LIST_LIMIT_MS = 3_000;
 
 const createRemotes = (options: AssemblyOptions, signal: AbortSignal): Remotes => {
   const services = new Map<ServiceName, GrpcTransport>();
@@ -176,8 +179,8 @@ const createRemotes = (options: AssemblyOptions, signal: AbortSignal): Remotes =
       const known = services.get(service);
       if (known) return known;
       const members = watchMembers(options, { service, signal });
-      const addresses = () => members.list().map((member) => member.address);
-      const made = createGrpcJsTransport({ addresses, tls });
+      const addresses = () => [...new Set(members.list().map((member) => member.address))];
+      const made = listedFirst(createGrpcJsTransport({ addresses, tls }), members.ready, options);
       services.set(service, made);
       return made;
     },
@@ -199,27 +202,60 @@ const createRemotes = (options: AssemblyOptions, signal: AbortSignal): Remotes =
   };
 };
 
+/** The first calls of a process wait a moment for the list of replicas instead of failing. */
+const listedFirst = (
+  transport: GrpcTransport,
+  ready: Promise<void>,
+  { clock }: AssemblyOptions,
+): GrpcTransport => {
+  const listed = Promise.race([ready, clock.sleep(LIST_LIMIT_MS)]).catch(() => undefined);
+  return {
+    unary: async (...call) => {
+      await listed;
+      return transport.unary(...call);
+    },
+    stream: async (...call) => {
+      await listed;
+      return transport.stream(...call);
+    },
+    close: transport.close,
+  };
+};
+
+/** First to start and last to stop: what is known of the other processes, and ways to them. */
+const neighboursComponent = ({
+  ended,
+  remote,
+  revocations,
+}: {
+  readonly ended: AbortController;
+  readonly remote: Remotes;
+  readonly revocations: Revocations;
+}): Component => ({
+  name: 'neighbours',
+  // Serving before they were read would let a revoked agent in.
+  start: () => revocations.ready,
+  stop: async () => {
+    ended.abort();
+    remote.close();
+  },
+});
+
 /** Others find this process by `members/<service>/<id>`; the keys vanish with it. */
-const membersComponent = (
-  options: AssemblyOptions,
-  added: readonly Added[],
-  { ended, remote }: { ended: AbortController; remote: Remotes },
-): Component => {
+const membersComponent = (options: AssemblyOptions, added: readonly Added[]): Component => {
+  const ended = new AbortController();
   let registrations: Promise<void>[] = [];
   return {
     name: 'members',
     start: async () => {
       const { id, address } = options.replica;
-      // machine registers itself, and only once it can take sessions.
-      const others = added.filter(({ name }) => name !== 'machine');
-      registrations = others.map(({ name: service }) =>
+      registrations = added.map(({ name: service }) =>
         register(options, { service, id, address, leaseTtlMs: LEASE_TTL_MS, signal: ended.signal }),
       );
     },
     stop: async () => {
       ended.abort();
       await Promise.all(registrations);
-      remote.close();
     },
   };
 };

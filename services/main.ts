@@ -1,28 +1,35 @@
 /**
- * A production process: `node services/main.ts run scheduler machine --config scheduler.yaml`. Also
- * `defaults` (prints the configuration), `check` (reads one and says what is wrong) and
- * `certificate` (gives a service its certificate). `npm start` does not come here; it runs
- * everything embedded (deploy/start).
+ * A production process: `node services/main.ts run scheduler machine --config scheduler.yaml`, or
+ * the agent of a VM host: `node services/main.ts agent --config agent.yaml`. Also `defaults`
+ * (prints the configuration), `check` (reads one and says what is wrong) and `certificate` (gives
+ * services their certificates). `npm start` does not come here; it runs everything embedded
+ * (deploy/start).
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { SERVICE_NAMES, type ServiceName } from './contract.ts';
-import { issueCertificateFiles } from './issue-certificate.ts';
-import { runServices } from './production.ts';
+import { AGENT_SETTINGS } from './agent/settings.ts';
 import { loadConfig, printDefaults } from './runtime/config.ts';
+import type { ConfigOf, Section } from './runtime/config-settings.ts';
 import { isDomainError } from './runtime/errors.ts';
 import { SETTINGS } from './settings.ts';
 
+// What a command needs is loaded when it runs: a process must not carry the code of the others.
 const USAGE = `usage: node services/main.ts <command>
-  run SERVICE… --config FILE      run these services; none named: all of
-                                  ${SERVICE_NAMES.join(', ')}
-  check --config FILE             read the configuration and say what is wrong with it
-  defaults                        print the configuration with its defaults
-  certificate --config FILE --name SERVICE --host NAME… --out DIR
-                                  give a service its certificate; needs metadata's
-                                  database and master key
-  certificate --config FILE --people --host NAME… --out DIR
-                                  the same for the listener for people`;
+  run SERVICE… --config FILE      run these services (none named: all)
+  agent --config FILE             run the agent of this VM host
+  check [agent] --config FILE     read the configuration and say what is wrong with it
+  defaults [agent]                print the configuration with its defaults
+  certificate --config FILE [--name SERVICE]… [--people] --host NAME… --out DIR
+                                  give services and the listener for people their certificates;
+                                  needs metadata's database and master key`;
+
+type Values = {
+  readonly config?: string | undefined;
+  readonly name?: string[] | undefined;
+  readonly host?: string[] | undefined;
+  readonly out?: string | undefined;
+  readonly people?: boolean | undefined;
+};
 
 const main = async (argv: readonly string[]): Promise<number> => {
   const { values, positionals } = parseArgs({
@@ -30,49 +37,67 @@ const main = async (argv: readonly string[]): Promise<number> => {
     allowPositionals: true,
     options: {
       config: { type: 'string' },
-      name: { type: 'string' },
+      name: { type: 'string', multiple: true },
       host: { type: 'string', multiple: true },
       out: { type: 'string' },
       people: { type: 'boolean' },
     },
   });
   const [command, ...names] = positionals;
-  if (command === 'defaults') {
-    console.log(printDefaults(SETTINGS));
-    return 0;
-  }
-  const config = loadConfig(SETTINGS, {
-    env: process.env,
-    ...(values.config === undefined
-      ? {}
-      : { yaml: readFileSync(values.config, 'utf8'), file: values.config }),
-    otherEnv: ['RUNM_TOOLS_DIR', 'RUNM_STATE_DIR', 'RUNM_CONFIG', 'RUNM_REQUIRE', 'RUNM_TEST_'],
-  });
   switch (command) {
+    case 'run':
+      return run(values, names);
+    case 'agent': {
+      const { runAgent } = await import('./agent/process.ts');
+      return runAgent(read(AGENT_SETTINGS, values), version());
+    }
     case 'check':
+      if (names[0] === 'agent') read(AGENT_SETTINGS, values);
+      else read(SETTINGS, values);
       console.log('the configuration is valid');
       return 0;
-    case 'run':
-      return runServices(config, names.length === 0 ? SERVICE_NAMES : names.map(serviceName));
-    case 'certificate':
-      await issueCertificateFiles(config, {
-        for: values.people === true ? 'people' : { service: values.name ?? '' },
-        hosts: values.host ?? [],
-        directory: values.out ?? '.',
-      });
+    case 'defaults':
+      console.log(printDefaults(names[0] === 'agent' ? AGENT_SETTINGS : SETTINGS));
       return 0;
+    case 'certificate':
+      return certificate(values);
     default:
       console.error(USAGE);
       return 2;
   }
 };
 
-const serviceName = (text: string): ServiceName => {
-  const found = SERVICE_NAMES.find((name) => name === text);
-  if (found === undefined) {
+const run = async (values: Values, names: readonly string[]): Promise<number> => {
+  const { runServices } = await import('./production.ts');
+  const { SERVICE_NAMES } = await import('./contract.ts');
+  const services = names.map((text) => {
+    const found = SERVICE_NAMES.find((name) => name === text);
+    if (found !== undefined) return found;
     throw new RangeError(`there is no service "${text}"; known: ${SERVICE_NAMES.join(', ')}`);
-  }
-  return found;
+  });
+  const config = read(SETTINGS, values);
+  return runServices(config, services.length === 0 ? SERVICE_NAMES : services, version());
+};
+
+const certificate = async (values: Values): Promise<number> => {
+  const { issueCertificateFiles } = await import('./issue-certificate.ts');
+  const { name = [], host = [], out = '.', people = false } = values;
+  const order = { services: name, people, hosts: host, directory: out };
+  await issueCertificateFiles(read(SETTINGS, values), order);
+  return 0;
+};
+
+const read = <S extends Section>(settings: S, { config }: Values): ConfigOf<S> =>
+  loadConfig(settings, {
+    env: process.env,
+    ...(config === undefined ? {} : { yaml: readFileSync(config, 'utf8'), file: config }),
+    otherEnv: ['RUNM_TOOLS_DIR', 'RUNM_STATE_DIR', 'RUNM_CONFIG', 'RUNM_REQUIRE', 'RUNM_TEST_'],
+  });
+
+const version = (): string => {
+  const file = new URL('../package.json', import.meta.url);
+  const parsed: { version?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
+  return typeof parsed.version === 'string' ? parsed.version : '0.0.0';
 };
 
 const tell = (error: unknown): number => {

@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createAssembly } from './assemble.ts';
+import { type Assembly, createAssembly } from './assemble.ts';
 import type { ServiceName } from './contract.ts';
-import { createInventoryService } from './inventory/main.ts';
-import { createMachineService } from './machine/main.ts';
-import { createMetadataService } from './metadata/main.ts';
 import { systemClock } from './runtime/clock.ts';
 import type { ConfigOf } from './runtime/config-settings.ts';
 import { failedPrecondition, invalidArgument } from './runtime/errors.ts';
@@ -15,7 +11,6 @@ import { type Component, runProcess } from './runtime/process.ts';
 import { systemRandom } from './runtime/random.ts';
 import type { RunningService } from './runtime/service.ts';
 import { tlsFromFiles } from './runtime/tls.ts';
-import { createSchedulerService } from './scheduler/main.ts';
 import type { SETTINGS } from './settings.ts';
 import { openEtcdCoordination } from './store/coordination/etcd/open.ts';
 import type { Coordination } from './store/coordination/port.ts';
@@ -28,6 +23,7 @@ const DEPS = { clock: systemClock, random: systemRandom };
 export const runServices = async (
   config: Config,
   services: readonly ServiceName[],
+  version: string,
 ): Promise<number> => {
   const log = logOf(config, services);
   const ended = new AbortController();
@@ -60,23 +56,9 @@ export const runServices = async (
     mtls,
     origins: config.people.origins,
     noticeMs: config.drainNotice,
-    version: versionOf(),
+    version,
   });
-  const make: Readonly<Record<ServiceName, () => Promise<RunningService>>> = {
-    metadata: () =>
-      createMetadataService(
-        assembly.depsOf('metadata', {
-          masterKeyFile: needed(config.masterKeyFile, 'master_key_file'),
-          createMasterKey: false,
-          ...(config.bootstrapTokenFile === ''
-            ? {}
-            : { bootstrapTokenFile: config.bootstrapTokenFile }),
-        }),
-      ),
-    inventory: () => createInventoryService(assembly.depsOf('inventory', {})),
-    scheduler: () => createSchedulerService(assembly.depsOf('scheduler', {})),
-    machine: () => createMachineService(assembly.depsOf('machine', {})),
-  };
+  const make = factories(config, assembly);
   for (const name of services) assembly.add(name, await make[name]());
   const storeEnds: Component = {
     name: 'coordination',
@@ -94,6 +76,36 @@ export const runServices = async (
   ended.abort();
   return code;
 };
+
+/** Loaded when asked for: a process does not carry the code of services that run elsewhere. */
+const factories = (
+  config: Config,
+  { depsOf }: Assembly,
+): Readonly<Record<ServiceName, () => Promise<RunningService>>> => ({
+  metadata: async () => {
+    const { createMetadataService } = await import('./metadata/main.ts');
+    const { masterKeyFile, bootstrapTokenFile } = config;
+    return createMetadataService(
+      depsOf('metadata', {
+        masterKeyFile: needed(masterKeyFile, 'master_key_file'),
+        createMasterKey: false,
+        ...(bootstrapTokenFile === '' ? {} : { bootstrapTokenFile }),
+      }),
+    );
+  },
+  inventory: async () => {
+    const { createInventoryService } = await import('./inventory/main.ts');
+    return createInventoryService(depsOf('inventory', {}));
+  },
+  scheduler: async () => {
+    const { createSchedulerService } = await import('./scheduler/main.ts');
+    return createSchedulerService(depsOf('scheduler', {}));
+  },
+  machine: async () => {
+    const { createMachineService } = await import('./machine/main.ts');
+    return createMachineService(depsOf('machine', {}));
+  },
+});
 
 export const logOf = (config: Config, services: readonly string[]): Logger => {
   const { level, file } = config.log;
@@ -145,10 +157,4 @@ export const needed = (value: string, key: string): string => {
     'INVALID_FIELD',
     `"${key}" is empty; see \`node services/main.ts defaults\``,
   );
-};
-
-const versionOf = (): string => {
-  const file = new URL('../package.json', import.meta.url);
-  const parsed: { version?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
-  return typeof parsed.version === 'string' ? parsed.version : '0.0.0';
 };

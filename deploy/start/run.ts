@@ -1,7 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { createQemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
-import { guestDriverOf } from '../../services/agent/guest-driver-qemu.ts';
-import { type Agent, createAgent } from '../../services/agent/main.ts';
+import { readFile } from 'node:fs/promises';
+import type { Agent } from '../../services/agent/main.ts';
+import { createVmHost } from '../../services/agent/vm-host.ts';
 import { type Embedded, startEmbedded } from '../../services/embedded.ts';
 import { createPeopleTransport, type PeopleTransport } from '../../services/runtime/client.ts';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
@@ -11,7 +10,6 @@ import { createLog, type Logger } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
-import { cachedAcceleration } from './accelerator.ts';
 import { runDemo } from './demo.ts';
 import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-provider.ts';
 import { type StartOptions, StartRefused } from './options.ts';
@@ -206,39 +204,34 @@ const startGuests = async (
     return { accelerator: 'none on this host', hasDemo: false, warnings };
   }
   const { qemu, qemuImg } = tools;
-  const trial = { qemu, kernelPath: tools.kernel.image, clock, log, signal };
-  const found = await cachedAcceleration(state, trial);
-  const guestsDir = state.file('guests');
-  await mkdir(guestsDir, { recursive: true, mode: 0o700 });
-  const driver = guestDriverOf(
-    createQemuDriver({
+  const id = hostId();
+  const {
+    agent,
+    acceleration: found,
+    guestsDir,
+  } = await createVmHost(
+    {
+      stateDir: state.path,
+      socketsDir: state.runtimeDir,
       qemu,
       qemuImg,
-      acceleration: found,
-      guestsDir,
-      socketsDir: session.state.runtimeDir,
+      trialKernel: tools.kernel.image,
       portRange: { firstPort: 20_000, lastPort: 29_999 },
-      clock,
-      log,
-    }),
-  );
-  const id = hostId();
-  const agent = createAgent(
-    {
-      stateDir: state.file('agent'),
-      addresses: () => [`127.0.0.1:${ports.mtls}`],
-      enrolment: {
-        endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
-        ca: { pem: embedded.caPem },
-        joinToken: () => embedded.createJoinToken({ partition: 'lab', agentId: id, roles: ['vm'] }),
-        agentId: id,
+      agent: {
+        addresses: () => [`127.0.0.1:${ports.mtls}`],
+        enrolment: {
+          endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
+          ca: { pem: embedded.caPem },
+          joinToken: () =>
+            embedded.createJoinToken({ partition: 'lab', agentId: id, roles: ['vm'] }),
+          agentId: id,
+        },
+        phoneHome: { address: '127.0.0.1', port: ports.boot },
+        guestGateway: '10.0.2.2',
+        version: readVersion(),
       },
-      phoneHome: { address: '127.0.0.1', port: ports.boot },
-      guestGateway: '10.0.2.2',
-      accelerator: { name: found.accelerator, reason: found.why },
-      version: readVersion(),
     },
-    { driver, clock, random: systemRandom, log },
+    { clock, random: systemRandom, log, signal },
   );
   await agent.start();
   parts.defer(() => agent.stop({ stopWithinMs: GUESTS_STOP_MS }));

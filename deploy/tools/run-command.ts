@@ -14,6 +14,8 @@ export type CommandOptions = {
   readonly signal?: AbortSignal;
   /** Shows the output to people instead of collecting it. */
   readonly inherit?: boolean;
+  /** Only root may be somebody else. */
+  readonly runAs?: { readonly uid: number; readonly gid: number };
 };
 
 const OUTPUT_CHARACTERS_MAX = 64 * 1024 * 1024;
@@ -25,13 +27,14 @@ const OUTPUT_CHARACTERS_MAX = 64 * 1024 * 1024;
 export const runCommand = async (
   path: string,
   args: readonly string[],
-  { cwd, env, limitMs, signal, inherit = false }: CommandOptions,
+  { cwd, env, limitMs, signal, inherit = false, runAs }: CommandOptions,
 ): Promise<CommandResult> => {
   signal?.throwIfAborted();
   const limit = AbortSignal.timeout(limitMs);
   const child = spawn(path, args, {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, ...env },
+    ...runAs,
     stdio: inherit ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     killSignal: 'SIGKILL',
