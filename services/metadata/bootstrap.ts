@@ -171,8 +171,8 @@ const readBootstrapToken = async (file: string): Promise<string> => {
   if (text.length >= SECRET_CHARS_MIN && /^[A-Za-z0-9._~+/=-]+$/.test(text)) return text;
   throw failedPrecondition(
     'BOOTSTRAP_TOKEN_WEAK',
-    `The bootstrap token file "${file}" must hold at least ${SECRET_CHARS_MIN} letters and digits; ` +
-      'make one with: openssl rand -hex 32',
+    `The bootstrap token file "${file}" must hold at least ${SECRET_CHARS_MIN} letters and ` +
+      'digits; make one with: openssl rand -hex 32',
     { metadata: { file } },
   );
 };

@@ -16,7 +16,10 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 import { newId, newSigner, startMetadata } from './metadata-fixture.ts';
 import { makeToken, makeUser } from './metadata-people.ts';
 
-/** What differs between the databases: concurrency and types of columns. The rest is tested on SQLite. */
+/**
+ * What differs between the databases: concurrency and types of columns. The rest is tested on
+ * SQLite.
+ */
 const need = needs('postgres');
 const { test } = need;
 let server: TestPostgres;

@@ -7,7 +7,7 @@ import { refused } from '../support/rpc-errors.ts';
 import { newId, startMetadata } from './metadata-fixture.ts';
 import { makeUser } from './metadata-people.ts';
 
-test('a project is created once per request id and its name is taken without regard to case', async (t) => {
+test('a project is created once per request id, and its name is taken in any case', async (t) => {
   const { admin } = await startMetadata(t);
   const projects = createClient(ProjectService, admin);
   const request = {

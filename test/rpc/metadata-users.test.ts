@@ -86,7 +86,7 @@ test('users and what they hold are listed, and only administrators may', async (
   );
 });
 
-test('a deleted user’s tokens are refused, and a new user of the name gets none of them', async (t) => {
+test('a deleted user’s tokens are refused, also when the name is given again', async (t) => {
   const fixture = await startMetadata(t);
   const users = createClient(UserService, fixture.admin);
   const ann = createClient(IdentityService, await makeUser(fixture, 'ann', ADMIN));
@@ -99,7 +99,7 @@ test('a deleted user’s tokens are refused, and a new user of the name gets non
   await refused(t, ann.whoAmI({}), bad);
 });
 
-test('who am I tells principal, grants, permissions, cluster and end of the credential', async (t) => {
+test('who am I tells principal, grants, permissions, cluster and end', async (t) => {
   const fixture = await startMetadata(t);
   const admin = await createClient(IdentityService, fixture.admin).whoAmI({});
   t.is(admin.principal, 'users/admin');

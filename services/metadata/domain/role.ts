@@ -81,8 +81,17 @@ export const ROLES: readonly Role[] = [
   },
   {
     id: 'reader',
-    description: 'Sees a project and changes nothing.',
-    permissions: [...READS, 'machine.get', 'machine.list'],
+    description: 'Sees what is there and changes nothing.',
+    permissions: [
+      ...READS,
+      'agent.get',
+      'agent.list',
+      'capacity.list',
+      'machine.get',
+      'machine.list',
+      'provider.get',
+      'provider.list',
+    ],
     grantable: true,
   },
   {

@@ -34,7 +34,7 @@ test(covers, grant('admin', '', 'red'), grant('admin', 'lab'), false);
 test(covers, grant('admin', 'lab', 'red'), grant('admin', '', 'red'), false);
 test(covers, grant('admin'), grant('reader'), false);
 
-test('a credential without limits has what the user holds, one with limits no more than both', (t) => {
+test('a credential has what its user holds, within its limits if it has any', (t) => {
   const held = [grant('member', '', 'red'), grant('reader')];
   t.deepEqual(effectiveGrants(held, []), held);
   t.deepEqual(effectiveGrants(held, [grant('reader', 'lab')]), [grant('reader', 'lab')]);
@@ -71,6 +71,9 @@ test('the roles are in order, and each permits what its people need', (t) => {
     ['member', 'agent.list', false],
     ['reader', 'machine.get', true],
     ['reader', 'machine.console', false],
+    ['reader', 'provider.list', true],
+    ['reader', 'provider.update', false],
+    ['reader', 'user.list', false],
     ['reader', 'image.create', false],
     ['reader', 'operation.cancel', false],
     ['agent', 'agent.session', true],
