@@ -8,9 +8,10 @@ import {
   signLeaf,
 } from '../../services/metadata/authority/sign.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
-import { createLog } from '../../services/runtime/log.ts';
+import { silentLog } from '../../services/runtime/log.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { openEtcdCoordination } from '../../services/store/coordination/etcd/open.ts';
+import type { Coordination } from '../../services/store/coordination/port.ts';
 import { writeWhole } from '../start/state-dir.ts';
 import type { Program } from '../tools/program.ts';
 import type { ProcessSpec } from './managed-process.ts';
@@ -25,6 +26,7 @@ export type EtcdOptions = {
 
 const LIFETIME_MS = 365 * 24 * 3_600_000;
 const END_LIMIT_MS = 10_000;
+const PING_MS = 1_000;
 
 /** Files that a client needs. */
 export const etcdClientFiles = (places: Places) => ({
@@ -94,10 +96,13 @@ const writeCertificates = async (places: Places): Promise<void> => {
   }
 };
 
-/** Resolves when etcd answers, rejects when it does not within a second. */
-export const pingEtcd = async ({ places, port }: EtcdOptions): Promise<void> => {
+/** Where etcd is and with which files it is reached. */
+export type EtcdAccess = Pick<EtcdOptions, 'places' | 'port'>;
+
+/** A client; the caller closes it. */
+export const openEtcd = ({ places, port }: EtcdAccess): Coordination => {
   const { caFile, certificateFile, keyFile } = etcdClientFiles(places);
-  const client = openEtcdCoordination({
+  return openEtcdCoordination({
     endpoints: [`https://127.0.0.1:${port}`],
     tls: {
       ca: readFileSync(caFile),
@@ -106,11 +111,16 @@ export const pingEtcd = async ({ places, port }: EtcdOptions): Promise<void> => 
     },
     clock: systemClock,
     random: systemRandom,
-    log: createLog({ name: 'etcd', level: 'silent' }),
-    callTimeoutMs: 1_000,
+    log: silentLog(),
+    callTimeoutMs: PING_MS,
   });
+};
+
+/** Resolves when etcd answers, rejects when it does not within a second. */
+export const pingEtcd = async (access: EtcdAccess): Promise<void> => {
+  const client = openEtcd(access);
   try {
-    await client.ping(AbortSignal.timeout(1_000));
+    await client.ping(AbortSignal.timeout(PING_MS));
   } finally {
     await client.close();
   }

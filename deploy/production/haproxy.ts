@@ -45,7 +45,7 @@ export const joinPem = (places: Places): void => {
 export const haproxyConfiguration = (plan: Plan, places: Places): string => `\
 # Written by deploy/production at each start.
 global
-    log stdout format raw local0 notice
+    log stdout format raw local0 err
     maxconn 2000
     ssl-default-bind-options ssl-min-ver TLSv1.2
 

@@ -4,7 +4,9 @@ import { createPeopleTransport } from '../../services/runtime/client.ts';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
 import { lockStateDir } from '../../services/runtime/lock-file.ts';
 import { writeShim } from '../start/shim.ts';
+import { openStateDir } from '../start/state-dir.ts';
 import { type Installation, startControlPlane } from './control-plane.ts';
+import type { EtcdAccess } from './etcd.ts';
 import { openProcessFile } from './leftovers.ts';
 import { type ManagedProcess, type ProcessSpec, startProcess } from './managed-process.ts';
 import { makePlaces } from './places.ts';
@@ -40,6 +42,9 @@ export type Production = {
   readonly processes: readonly ManagedProcess[];
   readonly process: (name: string) => ManagedProcess;
   readonly members: readonly Member[];
+  readonly etcd: EtcdAccess;
+  /** Holds the sockets of guests. */
+  readonly runtimeDir: string;
   /** Listeners for agents, of every replica of machine. */
   readonly mtlsAddresses: readonly string[];
   /** Stops all in order; guests are asked to power off. */
@@ -82,9 +87,10 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
   const profileFile = places.config('runm.json');
   const profile = { ...facts, partition: 'lab', project: 'default' };
   writeProfiles(profileFile, { current: 'production', profiles: { production: profile } });
+  const { runtimeDir } = openStateDir(places.file('agent'));
   {
     using people = disposable(createPeopleTransport({ endpoint: facts.endpoint, caPem, token }));
-    await startVmHost(installation, { transport: people.transport, toolsDir, say });
+    await startVmHost(installation, { transport: people.transport, toolsDir, runtimeDir, say });
   }
   const owned = parts.move();
   return {
@@ -101,6 +107,8 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
       return found;
     },
     members: plan.members,
+    etcd: { places, port: plan.etcdPort },
+    runtimeDir,
     mtlsAddresses: plan.members
       .filter(({ service }) => service === 'machine')
       .map(({ mtlsPort }) => `127.0.0.1:${mtlsPort}`),

@@ -14,7 +14,7 @@ import {
   hostId,
   PARTITION,
 } from '../start/host-provider.ts';
-import { openStateDir, writeWhole } from '../start/state-dir.ts';
+import { writeWhole } from '../start/state-dir.ts';
 import { type GuestTools, prepareGuestTools } from '../start/tools.ts';
 import { writeAgentConfig } from './configuration.ts';
 import { type Installation, nodeProcess } from './control-plane.ts';
@@ -26,6 +26,8 @@ const CALL = { timeoutMs: 15_000 };
 export type VmHostOptions = {
   readonly transport: Transport;
   readonly toolsDir: string;
+  /** For the sockets of guests. */
+  readonly runtimeDir: string;
   readonly say: (line: string) => void;
 };
 
@@ -35,7 +37,7 @@ export type VmHostOptions = {
  */
 export const startVmHost = async (
   installation: Installation,
-  { transport, toolsDir, say }: VmHostOptions,
+  { transport, toolsDir, runtimeDir, say }: VmHostOptions,
 ): Promise<void> => {
   const { places, plan, launch, until, signal } = installation;
   await ensureLab(transport);
@@ -50,7 +52,7 @@ export const startVmHost = async (
   const config = writeAgentConfig(
     {
       agentId: id,
-      runtimeDir: openStateDir(places.file('agent')).runtimeDir,
+      runtimeDir,
       qemu: programPath(places.file('bin'), 'qemu', tools.qemu),
       qemuImg: programPath(places.file('bin'), 'qemu-img', tools.qemuImg),
       trialKernel: tools.kernel.image,

@@ -5,30 +5,27 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { testToolsDir } from '../tools-dir.ts';
 import { eventually } from './eventually.ts';
+import { collect, createRunm, type Outcome, type Runm } from './runm.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const START = join(ROOT, 'deploy/start/main.ts');
-const RUNM = join(ROOT, 'services/cli/runm.mjs');
-
-export type Outcome = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** One `npm start` in a directory and on ports of its own, and the `runm` that talks to it. */
-export type Installation = AsyncDisposable & {
-  readonly stateDir: string;
-  /** Starts it and resolves when it says ready; what it printed is the answer. */
-  readonly start: (...flags: string[]) => Promise<string>;
-  /** Runs it to its end, for --check and refusals. */
-  readonly run: (...flags: string[]) => Promise<Outcome>;
-  readonly kill: () => Promise<void>;
-  readonly stop: () => Promise<number>;
-  readonly runm: (...args: string[]) => Promise<Outcome>;
-  readonly spawnRunm: (...args: string[]) => ChildProcess;
-  readonly endpoint: string;
-  readonly caPem: () => string;
-  readonly token: () => string;
-  readonly mtlsPort: number;
-};
+export type Installation = AsyncDisposable &
+  Runm & {
+    readonly stateDir: string;
+    /** Starts it and resolves when it says ready; what it printed is the answer. */
+    readonly start: (...flags: string[]) => Promise<string>;
+    /** Runs it to its end, for --check and refusals. */
+    readonly run: (...flags: string[]) => Promise<Outcome>;
+    readonly kill: () => Promise<void>;
+    readonly stop: () => Promise<number>;
+    readonly endpoint: string;
+    readonly caPem: () => string;
+    readonly token: () => string;
+    readonly mtlsPort: number;
+  };
 
 const READY_LIMIT_MS = 180_000;
 const STOP_LIMIT_MS = 40_000;
@@ -74,7 +71,6 @@ export const createInstallation = async (): Promise<Installation> => {
     clearTimeout(late);
     return typeof code === 'number' ? code : -1;
   };
-  const spawnRunm = (...args: string[]) => spawn(process.execPath, [RUNM, ...args], { env });
   return {
     stateDir,
     start: async (...flags) => {
@@ -100,8 +96,7 @@ export const createInstallation = async (): Promise<Installation> => {
       await end('SIGKILL');
     },
     stop: () => end('SIGINT'),
-    runm: async (...args) => collect(spawnRunm(...args)),
-    spawnRunm,
+    ...createRunm(env),
     endpoint: `https://127.0.0.1:${people}`,
     caPem: () => readFileSync(join(stateDir, 'ca.pem'), 'utf8'),
     token: () => readFileSync(join(stateDir, 'admin.token'), 'utf8').trim(),
@@ -114,20 +109,6 @@ export const createInstallation = async (): Promise<Installation> => {
       dir[Symbol.dispose]();
     },
   };
-};
-
-const collect = async (running: ChildProcess): Promise<Outcome> => {
-  let stdout = '';
-  let stderr = '';
-  running.stdout?.on('data', (part: Buffer) => {
-    stdout += part.toString();
-  });
-  running.stderr?.on('data', (part: Buffer) => {
-    stderr += part.toString();
-  });
-  running.stdin?.end();
-  const [code] = await once(running, 'close');
-  return { code: typeof code === 'number' ? code : -1, stdout, stderr };
 };
 
 const freePort = (): Promise<number> =>
