@@ -6,14 +6,13 @@
 import type { Access } from '../runtime/access.ts';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
-import type { Offer, ProviderView } from './domain/capacity.ts';
-import type { ClaimView, UsedPlace } from './domain/claim.ts';
+import type { UsedPlace } from './domain/claim.ts';
 import type { EventDraft, EventRecord } from './domain/event.ts';
 import type { Greeting, Held } from './domain/hello.ts';
 import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
-import type { Caller, Failure, Operation } from './domain/operation.ts';
+import type { Operation } from './domain/operation.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
 export type Parent = { readonly partition: string; readonly project: string };
@@ -349,58 +348,4 @@ export type MachineWriter = {
   readonly tell: (tx: Tx, change: Omit<MachineChange, 'assignment' | 'agentKey'>) => Promise<void>;
   /** Tells the agent anew if an assignment exists that is not absent. */
   readonly renewAssignment: (tx: Tx, machine: Machine) => Promise<void>;
-};
-
-/** Answers of the scheduler are values; what is thrown is `unavailable` or a bug. */
-export type SchedulerPort = {
-  /** Makes the machine's own claim, or finds the one that an earlier try made. */
-  readonly claim: (
-    asked: {
-      readonly machine: Machine;
-      readonly providerUid: string;
-      readonly caller: Caller;
-      readonly requestId: string;
-    },
-    signal: AbortSignal,
-  ) => Promise<{ kind: 'held'; claim: ClaimView } | { kind: 'refused'; failure: Failure }>;
-  /** By name; undefined = there is none. */
-  readonly findClaim: (
-    name: string,
-    caller: Caller | undefined,
-    signal: AbortSignal,
-  ) => Promise<ClaimView | undefined>;
-  readonly beginRelease: (name: string, requestId: string, signal: AbortSignal) => Promise<void>;
-  readonly finishRelease: (
-    asked: { readonly name: string; readonly providerUid: string; readonly requestId: string },
-    signal: AbortSignal,
-  ) => Promise<void>;
-  readonly offer: (
-    asked: {
-      readonly provider: ProviderView;
-      readonly offers: readonly Offer[];
-      readonly requestId: string;
-    },
-    signal: AbortSignal,
-  ) => Promise<void>;
-  /** The present claims of a partition, then every change; ends with the signal or an error. */
-  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<ClaimView>;
-};
-
-export type InventoryPort = {
-  /** By resource name or "partitions/{p}/providers/{uid}". */
-  readonly findProvider: (name: string, signal: AbortSignal) => Promise<ProviderView | undefined>;
-  readonly watchProviders: (signal: AbortSignal) => AsyncIterable<ProviderChange>;
-};
-
-export type ProviderChange =
-  | { readonly kind: 'present'; readonly provider: ProviderView }
-  | { readonly kind: 'removed'; readonly uid: string }
-  | { readonly kind: 'synced' };
-
-export type IdentityPort = {
-  /** Resource name and roles of an agent by its uid; undefined = unknown or revoked. */
-  readonly findAgent: (
-    uid: string,
-    signal: AbortSignal,
-  ) => Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined>;
 };

@@ -115,7 +115,7 @@ const assign = ({ operation, machine }: View, nowMs: number): Decided => {
 const boot = (view: View, step: Step, nowMs: number): Decided => {
   const { operation, machine } = view;
   const seen = currentObservation(machine);
-  const hopeless = unrepairable(machine, seen);
+  const hopeless = unrepairable(view, { seen, step, nowMs });
   if (hopeless !== undefined) return fails(view, hopeless, nowMs);
   if (seen !== null && isBooted(machine, seen)) {
     const done = finishStep(operation, 'boot', { nowMs, note: 'powered on' });
@@ -136,7 +136,7 @@ const ready = (view: View, step: Step, nowMs: number): Decided => {
       problem: null,
     });
   }
-  const hopeless = unrepairable(machine, seen);
+  const hopeless = unrepairable(view, { seen, step, nowMs });
   if (hopeless !== undefined) return fails(view, hopeless, nowMs);
   return waitFor(view, step, { nowMs, what: `waiting until ${readyNote(machine)}` });
 };
@@ -179,15 +179,18 @@ type Hopeless = {
   readonly isOff?: boolean;
 };
 
-const FILE_REASONS: ReadonlySet<string> = new Set([
-  'CHECKSUM_MISMATCH',
-  'IMAGE_INVALID',
-  'STORE_FULL',
-  'NOT_FOUND',
-]);
+/** What no repetition mends. */
+const FINAL: ReadonlySet<string> = new Set(['CHECKSUM_MISMATCH', 'IMAGE_INVALID']);
+/** Reasons that concern files, before anything is powered on. */
+const OF_FILES: ReadonlySet<string> = new Set([...FINAL, 'STORE_FULL', 'NOT_FOUND']);
 
-/** What waiting cannot mend: the guest is off again, or the agent gave up. */
-const unrepairable = (machine: Machine, seen: Observed | null): Hopeless | undefined => {
+type Looked = { readonly seen: Observed | null; readonly step: Step; readonly nowMs: number };
+
+/** What waiting cannot mend: the guest is off again, or the agent's problem is final or lasts. */
+const unrepairable = (
+  { machine, limits }: View,
+  { seen, step, nowMs }: Looked,
+): Hopeless | undefined => {
   if (seen === null) return undefined;
   const isThisBoot = seen.bootGeneration >= machine.wanted.bootGeneration;
   if (isThisBoot && seen.guestOff) {
@@ -196,7 +199,9 @@ const unrepairable = (machine: Machine, seen: Observed | null): Hopeless | undef
   }
   if (seen.problem === null || seen.problem.retryMs !== null) return undefined;
   const { reason, message } = seen.problem;
-  const isEarly = FILE_REASONS.has(reason) && mayFollow(machine.state, 'prepare_failed');
+  const lasts = nowMs >= (step.startMs ?? nowMs) + limits.problemMs;
+  if (!lasts && !FINAL.has(reason)) return undefined;
+  const isEarly = OF_FILES.has(reason) && mayFollow(machine.state, 'prepare_failed');
   return {
     event: isEarly ? 'prepare_failed' : 'boot_failed',
     failure: failure(reason, message),
@@ -260,7 +265,10 @@ const waitFor = (
     );
   }
   const note = hindered === '' ? what : `${what}: ${hindered}`;
-  return { kind: 'wait', wakeMs: endMs, step: step.name, note };
+  const hasProblem = machine.observed?.problem != null;
+  const patientMs = (step.startMs ?? nowMs) + view.limits.problemMs;
+  const wakeMs = hasProblem && patientMs > nowMs ? Math.min(endMs, patientMs) : endMs;
+  return { kind: 'wait', wakeMs, step: step.name, note };
 };
 
 const problemNote = (found: Problem | null): string => (found === null ? '' : found.message);

@@ -35,6 +35,8 @@ export type OperationLimits = {
   readonly powerMs: number;
   /** How long a deletion waits for the agent to say that the guest is gone. */
   readonly destroyMs: number;
+  /** How long an agent's problem may last during a boot, where the agent does not say that it tries again. */
+  readonly problemMs: number;
   /** Pause after a failed call, doubled with every try up to the second. */
   readonly retryMs: number;
   readonly retryMsMax: number;
@@ -44,6 +46,7 @@ export const OPERATION_LIMITS: OperationLimits = {
   shutdownMs: 3 * 60_000,
   powerMs: 2 * 60_000,
   destroyMs: 30 * 60_000,
+  problemMs: 30_000,
   retryMs: 1_000,
   retryMsMax: 60_000,
 };

@@ -22,7 +22,7 @@ export const findVisibleImage = async (
 ): Promise<Image> => {
   const id = imagePattern.parse(name)?.image;
   const image = id === undefined ? undefined : await records.images.find(reader, id);
-  // Who may read any image sees the shared ones, whatever the place; a private one needs its project.
+  // Who may read any image sees the shared ones too; a private one needs its project.
   const isShared = image?.project === '' && !accessOf(context).nowhere;
   const isIts = image !== undefined && (isShared || coversProject(context, image.project));
   if (!isIts) throw missing(name, 'runm.image');

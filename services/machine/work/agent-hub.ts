@@ -10,7 +10,8 @@ import type { SqlStore } from '../../store/sql/open.ts';
 import type { AgentHub, AgentSession, Down, HelloView, Report } from '../agent-port.ts';
 import { agentKey } from '../domain/capacity.ts';
 import { differences, silenceMsMax } from '../domain/hello.ts';
-import type { IdentityPort, MachineWriter, Records } from '../ports.ts';
+import type { IdentityPort } from '../neighbours-port.ts';
+import type { MachineWriter, Records } from '../ports.ts';
 import { greetAgent, markDown, recordOrphans } from './agent-row.ts';
 
 import { createOutbox } from './outbox.ts';
@@ -36,7 +37,11 @@ const OUTBOX_MAX = 4_096;
 /** The agent takes four heartbeats of silence for a dead connection. */
 const QUIET_BEATS_MAX = 2;
 
+/** Hellos that are stored at the same time: after an outage thousands come at once. */
+const GREETINGS_MAX = 16;
+
 export const createAgentHub = (deps: HubDeps): AgentHub => {
+  const inTurn = createGate(GREETINGS_MAX);
   const byKey = new Map<string, AgentSession>();
   const downs = createDownQueue(deps);
   const close = (session: AgentSession, why: string): void => {
@@ -62,7 +67,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     },
   });
   return {
-    open: (hello, signal) => open(deps, { byKey, close }, hello, signal),
+    open: (hello, signal) => inTurn(() => open(deps, { byKey, close }, hello, signal)),
     sendDifferences: async (session, held) => {
       const rows = await deps.store.read((reader) =>
         deps.records.assignments.ofAgent(reader, session.agentKey),
@@ -156,6 +161,23 @@ const open = async (
   byKey.set(key, session);
   if (before !== undefined) close(before, 'SUPERSEDED');
   return session;
+};
+
+/** Runs at most so many at a time; the others wait in the order in which they came. */
+const createGate = (placesMax: number) => {
+  const waiting: (() => void)[] = [];
+  let free = placesMax;
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
 };
 
 const watchSilence = async (

@@ -8,7 +8,8 @@ import type { Tx } from '../../store/sql/transaction.ts';
 import type { AgentSession, HelloView } from '../agent-port.ts';
 import { type EventDraft, event } from '../domain/event.ts';
 import { greet } from '../domain/hello.ts';
-import type { Agent, IdentityPort, Records } from '../ports.ts';
+import type { IdentityPort } from '../neighbours-port.ts';
+import type { Agent, Records } from '../ports.ts';
 
 type Deps = {
   readonly store: SqlStore;
@@ -143,15 +144,15 @@ const quarantineEvent = (nowMs: number) =>
     type: 'agent.quarantined',
     severity: 'error',
     message:
-      'Two processes take turns with the certificate of this agent; both are refused for five minutes. ' +
-      'Stop one of them (a cloned disk?) or let it join as an agent of its own',
+      'Two processes take turns with the certificate of this agent; both are refused for five ' +
+      'minutes. Stop one of them (a cloned disk?) or let it join as an agent of its own',
   });
 
 const quarantined = (agent: Agent) =>
   failedPrecondition(
     'INVALID_STATE',
-    `The agent is quarantined until ${new Date(agent.quarantineUntilMs).toISOString()}: two processes ` +
-      'use its certificate',
+    `The agent is quarantined until ${new Date(agent.quarantineUntilMs).toISOString()}: two ` +
+      'processes use its certificate',
     { invalidState: { state: 'QUARANTINED', allowed: ['UP', 'DOWN'] } },
   );
 

@@ -3,7 +3,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
-import type { IdentityPort, Records } from '../ports.ts';
+import type { IdentityPort } from '../neighbours-port.ts';
+import type { Records } from '../ports.ts';
 import { markLost } from './agent-row.ts';
 
 export type HousekeepingDeps = {

@@ -2,7 +2,7 @@ import { createClient, type Transport } from '@connectrpc/connect';
 import { TrustService } from '../../../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import type { IdentityPort } from '../ports.ts';
+import type { IdentityPort } from '../neighbours-port.ts';
 
 const CALL_MS = 10_000;
 

@@ -5,7 +5,7 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { placeOf } from '../../runtime/names.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import { agentKey, type ProviderView } from '../domain/capacity.ts';
-import type { InventoryPort } from '../ports.ts';
+import type { InventoryPort } from '../neighbours-port.ts';
 
 const CALL_MS = 10_000;
 

@@ -1,4 +1,4 @@
-/** Tells those who wait for an operation that it changed. Fed by the change feed; a missed ring only costs time. */
+/** Tells those who wait for an operation that it changed. A missed ring only costs time. */
 import type { Clock } from '../../runtime/clock.ts';
 
 export type OperationBell = {

@@ -10,7 +10,8 @@ import { type ClaimView, choosePlace, holdOwn } from '../domain/claim.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type Failure, failureOf, type Operation } from '../domain/operation.ts';
 import type { Call, CallResult } from '../domain/view.ts';
-import type { InventoryPort, Records, SchedulerPort } from '../ports.ts';
+import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
+import type { Records } from '../ports.ts';
 import { isWorthRepeating, ownClaimName } from './scheduler-client.ts';
 
 export type PerformDeps = {

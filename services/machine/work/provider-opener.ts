@@ -10,7 +10,8 @@ import type { Logger } from '../../runtime/log.ts';
 import { derivedRequestId } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import { offersOf, type ProviderView } from '../domain/capacity.ts';
-import type { Records, SchedulerPort } from '../ports.ts';
+import type { SchedulerPort } from '../neighbours-port.ts';
+import type { Records } from '../ports.ts';
 
 export type ProviderOpener = {
   /** Looks at the provider soon. */

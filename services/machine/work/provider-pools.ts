@@ -7,7 +7,8 @@ import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import type { Machine } from '../domain/machine.ts';
-import type { InventoryPort, Records } from '../ports.ts';
+import type { InventoryPort } from '../neighbours-port.ts';
+import type { Records } from '../ports.ts';
 
 export type ProviderPools = {
   readonly find: (providerUid: string) => ProviderView | undefined;

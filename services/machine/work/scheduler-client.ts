@@ -28,7 +28,7 @@ import {
 } from '../domain/claim.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import { type Caller, failureOf } from '../domain/operation.ts';
-import type { SchedulerPort } from '../ports.ts';
+import type { SchedulerPort } from '../neighbours-port.ts';
 
 const CALL_MS = 10_000;
 

@@ -14,7 +14,8 @@ import type { Machine } from '../domain/machine.ts';
 import { bootIsLate } from '../domain/observe.ts';
 import { type Caller, type Operation, operationName } from '../domain/operation.ts';
 import { bootTimeoutMsOf } from '../domain/spec.ts';
-import type { MachineWriter, Records, SchedulerPort } from '../ports.ts';
+import type { SchedulerPort } from '../neighbours-port.ts';
+import type { MachineWriter, Records } from '../ports.ts';
 
 export type SweeperDeps = {
   readonly store: SqlStore;

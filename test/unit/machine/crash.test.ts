@@ -1,6 +1,7 @@
 /**
- * Kills the replica at every point of every plan and lets another resume: the end is the same and nothing is made
- * twice. The real runner over a real database; scheduler and agent are worlds of their own that outlive the kill.
+ * Kills the replica at every point of every plan and lets another resume: the end is the same and
+ * nothing is made twice. The real runner over a real database; scheduler and agent are worlds of
+ * their own that outlive the kill.
  */
 import test from 'ava';
 import type { Machine } from '../../../services/machine/domain/machine.ts';
@@ -12,7 +13,7 @@ import {
 } from '../../../services/machine/domain/operation.ts';
 import { decide } from '../../../services/machine/domain/verbs.ts';
 import { OPERATION_LIMITS } from '../../../services/machine/domain/view.ts';
-import type { SchedulerPort } from '../../../services/machine/ports.ts';
+import type { SchedulerPort } from '../../../services/machine/neighbours-port.ts';
 import { createMachineWriter } from '../../../services/machine/store/machine-writer.ts';
 import { machineMigrations } from '../../../services/machine/store/migrations.ts';
 import { createRecords } from '../../../services/machine/store/records.ts';
@@ -235,7 +236,7 @@ const stateOf = async (world: World) => {
   return { state: machine?.state, problem: machine?.problem?.reason, free: machine?.operationUid };
 };
 
-/** create, stop, start, reset and delete, one after the other; the kill is in the verb asked for. */
+/** create, stop, start, reset and delete in turn; the kill is in the verb asked for. */
 const day = async (killed: Verb, dieAt: number) => {
   const world = await openWorld();
   try {

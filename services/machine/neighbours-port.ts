@@ -1,0 +1,59 @@
+/** The other services as work sees them. */
+import type { Offer, ProviderView } from './domain/capacity.ts';
+import type { ClaimView } from './domain/claim.ts';
+import type { Machine } from './domain/machine.ts';
+import type { Caller, Failure } from './domain/operation.ts';
+
+/** Answers of the scheduler are values; what is thrown is `unavailable` or a bug. */
+export type SchedulerPort = {
+  /** Makes the machine's own claim, or finds the one that an earlier try made. */
+  readonly claim: (
+    asked: {
+      readonly machine: Machine;
+      readonly providerUid: string;
+      readonly caller: Caller;
+      readonly requestId: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<{ kind: 'held'; claim: ClaimView } | { kind: 'refused'; failure: Failure }>;
+  /** By name; undefined = there is none. */
+  readonly findClaim: (
+    name: string,
+    caller: Caller | undefined,
+    signal: AbortSignal,
+  ) => Promise<ClaimView | undefined>;
+  readonly beginRelease: (name: string, requestId: string, signal: AbortSignal) => Promise<void>;
+  readonly finishRelease: (
+    asked: { readonly name: string; readonly providerUid: string; readonly requestId: string },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly offer: (
+    asked: {
+      readonly provider: ProviderView;
+      readonly offers: readonly Offer[];
+      readonly requestId: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** The present claims of a partition, then every change; ends with the signal or an error. */
+  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<ClaimView>;
+};
+
+export type InventoryPort = {
+  /** By resource name or "partitions/{p}/providers/{uid}". */
+  readonly findProvider: (name: string, signal: AbortSignal) => Promise<ProviderView | undefined>;
+  readonly watchProviders: (signal: AbortSignal) => AsyncIterable<ProviderChange>;
+};
+
+export type ProviderChange =
+  | { readonly kind: 'present'; readonly provider: ProviderView }
+  | { readonly kind: 'removed'; readonly uid: string }
+  | { readonly kind: 'synced' };
+
+export type IdentityPort = {
+  /** Resource name and roles of an agent by its uid; undefined = unknown or revoked. */
+  readonly findAgent: (
+    uid: string,
+    signal: AbortSignal,
+  ) => Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined>;
+};
