@@ -1,4 +1,4 @@
-/** Stand-ins for identity, inventory and scheduler that speak the real contracts, for the tests of machine. */
+/** Stand-ins for identity, inventory and scheduler that speak the real contracts. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createRouterTransport, type Transport } from '@connectrpc/connect';
@@ -46,7 +46,8 @@ export type Neighbours = {
   /** Inventory tells of a new generation. */
   readonly changeProvider: (change: (provider: Provider) => void) => void;
   readonly noCapacity: () => ConnectError;
-  readonly tellClaim: (name: string) => void;
+  /** Tells watchers of claims that something changed. */
+  readonly tellClaim: () => void;
 };
 
 export const createNeighbours = (agentName: string): Neighbours => {
@@ -127,11 +128,13 @@ export const createNeighbours = (agentName: string): Neighbours => {
       getClaim: ({ name }) => ({ claim: find(name) }),
       watchClaims: async function* (_, { signal }) {
         while (!signal.aborted) {
+          // Before the claims are read: a change while they are on their way counts for the next turn.
+          const changed = claimBell.rung(signal);
           const events = [...claims.values()].map((claim) => ({
             event: { case: 'updated' as const, value: claim },
           }));
           yield { events, resumeToken: 't' };
-          await claimBell.rung(signal);
+          await changed;
         }
       },
       beginRelease: ({ name }) => {
