@@ -3,23 +3,14 @@
  * A seed decides everything; RUNM_TEST_SEED repeats one. The checkers look at the store from outside.
  */
 import test from 'ava';
-import { isDomainError } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
-import { type ClaimRecord, isReleasing } from '../../services/scheduler/domain/claim.ts';
-import type { Command } from '../../services/scheduler/domain/command.ts';
-import { holdsOf } from '../../services/scheduler/domain/hold.ts';
-import { decodeClaim, decodeHead } from '../../services/scheduler/domain/record-format.ts';
+import { isReleasing } from '../../services/scheduler/domain/claim.ts';
 import { openEmbeddedCoordination } from '../../services/store/coordination/embedded/open.ts';
-import type { Coordination } from '../../services/store/coordination/port.ts';
 import { withFreezableLeases } from '../contract/coordination-support.ts';
+import { type Asker, untilKnown, watchClaimsFromOutside } from '../support/claimers.ts';
 import { type Fate, lossy } from '../support/lossy-coordination.ts';
 import { manualClock } from '../support/manual-clock.ts';
-import {
-  claimOf,
-  memoryHistory,
-  type Replica,
-  startReplica,
-} from '../support/scheduler-replica.ts';
+import { memoryHistory, startReplica } from '../support/scheduler-replica.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { silentLog } from '../support/silent-log.ts';
 import {
@@ -41,41 +32,6 @@ const FACTS = UIDS.map((uid) => factsOf({ uid, offers: { [CPU]: CPUS } }));
 const CALLERS = 6;
 const ROUNDS = 25;
 const FAULTS_END_MS = 60_000;
-
-/** Every commit as the store holds it: no provider above its inventory, numbers without a gap. */
-const watchStore = (store: Coordination, signal: AbortSignal) => {
-  const claims = new Map<string, ClaimRecord>();
-  const problems: string[] = [];
-  let number = 0;
-  let elections = 0;
-  let nowMs = 0;
-  const check = (): void => {
-    for (const uid of UIDS) {
-      let used = 0;
-      for (const claim of claims.values()) {
-        used += holdsOf(claim, nowMs).get(uid)?.amounts.get(CPU) ?? 0;
-      }
-      if (used > CPUS) problems.push(`commit ${number}: ${used} of ${CPUS} used on ${uid}`);
-    }
-  };
-  const run = async (): Promise<void> => {
-    for await (const { events } of store.watch({ prefix: 'partitions/lab/', from: 1n, signal })) {
-      for (const event of events) {
-        if (event.kind !== 'put') continue;
-        const { key, value } = event.at;
-        if (key.endsWith('/leader')) elections += 1;
-        if (key.includes('/claims/')) claims.set(decodeClaim(value).uid, decodeClaim(value));
-        if (!key.endsWith('/head')) continue;
-        const head = decodeHead(value);
-        if (head.number !== number + 1) problems.push(`head ${head.number} after ${number}`);
-        if (head.atMs < nowMs) problems.push(`commit ${head.number} goes back in time`);
-        ({ number, atMs: nowMs } = head);
-      }
-      check();
-    }
-  };
-  return { claims, problems, ended: run(), number: () => number, elections: () => elections };
-};
 
 type Chaos = { readonly random: Random; readonly isOver: () => boolean };
 
@@ -99,7 +55,7 @@ for (const seed of SEEDS) {
     const store = openEmbeddedCoordination({ file: ':memory:', clock, random, log: silentLog });
     const ended = new AbortController();
     const isOver = () => clock.monotonicMs() > FAULTS_END_MS;
-    const outside = watchStore(store, ended.signal);
+    const outside = watchClaimsFromOutside(store, { cpus: CPUS, signal: ended.signal });
     const history = memoryHistory();
     const ways = ['a', 'b'].map((address) => {
       const leases = withFreezableLeases(store);
@@ -110,7 +66,7 @@ for (const seed of SEEDS) {
     });
     const replicas = ways.map(({ replica }) => replica);
 
-    const untilGranted = asker(replicas, { random, clock });
+    const untilGranted = untilKnown(replicas, { random, clock });
     const opened = UIDS.map((uid) =>
       untilGranted(setCapacity(uid, { [CPU]: CPUS }, { requestId: `open-${uid}` })),
     );
@@ -160,38 +116,6 @@ for (const seed of SEEDS) {
     await store.close();
   });
 }
-
-type Asker = (command: Command) => Promise<ClaimRecord | 'refused' | 'set'>;
-type Time = { readonly random: Random; readonly clock: ReturnType<typeof manualClock> };
-
-/** Repeats a command at whoever leads until its outcome is known, as clients do. */
-const asker =
-  (replicas: readonly Replica[], { random, clock }: Time): Asker =>
-  async (command) => {
-    for (;;) {
-      const leader = replicas.find((replica) => replica.leader() !== undefined)?.leader();
-      const patience = new AbortController();
-      const wait = clock.sleep(500 + random.fraction() * 3_000, patience.signal);
-      wait.then(
-        () => patience.abort(new Error('deadline')),
-        () => undefined,
-      );
-      try {
-        if (leader === undefined) throw new Error('Nobody leads');
-        if (command.verb === 'set-capacity') {
-          await leader.submit(command, patience.signal);
-          return 'set';
-        }
-        return await claimOf(leader, command, patience.signal);
-      } catch (error) {
-        if (isDomainError(error, 'resource_exhausted')) return 'refused';
-        if (isDomainError(error) && error.kind !== 'unavailable') throw error;
-      } finally {
-        patience.abort();
-      }
-      await clock.sleep(50 + random.fraction() * 200);
-    }
-  };
 
 type Kept = { readonly uid: string; readonly isHeld: boolean };
 
