@@ -1,6 +1,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
-import type { Machine } from '../../gen/runmachine/machine/v1/machine_pb.ts';
+import { type Machine, MachineState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { OperationService } from '../../gen/runmachine/machine/v1/operation_service_pb.ts';
 import type { Clock } from '../../services/runtime/clock.ts';
@@ -10,8 +10,40 @@ import { StartRefused } from './options.ts';
 
 const NAME = 'hello';
 const PARENT = `${PARTITION}/projects/${PROJECT}`;
+const FULL_NAME = `${PARENT}/machines/${NAME}`;
 const CALL = { timeoutMs: 30_000 };
 const LIMIT_MS = 600_000;
+
+/** Whether the first machine exists. */
+export const hasDemoMachine = async (transport: Transport): Promise<boolean> => {
+  try {
+    await createClient(MachineService, transport).getMachine({ name: FULL_NAME }, CALL);
+    return true;
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.NotFound) return false;
+    throw error;
+  }
+};
+
+/** Waits until the first machine, which is there from an earlier start, runs again. */
+export const awaitDemo = async (
+  transport: Transport,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> => {
+  const client = createClient(MachineService, transport);
+  const endMs = clock.monotonicMs() + LIMIT_MS;
+  for (;;) {
+    const { machine } = await client.getMachine({ name: FULL_NAME }, CALL);
+    if (machine?.status?.state === MachineState.ACTIVE) return;
+    if (clock.monotonicMs() > endMs || machine?.status?.state === MachineState.STOPPED) {
+      throw new StartRefused(
+        `the machine "${NAME}" is not active`,
+        `look at it: runm machine timeline ${NAME}; or delete it: runm machine delete ${NAME}`,
+      );
+    }
+    await clock.sleep(200, signal);
+  }
+};
 
 /**
  * Creates the first machine and tells its stages with their seconds. Answers false when it was
@@ -71,7 +103,7 @@ const follow = async (transport: Transport, name: string, following: Following):
     const waiting = { name, timeout: { seconds: 0n, nanos: 300_000_000 } };
     const options = { ...CALL, signal: following.signal };
     const { operation } = await operations.waitOperation(waiting, options);
-    const { machine } = await machines.getMachine({ name: `${PARENT}/machines/${NAME}` }, CALL);
+    const { machine } = await machines.getMachine({ name: FULL_NAME }, CALL);
     if (machine) tellStages(machine, told, following);
     if (operation?.done) {
       if (operation.result.case !== 'error') return;

@@ -4,9 +4,10 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
-import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { type Provider, ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
+  type Image,
   ImageFormat,
   ImagePartRole,
   ImageState,
@@ -63,45 +64,62 @@ export const ensureLab = async (transport: Transport): Promise<void> => {
   );
 };
 
-/** Records this host as a VM host served by the agent of the same name. */
-export const ensureHostProvider = async (
-  transport: Transport,
-  host: { readonly id: string; readonly guestsDir: string; readonly emulated: boolean },
-): Promise<void> => {
-  const disk = statfsSync(host.guestsDir, { bigint: true });
-  const memory = BigInt(totalmem());
-  const reserved = memory > 2n * RESERVED_MEMORY_BYTES ? RESERVED_MEMORY_BYTES : memory / 4n;
+type Host = { readonly id: string; readonly guestsDir: string; readonly emulated: boolean };
+
+/** Records this host as a VM host served by the agent of the same name, and keeps the record true. */
+export const ensureHostProvider = async (transport: Transport, host: Host): Promise<void> => {
+  const client = createClient(ProviderService, transport);
+  const spec = specOf(host);
   await unlessThere(
-    createClient(ProviderService, transport).createProvider(
+    client.createProvider(
       {
         parent: PARTITION,
         providerId: host.id,
-        provider: {
-          spec: {
-            type: ProviderType.VM_HOST,
-            capabilities: ['vm.qemu', host.emulated ? 'vm.accelerator.tcg' : 'vm.accelerator.kvm'],
-            inventories: [
-              {
-                resourceType: 'runm.cpu.shared',
-                total: BigInt(availableParallelism()),
-                allocationRatioMilli: CPU_RATIO_MILLI,
-              },
-              { resourceType: 'runm.memory', total: memory, reserved },
-              {
-                resourceType: 'runm.storage.block',
-                total: disk.blocks * disk.bsize,
-                reserved: (disk.blocks - disk.bavail) * disk.bsize,
-              },
-            ],
-            agentPools: [{ role: 'vm', agents: [`${PARTITION}/agents/${host.id}`] }],
-          },
-        },
+        provider: { spec },
         requestId: systemRandom.requestId(),
       },
       CALL,
     ),
   );
+  const name = `${PARTITION}/providers/${host.id}`;
+  const present = (await client.getProvider({ name }, CALL)).provider;
+  if (!present || !hasChanged(present, spec)) return;
+  const updateMask = { paths: ['spec.capabilities', 'spec.inventories'] };
+  const provider = { name, etag: present.etag, spec };
+  await client.updateProvider({ provider, updateMask, requestId: systemRandom.requestId() }, CALL);
 };
+
+const specOf = (host: Host) => {
+  const disk = statfsSync(host.guestsDir, { bigint: true });
+  const memory = BigInt(totalmem());
+  const reserved = memory > 2n * RESERVED_MEMORY_BYTES ? RESERVED_MEMORY_BYTES : memory / 4n;
+  return {
+    type: ProviderType.VM_HOST,
+    capabilities: ['vm.qemu', host.emulated ? 'vm.accelerator.tcg' : 'vm.accelerator.kvm'],
+    inventories: [
+      {
+        resourceType: 'runm.cpu.shared',
+        total: BigInt(availableParallelism()),
+        allocationRatioMilli: CPU_RATIO_MILLI,
+      },
+      { resourceType: 'runm.memory', total: memory, reserved },
+      {
+        resourceType: 'runm.storage.block',
+        total: disk.blocks * disk.bsize,
+        reserved: (disk.blocks - disk.bavail) * disk.bsize,
+      },
+    ],
+    agentPools: [{ role: 'vm', agents: [`${PARTITION}/agents/${host.id}`] }],
+  };
+};
+
+/** Processors, memory, accelerator or the size of the disk; what is free of the disk moves all the time. */
+const hasChanged = (present: Provider, spec: ReturnType<typeof specOf>): boolean =>
+  spec.capabilities.some((code) => !present.spec?.capabilities.includes(code)) ||
+  spec.inventories.some(
+    ({ resourceType, total }) =>
+      present.spec?.inventories.find((one) => one.resourceType === resourceType)?.total !== total,
+  );
 
 /**
  * Imports the image once; a newer build of it is imported under its own name beside the machines
@@ -109,51 +127,51 @@ export const ensureHostProvider = async (
  */
 export const ensureLabImage = async (transport: Transport, lab: LabLinux): Promise<string> => {
   const client = createClient(ImageService, transport);
+  const { kernel, initrd } = lab;
   const parts = [
-    {
-      role: ImagePartRole.KERNEL,
-      sha256: lab.kernel.sha256,
-      sizeBytes: BigInt(lab.kernel.sizeBytes),
-    },
-    {
-      role: ImagePartRole.INITRD,
-      sha256: lab.initrd.sha256,
-      sizeBytes: BigInt(lab.initrd.sizeBytes),
-    },
+    { role: ImagePartRole.KERNEL, sha256: kernel.sha256, sizeBytes: BigInt(kernel.sizeBytes) },
+    { role: ImagePartRole.INITRD, sha256: initrd.sha256, sizeBytes: BigInt(initrd.sizeBytes) },
   ];
-  const present = await client
-    .getImage({ name: `images/${IMAGE}` }, CALL)
-    .then((answer) => answer.image)
-    .catch((error: unknown) => {
-      if (error instanceof ConnectError && error.code === Code.NotFound) return undefined;
-      throw error;
-    });
-  const isSame = parts.every((part) =>
-    present?.spec?.parts.some((one) => one.sha256 === part.sha256),
-  );
-  const id = present && !isSame ? `${IMAGE}-${digestOf(lab)}` : IMAGE;
-  if (present && isSame && present.status?.state === ImageState.AVAILABLE) return `images/${id}`;
-  await unlessThere(
-    client.createImage(
-      {
-        imageId: id,
-        image: {
-          spec: {
-            format: ImageFormat.KERNEL,
-            commandLine: LAB_LINUX_COMMAND_LINE,
-            phonesHome: true,
-            parts,
-          },
-        },
-        requestId: systemRandom.requestId(),
-      },
-      CALL,
-    ),
-  );
-  const name = `images/${id}`;
-  await client.uploadImagePart(uploadOf(name, ImagePartRole.KERNEL, lab.kernel.path), UPLOAD);
-  await client.uploadImagePart(uploadOf(name, ImagePartRole.INITRD, lab.initrd.path), UPLOAD);
+  const isThis = (image: Image | undefined): boolean =>
+    parts.every((part) => image?.spec?.parts.some((one) => one.sha256 === part.sha256));
+  const plain = `images/${IMAGE}`;
+  const first = await findImage(transport, plain);
+  const name = first === undefined || isThis(first) ? plain : `${plain}-${digestOf(lab)}`;
+  const present = name === plain ? first : await findImage(transport, name);
+  if (present?.status?.state === ImageState.AVAILABLE) return name;
+  const spec = {
+    format: ImageFormat.KERNEL,
+    commandLine: LAB_LINUX_COMMAND_LINE,
+    phonesHome: true,
+    parts,
+  };
+  const imageId = name.slice('images/'.length);
+  const requestId = systemRandom.requestId();
+  await unlessThere(client.createImage({ imageId, image: { spec }, requestId }, CALL));
+  await uploadUnlessThere(transport, uploadOf(name, ImagePartRole.KERNEL, kernel.path));
+  await uploadUnlessThere(transport, uploadOf(name, ImagePartRole.INITRD, initrd.path));
   return name;
+};
+
+const findImage = async (transport: Transport, name: string): Promise<Image | undefined> => {
+  try {
+    return (await createClient(ImageService, transport).getImage({ name }, CALL)).image;
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.NotFound) return undefined;
+    throw error;
+  }
+};
+
+/** A start that was killed between the two uploads left one part complete. */
+const uploadUnlessThere = async (
+  transport: Transport,
+  parts: ReturnType<typeof uploadOf>,
+): Promise<void> => {
+  try {
+    await createClient(ImageService, transport).uploadImagePart(parts, UPLOAD);
+  } catch (error) {
+    if (!(error instanceof ConnectError) || error.code !== Code.FailedPrecondition) throw error;
+  }
 };
 
 const digestOf = (lab: LabLinux): string =>

@@ -10,7 +10,7 @@ import { createLog, type Logger } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
-import { runDemo } from './demo.ts';
+import { awaitDemo, hasDemoMachine, runDemo } from './demo.ts';
 import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-provider.ts';
 import { type StartOptions, StartRefused } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
@@ -55,6 +55,7 @@ export const runInForeground = async (options: StartOptions): Promise<number> =>
   };
   process.on('unhandledRejection', onFatal).on('uncaughtException', onFatal);
   const started = await startAll(session, parts, lock);
+  if (interrupt.signal.aborted) throw interrupt.signal.reason;
   if (options.check) {
     say('check: everything works; stopping');
     return 0;
@@ -241,13 +242,16 @@ const startGuests = async (
   await untilConnected(session, agent);
   const wantsDemo = options.demo && state.readJson<{ done: boolean }>('demo.json').done !== true;
   if (wantsDemo || options.check) {
-    await runDemo(people.transport, { image, clock, log: tell, signal });
+    const made = await runDemo(people.transport, { image, clock, log: tell, signal });
     state.writeJson('demo.json', { done: true });
+    if (!made && options.check) await awaitDemo(people.transport, { clock, signal });
   }
   const speed = found.emulated ? ' (emulated processors, slow)' : '';
-  const accelerator = `qemu with ${found.accelerator}${speed}; ${found.why}`;
-  return { accelerator, hasDemo: wantsDemo, warnings: [] };
+  const accelerator = `qemu with ${found.accelerator}${speed}; ${firstLine(found.why)}`;
+  return { accelerator, hasDemo: await hasDemoMachine(people.transport), warnings: [] };
 };
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 
 const buildLab = (
   { state, log, signal }: Session,
