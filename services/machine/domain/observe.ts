@@ -50,7 +50,18 @@ const settle = (machine: Machine, seen: Observed, nowMs: number): Seen => {
       events: [event(nowMs, { type: 'machine.active', message: 'It is active' })],
     });
   }
+  if (seen.power === 'on' && power === 'on') return bootsAgain(machine, nowMs);
   return { machine, events: [], rewrite: false };
+};
+
+/** The guest rebooted, or its host came back so fast that nobody saw it off. */
+const bootsAgain = (machine: Machine, nowMs: number): Seen => {
+  if (machine.state !== 'active') return { machine, events: [], rewrite: false };
+  const said = { type: 'machine.rebooting', message: 'It boots again' };
+  return move({ ...machine, readyMs: null }, 'power_lost', {
+    nowMs,
+    events: [event(nowMs, said)],
+  });
 };
 
 const settleOff = (machine: Machine, seen: Observed, nowMs: number): Seen =>
