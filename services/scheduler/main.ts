@@ -9,6 +9,7 @@ import { schedulerMigrations } from './store/migrations.ts';
 import { createCatalogue } from './work/catalogue.ts';
 import { createFollower } from './work/follower.ts';
 import { createPartitionDirectory } from './work/partition-directory.ts';
+import { createProjectDirectory } from './work/project-directory.ts';
 import { createProviderDirectory } from './work/provider-directory.ts';
 import { createReading } from './work/reading.ts';
 import { createSeats, type SeatLimits } from './work/seats.ts';
@@ -73,6 +74,7 @@ export const createSchedulerService = async (
     reading: createReading({ clock, follower, providers, partitions }),
     leaders: seats,
     catalogue: createCatalogue(transport),
+    projects: createProjectDirectory(clock, connect.transportTo('identity')),
     incarnation: store.incarnation,
     cluster: deps.cluster,
     leaderWaitMs: config.leaderWaitMs ?? 3_000,

@@ -90,6 +90,12 @@ export type Catalogue = {
   ) => Promise<readonly string[]>;
 };
 
+/** The projects that metadata knows. */
+export type Projects = {
+  /** The id as metadata spells it; undefined = there is none. Errors: unavailable. */
+  readonly find: (project: string, signal: AbortSignal) => Promise<string | undefined>;
+};
+
 /** Past changes and claims, in SQL. */
 export type History = {
   /** Repeating it does nothing. `ended` are claims that the batches brought to their end. */

@@ -12,7 +12,12 @@ import {
   ListClaimsResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
-import { type DomainError, invalidArgument, permissionDenied } from '../../runtime/errors.ts';
+import {
+  type DomainError,
+  invalidArgument,
+  notFound,
+  permissionDenied,
+} from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import { checkEtag, etagOf, openPage } from '../../store/sql/page.ts';
@@ -112,12 +117,15 @@ const createClaim = async (
   request: CreateClaimRequest,
   context: HandlerContext,
 ): Promise<Claim | undefined> => {
-  const { partition, project } = parentOf(request.parent);
-  if (isWildcard(partition) || isWildcard(project)) {
+  const parent = parentOf(request.parent);
+  if (isWildcard(parent.partition) || isWildcard(parent.project)) {
     throw invalidField('parent', 'must name one partition and one project');
   }
+  const { signal } = callOf(context);
+  const view = await viewOf(deps, parent.partition, signal);
+  const project = await deps.projects.find(parent.project, signal);
+  if (project === undefined) throw projectNotFound(parent.project);
   const draft = draftOf(request, { uid: deps.random.uid(), project });
-  const view = await viewOf(deps, partition, callOf(context).signal);
   return atLeader(deps, context, view, {
     local: async (leader, limit) => {
       await checkCodes(deps, request, limit);
@@ -133,6 +141,11 @@ const createClaim = async (
       (await createClient(ClaimService, transport).createClaim(request, options)).claim,
   });
 };
+
+const projectNotFound = (project: string): DomainError =>
+  notFound('NOT_FOUND', `The project "projects/${project}" does not exist`, {
+    metadata: { name: `projects/${project}`, type: 'runm.project' },
+  });
 
 const checkCodes = async (
   { catalogue }: RpcDeps,

@@ -2,7 +2,7 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { callOf } from '../../runtime/context.ts';
 import type { Origin } from '../domain/command.ts';
 
-/** Names the service that a relayed call came from; believed from the scheduler itself only. */
+/** Names who was on the wire of a relayed call; believed from the scheduler itself only. */
 export const RELAYED_FOR = 'runm-relayed-for';
 const OURSELVES = 'services/scheduler';
 
@@ -11,18 +11,19 @@ export const isRelayed = (context: HandlerContext): boolean =>
   context.requestHeader.has(RELAYED_FOR) && callOf(context).actor.principal === OURSELVES;
 
 /**
- * Who asks. A service that calls for itself is seen by the leader as itself also when the call was relayed, though the
- * certificate on the wire is then the relaying replica's.
+ * Who asks. Whoever is on the wire at the first replica is so for the leader too, though the certificate of a relayed
+ * call is the relaying replica's.
  */
 export const originOf = (context: HandlerContext): Origin => {
   const { identity, actor, requestMark } = callOf(context);
-  const relayedFor = isRelayed(context) ? (context.requestHeader.get(RELAYED_FOR) ?? '') : '';
-  const principal = relayedFor === '' ? actor.principal : relayedFor;
+  const relayedFor = isRelayed(context) ? context.requestHeader.get(RELAYED_FOR) : undefined;
+  const principal = relayedFor || actor.principal;
+  const isForItself = identity.kind === 'service' || identity.principal === principal;
   return {
     requestId: requestMark?.requestId ?? '',
     argumentHash: Buffer.from(requestMark?.argumentHash ?? []).toString('hex'),
     caller: identity.kind === 'service' ? 'services' : identity.principal,
     principal,
-    onBehalfOf: identity.principal === actor.principal ? undefined : identity.principal,
+    onBehalfOf: isForItself ? undefined : identity.principal,
   };
 };
