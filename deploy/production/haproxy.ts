@@ -56,6 +56,8 @@ defaults
     timeout http-request 15s
     timeout http-keep-alive 5m
     timeout queue 10s
+    # Checks follow each other twice a second, but a busy machine may answer later.
+    timeout check 3s
     # Consoles and watches are calls that say nothing for long.
     timeout client 1h
     timeout server 1h

@@ -41,6 +41,7 @@ export type Hooks = {
   readonly onLost: (name: string, how: string) => void;
 };
 
+const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT']);
 const LOG_END_CHARACTERS = 2_000;
 
 export const startProcess = (spec: ProcessSpec, hooks: Hooks): ManagedProcess => {
@@ -74,11 +75,10 @@ export const startProcess = (spec: ProcessSpec, hooks: Hooks): ManagedProcess =>
     pid: () => child.pid ?? 0,
     isRunning: () => isAlive(child),
     kill: async (signal) => {
-      const isEnd = signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT';
       const gone = exitOf(child);
-      if (isEnd) ending.add(child);
+      if (ENDING.has(signal)) ending.add(child);
       child.kill(signal);
-      if (isEnd) await gone;
+      if (ENDING.has(signal)) await gone;
     },
     restart: async () => {
       await stop();

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { writeProfiles } from '../../services/cli/profile.ts';
 import { createPeopleTransport } from '../../services/runtime/client.ts';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
@@ -65,6 +66,9 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
   await pids.endLeftovers(say);
   const programs = await prepareServers({ toolsDir, log: say, signal });
   const plan = await makePlan(places.file('ports.json'), { usual: options.usualPorts });
+  const { runtimeDir } = openStateDir(places.file('agent'));
+  // Sockets of guests that go on are kept.
+  parts.defer(() => rmdir(runtimeDir).catch(() => undefined));
   const processes: ManagedProcess[] = [];
   const onLost = (name: string, how: string) =>
     say(`${name} ended with ${how}; see ${places.log(name)}`);
@@ -87,7 +91,6 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
   const profileFile = places.config('runm.json');
   const profile = { ...facts, partition: 'lab', project: 'default' };
   writeProfiles(profileFile, { current: 'production', profiles: { production: profile } });
-  const { runtimeDir } = openStateDir(places.file('agent'));
   {
     using people = disposable(createPeopleTransport({ endpoint: facts.endpoint, caPem, token }));
     await startVmHost(installation, { transport: people.transport, toolsDir, runtimeDir, say });
