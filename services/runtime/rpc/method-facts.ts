@@ -25,8 +25,8 @@ export type MethodFacts = {
   /** Undefined: the RPC is refused. */
   readonly policy: Policy | undefined;
   /**
-   * Resource names in a request that say where it acts: name, parent and <resource>.name, as given,
-   * not empty.
+   * Resource names in a request that say where it acts: name and parent, else <resource>.name, as
+   * given, not empty.
    */
   readonly namesIn: (request: Message) => readonly string[];
   /** The request_id of a request; undefined when its message has none. */
@@ -68,8 +68,11 @@ const textReader = (
 };
 
 const namesReader = (input: DescMessage): ((request: Message) => readonly string[]) => {
-  const readers = ['name', 'parent'].map((name) => textReader(input, name));
-  for (const field of input.fields) {
+  const own = ['name', 'parent'].filter((name) => textField(input, name) !== undefined);
+  const readers = own.map((name) => textReader(input, name));
+  // Beside a parent the resource's own name is output only: what stands there means nothing.
+  const fields = own.length > 0 ? [] : input.fields;
+  for (const field of fields) {
     if (field.fieldKind !== 'message' || textField(field.message, 'name') === undefined) continue;
     const inner = textReader(field.message, 'name');
     readers.push((request) => {
