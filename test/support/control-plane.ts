@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { CertificateService } from '../../gen/runmachine/identity/v1/certificate_service_pb.ts';
@@ -26,6 +27,8 @@ export type ControlPlane = AsyncDisposable & {
   readonly transport: (token?: string) => Transport;
   /** A client certificate of user admin, as `runm cert create` makes it. */
   readonly certificate: (name: string) => Promise<Pem>;
+  /** Memory of the process as its metrics tell it. */
+  readonly residentBytes: () => Promise<number>;
   /** How the process ended; undefined while it runs. */
   readonly end: () => string | undefined;
   /** The lines of its log with at least this level (pino: 40 is warn, 50 is error). */
@@ -95,6 +98,7 @@ export const startControlPlane = async ({
       const own = certificate?.status?.certificatePem ?? '';
       return { ca: ready.caPem, certificate: own, key: keyPem };
     },
+    residentBytes: async () => residentBytesIn(await metricsOf(endpoint, ready.caPem)),
     end,
     logged: (level) =>
       readFileSync(join(dir.path, 'runmachine.log'), 'utf8')
@@ -121,6 +125,25 @@ const readyOf = async (child: ChildProcess, end: () => string | undefined): Prom
   const [said] = await Promise.race([told, exited]).finally(() => clearTimeout(late));
   if (isReady(said)) return said;
   throw new Error(`the control plane did not start: ${end()}`);
+};
+
+const metricsOf = (endpoint: string, ca: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const sent = request(`${endpoint}/metrics`, { ca, agent: false }, (answer) => {
+      let body = '';
+      answer.on('data', (part: Buffer) => {
+        body += part.toString();
+      });
+      answer.on('end', () => resolve(body));
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+
+const residentBytesIn = (metrics: string): number => {
+  const found = /^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1];
+  if (found === undefined) throw new Error('the metrics do not tell the resident memory');
+  return Number(found);
 };
 
 const stop = async (child: ChildProcess): Promise<void> => {
