@@ -94,7 +94,8 @@ export const createSchedulerService = async (
       ]);
     },
     stop: async () => {
-      // First the leaderships: resigning needs the store, and whoever is next should not wait for a lease.
+      // First the leaderships: resigning needs the store, and whoever is next should not wait for a
+      // lease.
       await seats.stop();
       ended.abort();
       await work;
@@ -108,7 +109,10 @@ export const createSchedulerService = async (
     },
   };
 
-  /** What is claimed can be given back while inventory is away: then coordination tells the partitions. */
+  /**
+   * What is claimed can be given back while inventory is away: then coordination tells the
+   * partitions.
+   */
   async function standWithoutInventory(): Promise<void> {
     await abortable(follower.ready, ended.signal).catch(() => undefined);
     if (!partitions.isKnown() && !ended.signal.aborted) seats.stand(follower.seen());

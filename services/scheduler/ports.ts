@@ -1,6 +1,6 @@
 /**
- * Where rpc, work and store meet. work/ follows coordination and inventory and leads partitions; rpc/ reads what it
- * follows and gives it commands; store/ keeps the history.
+ * Where rpc, work and store meet. work/ follows coordination and inventory and leads partitions;
+ * rpc/ reads what it follows and gives it commands; store/ keeps the history.
  */
 import type { CapacityRecord, Offers, ProviderFacts } from './domain/capacity.ts';
 import type { ClaimRecord } from './domain/claim.ts';
@@ -50,8 +50,8 @@ export type Reading = {
   /** Resolves once that revision was followed. */
   readonly untilRevision: (revision: bigint, signal: AbortSignal) => Promise<void>;
   /**
-   * Changes behind the revision as they come, until the signal aborts. Errors: out_of_range RESUME_TOKEN_EXPIRED when
-   * they are no longer known here.
+   * Changes behind the revision as they come, until the signal aborts. Errors: out_of_range
+   * RESUME_TOKEN_EXPIRED when they are no longer known here.
    */
   readonly follow: (after: bigint, signal: AbortSignal) => AsyncGenerator<ChangeBatch, void, void>;
 };
@@ -63,8 +63,8 @@ export type Granted =
 /** The leader of a partition, when it is this replica. */
 export type LocalLeader = {
   /**
-   * Decides and commits. Errors: refusals of the domain; unavailable NOT_LEADER (nothing was decided), OUTCOME_UNKNOWN
-   * (retry with the same request id) or BUSY.
+   * Decides and commits. Errors: refusals of the domain; unavailable NOT_LEADER (nothing was
+   * decided), OUTCOME_UNKNOWN (retry with the same request id) or BUSY.
    */
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
 };

@@ -1,4 +1,7 @@
-/** The scheduler behind its guard, with neighbours that stand in; one or two replicas on one coordination. */
+/**
+ * The scheduler behind its guard, with neighbours that stand in; one or two replicas on one
+ * coordination.
+ */
 import { join } from 'node:path';
 import { type Client, createClient, type Transport } from '@connectrpc/connect';
 import type { ExecutionContext } from 'ava';

@@ -45,7 +45,7 @@ const follow = (open: (signal: AbortSignal) => AsyncIterable<WatchClaimsResponse
   };
 };
 
-test('a watch shows the present set, then every change, and only what its caller may see', async (t) => {
+test('a watch shows the present set, then changes, and only what its caller may see', async (t) => {
   const { node, addHost } = await startScheduler(t);
   await addHost({ id: 'host-1' });
   const claims = node.claims('red');

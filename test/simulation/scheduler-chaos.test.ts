@@ -1,6 +1,7 @@
 /**
- * A partition under chance: answers and requests get lost or late, leaders are cut off, callers retry until they know.
- * A seed decides everything; RUNM_TEST_SEED repeats one. The checkers look at the store from outside.
+ * A partition under chance: answers and requests get lost or late, leaders are cut off, callers
+ * retry until they know. A seed decides everything; RUNM_TEST_SEED repeats one. The checkers look
+ * at the store from outside.
  */
 import test from 'ava';
 import type { Random } from '../../services/runtime/random.ts';

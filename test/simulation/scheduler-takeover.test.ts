@@ -1,4 +1,7 @@
-/** Leaders of a partition under lost answers, late requests and sudden ends, on a clock that is moved by hand. */
+/**
+ * Leaders of a partition under lost answers, late requests and sudden ends, on a clock that is
+ * moved by hand.
+ */
 import test, { type ExecutionContext } from 'ava';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { decodeClaim, decodeHead } from '../../services/scheduler/domain/record-format.ts';
@@ -95,7 +98,7 @@ test('a commit whose answer is lost is sent again and recognised by its nonce', 
   t.deepEqual(fates, []);
 });
 
-test('a caller who gives up while the outcome is unknown gets the same claim on retry', async (t) => {
+test('a caller who gives up while it is unknown gets the same claim on retry', async (t) => {
   let fate: Fate = 'delivered';
   const here = world(t);
   const way = lossy(here.store, (keys) => (isCommit(keys) ? fate : 'delivered'));

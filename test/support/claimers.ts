@@ -1,4 +1,7 @@
-/** Callers that repeat a command until they know its outcome, and a checker that looks at the store from outside. */
+/**
+ * Callers that repeat a command until they know its outcome, and a checker that looks at the store
+ * from outside.
+ */
 import type { Clock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
@@ -17,7 +20,10 @@ export type OutsideOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Every commit as the store holds it: no provider above its inventory, numbers without a gap, time forward. */
+/**
+ * Every commit as the store holds it: no provider above its inventory, numbers without a gap, time
+ * forward.
+ */
 export const watchClaimsFromOutside = (store: Coordination, { cpus, signal }: OutsideOptions) => {
   const claims = new Map<string, ClaimRecord>();
   const problems: string[] = [];

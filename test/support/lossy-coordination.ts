@@ -18,7 +18,9 @@ export type Lossy = {
   readonly lateCount: () => number;
 };
 
-/** A way to the store on which answers and requests get lost, as `fateOf` says for each transaction. */
+/**
+ * A way to the store on which answers and requests get lost, as `fateOf` says for each transaction.
+ */
 export const lossy = (
   coordination: Coordination,
   fateOf: (keys: readonly string[]) => Fate,

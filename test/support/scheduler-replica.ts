@@ -1,6 +1,6 @@
 /**
- * A replica of the scheduler without its RPCs: it follows coordination, stands for partition "lab" and leads it. For
- * tests that look at leaders, lost answers and takeovers.
+ * A replica of the scheduler without its RPCs: it follows coordination, stands for partition "lab"
+ * and leads it. For tests that look at leaders, lost answers and takeovers.
  */
 import type { Clock } from '../../services/runtime/clock.ts';
 import { type Random, systemRandom } from '../../services/runtime/random.ts';

@@ -1,6 +1,7 @@
 /**
- * What a provider offers. Inventory describes it, but what takes capacity away is decided by the leader first: its
- * record overrides what inventory's watch has told, until the watch reports the record's generation.
+ * What a provider offers. Inventory describes it, but what takes capacity away is decided by the
+ * leader first: its record overrides what inventory's watch has told, until the watch reports the
+ * record's generation.
  */
 import type { RequestNote } from './claim.ts';
 

@@ -78,7 +78,10 @@ export const createClaimBook = (): ClaimBook => {
   };
 };
 
-/** The order of lists, without regard to case: the keys of partition, project and claim, then the uid. */
+/**
+ * The order of lists, without regard to case: the keys of partition, project and claim, then the
+ * uid.
+ */
 export const orderKey = (claim: ClaimRecord): readonly [string, string, string, string] => [
   keyOf(claim.partition),
   keyOf(claim.project),

@@ -1,6 +1,6 @@
 /**
- * Where a claim stands follows from its record, what else is on its providers, and the time. Nothing of it is stored:
- * a claim becomes active, waits and is over without a write.
+ * Where a claim stands follows from its record, what else is on its providers, and the time.
+ * Nothing of it is stored: a claim becomes active, waits and is over without a write.
  */
 import type { Offers } from './capacity.ts';
 import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
@@ -30,8 +30,9 @@ type There = {
 };
 
 /**
- * True when the claim's resources on the provider are still held by one that should have given them back. Who came
- * first is served first and nobody overtakes, so that a claim that became active stays so.
+ * True when the claim's resources on the provider are still held by one that should have given them
+ * back. Who came first is served first and nobody overtakes, so that a claim that became active
+ * stays so.
  */
 const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
@@ -61,8 +62,8 @@ const isBefore = (a: ClaimRecord, b: ClaimRecord): boolean => {
 };
 
 /**
- * True when the claim's resources on the provider are in use: its window has begun, it has not given them back and it
- * need not wait. A claim that was released while it waited uses nothing.
+ * True when the claim's resources on the provider are in use: its window has begun, it has not
+ * given them back and it need not wait. A claim that was released while it waited uses nothing.
  */
 export const isUsing = (
   claim: ClaimRecord,

@@ -1,7 +1,7 @@
 /**
- * A claim as the leader decides it and as coordination keeps it. Allocations are not stored one by one: a placement
- * says which provider answers a group at an index, the amounts stand in the group's request. That keeps a claim of a
- * thousand machines at a few kilobytes.
+ * A claim as the leader decides it and as coordination keeps it. Allocations are not stored one by
+ * one: a placement says which provider answers a group at an index, the amounts stand in the
+ * group's request. That keeps a claim of a thousand machines at a few kilobytes.
  */
 
 /** The resource type that stands for a provider as a whole. */
@@ -24,7 +24,9 @@ export type RequestGroup = {
   readonly tags: SetConstraint;
   /** Uids, lower case; empty = any. */
   readonly providers: readonly string[];
-  /** Groups of this claim that must be on other providers; its own name = each index on another one. */
+  /**
+   * Groups of this claim that must be on other providers; its own name = each index on another one.
+   */
   readonly isolateFrom: readonly string[];
 };
 

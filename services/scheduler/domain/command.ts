@@ -8,7 +8,10 @@ export type Origin = {
   readonly requestId: string;
   /** Hexadecimal SHA-256 of the request without its id. */
   readonly argumentHash: string;
-  /** Of whom a retry is accepted; all services of ours are one, because a relayed call changes its service. */
+  /**
+   * Of whom a retry is accepted; all services of ours are one, because a relayed call changes its
+   * service.
+   */
   readonly caller: string;
   /** Who is on the wire. */
   readonly principal: string;
@@ -68,7 +71,9 @@ export type Command =
     }
   | { readonly verb: 'forget'; readonly origin: Origin; readonly uid: string };
 
-/** One change as the log tells it: what audit and history need, and nothing that must stay small. */
+/**
+ * One change as the log tells it: what audit and history need, and nothing that must stay small.
+ */
 export type LogEntry = {
   /** "claim.create", … */
   readonly action: string;

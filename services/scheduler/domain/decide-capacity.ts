@@ -10,8 +10,8 @@ import type { PartitionState } from './partition-state.ts';
 type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
 
 /**
- * Records what a provider offers. Errors: failed_precondition IN_USE when more is used at any instant from now on,
- * aborted ETAG_MISMATCH for an older generation than the recorded one.
+ * Records what a provider offers. Errors: failed_precondition IN_USE when more is used at any
+ * instant from now on, aborted ETAG_MISMATCH for an older generation than the recorded one.
  */
 export const decideCapacity = (
   state: PartitionState,
@@ -46,7 +46,10 @@ export const decideCapacity = (
   };
 };
 
-/** A provider held whole only has to stay one: its memory may turn out smaller while a tenant has it. */
+/**
+ * A provider held whole only has to stay one: its memory may turn out smaller while a tenant has
+ * it.
+ */
 const assertEnough = (
   { providerUid, offers }: SetCapacity,
   holds: readonly Hold[],

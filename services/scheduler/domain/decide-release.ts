@@ -21,7 +21,10 @@ export const decideBeginRelease = (
   return { kind: 'claim', claim: next, entry };
 };
 
-/** Ends the claim's allocations on one provider. Errors: INVALID_STATE while its release has not begun. */
+/**
+ * Ends the claim's allocations on one provider. Errors: INVALID_STATE while its release has not
+ * begun.
+ */
 export const decideFinishRelease = (
   state: PartitionState,
   { ref, origin, providerUid }: Extract<Command, { verb: 'finish-release' }>,

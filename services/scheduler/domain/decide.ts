@@ -1,6 +1,7 @@
 /**
- * Decides one command on what the leader knows. Pure: it changes nothing, whoever calls it applies the decision. A
- * refusal is thrown as DomainError and is not remembered; the same request is decided again.
+ * Decides one command on what the leader knows. Pure: it changes nothing, whoever calls it applies
+ * the decision. A refusal is thrown as DomainError and is not remembered; the same request is
+ * decided again.
  */
 import { invalidArgument, notFound } from '../../runtime/errors.ts';
 import { endMs, isEnded } from './claim.ts';

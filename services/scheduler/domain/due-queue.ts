@@ -1,4 +1,7 @@
-/** Things that come due, soonest first: a binary heap. What became meaningless meanwhile is left to whoever takes it. */
+/**
+ * Things that come due, soonest first: a binary heap. What became meaningless meanwhile is left to
+ * whoever takes it.
+ */
 export type DueQueue = {
   readonly add: (uid: string, atMs: number) => void;
   /** Takes everything that is due. */

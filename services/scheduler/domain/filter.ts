@@ -1,4 +1,7 @@
-/** What a filter is. Each stands in its own file below filters/ and says which constraints it found unmet. */
+/**
+ * What a filter is. Each stands in its own file below filters/ and says which constraints it found
+ * unmet.
+ */
 import type { RequestGroup } from './claim.ts';
 import type { Interval } from './hold.ts';
 import type { Member, Shape } from './provider-index.ts';
@@ -10,8 +13,8 @@ export type Asked = {
 };
 
 /**
- * Names of the constraints that are unmet, as the refusal shows them, for example "capability cpu.x86.avx2" or
- * "runm.memory". Empty = keep.
+ * Names of the constraints that are unmet, as the refusal shows them, for example "capability
+ * cpu.x86.avx2" or "runm.memory". Empty = keep.
  */
 export type Unmet = readonly string[];
 

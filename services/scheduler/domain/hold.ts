@@ -1,6 +1,6 @@
 /**
- * What a claim holds of one provider over time, and how much of a provider is used at its busiest instant. Intervals
- * are half open: what ends at 12:00 leaves room for what begins at 12:00.
+ * What a claim holds of one provider over time, and how much of a provider is used at its busiest
+ * instant. Intervals are half open: what ends at 12:00 leaves room for what begins at 12:00.
  */
 import { type ClaimRecord, isReleasing, WHOLE } from './claim.ts';
 
@@ -22,8 +22,8 @@ export const overlaps = (a: Interval, b: Interval): boolean =>
 export const isWhole = (hold: Pick<Hold, 'amounts'>): boolean => (hold.amounts.get(WHOLE) ?? 0) > 0;
 
 /**
- * The claim's holds by provider uid, without those that were given back. A releasing claim holds until then, whatever
- * its window says: the clock never frees a provider.
+ * The claim's holds by provider uid, without those that were given back. A releasing claim holds
+ * until then, whatever its window says: the clock never frees a provider.
  */
 export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, Hold> => {
   const toMs = isReleasing(claim, nowMs) ? Infinity : (claim.spec.releaseMs ?? Infinity);

@@ -1,6 +1,7 @@
 /**
- * Where the scheduler's facts lie in coordination. All of a partition's keys have one prefix, the leader's key too, so
- * that whoever follows the prefix and has seen an election has seen everything that was written before it.
+ * Where the scheduler's facts lie in coordination. All of a partition's keys have one prefix, the
+ * leader's key too, so that whoever follows the prefix and has seen an election has seen everything
+ * that was written before it.
  */
 import { keyOf } from './claim.ts';
 
@@ -27,7 +28,10 @@ export const logPrefix = (partition: string): string => `${ROOT}${keyOf(partitio
 export const logKey = (partition: string, number: number): string =>
   `${logPrefix(partition)}${String(number).padStart(NUMBER_DIGITS, '0')}`;
 
-/** What a key is; undefined for one that is none of ours. The partition is given as its key, in lower case. */
+/**
+ * What a key is; undefined for one that is none of ours. The partition is given as its key, in
+ * lower case.
+ */
 export const parseKey = (
   key: string,
 ): { readonly partition: string; readonly part: KeyPart } | undefined => {

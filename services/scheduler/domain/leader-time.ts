@@ -1,6 +1,7 @@
 /**
- * The leader's time: never goes back, neither within a term nor from one leader to the next. It moves with the
- * monotonic clock and follows the wall clock only forward, so that a wall clock set back does not stop it.
+ * The leader's time: never goes back, neither within a term nor from one leader to the next. It
+ * moves with the monotonic clock and follows the wall clock only forward, so that a wall clock set
+ * back does not stop it.
  */
 export type LeaderTime = {
   /** Milliseconds since 1970. */

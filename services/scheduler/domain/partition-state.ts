@@ -1,6 +1,7 @@
 /**
- * What the leader of a partition knows: everything committed, and what it decided in the commit that is on its way.
- * What takes capacity counts from the decision, what gives it back from the commit.
+ * What the leader of a partition knows: everything committed, and what it decided in the commit
+ * that is on its way. What takes capacity counts from the decision, what gives it back from the
+ * commit.
  */
 import type { CapacityRecord, ProviderFacts } from './capacity.ts';
 import { type ClaimRecord, isEnded, type RequestNote } from './claim.ts';
@@ -28,8 +29,8 @@ export type PartitionState = {
   /** Gives back what the decision gives back. */
   readonly settle: (decision: Decision, nowMs: number) => void;
   /**
-   * Claims whose window is over and whose release is not written yet. From now on their resources count until they
-   * are given back.
+   * Claims whose window is over and whose release is not written yet. From now on their resources
+   * count until they are given back.
    */
   readonly overdue: (nowMs: number) => readonly ClaimRecord[];
   /** When the next window ends; undefined = none does. */

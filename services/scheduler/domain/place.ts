@@ -1,6 +1,6 @@
 /**
- * Finds providers for a request: compile, filter shapes and members, score, choose. Pure and synchronous; the same
- * request on the same index gives the same plan.
+ * Finds providers for a request: compile, filter shapes and members, score, choose. Pure and
+ * synchronous; the same request on the same index gives the same plan.
  */
 import type { ClaimSpec, RequestGroup } from './claim.ts';
 import type { Asked, MemberFilter, ShapeFilter, Unmet } from './filter.ts';
@@ -90,8 +90,8 @@ const isolationOf = (groups: readonly RequestGroup[], group: RequestGroup): Read
   );
 
 /**
- * Counts what each constraint removed, a provider at the first that it does not meet, and looks for single constraints
- * that stand in the way. Runs only for a refusal.
+ * Counts what each constraint removed, a provider at the first that it does not meet, and looks for
+ * single constraints that stand in the way. Runs only for a refusal.
  */
 const explain = (index: ProviderIndex, asked: Asked): Refusal => {
   const removed = new Map<string, number>();

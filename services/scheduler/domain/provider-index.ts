@@ -1,6 +1,7 @@
 /**
- * The providers of a partition as placement sees them. A shape is a class of providers that offer the same and have
- * the same capabilities; most filters look at shapes, so their cost follows the number of shapes and not of providers.
+ * The providers of a partition as placement sees them. A shape is a class of providers that offer
+ * the same and have the same capabilities; most filters look at shapes, so their cost follows the
+ * number of shapes and not of providers.
  */
 import {
   type CapacityRecord,
@@ -91,7 +92,8 @@ export const createProviderIndex = (): ProviderIndex => {
       const isShut = member.closed && !isClosed(member.facts, member.capacity);
       member.facts = facts;
       settle(member);
-      // A change of capacity is on its way: what the watch tells meanwhile must not open the provider.
+      // A change of capacity is on its way: what the watch tells meanwhile must not open the
+      // provider.
       if (isShut) member.closed = true;
     },
     setCapacity: (uid, record) => {

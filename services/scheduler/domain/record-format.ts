@@ -1,6 +1,6 @@
 /**
- * How records stand in coordination: JSON with a version. A record of a version that is not known here was written by
- * a newer program; whoever meets one must not lead.
+ * How records stand in coordination: JSON with a version. A record of a version that is not known
+ * here was written by a newer program; whoever meets one must not lead.
  */
 import { internal } from '../../runtime/errors.ts';
 import type { CapacityRecord, Offer } from './capacity.ts';

@@ -1,9 +1,11 @@
 /**
- * Chooses a provider for every placement of a claim, all or nothing: depth first with backtracking. Within its budget
- * of expansions it is complete; beyond it the answer is that nobody knows, never that nothing fits.
+ * Chooses a provider for every placement of a claim, all or nothing: depth first with backtracking.
+ * Within its budget of expansions it is complete; beyond it the answer is that nobody knows, never
+ * that nothing fits.
  *
- * Placements of one group are alike. When one of them fails on a provider, none of the rest of its group needs to try
- * that provider at the same depth or below: whatever solution had it there would also have it here.
+ * Placements of one group are alike. When one of them fails on a provider, none of the rest of its
+ * group needs to try that provider at the same depth or below: whatever solution had it there would
+ * also have it here.
  */
 import type { Offers } from './capacity.ts';
 import type { Placement, Ranking, RequestGroup } from './claim.ts';
@@ -28,7 +30,10 @@ export type SearchGroup = {
   readonly group: RequestGroup;
   /** Each of them fits one placement of the group while the claim has nothing else there. */
   readonly candidates: readonly Candidate[];
-  /** Positions of groups that may not share a provider with this one; its own = one placement per provider. */
+  /**
+   * Positions of groups that may not share a provider with this one; its own = one placement per
+   * provider.
+   */
   readonly isolatedFrom: ReadonlySet<number>;
 };
 
@@ -54,7 +59,10 @@ const SCORERS: Readonly<Record<Ranking, Scorer>> = {
   random: randomScorer,
 };
 
-/** Comparisons of used providers for one expansion allowed; a claim of thousands of placements ends by it. */
+/**
+ * Comparisons of used providers for one expansion allowed; a claim of thousands of placements ends
+ * by it.
+ */
 const LOOKS_PER_EXPANSION = 200;
 
 type Frame = {
@@ -138,8 +146,8 @@ type Choice = {
 };
 
 /**
- * The best that still fits: of those that the plan uses already their score has changed, of the others the first in
- * the order of the beginning is the best.
+ * The best that still fits: of those that the plan uses already their score has changed, of the
+ * others the first in the order of the beginning is the best.
  */
 const best = ({ frame: { run }, tally, score, budget }: Choice): Candidate | undefined => {
   const { position } = run;

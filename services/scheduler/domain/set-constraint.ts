@@ -1,6 +1,9 @@
 import type { SetConstraint } from './claim.ts';
 
-/** Which parts of a constraint a set does not meet, worded with the noun: "capability x", "no capability y". */
+/**
+ * Which parts of a constraint a set does not meet, worded with the noun: "capability x", "no
+ * capability y".
+ */
 export const unmetBy = (
   held: ReadonlySet<string>,
   constraint: SetConstraint,

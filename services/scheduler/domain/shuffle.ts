@@ -1,6 +1,7 @@
 /**
- * An order of equals that looks like chance and is the same for every repeat of a request: each provider gets a number
- * from the seed and its uid (FNV-1a with a final mix, http://www.isthe.com/chongo/tech/comp/fnv/).
+ * An order of equals that looks like chance and is the same for every repeat of a request: each
+ * provider gets a number from the seed and its uid (FNV-1a with a final mix,
+ * http://www.isthe.com/chongo/tech/comp/fnv/).
  */
 export const shuffleKey = (seed: string, uid: string): number => {
   let hash = 0x811c9dc5;

@@ -1,4 +1,7 @@
-/** What is free of one provider over a window. `runm.machine.whole` takes all of it, and any slice blocks that. */
+/**
+ * What is free of one provider over a window. `runm.machine.whole` takes all of it, and any slice
+ * blocks that.
+ */
 import { type RequestGroup, WHOLE } from './claim.ts';
 import { type Interval, isWhole, overlaps, peakUse } from './hold.ts';
 import type { Member } from './provider-index.ts';

@@ -57,7 +57,10 @@ export const claimRpc = (deps: RpcDeps): Implementation =>
     }),
   });
 
-/** Served from what is followed here; what is not found here may be newer than that, and the leader knows. */
+/**
+ * Served from what is followed here; what is not found here may be newer than that, and the leader
+ * knows.
+ */
 const getClaim = async (
   deps: RpcDeps,
   request: GetClaimRequest,

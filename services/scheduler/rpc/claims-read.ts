@@ -1,4 +1,7 @@
-/** What GetClaim, ListClaims and WatchClaims have in common: finding records within a parent and the caller's access. */
+/**
+ * What GetClaim, ListClaims and WatchClaims have in common: finding records within a parent and the
+ * caller's access.
+ */
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { Access } from '../../runtime/access.ts';
 import { type DomainError, notFound } from '../../runtime/errors.ts';
@@ -24,7 +27,9 @@ export const parentOf = (parent: string): Parent => {
 /** A record with the partition that it lies in. */
 export type Found = { readonly view: PartitionView; readonly claim: ClaimRecord };
 
-/** Views of the partitions below the parent. Errors: not_found for a partition that does not exist. */
+/**
+ * Views of the partitions below the parent. Errors: not_found for a partition that does not exist.
+ */
 export const viewsOf = async (
   { reading }: RpcDeps,
   parent: Parent,

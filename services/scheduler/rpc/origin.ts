@@ -11,8 +11,8 @@ export const isRelayed = (context: HandlerContext): boolean =>
   context.requestHeader.has(RELAYED_FOR) && callOf(context).actor.principal === OURSELVES;
 
 /**
- * Who asks. Whoever is on the wire at the first replica is so for the leader too, though the certificate of a relayed
- * call is the relaying replica's.
+ * Who asks. Whoever is on the wire at the first replica is so for the leader too, though the
+ * certificate of a relayed call is the relaying replica's.
  */
 export const originOf = (context: HandlerContext): Origin => {
   const { identity, actor, requestMark } = callOf(context);

@@ -1,6 +1,7 @@
 /**
- * Brings a call to the leader of its partition: to this replica when it leads, else to the leader's address, once. A
- * change of leaders is waited for a short time; the request id makes every repeat harmless.
+ * Brings a call to the leader of its partition: to this replica when it leads, else to the leader's
+ * address, once. A change of leaders is waited for a short time; the request id makes every repeat
+ * harmless.
  */
 import type { CallOptions, HandlerContext, Transport } from '@connectrpc/connect';
 import { callOf } from '../../runtime/context.ts';

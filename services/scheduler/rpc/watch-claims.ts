@@ -114,7 +114,9 @@ const revisionIn = ({ cluster, incarnation }: RpcDeps, token: string): bigint =>
   throw expired();
 };
 
-/** Waits for what another replica has seen already; a token from beyond what there is has expired. */
+/**
+ * Waits for what another replica has seen already; a token from beyond what there is has expired.
+ */
 const untilReached = async (
   { clock, reading }: RpcDeps,
   revision: bigint,

@@ -1,4 +1,7 @@
-/** Forms the next commit from what waits: decides one command after the other until the batch is full. */
+/**
+ * Forms the next commit from what waits: decides one command after the other until the batch is
+ * full.
+ */
 import { invalidArgument } from '../../runtime/errors.ts';
 import type { Write } from '../../store/coordination/port.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';

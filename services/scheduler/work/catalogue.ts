@@ -1,4 +1,7 @@
-/** The resource types and capabilities that inventory knows. A code that is missed is looked for again. */
+/**
+ * The resource types and capabilities that inventory knows. A code that is missed is looked for
+ * again.
+ */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
 import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
@@ -30,7 +33,10 @@ export const createCatalogue = (transport: Transport): Catalogue => {
   };
 };
 
-/** Once known a code stays known: one that was taken away is on no provider any more, and so finds no place. */
+/**
+ * Once known a code stays known: one that was taken away is on no provider any more, and so finds
+ * no place.
+ */
 const createCodes = (readPage: ReadPage) => {
   let known: ReadonlySet<string> = new Set();
   const read = async (signal: AbortSignal): Promise<ReadonlySet<string>> => {

@@ -3,8 +3,8 @@ import { outOfRange } from '../../runtime/errors.ts';
 import type { ChangeBatch, ClaimChange } from '../ports.ts';
 
 /**
- * The newest changes of claims, read by any number of watchers from where each of them stands: nothing is kept per
- * watcher, and one that falls behind the oldest change has to start over.
+ * The newest changes of claims, read by any number of watchers from where each of them stands:
+ * nothing is kept per watcher, and one that falls behind the oldest change has to start over.
  */
 export type ChangeRing = {
   /** The changes of one revision, after `revision()`. */

@@ -1,6 +1,6 @@
 /**
- * Copies the log of a partition into SQL and then deletes it from coordination. Runs where the partition is led, under
- * its fence. What it did twice it did once: history knows the numbers.
+ * Copies the log of a partition into SQL and then deletes it from coordination. Runs where the
+ * partition is led, under its fence. What it did twice it did once: history knows the numbers.
  */
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import type { Leadership } from '../../store/coordination/leadership-port.ts';

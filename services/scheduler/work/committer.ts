@@ -1,8 +1,9 @@
 /**
- * The commit protocol of a leader. One transaction is in flight at a time. It compares the fence and the head as this
- * leader left it, and puts the next head with a nonce. etcd does not say whether a transaction was applied whose answer
- * got lost, so the identical one is sent again until it is known: a copy that comes too late is refused by the head,
- * and the nonce there tells that an earlier copy was applied.
+ * The commit protocol of a leader. One transaction is in flight at a time. It compares the fence
+ * and the head as this leader left it, and puts the next head with a nonce. etcd does not say
+ * whether a transaction was applied whose answer got lost, so the identical one is sent again until
+ * it is known: a copy that comes too late is refused by the head, and the nonce there tells that an
+ * earlier copy was applied.
  */
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
@@ -21,7 +22,9 @@ export type Batch = {
 
 export type CommitResult =
   | { readonly kind: 'committed'; readonly revision: bigint; readonly head: Head }
-  /** Leadership is over. `applied` is known only when no copy is left whose outcome nobody learned. */
+  /**
+   * Leadership is over. `applied` is known only when no copy is left whose outcome nobody learned.
+   */
   | { readonly kind: 'lost'; readonly applied: 'no' | 'unknown' };
 
 export type Committer = {

@@ -3,7 +3,10 @@ import type { ClaimRecord } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
 import type { Head } from '../domain/record-format.ts';
 
-/** What coordination says of one partition; filled by the follower and by this replica's own commits. */
+/**
+ * What coordination says of one partition; filled by the follower and by this replica's own
+ * commits.
+ */
 export type FollowedPartition = {
   readonly key: string;
   readonly claims: ClaimBook;
@@ -14,7 +17,10 @@ export type FollowedPartition = {
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
   /** Log entries that wait for the collector. */
   readonly log: Set<number>;
-  /** Everything of claims, capacities and head up to this revision is here already, from an own commit. */
+  /**
+   * Everything of claims, capacities and head up to this revision is here already, from an own
+   * commit.
+   */
   ownRevision: bigint;
 };
 

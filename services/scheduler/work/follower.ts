@@ -1,6 +1,7 @@
 /**
- * Follows coordination: lists the keys of all partitions, then watches them. Any replica answers reads from it. What
- * this replica commits as leader is put in at once, before its callers are answered; the watch brings it again.
+ * Follows coordination: lists the keys of all partitions, then watches them. Any replica answers
+ * reads from it. What this replica commits as leader is put in at once, before its callers are
+ * answered; the watch brings it again.
  */
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
@@ -130,7 +131,10 @@ const listAll = async (
 
 type PartitionOf = (id: string) => FollowedPartition;
 
-/** What was listed takes the place of what was known, but for partitions where an own commit is newer. */
+/**
+ * What was listed takes the place of what was known, but for partitions where an own commit is
+ * newer.
+ */
 const replaceAll = (
   partitions: Map<string, FollowedPartition>,
   partition: PartitionOf,

@@ -1,6 +1,7 @@
 /**
- * What a leader tidies now and then: ended claims leave coordination some time after their end, once history has them,
- * and the history of coordination itself is compacted behind everybody who may still need it.
+ * What a leader tidies now and then: ended claims leave coordination some time after their end,
+ * once history has them, and the history of coordination itself is compacted behind everybody who
+ * may still need it.
  */
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';

@@ -1,6 +1,7 @@
 /**
- * The leader of one partition: the only writer of its claims. Decisions are made in memory on what is committed and on
- * what is decided in the commit that is on its way; whatever comes in meanwhile waits for the next one.
+ * The leader of one partition: the only writer of its claims. Decisions are made in memory on what
+ * is committed and on what is decided in the commit that is on its way; whatever comes in meanwhile
+ * waits for the next one.
  */
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';

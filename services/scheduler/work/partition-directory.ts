@@ -1,4 +1,7 @@
-/** Which partitions there are. Inventory has no watch of them, so they are listed now and then, and when one is missed. */
+/**
+ * Which partitions there are. Inventory has no watch of them, so they are listed now and then, and
+ * when one is missed.
+ */
 import { createClient } from '@connectrpc/connect';
 import { PartitionService } from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import { namePattern } from '../../runtime/names.ts';

@@ -13,7 +13,10 @@ export type Pending = {
   readonly decided: () => void;
 };
 
-/** The promise ends with the signal, if it did not before: what was not decided by then never will be. */
+/**
+ * The promise ends with the signal, if it did not before: what was not decided by then never will
+ * be.
+ */
 export const pend = (
   command: Command,
   signal: AbortSignal,

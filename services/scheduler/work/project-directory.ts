@@ -1,4 +1,7 @@
-/** Whether a project exists, from metadata. What was found is believed for a while; what was not is asked again. */
+/**
+ * Whether a project exists, from metadata. What was found is believed for a while; what was not is
+ * asked again.
+ */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { ProjectService } from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';

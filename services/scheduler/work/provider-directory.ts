@@ -1,6 +1,7 @@
 /**
- * What inventory tells of providers, by its watch over all partitions: level-triggered, rebuilt from the present set
- * whenever the watch has to start over. While inventory is away the last state stays.
+ * What inventory tells of providers, by its watch over all partitions: level-triggered, rebuilt
+ * from the present set whenever the watch has to start over. While inventory is away the last state
+ * stays.
  */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
@@ -16,7 +17,10 @@ import { createFactsBook, type FactsListener } from './facts-book.ts';
 export type ProviderDirectory = {
   readonly find: (partition: string, uid: string) => ProviderFacts | undefined;
   readonly all: (partition: string) => Iterable<ProviderFacts>;
-  /** Called after each change of a provider in that partition, until the returned function is called. */
+  /**
+   * Called after each change of a provider in that partition, until the returned function is
+   * called.
+   */
   readonly listen: (partition: string, listener: FactsListener) => () => void;
   /** True once the present set was complete. */
   readonly isComplete: () => boolean;

@@ -1,4 +1,6 @@
-/** Puts together what reads need: the followed claims, inventory's facts, the partitions that exist. */
+/**
+ * Puts together what reads need: the followed claims, inventory's facts, the partitions that exist.
+ */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError, unavailable } from '../../runtime/errors.ts';
 import { abortable, deadlineAfter } from '../../store/coordination/waiting.ts';
@@ -26,7 +28,9 @@ export const createReading = (parts: ReadingParts): Reading => {
     views.set(keyOf(partition), known);
     return known;
   };
-  /** Claims can be read while inventory is away: then coordination tells what partitions there were. */
+  /**
+   * Claims can be read while inventory is away: then coordination tells what partitions there were.
+   */
   const known = () => (partitions.isKnown() ? partitions.all() : follower.seen());
   return {
     untilReady: async (signal) => {

@@ -1,4 +1,6 @@
-/** Providers, requests and a leader's state in few words, for the tests of the scheduler's domain. */
+/**
+ * Providers, requests and a leader's state in few words, for the tests of the scheduler's domain.
+ */
 import type { Offer, ProviderFacts } from '../../../services/scheduler/domain/capacity.ts';
 import type {
   ClaimRecord,

@@ -1,4 +1,7 @@
-/** Random days of a leader: whatever is asked in whatever order, no provider is used above what it has. */
+/**
+ * Random days of a leader: whatever is asked in whatever order, no provider is used above what it
+ * has.
+ */
 import test from 'ava';
 import fc from 'fast-check';
 import { isDomainError } from '../../../services/runtime/errors.ts';

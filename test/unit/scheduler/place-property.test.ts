@@ -57,7 +57,9 @@ const request = fc
 
 type Item = { readonly group: RequestGroup; readonly provider: number };
 
-/** Whether everything fits at every instant, with whole providers for themselves and isolation kept. */
+/**
+ * Whether everything fits at every instant, with whole providers for themselves and isolation kept.
+ */
 const fits = (providers: readonly ProviderCase[], items: readonly Item[], window: number[]) => {
   const isApart = items.every((a) =>
     items.every(
