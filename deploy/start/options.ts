@@ -12,6 +12,8 @@ export type StartOptions = {
   readonly yes: boolean;
   readonly listen: string;
   readonly publicName: string | undefined;
+  /** Origins of web pages that may call, as browsers write them: "https://console.example". */
+  readonly origins: readonly string[];
   /** Ports that were asked for; an absent one has a default that moves on when it is taken. */
   readonly ports: { readonly people?: number; readonly mtls?: number; readonly boot?: number };
 };
@@ -37,6 +39,7 @@ usage: npm start -- [options]     npm stop     npm run reset
   --install-system       bring missing programs with apt-get install instead of unpacking them
   --listen ADDRESS       where people reach it (127.0.0.1); else --public-name is needed
   --public-name NAME     host name or address in the certificate for people
+  --origin URL           lets web pages of this origin call (none); may be given several times
   --people-port PORT     gRPC, gRPC-Web, Connect and JSON for people (7443)
   --mtls-port PORT       gRPC with client certificates (7444)
   --boot-port PORT       phone-home of guests (7445)
@@ -72,6 +75,7 @@ export const parseStartOptions = (
     yes: values.yes === true,
     listen: listen === 'localhost' ? '127.0.0.1' : listen,
     publicName: values['public-name'],
+    origins: (values.origin ?? []).map(originOf),
     ports,
   };
 };
@@ -93,6 +97,7 @@ const parse = (argv: readonly string[]) => {
         'state-dir': { type: 'string' },
         listen: { type: 'string' },
         'public-name': { type: 'string' },
+        origin: { type: 'string', multiple: true },
         'people-port': { type: 'string' },
         'mtls-port': { type: 'string' },
         'boot-port': { type: 'string' },
@@ -102,6 +107,17 @@ const parse = (argv: readonly string[]) => {
     const message = error instanceof Error ? error.message : String(error);
     throw new StartRefused(message.split('. ')[0] ?? message, 'see npm start -- --help');
   }
+};
+
+/** As a browser sends it; a path or a final slash would match no page ever. */
+const originOf = (text: string): string => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (isWeb && url.href === `${url.origin}/`) return url.origin;
+  throw new StartRefused(
+    `--origin: "${text}" is not an origin`,
+    'give scheme, host and port of the page, for example https://console.example:8443',
+  );
 };
 
 const port = <Name extends string>(

@@ -172,7 +172,7 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     cluster: 'lab',
     people: { host: session.options.listen, port: ports.people },
     mtls: { host: '127.0.0.1', port: ports.mtls },
-    origins: [],
+    origins: session.options.origins,
     publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
     version: readVersion(),
     clock: session.clock,
