@@ -1,6 +1,9 @@
 import type { FieldViolation } from '../../runtime/errors.ts';
 
-/** One row of what a provider offers, with all defaults filled in (INV-09). Amounts are in the unit of the type. */
+/**
+ * One row of what a provider offers, with all defaults filled in (INV-09). Amounts are in the unit
+ * of the type.
+ */
 export type Amounts = {
   readonly resourceType: string;
   readonly total: bigint;
@@ -12,6 +15,20 @@ export type Amounts = {
   readonly ratioMilli: number;
 };
 
+/**
+ * What the scheduler is told of one row: what may be allocated at an instant, and in which units.
+ */
+export type Offer = {
+  readonly resourceType: string;
+  readonly usable: bigint;
+  readonly minUnit: bigint;
+  readonly maxUnit: bigint;
+  readonly stepSize: bigint;
+};
+
+/** The contract's amounts are uint64. */
+const AMOUNT_MAX = 2n ** 64n - 1n;
+
 /** What may be allocated at an instant: floor((total - reserved) x ratio). */
 export const usable = (amounts: Amounts): bigint =>
   ((amounts.total - amounts.reserved) * BigInt(amounts.ratioMilli)) / 1000n;
@@ -20,13 +37,13 @@ export const usable = (amounts: Amounts): bigint =>
 export const withDefaults = (given: Amounts): Amounts => ({
   ...given,
   minUnit: given.minUnit || 1n,
-  maxUnit: given.maxUnit || (given.total > 0n ? given.total : 1n),
+  maxUnit: given.maxUnit || given.total || 1n,
   stepSize: given.stepSize || 1n,
   ratioMilli: given.ratioMilli || 1000,
 });
 
 /** What is wrong with the rows, field by field; empty: nothing. */
-export const violationsOf = (
+export const amountViolations = (
   rows: readonly Amounts[],
   knownTypes: ReadonlySet<string>,
 ): FieldViolation[] => {
@@ -43,19 +60,56 @@ export const violationsOf = (
     seen.add(row.resourceType);
     if (row.reserved > row.total) add('reserved', `must be at most total, ${row.total}`);
     if (row.minUnit > row.maxUnit) add('min_unit', `must be at most max_unit, ${row.maxUnit}`);
+    if (usable(row) > AMOUNT_MAX) {
+      add('allocation_ratio_milli', `makes more usable than an amount can be, ${AMOUNT_MAX}`);
+    }
     return found;
   });
 };
 
-/** Whether anything that could be allocated before cannot be any more: then the scheduler decides first. */
-export const takesAway = (before: readonly Amounts[], after: readonly Amounts[]): boolean =>
+export const offersOf = (rows: readonly Amounts[]): readonly Offer[] =>
+  rows.map((row) => ({
+    resourceType: row.resourceType,
+    usable: usable(row),
+    minUnit: row.minUnit,
+    maxUnit: row.maxUnit,
+    stepSize: row.stepSize,
+  }));
+
+/**
+ * Whether anything that could be allocated before cannot be any more: then the scheduler decides
+ * first.
+ */
+export const takesAway = (before: readonly Offer[], after: readonly Offer[]): boolean =>
   before.some((old) => {
     const now = after.find((row) => row.resourceType === old.resourceType);
-    if (now === undefined) return usable(old) > 0n;
+    if (now === undefined) return old.usable > 0n;
     return (
-      usable(now) < usable(old) ||
+      now.usable < old.usable ||
       now.maxUnit < old.maxUnit ||
       now.minUnit > old.minUnit ||
-      now.stepSize !== old.stepSize
+      old.stepSize % now.stepSize !== 0n
     );
   });
+
+/**
+ * What both offer. The scheduler is told this before a change is written: if the change is written
+ * the rest follows by watch, if it is not, nothing was handed out that is not there.
+ */
+export const lesserOf = (before: readonly Offer[], after: readonly Offer[]): readonly Offer[] =>
+  after.flatMap((now) => {
+    const old = before.find((row) => row.resourceType === now.resourceType);
+    if (old === undefined) return [];
+    return [
+      {
+        resourceType: now.resourceType,
+        usable: least(old.usable, now.usable),
+        minUnit: most(old.minUnit, now.minUnit),
+        maxUnit: least(old.maxUnit, now.maxUnit),
+        stepSize: old.stepSize % now.stepSize === 0n ? old.stepSize : now.stepSize,
+      },
+    ];
+  });
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);

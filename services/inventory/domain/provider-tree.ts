@@ -1,25 +1,30 @@
-import { invalidArgument } from '../../runtime/errors.ts';
+import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 
 /** Deeper trees are mistakes: site, chassis, blade, NUMA node, device is five. */
-export const TREE_DEPTH_MAX = 16;
+export const TREE_LEVELS_MAX = 16;
 
-/**
- * Refuses a parent that would make a circle or too deep a tree. `ancestors` are the uids from the new parent up to its
- * root.
- */
-export const demandTree = (uid: string, ancestors: readonly string[]): void => {
+export type Placing = {
+  readonly uid: string;
+  /** Uids from the new parent up to its root; may end after TREE_LEVELS_MAX. */
+  readonly ancestors: readonly string[];
+  /** Levels of parts below the provider; 0: it has none. */
+  readonly levelsBelow: number;
+};
+
+/** Refuses a parent that would make a circle or too deep a tree. */
+export const demandTree = ({ uid, ancestors, levelsBelow }: Placing): void => {
   if (ancestors.includes(uid)) {
-    throw invalidArgument(
-      'INVALID_FIELD',
-      'spec.parent_provider: the provider would become its own ancestor',
-      { violations: [{ field: 'spec.parent_provider', description: 'makes a circle' }] },
-    );
+    throw badParent('the provider would become its own ancestor');
   }
-  if (ancestors.length >= TREE_DEPTH_MAX) {
-    throw invalidArgument(
-      'INVALID_FIELD',
-      `spec.parent_provider: trees have at most ${TREE_DEPTH_MAX} levels`,
-      { violations: [{ field: 'spec.parent_provider', description: 'the tree is too deep' }] },
-    );
+  if (ancestors.length + 1 + levelsBelow > TREE_LEVELS_MAX) {
+    throw badParent(`the tree would have more than ${TREE_LEVELS_MAX} levels`);
   }
 };
+
+const PARENT = 'spec.parent_provider';
+
+export const badParent = (description: string): DomainError =>
+  invalidArgument('INVALID_FIELD', `${PARENT}: ${description}`, {
+    violations: [{ field: PARENT, description }],
+    metadata: { field: PARENT },
+  });

@@ -1,4 +1,7 @@
-/** What providers offer amounts of. The list is fixed: a unit that is not understood cannot be scheduled. */
+/**
+ * What providers offer amounts of. The list is fixed: a unit that is not understood cannot be
+ * scheduled.
+ */
 export type ResourceType = {
   readonly code: string;
   readonly unit: 'bytes' | 'cores' | 'machines' | 'count';

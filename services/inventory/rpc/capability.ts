@@ -9,19 +9,29 @@ import {
   CreateCapabilityResponseSchema,
   DeleteCapabilityResponseSchema,
 } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
-import { accessOf, requestKeyOf } from '../../runtime/context.ts';
+import { accessOf } from '../../runtime/context.ts';
 import { failedPrecondition } from '../../runtime/errors.ts';
+import { pageOfMessages } from '../../runtime/message-page.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import { checkEtag, closePage, etagOf } from '../../store/sql/page.ts';
-import type { CapabilityRecord } from '../domain/records.ts';
-import { absent, actorOf, badField, lastOf, pageOf, type RpcDeps } from './deps.ts';
+import { checkEtag, etagOf } from '../../store/sql/page.ts';
+import { type CapabilityRecord, capabilityName, newHead } from '../domain/records.ts';
+import {
+  absent,
+  badField,
+  demandId,
+  lastOf,
+  mutate,
+  nameKey,
+  pageOf,
+  type RpcDeps,
+} from './deps.ts';
 
 const CODE = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
 
 const toProto = ({ store }: RpcDeps, record: CapabilityRecord): Capability =>
   create(CapabilitySchema, {
-    ...fromJsonString(CapabilitySchema, record.doc),
-    name: `capabilities/${record.id}`,
+    ...fromJsonString(CapabilitySchema, record.doc, { ignoreUnknownFields: true }),
+    name: capabilityName(record),
     uid: record.uid,
     etag: etagOf(record, store.incarnation()),
     generation: 1n,
@@ -31,6 +41,12 @@ const toProto = ({ store }: RpcDeps, record: CapabilityRecord): Capability =>
 
 export const capabilityDoc = (description: string): string =>
   toJsonString(CapabilitySchema, create(CapabilitySchema, { spec: { description } }));
+
+const auditOf = (record: CapabilityRecord) => ({
+  objectKind: 'capability',
+  objectUid: record.uid,
+  objectName: capabilityName(record),
+});
 
 export const capabilityRpc = (deps: RpcDeps): Implementation => {
   const { store, records, clock, random } = deps;
@@ -44,67 +60,59 @@ export const capabilityRpc = (deps: RpcDeps): Implementation => {
     listCapabilities: async (request, context) => {
       const page = pageOf(deps, request, 'capabilities');
       if (accessOf(context).nowhere) return { capabilities: [], nextPageToken: '' };
-      const found = await store.read((reader) => records.capabilities.list(reader, {}, page));
-      const { rows, nextPageToken } = closePage(page, found, (row) => [row.id.toLowerCase()]);
-      return { capabilities: rows.map((row) => toProto(deps, row)), nextPageToken };
-    },
-    createCapability: (request, context) => {
-      if (!CODE.test(request.capabilityId)) {
-        throw badField(
-          'capability_id',
-          `"${request.capabilityId}" is not a code such as cpu.x86.avx2 (lower case, dots)`,
-        );
-      }
-      const nowMs = clock.now().getTime();
-      const record: CapabilityRecord = {
-        uid: random.uid(),
-        id: request.capabilityId,
-        version: 1,
-        createMs: nowMs,
-        updateMs: nowMs,
-        doc: capabilityDoc(request.capability?.spec?.description ?? ''),
-      };
-      const response = () =>
-        create(CreateCapabilityResponseSchema, { capability: toProto(deps, record) });
-      if (request.validateOnly) return response();
-      const key = requestKeyOf(context, CreateCapabilityResponseSchema);
-      return store.transaction(key, actorOf(context), async (tx) => {
-        await records.capabilities.insert(tx, record);
-        tx.audit({
-          action: 'capability.create',
-          objectKind: 'capability',
-          objectUid: record.uid,
-          objectName: `capabilities/${record.id}`,
-        });
-        return response();
+      const rows = await store.read((reader) => records.capabilities.list(reader, {}, page));
+      const { messages, nextPageToken } = pageOfMessages(page, rows, {
+        schema: CapabilitySchema,
+        toMessage: (row) => toProto(deps, row),
+        keyOf: nameKey,
       });
+      return { capabilities: messages, nextPageToken };
     },
-    deleteCapability: (request, context) => {
-      const key = requestKeyOf(context, DeleteCapabilityResponseSchema);
-      return store.transaction(key, actorOf(context), async (tx) => {
-        const record = await records.capabilities.find(tx, lastOf(request.name));
+    createCapability: ({ capabilityId: id, capability, validateOnly }, context) =>
+      mutate(
+        deps,
+        context,
+        { response: CreateCapabilityResponseSchema, validateOnly },
+        async (tx) => {
+          demandCode(id);
+          const record: CapabilityRecord = {
+            ...newHead({ uid: random.uid(), id, nowMs: clock.now().getTime() }),
+            doc: capabilityDoc(capability?.spec?.description ?? ''),
+          };
+          await records.capabilities.insert(tx, record);
+          const after: unknown = JSON.parse(record.doc);
+          tx.audit({ action: 'capability.create', ...auditOf(record), after });
+          return create(CreateCapabilityResponseSchema, { capability: toProto(deps, record) });
+        },
+      ),
+    deleteCapability: ({ name, etag, allowMissing }, context) =>
+      mutate(deps, context, { response: DeleteCapabilityResponseSchema }, async (tx) => {
+        const record = await records.capabilities.lock(tx, lastOf(name));
         if (!record) {
-          if (request.allowMissing) return create(DeleteCapabilityResponseSchema);
-          throw absent(request.name);
+          if (allowMissing) return create(DeleteCapabilityResponseSchema);
+          throw absent(name);
         }
-        checkEtag(request.etag, etagOf(record, store.incarnation()));
-        const users = await records.providers.countWithCapability(tx, record.id);
-        if (users > 0) {
-          throw failedPrecondition(
-            'IN_USE',
-            `Cannot delete capability "${record.id}": ${users} providers have it`,
-            { metadata: { name: request.name, providers: String(users) } },
-          );
-        }
+        checkEtag(etag, etagOf(record, store.incarnation()));
+        demandUnused(record, await records.providers.countWithCapability(tx, record.id));
         await records.capabilities.remove(tx, record);
-        tx.audit({
-          action: 'capability.delete',
-          objectKind: 'capability',
-          objectUid: record.uid,
-          objectName: `capabilities/${record.id}`,
-        });
+        const before: unknown = JSON.parse(record.doc);
+        tx.audit({ action: 'capability.delete', ...auditOf(record), before });
         return create(DeleteCapabilityResponseSchema);
-      });
-    },
+      }),
+  });
+};
+
+const demandCode = (id: string): void => {
+  demandId('capability_id', id);
+  if (CODE.test(id)) return;
+  const description = `"${id}" is not a code such as cpu.x86.avx2 (lower case, dots)`;
+  throw badField('capability_id', description);
+};
+
+const demandUnused = (record: CapabilityRecord, providers: number): void => {
+  if (providers === 0) return;
+  const name = capabilityName(record);
+  throw failedPrecondition('IN_USE', `Cannot delete ${name}: ${providers} providers have it`, {
+    metadata: { name, providers: String(providers) },
   });
 };

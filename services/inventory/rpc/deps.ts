@@ -1,12 +1,24 @@
+/** What the handlers of this service share. */
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Access } from '../../runtime/access.ts';
+import { actorOf } from '../../runtime/audit-actor.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { callOf, type HasValues } from '../../runtime/context.ts';
-import { invalidArgument, notFound } from '../../runtime/errors.ts';
-import { isWildcard } from '../../runtime/names.ts';
+import { type HasValues, requestKeyOf } from '../../runtime/context.ts';
+import {
+  type DomainError,
+  type FieldViolation,
+  invalidArgument,
+  notFound,
+} from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../runtime/message-page.ts';
+import { isUid, isWildcard, namePattern } from '../../runtime/names.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import { openPage, type Page } from '../../store/sql/page.ts';
-import type { Actor } from '../../store/sql/transaction.ts';
+import { previewTransaction } from '../../store/sql/preview.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import { keyOf, type PartitionRecord, type ProviderRecord } from '../domain/records.ts';
 import type { CapacityDecisions, InventoryRecords } from '../ports.ts';
 
 export type RpcDeps = {
@@ -15,16 +27,28 @@ export type RpcDeps = {
   readonly capacity: CapacityDecisions;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Logger;
 };
 
-const PAGE_DEFAULT = 100;
-const PAGE_MAX = 1000;
+type Mutation<D extends DescMessage> = {
+  readonly response: D;
+  readonly validateOnly?: boolean;
+};
 
-export const actorOf = (context: HasValues): Actor => {
-  const { identity, actor, requestId } = callOf(context);
-  return actor.principal === identity.principal
-    ? { principal: identity.principal, requestId }
-    : { principal: actor.principal, onBehalfOf: identity.principal, requestId };
+/**
+ * Runs the work once per request id, or for validate_only without writing. All checks belong into
+ * the work: a repeated request gets its stored answer though the object has changed or gone since.
+ */
+export const mutate = <D extends DescMessage>(
+  { store }: RpcDeps,
+  context: HasValues,
+  { response, validateOnly }: Mutation<D>,
+  work: (tx: Tx) => Promise<MessageShape<D>>,
+): Promise<MessageShape<D>> => {
+  const actor = actorOf(context);
+  return validateOnly === true
+    ? previewTransaction(store, actor, work)
+    : store.transaction(requestKeyOf(context, response), actor, work);
 };
 
 export const pageOf = (
@@ -37,28 +61,76 @@ export const pageOf = (
     pageToken: request.pageToken,
     otherArguments,
     incarnation: store.incarnation(),
-    sizeDefault: PAGE_DEFAULT,
-    sizeMax: PAGE_MAX,
+    sizeDefault: PAGE_SIZE_DEFAULT,
+    sizeMax: PAGE_SIZE_MAX,
   });
 
-/** Partitions that the caller sees; undefined: all. */
-export const visiblePartitions = (access: Access): readonly string[] | undefined => {
-  if (access.everything) return undefined;
-  return [...new Set([...access.partitions, ...access.pairs.map((pair) => pair.partition)])];
-};
+/** The ordering column of partitions and capabilities. */
+export const nameKey = ({ id }: { readonly id: string }): readonly string[] => [keyOf(id)];
 
+/** The ordering columns of providers. */
+export const providerKey = ({ partition, id }: ProviderRecord): readonly string[] => [
+  keyOf(partition),
+  keyOf(id),
+];
+
+/** The last segment of a name whose form the contract has checked. */
 export const lastOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
-/** Partition of "partitions/{p}" or of a name below it; empty for the wildcard. */
-export const partitionOf = (name: string): string => {
-  const partition = name.split('/')[1] ?? '';
-  return isWildcard(partition) ? '' : partition;
+const PARENT = namePattern('partitions/{partition}');
+
+/** The partition of a parent whose form the contract has checked; undefined for the wildcard. */
+export const partitionOf = (parent: string): string | undefined => {
+  const partition = PARENT.parse(parent)?.partition ?? '';
+  return isWildcard(partition) ? undefined : partition;
 };
 
-export const absent = (name: string) =>
-  notFound('NOT_FOUND', `"${name}" does not exist`, { metadata: { name } });
+const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 
-export const badField = (field: string, description: string) =>
-  invalidArgument('INVALID_FIELD', `${field}: ${description}`, {
-    violations: [{ field, description }],
+/** Errors: invalid_argument naming the field when the text is no name of a single provider. */
+export const parseProviderName = (name: string, field: string) => {
+  const parsed = PROVIDER.parse(name);
+  if (parsed && !isWildcard(parsed.partition) && !isWildcard(parsed.provider)) return parsed;
+  throw badField(field, `"${name}" must look like partitions/<id>/providers/<id>`);
+};
+
+/**
+ * Partitions whose providers the caller may see; undefined: all. A grant on one project within a
+ * partition says nothing about the partition's hardware.
+ */
+export const providerPartitions = (access: Access): readonly string[] | undefined =>
+  access.everything ? undefined : [...access.partitions];
+
+/**
+ * The partitions that a list or watch of providers is about. Errors: not_found for one that there
+ * is not.
+ */
+export const demandPartition = async (
+  { store, records }: RpcDeps,
+  parent: string,
+): Promise<PartitionRecord | undefined> => {
+  const partition = partitionOf(parent);
+  if (partition === undefined) return undefined;
+  const found = await store.read((reader) => records.partitions.find(reader, partition));
+  if (found === undefined) throw absent(parent);
+  return found;
+};
+
+/** A name that looks like a uid could never be found by its name. */
+export const demandId = (field: string, id: string): void => {
+  if (isUid(id)) throw badField(field, `"${id}" must not look like a uid`);
+};
+
+export const absent = (name: string): DomainError =>
+  notFound('NOT_FOUND', `"${name}" does not exist or is not visible to you`, {
+    metadata: { name },
   });
+
+export const badField = (field: string, description: string): DomainError =>
+  refuseFields([{ field, description }]);
+
+export const refuseFields = (violations: readonly FieldViolation[]): DomainError => {
+  const said = violations.map((one) => `${one.field}: ${one.description}`).join('; ');
+  const metadata = { field: violations[0]?.field ?? '' };
+  return invalidArgument('INVALID_FIELD', said, { violations, metadata });
+};

@@ -1,6 +1,5 @@
 import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { InventorySchema } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import {
   type Provider,
   ProviderSchema,
@@ -11,13 +10,16 @@ import { etagOf } from '../../store/sql/page.ts';
 import { type Amounts, withDefaults } from '../domain/amounts.ts';
 import { type ProviderRecord, providerName } from '../domain/records.ts';
 
-/** What a caller sees; without `seesAll` (permission provider.update) no BMC and no agents are in it. */
+/**
+ * What a caller sees; without `seesAll` (permission provider.update) no BMC, NICs, facts and agents
+ * are in it.
+ */
 export const providerMessage = (
   record: ProviderRecord,
   { incarnation, seesAll }: { incarnation: number; seesAll: boolean },
 ): Provider => {
-  const stored = fromJsonString(ProviderSchema, record.doc);
-  const spec = stored.spec ?? create(ProviderSpecSchema);
+  const stored = storedProvider(record);
+  const spec = specOf(stored);
   return create(ProviderSchema, {
     name: providerName(record),
     uid: record.uid,
@@ -42,18 +44,17 @@ const publicSpec = (spec: ProviderSpec): ProviderSpec => {
 };
 
 /** The stored document: what callers declare, nothing that is derived. */
-export const providerDoc = (provider: Provider): string =>
+export const providerDoc = ({ spec, properties, tags }: Provider): string =>
   toJsonString(
     ProviderSchema,
-    create(ProviderSchema, {
-      ...(provider.spec ? { spec: provider.spec } : {}),
-      properties: provider.properties,
-      tags: provider.tags,
-    }),
+    create(ProviderSchema, { ...(spec ? { spec } : {}), properties, tags }),
   );
 
-export const storedSpec = (record: ProviderRecord): ProviderSpec =>
-  fromJsonString(ProviderSchema, record.doc).spec ?? create(ProviderSpecSchema);
+/** A newer replica may have written fields that this one does not know. */
+export const storedProvider = (record: ProviderRecord): Provider =>
+  fromJsonString(ProviderSchema, record.doc, { ignoreUnknownFields: true });
+
+export const specOf = ({ spec }: Provider): ProviderSpec => spec ?? create(ProviderSpecSchema);
 
 export const amountsOf = (spec: ProviderSpec): readonly Amounts[] =>
   spec.inventories.map((row) =>
@@ -67,13 +68,3 @@ export const amountsOf = (spec: ProviderSpec): readonly Amounts[] =>
       ratioMilli: row.allocationRatioMilli,
     }),
   );
-
-/** The spec with defaults filled in, so that everybody reads the same numbers. */
-export const normalised = (spec: ProviderSpec): ProviderSpec => {
-  const result = clone(ProviderSpecSchema, spec);
-  result.inventories = amountsOf(spec).map(({ ratioMilli, ...amounts }) =>
-    create(InventorySchema, { ...amounts, allocationRatioMilli: ratioMilli }),
-  );
-  result.capabilities = [...new Set(spec.capabilities)].toSorted();
-  return result;
-};

@@ -40,11 +40,15 @@ export const inventoryMigrations: readonly Migration[] = [
           partition_key: 'text',
           generation: 'bigint',
           parent_uid: 'text',
+          reserved_generation: 'bigint',
+          reserve_holder: 'text',
+          reserve_ms: 'bigint',
         }),
       );
       await db.createUnique('provider', ['uid']);
       await db.createUnique('provider', ['partition_key', 'id_key']);
       await db.createIndex('provider', ['parent_uid']);
+      await db.createIndex('provider', ['reserve_ms']);
       await db.createTable(
         'provider_nic',
         columns(db, { provider_uid: 'text', partition_key: 'text', label: 'text', mac: 'text' }),

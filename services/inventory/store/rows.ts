@@ -1,20 +1,19 @@
+/** What all records of this service share: columns, locks, and rows found by name or uid. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import { alreadyExists } from '../../runtime/errors.ts';
 import { isUid } from '../../runtime/names.ts';
+import type { SqlDialect } from '../../store/sql/migration.ts';
 import { uniqueViolation } from '../../store/sql/store-error.ts';
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
-import type { RecordHead } from '../domain/records.ts';
+import { keyOf, type NamedRecord } from '../domain/records.ts';
 import type { HeadRow, InventoryTables } from './tables.ts';
 
 export const db = (reader: Reader | Tx): Kysely<InventoryTables> =>
   reader.kysely<InventoryTables>();
 
-/** Names compare without regard to case. */
-export const keyOf = (name: string): string => name.toLowerCase();
-
 export const HEAD_COLUMNS = ['uid', 'name_id', 'version', 'create_ms', 'update_ms', 'doc'] as const;
 
-export const headRow = (record: RecordHead & { readonly doc: string }) => ({
+export const headRow = (record: NamedRecord) => ({
   uid: record.uid,
   name_id: record.id,
   id_key: keyOf(record.id),
@@ -24,7 +23,7 @@ export const headRow = (record: RecordHead & { readonly doc: string }) => ({
   doc: record.doc,
 });
 
-export const headOf = (row: Pick<HeadRow, (typeof HEAD_COLUMNS)[number]>) => ({
+export const headOf = (row: Pick<HeadRow, (typeof HEAD_COLUMNS)[number]>): NamedRecord => ({
   uid: row.uid,
   id: row.name_id,
   version: Number(row.version),
@@ -35,29 +34,42 @@ export const headOf = (row: Pick<HeadRow, (typeof HEAD_COLUMNS)[number]>) => ({
 
 /** Rows of that name or uid. */
 export const called = (idOrUid: string): RawBuilder<boolean> =>
-  isUid(idOrUid)
-    ? sql<boolean>`uid = ${idOrUid.toLowerCase()}`
-    : sql<boolean>`id_key = ${keyOf(idOrUid)}`;
+  isUid(idOrUid) ? sql<boolean>`uid = ${keyOf(idOrUid)}` : sql<boolean>`id_key = ${keyOf(idOrUid)}`;
 
-/** Runs an insert; a taken name or MAC address becomes already_exists, another violation stays what it is. */
+/** Ids that may be seen, for a column of lower-case ids. */
+export const among = (column: string, only: readonly string[] | undefined): RawBuilder<boolean> => {
+  if (only === undefined) return sql<boolean>`1 = 1`;
+  if (only.length === 0) return sql<boolean>`1 = 0`;
+  return sql<boolean>`${sql.ref(column)} in (${sql.join(only.map(keyOf))})`;
+};
+
+/**
+ * Row locks for the end of a select, until the transaction ends. SQLite has one writer at a time
+ * and needs none.
+ * https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-ROWS
+ */
+export type Locks = {
+  /** Nobody else changes, deletes or keeps the row. */
+  readonly forUpdate: RawBuilder<unknown>;
+  /** Nobody else deletes the row; any number may keep it at once. */
+  readonly forKeep: RawBuilder<unknown>;
+};
+
+export const locksOf = (dialect: SqlDialect): Locks =>
+  dialect === 'postgresql'
+    ? { forUpdate: sql`for update`, forKeep: sql`for key share` }
+    : { forUpdate: sql``, forKeep: sql`` };
+
+/**
+ * Runs an insert; a taken name or MAC address becomes already_exists, another violation stays what
+ * it is.
+ */
 export const insertUnique = async (insert: Promise<unknown>, name: string): Promise<void> => {
   try {
     await insert;
   } catch (error) {
     const columns = uniqueViolation(error)?.columns ?? [];
-    if (columns.includes('mac')) {
-      throw alreadyExists(
-        'ALREADY_EXISTS',
-        `Cannot write ${name}: another provider of the partition has one of its MAC addresses`,
-        { metadata: { name, field: 'spec.nics.mac' }, cause: error },
-      );
-    }
-    if (columns.includes('label')) {
-      throw alreadyExists('ALREADY_EXISTS', `Cannot write ${name}: two NICs have the same label`, {
-        metadata: { name, field: 'spec.nics.label' },
-        cause: error,
-      });
-    }
+    if (columns.includes('mac')) throw macTaken(name, error);
     if (!columns.includes('id_key')) throw error;
     throw alreadyExists('ALREADY_EXISTS', `"${name}" exists already`, {
       metadata: { name },
@@ -66,9 +78,9 @@ export const insertUnique = async (insert: Promise<unknown>, name: string): Prom
   }
 };
 
-/** Ids that may be seen, for a column of lower-case ids. */
-export const among = (column: string, only: readonly string[] | undefined): RawBuilder<boolean> => {
-  if (only === undefined) return sql<boolean>`1 = 1`;
-  if (only.length === 0) return sql<boolean>`1 = 0`;
-  return sql<boolean>`${sql.ref(column)} in (${sql.join(only.map(keyOf))})`;
-};
+const macTaken = (name: string, cause: unknown) =>
+  alreadyExists(
+    'ALREADY_EXISTS',
+    `Cannot write ${name}: another provider of the partition has one of its MAC addresses`,
+    { metadata: { name, field: 'spec.nics.mac' }, cause },
+  );

@@ -1,6 +1,8 @@
 import type { Generated } from 'kysely';
 
-/** Rows as they lie in the database: columns for what is searched, `doc` for the rest as JSON text. */
+/**
+ * Rows as they lie in the database: columns for what is searched, `doc` for the rest as JSON text.
+ */
 export type HeadRow = {
   readonly id: Generated<number>;
   readonly uid: string;
@@ -19,6 +21,10 @@ export type ProviderRow = HeadRow & {
   readonly partition_key: string;
   readonly generation: number;
   readonly parent_uid: string;
+  readonly reserved_generation: number;
+  readonly reserve_holder: string;
+  /** 0: no reservation is held. */
+  readonly reserve_ms: number;
 };
 
 export type InventoryTables = {

@@ -1,77 +1,63 @@
-import { type Client, createClient, type Transport } from '@connectrpc/connect';
+import { type CallOptions, type Client, createClient, type Transport } from '@connectrpc/connect';
 import {
   CapacityService,
   type ProviderUsage,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import type { Random } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import { type Amounts, usable } from '../domain/amounts.ts';
-import type { CapacityDecisions } from '../ports.ts';
+import type { CapacityChange, CapacityDecisions, Retirement } from '../ports.ts';
 
+/** For each of the two calls; together they stay below RESERVED_MS. */
 const CALL_MS = 10_000;
 
 /**
- * Asks the scheduler's leader before capacity is taken away. A provider that the leader has no record of holds no
- * claim and gets none: what is recorded for it later starts from the new amounts.
+ * Asks the scheduler's leader before capacity is taken away. Whether the provider is open for
+ * claims is machine's to say, so it is told again as it was; one without a record stays closed, as
+ * it is.
  */
-export const capacityDecisions = (transport: Transport): CapacityDecisions => {
+export const capacityDecisions = (transport: Transport, random: Random): CapacityDecisions => {
   const client = createClient(CapacityService, transport);
+  const set = async (
+    { partition, uid, generation, offers }: CapacityChange,
+    closed: boolean,
+    call: CallOptions,
+  ): Promise<void> => {
+    await asDomain(
+      client.setCapacity(
+        {
+          parent: `partitions/${partition}`,
+          providerUid: uid,
+          inventoryGeneration: BigInt(generation),
+          capacities: offers.map((offer) => ({ ...offer })),
+          closed,
+          requestId: random.requestId(),
+        },
+        limited(call),
+      ),
+    );
+  };
   return {
-    shrink: async ({ partition, uid, generation, amounts, requestId }, signal) => {
-      const known = await usageOf(client, partition, uid, signal);
-      if (!known) return;
-      await asDomain(
-        client.setCapacity(
-          {
-            parent: `partitions/${partition}`,
-            providerUid: uid,
-            inventoryGeneration: BigInt(generation),
-            capacities: amounts.map(capacityOf),
-            closed: known.closed,
-            requestId,
-          },
-          { signal, timeoutMs: CALL_MS },
-        ),
-      );
+    reduce: async (change, call) => {
+      const known = await usageOf(client, change, call);
+      await set(change, known?.closed ?? true, call);
     },
-    retire: async ({ partition, uid, generation, requestId }, signal) => {
-      const known = await usageOf(client, partition, uid, signal);
-      if (!known) return;
-      await asDomain(
-        client.setCapacity(
-          {
-            parent: `partitions/${partition}`,
-            providerUid: uid,
-            inventoryGeneration: BigInt(generation),
-            capacities: [],
-            closed: true,
-            requestId,
-          },
-          { signal, timeoutMs: CALL_MS },
-        ),
-      );
-    },
+    retire: (change, call) => set({ ...change, offers: [] }, true, call),
   };
 };
 
-const capacityOf = (amounts: Amounts) => ({
-  resourceType: amounts.resourceType,
-  usable: usable(amounts),
-  minUnit: amounts.minUnit,
-  maxUnit: amounts.maxUnit,
-  stepSize: amounts.stepSize,
+const limited = (call: CallOptions): CallOptions => ({
+  ...call,
+  timeoutMs: Math.min(call.timeoutMs ?? CALL_MS, CALL_MS),
 });
 
 const usageOf = async (
   client: Client<typeof CapacityService>,
-  partition: string,
-  providerUid: string,
-  signal: AbortSignal,
+  { partition, uid: providerUid }: Retirement,
+  call: CallOptions,
 ): Promise<ProviderUsage | undefined> => {
+  const parent = `partitions/${partition}`;
   const answer = await asDomain(
-    client.listUsage(
-      { parent: `partitions/${partition}`, providerUid, pageSize: 1 },
-      { signal, timeoutMs: CALL_MS },
-    ),
+    client.listUsage({ parent, providerUid, pageSize: 1 }, limited(call)),
   );
   return answer.usages.find((usage) => usage.providerUid === providerUid);
 };

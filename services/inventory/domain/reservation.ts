@@ -1,0 +1,75 @@
+/**
+ * What takes capacity away is decided by the scheduler's leader before it is written here, and no
+ * lock is held while it is asked. So a change first reserves the next generation of its provider,
+ * asks for that generation, and is written only while it still holds the reservation: two changes
+ * never ask for one generation, and what was asked for and not written is told apart from what was.
+ *
+ * A reservation ends with its change. One that is left over (the process died in between) ends by
+ * itself after RESERVED_MS: the provider gets a generation above everything that was asked for, so
+ * that the scheduler goes by what is written here again.
+ */
+import { aborted, type DomainError } from '../../runtime/errors.ts';
+import { type ProviderRecord, providerName, type Reservation } from './records.ts';
+
+/** Asking takes at most 20 s, and what comes later than this is refused, not written. */
+export const RESERVED_MS = 30_000;
+
+/** Nothing is under way. */
+export const unreserved = (generation: number): Reservation => ({
+  generation,
+  holder: '',
+  sinceMs: 0,
+});
+
+/** The generation of a change: above everything that any change was ever given. */
+export const nextGeneration = ({ reserved }: ProviderRecord): number => reserved.generation + 1;
+
+export const isAbandoned = ({ reserved }: ProviderRecord, nowMs: number): boolean =>
+  reserved.holder !== '' && nowMs - reserved.sinceMs >= RESERVED_MS;
+
+/** Errors: aborted BUSY while another change holds the provider. */
+export const demandFree = (record: ProviderRecord, holder: string, nowMs: number): void => {
+  const { reserved } = record;
+  if (reserved.holder === '' || reserved.holder === holder || isAbandoned(record, nowMs)) return;
+  throw busy(record);
+};
+
+export const busy = (record: ProviderRecord): DomainError => {
+  const name = providerName(record);
+  return aborted(
+    'BUSY',
+    `Another change of what ${name} offers is under way; read it again and repeat yours`,
+    { metadata: { name }, retryAfterMs: 1_000 },
+  );
+};
+
+/** A repeat of the same change goes on with the generation that the first try was given. */
+export const reserve = (record: ProviderRecord, holder: string, nowMs: number): ProviderRecord => ({
+  ...record,
+  reserved: {
+    generation:
+      record.reserved.holder === holder ? record.reserved.generation : nextGeneration(record),
+    holder,
+    sinceMs: nowMs,
+  },
+});
+
+export const holds = (
+  { reserved }: ProviderRecord,
+  grant: { readonly holder: string; readonly generation: number } | undefined,
+): boolean =>
+  grant !== undefined &&
+  reserved.holder === grant.holder &&
+  reserved.generation === grant.generation;
+
+/** After a certain no: nothing was recorded for the generation, it is merely not used again. */
+export const returned = (record: ProviderRecord): ProviderRecord => ({
+  ...record,
+  reserved: unreserved(record.reserved.generation),
+});
+
+/** When something may have been recorded for it: what is written here counts from a newer one. */
+export const withdrawn = (record: ProviderRecord): ProviderRecord => {
+  const generation = nextGeneration(record);
+  return { ...record, generation, reserved: unreserved(generation) };
+};
