@@ -1,4 +1,4 @@
-/** machine as it runs, with stand-ins around it; callers come in over everything that a listener runs. */
+/** machine as it runs, with stand-ins around it and everything that a listener runs. */
 import { join } from 'node:path';
 import { createClient, createRouterTransport, type Transport } from '@connectrpc/connect';
 import { AgentDirectoryService } from '../../gen/runmachine/agent/v1/agent_directory_service_pb.ts';
@@ -80,7 +80,8 @@ export type SiteOptions = {
 };
 
 const FAST: Partial<MachineConfig> = {
-  heartbeatMs: 1_000,
+  // The fake agent sends none by itself: a slow test must not end its session.
+  heartbeatMs: 60_000,
   sweepMs: 100,
   dueMs: 50,
   imageMs: 50,

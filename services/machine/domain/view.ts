@@ -35,7 +35,10 @@ export type OperationLimits = {
   readonly powerMs: number;
   /** How long a deletion waits for the agent to say that the guest is gone. */
   readonly destroyMs: number;
-  /** How long an agent's problem may last during a boot, where the agent does not say that it tries again. */
+  /**
+   * How long an agent's problem may last during a boot, where the agent does not say that it tries
+   * again.
+   */
   readonly problemMs: number;
   /** Pause after a failed call, doubled with every try up to the second. */
   readonly retryMs: number;

@@ -7,12 +7,12 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
-import type { AgentHub, AgentSession, Down, HelloView, Report } from '../agent-port.ts';
+import type { AgentHub, AgentSession, Down, Report } from '../agent-port.ts';
 import { agentKey } from '../domain/capacity.ts';
 import { differences, silenceMsMax } from '../domain/hello.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
-import type { MachineWriter, Records } from '../ports.ts';
-import { greetAgent, markDown, recordOrphans } from './agent-row.ts';
+import type { Agent, MachineWriter, Records } from '../ports.ts';
+import { createGreeter, markDown, recordOrphans } from './agent-row.ts';
 
 import { createOutbox } from './outbox.ts';
 import { createReportWriter } from './report-writer.ts';
@@ -37,11 +37,8 @@ const OUTBOX_MAX = 4_096;
 /** The agent takes four heartbeats of silence for a dead connection. */
 const QUIET_BEATS_MAX = 2;
 
-/** Hellos that are stored at the same time: after an outage thousands come at once. */
-const GREETINGS_MAX = 16;
-
 export const createAgentHub = (deps: HubDeps): AgentHub => {
-  const inTurn = createGate(GREETINGS_MAX);
+  const greeter = createGreeter(deps);
   const byKey = new Map<string, AgentSession>();
   const downs = createDownQueue(deps);
   const close = (session: AgentSession, why: string): void => {
@@ -67,7 +64,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     },
   });
   return {
-    open: (hello, signal) => inTurn(() => open(deps, { byKey, close }, hello, signal)),
+    open: async (hello, signal) => open(deps, { byKey, close }, await greeter.greet(hello, signal)),
     sendDifferences: async (session, held) => {
       const rows = await deps.store.read((reader) =>
         deps.records.assignments.ofAgent(reader, session.agentKey),
@@ -127,13 +124,7 @@ type Sessions = {
   readonly close: (session: AgentSession, why: string) => void;
 };
 
-const open = async (
-  deps: HubDeps,
-  { byKey, close }: Sessions,
-  hello: HelloView,
-  signal: AbortSignal,
-): Promise<AgentSession> => {
-  const agent = await greetAgent(deps, hello, signal);
+const open = (deps: HubDeps, { byKey, close }: Sessions, agent: Agent): AgentSession => {
   const name = `partitions/${agent.partition}/agents/${agent.agentId}`;
   const key = agentKey(name);
   const session: AgentSession = {
@@ -161,23 +152,6 @@ const open = async (
   byKey.set(key, session);
   if (before !== undefined) close(before, 'SUPERSEDED');
   return session;
-};
-
-/** Runs at most so many at a time; the others wait in the order in which they came. */
-const createGate = (placesMax: number) => {
-  const waiting: (() => void)[] = [];
-  let free = placesMax;
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 };
 
 const watchSilence = async (

@@ -23,26 +23,69 @@ type Deps = {
 const ACTOR = { principal: 'services/machine', requestId: 'agent sessions' };
 
 /**
- * Takes the agent over: its epoch grows, so every earlier session of it is stale from the commit
- * on.
+ * Takes agents over: an agent's epoch grows, so every earlier session of it is stale from the
+ * commit on. After an outage thousands come at once, so those that wait are greeted together.
  */
-export const greetAgent = async (
-  deps: Deps,
-  hello: HelloView,
-  signal: AbortSignal,
-): Promise<Agent> => {
-  const known = await deps.store.read((reader) => deps.records.agents.find(reader, hello.agentUid));
-  const first = known ?? (await newAgent(deps, hello, signal));
-  const greeted = await deps.store.transaction(undefined, ACTOR, (tx) =>
-    takeOver(deps, tx, { first, hello }),
-  );
-  if (greeted.quarantined) throw quarantined(greeted.agent);
-  return greeted.agent;
+export type Greeter = {
+  /** Errors: permission_denied for a stranger, failed_precondition INVALID_STATE in quarantine. */
+  readonly greet: (hello: HelloView, signal: AbortSignal) => Promise<Agent>;
 };
 
 type Greeting = { readonly first: Agent; readonly hello: HelloView };
+type Greeted = { readonly agent: Agent; readonly quarantined: boolean };
+type Waiting = Greeting & {
+  readonly resolve: (greeted: Greeted) => void;
+  readonly reject: (error: unknown) => void;
+};
 
-const takeOver = async (deps: Deps, tx: Tx, { first, hello }: Greeting) => {
+const GREETED_TOGETHER_MAX = 64;
+
+export const createGreeter = (deps: Deps): Greeter => {
+  let waiting: Waiting[] = [];
+  let isRunning = false;
+  const drain = async (): Promise<void> => {
+    isRunning = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, GREETED_TOGETHER_MAX);
+      waiting = waiting.slice(batch.length);
+      await greetTogether(deps, batch);
+    }
+    isRunning = false;
+  };
+  return {
+    greet: async (hello, signal) => {
+      const known = await deps.store.read((r) => deps.records.agents.find(r, hello.agentUid));
+      const first = known ?? (await newAgent(deps, hello, signal));
+      const greeted = await new Promise<Greeted>((resolve, reject) => {
+        waiting.push({ first, hello, resolve, reject });
+        if (!isRunning) drain().catch(reject);
+      });
+      if (greeted.quarantined) throw quarantined(greeted.agent);
+      return greeted.agent;
+    },
+  };
+};
+
+/** Never throws: each learns of its own fate. */
+const greetTogether = async (deps: Deps, batch: readonly Waiting[]): Promise<void> => {
+  try {
+    const greeted = await deps.store.transaction(undefined, ACTOR, async (tx) => {
+      const all: (readonly [Waiting, Greeted])[] = [];
+      // In the order of uids, so that two replicas never wait for each other.
+      const sorted = batch.toSorted((a, b) => (a.hello.agentUid < b.hello.agentUid ? -1 : 1));
+      for (const one of sorted) all.push([one, await takeOver(deps, tx, one)]);
+      return all;
+    });
+    for (const [one, result] of greeted) one.resolve(result);
+  } catch (error) {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) only.reject(error);
+    // One of them is the cause: alone it shows which.
+    else for (const one of batch) await greetTogether(deps, [one]);
+  }
+};
+
+const takeOver = async (deps: Deps, tx: Tx, { first, hello }: Greeting): Promise<Greeted> => {
   const nowMs = deps.clock.now().getTime();
   const locked = await deps.records.agents.lock(tx, hello.agentUid);
   if (locked === undefined) await deps.records.agents.insert(tx, first);
