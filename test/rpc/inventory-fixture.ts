@@ -1,0 +1,206 @@
+/** The inventory service on a database of its own, with a scheduler that speaks CapacityService. */
+import { join } from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { createClient, createRouterTransport, type Transport } from '@connectrpc/connect';
+import type { ExecutionContext } from 'ava';
+import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import {
+  type ProviderSchema,
+  ProviderType,
+} from '../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import {
+  CapacityService,
+  type SetCapacityRequest,
+} from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { createInventoryService } from '../../services/inventory/main.ts';
+import { failedPrecondition, unavailable } from '../../services/runtime/errors.ts';
+import type { Grant, Identity } from '../../services/runtime/identity.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { createAuthenticator } from '../../services/runtime/rpc/authenticator.ts';
+import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
+import { openEmbeddedCoordination } from '../../services/store/coordination/embedded/open.ts';
+import { type GuardedTransports, guardedTransports } from '../support/guarded-transports.ts';
+import { type ShiftedClock, shiftedClock } from '../support/shifted-clock.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
+
+/** The scheduler's leader as inventory meets it. */
+export type Leader = {
+  /** Everything that it was asked to record, in order; refused ones too. */
+  readonly asked: SetCapacityRequest[];
+  /** Use by resource type; more than is left of a type is IN_USE. */
+  readonly used: Map<string, bigint>;
+  /** Whether providers are open, by uid; absent: it has no record. */
+  readonly open: Map<string, boolean>;
+  /** Records, then fails as if the answer was lost. */
+  losesAnswers: boolean;
+  isAway: boolean;
+  /** Called before an answer to SetCapacity. */
+  onAsked: (() => Promise<unknown>) | undefined;
+};
+
+export type InventoryFixture = GuardedTransports & {
+  readonly leader: Leader;
+  readonly clock: ShiftedClock;
+  readonly admin: Transport;
+  /** A second replica on the same database, with the same scheduler. */
+  readonly startReplica: () => Promise<InventoryFixture>;
+  readonly stop: () => Promise<void>;
+};
+
+const grant = (permissions: readonly string[], place: Partial<Grant> = {}): Grant => ({
+  role: 'test',
+  permissions: new Set(permissions),
+  ...place,
+});
+
+const OPERATOR = ['provider.*', 'capability.*', 'partition.get', 'partition.list'];
+const READER = ['provider.get', 'provider.list', 'partition.get', 'partition.list'];
+
+/** Bearer tokens that the fixture knows. */
+const USERS: ReadonlyMap<string, readonly Grant[]> = new Map([
+  ['admin', [grant(['*'])]],
+  ['lab-operator', [grant([...OPERATOR, 'resource_type.*'], { partition: 'lab' })]],
+  ['lab-reader', [grant([...READER, 'capability.list'], { partition: 'lab' })]],
+  ['reader', [grant(READER)]],
+  ['red-member', [grant([...READER, 'capability.get'], { project: 'red' })]],
+  ['lab-red-member', [grant(READER, { partition: 'lab', project: 'red' })]],
+]);
+
+export const startInventory = async (
+  t: ExecutionContext,
+  { url }: { readonly url?: string } = {},
+): Promise<InventoryFixture> => {
+  const dir = temporaryDir({ inMemory: true });
+  t.teardown(() => dir[Symbol.dispose]());
+  const leader: Leader = {
+    asked: [],
+    used: new Map(),
+    open: new Map(),
+    losesAnswers: false,
+    isAway: false,
+    onAsked: undefined,
+  };
+  const clock = shiftedClock();
+  return startOn(t, { url: url ?? `sqlite:${join(dir.path, 'inventory.db')}`, leader, clock });
+};
+
+type Ground = { readonly url: string; readonly leader: Leader; readonly clock: ShiftedClock };
+
+const startOn = async (t: ExecutionContext, ground: Ground): Promise<InventoryFixture> => {
+  const { url, leader, clock } = ground;
+  const parts = { clock, random: systemRandom, log: silentLog };
+  const coordination = openEmbeddedCoordination({ ...parts, file: ':memory:' });
+  const service = await createInventoryService({
+    ...parts,
+    config: {},
+    sql: { url },
+    coordination,
+    connect: {
+      transportTo: () => leaderTransport(leader),
+      transportToAddress: () => leaderTransport(leader),
+    },
+    cluster: 'test',
+    replica: { id: 'one', address: '127.0.0.1:1' },
+  });
+  const ended = new AbortController();
+  await service.start(ended.signal);
+  let isStopped = false;
+  const stop = async () => {
+    if (isStopped) return;
+    isStopped = true;
+    ended.abort();
+    await service.stop();
+    await coordination.close();
+  };
+  t.teardown(stop);
+  const transports = guardedTransports({
+    clock,
+    implementations: () => service.implementations,
+    limits: { recheckMs: 50 },
+    authenticate: createAuthenticator({
+      clock,
+      cluster: 'test',
+      grantsOf: () => [grant(['provider.get', 'provider.list', 'partition.get'])],
+      introspect: async (token) => identityOf(token),
+      cacheMs: 0,
+    }),
+  });
+  const admin = transports.asPerson('admin');
+  return { ...transports, leader, clock, admin, stop, startReplica: () => startOn(t, ground) };
+};
+
+const identityOf = (token: string): Identity | undefined => {
+  const grants = USERS.get(token);
+  return grants && { kind: 'user', principal: `users/${token}`, uid: token, grants };
+};
+
+const leaderTransport = (leader: Leader): Transport =>
+  createRouterTransport((router) => {
+    router.rpc(CapacityService.method.listUsage, ({ providerUid }) => {
+      demandHere(leader);
+      const isOpen = leader.open.get(providerUid);
+      return { usages: isOpen === undefined ? [] : [{ providerUid, closed: !isOpen }] };
+    });
+    router.rpc(CapacityService.method.setCapacity, async (request) => {
+      demandHere(leader);
+      leader.asked.push(request);
+      await leader.onAsked?.();
+      for (const [resourceType, used] of leader.used) {
+        const offer = request.capacities.find((one) => one.resourceType === resourceType);
+        if (used <= (offer?.usable ?? 0n)) continue;
+        throw toConnectError(
+          failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, {
+            metadata: { resourceType, used: String(used) },
+          }),
+        );
+      }
+      leader.open.set(request.providerUid, !request.closed);
+      if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
+      return { revision: BigInt(leader.asked.length) };
+    });
+  });
+
+const demandHere = (leader: Leader): void => {
+  if (leader.isAway) throw toConnectError(unavailable('NO_LEADER', 'Nobody leads'));
+};
+
+export const newId = systemRandom.requestId;
+
+export const makePartition = async ({ admin }: InventoryFixture, partitionId: string) => {
+  const partitions = createClient(PartitionService, admin);
+  const request = { partitionId, partition: {}, requestId: newId() };
+  return (await partitions.createPartition(request)).partition;
+};
+
+export type ProviderInit = MessageInitShape<typeof ProviderSchema>;
+
+export const GIB = 1024n ** 3n;
+
+/** A VM host with 64 GiB and 16 threads, four times oversubscribed. */
+export const vmHost = (more: ProviderInit['spec'] = {}): ProviderInit => ({
+  spec: {
+    type: ProviderType.VM_HOST,
+    inventories: [
+      { resourceType: 'runm.memory', total: 64n * GIB, reserved: GIB },
+      { resourceType: 'runm.cpu.shared', total: 16n, allocationRatioMilli: 4000 },
+    ],
+    ...more,
+  },
+});
+
+export const makeProvider = async (
+  { admin }: InventoryFixture,
+  providerId: string,
+  provider: ProviderInit = vmHost(),
+) => {
+  const { provider: made } = await createClient(ProviderService, admin).createProvider({
+    parent: 'partitions/lab',
+    providerId,
+    provider,
+    requestId: newId(),
+  });
+  if (made === undefined) throw new Error('No provider in the answer');
+  return made;
+};
