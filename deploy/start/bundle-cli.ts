@@ -1,8 +1,10 @@
 /**
- * `node deploy/start/bundle-cli.ts CACHE_DIR`: makes few files of runm's hundreds, because finding and reading these is
- * most of the time of a call. A process of its own, so that the bundler's memory goes with it.
+ * `node deploy/start/bundle-cli.ts CACHE_DIR`: makes few files of runm's hundreds, because finding
+ * and reading these is most of the time of a call. A process of its own, so that the bundler's
+ * memory goes with it.
  *
- * runm.mjs reads `bundle.json` and takes the sources instead when one of them is newer than the bundle.
+ * runm.mjs reads `bundle.json` and takes the sources instead when one of them is newer than the
+ * bundle.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';

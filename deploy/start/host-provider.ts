@@ -66,7 +66,9 @@ export const ensureLab = async (transport: Transport): Promise<void> => {
 
 type Host = { readonly id: string; readonly guestsDir: string; readonly emulated: boolean };
 
-/** Records this host as a VM host served by the agent of the same name, and keeps the record true. */
+/**
+ * Records this host as a VM host served by the agent of the same name, and keeps the record true.
+ */
 export const ensureHostProvider = async (transport: Transport, host: Host): Promise<void> => {
   const client = createClient(ProviderService, transport);
   const spec = specOf(host);
@@ -113,7 +115,10 @@ const specOf = (host: Host) => {
   };
 };
 
-/** Processors, memory, accelerator or the size of the disk; what is free of the disk moves all the time. */
+/**
+ * Processors, memory, accelerator or the size of the disk; what is free of the disk moves all the
+ * time.
+ */
 const hasChanged = (present: Provider, spec: ReturnType<typeof specOf>): boolean =>
   spec.capabilities.some((code) => !present.spec?.capabilities.includes(code)) ||
   spec.inventories.some(

@@ -28,7 +28,7 @@ export class StartRefused extends Error {
   }
 }
 
-export const HELP = `npm start starts runmachine on this machine and a first virtual machine with it.
+export const HELP = `npm start starts runmachine on this machine, and a first virtual machine.
 
 usage: npm start -- [options]     npm stop     npm run reset
 

@@ -38,8 +38,8 @@ export type Bundling = {
 const BUNDLING_LIMIT_MS = 60_000;
 
 /**
- * Makes the bundle that the shim runs, beside everything else: a second of work. Without it, also where the packages for
- * development are missing, the shim runs the sources, at twice the time.
+ * Makes the bundle that the shim runs, beside everything else: a second of work. Without it, also
+ * where the packages for development are missing, the shim runs the sources, at twice the time.
  */
 export const bundleCli = (stateDir: string): Bundling => {
   const cacheDir = cacheDirOf(stateDir);

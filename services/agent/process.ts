@@ -69,7 +69,9 @@ const check = (config: AgentProcessConfig): void => {
   if (Buffer.byteLength(runtimeDir) > SOCKET_DIR_BYTES_MAX) {
     refuse(`"runtime_dir" is longer than ${SOCKET_DIR_BYTES_MAX} bytes: sockets would not fit`);
   }
-  if (!URL.canParse(endpoint)) refuse('"endpoint" must be https://host:port of the people’s proxy');
+  if (!URL.canParse(endpoint)) {
+    refuse('"endpoint" must be https://host:port of the people’s proxy');
+  }
   if (caFile === '' && caFingerprint === '') refuse('one of "ca_file", "ca_fingerprint" is needed');
   const odd = machineAddresses.find((address) => !/^.+:\d{1,5}$/.test(address));
   if (odd !== undefined) refuse(`"machine_addresses": "${odd}" is not host:port`);

@@ -19,6 +19,7 @@ export type HelloView = {
 
 /** A message to the agent. */
 export type Down =
+  | { readonly kind: 'welcome' }
   | { readonly kind: 'assignment'; readonly bytes: Uint8Array }
   | { readonly kind: 'synced' }
   | { readonly kind: 'acknowledged'; readonly sequence: number }
@@ -76,6 +77,8 @@ export type AgentSession = {
   /** Called when reports were stored; set while the reader waits for room. */
   onRoom: (() => void) | undefined;
   isSynced: boolean;
+  /** Why the agent is told an error at the end; undefined = the session just ends. */
+  failure: unknown;
   isClosed: boolean;
 };
 

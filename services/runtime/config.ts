@@ -51,7 +51,8 @@ export const printDefaults = (schema: Section, depth = 0, prefix = ''): string =
       const indent = '  '.repeat(depth);
       const path = `${prefix}${snake(key)}`;
       return isSetting(entry)
-        ? `${indent}# ${entry.describe} (${envName(path)})\n${indent}${snake(key)}: ${quoted(entry.shown)}\n`
+        ? `${indent}# ${entry.describe} (${envName(path)})\n` +
+            `${indent}${snake(key)}: ${quoted(entry.shown)}\n`
         : `${indent}${snake(key)}:\n${printDefaults(entry, depth + 1, `${path}.`)}`;
     })
     .join('');

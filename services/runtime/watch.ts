@@ -7,9 +7,11 @@
  *       signal: context.signal,
  *       head: () => store.changes.head(),
  *       present: () => store.machinePages(filterOf(request), () => accessOf(context)),
- *       follow: (token) => store.changes.follow({ token, kinds: ['machine'], signal: context.signal }),
+ *       follow: (token) =>
+ *         store.changes.follow({ token, kinds: ['machine'], signal: context.signal }),
  *       load: (uids) => store.machinesByUid(uids, filterOf(request), accessOf(context)),
- *       concerns: (change) => accessOf(context).everything || projectUids.has(change.projectUid ?? ''),
+ *       concerns: (change) =>
+ *         accessOf(context).everything || projectUids.has(change.projectUid ?? ''),
  *       identify: ({ uid, name }) => ({ uid, name }),
  *       events: machineEvents,
  *     }),

@@ -1,4 +1,6 @@
-/** What every RPC of the contract must say about itself (API.md): read from proto/, not from code. */
+/**
+ * What every RPC of the contract must say about itself (API.md): read from proto/, not from code.
+ */
 import { type DescMethod, getOption, hasOption } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel as Level } from '@bufbuild/protobuf/wkt';
 import test, { type ExecutionContext } from 'ava';

@@ -17,7 +17,9 @@ export type FakeQmpBehaviour = {
 
 const GREETING = { QMP: { version: { qemu: { major: 9, minor: 1, micro: 0 } }, capabilities: [] } };
 
-/** Speaks QMP on a unix socket; every command succeeds with an empty object unless told otherwise. */
+/**
+ * Speaks QMP on a unix socket; every command succeeds with an empty object unless told otherwise.
+ */
 export const fakeQmp = async (path: string, behaviour: FakeQmpBehaviour = {}): Promise<FakeQmp> => {
   const clients = new Set<Socket>();
   const executed: string[] = [];

@@ -48,7 +48,8 @@ test('services, agent and machines outlive the kill of a scheduler leader and of
     ({ service, name }) => service === 'machine' && name !== holder.name,
   );
   if (other === undefined) throw new Error('there is one replica only');
-  ok(await runm('machine', 'create', 'third', ...SMALL));
+  // Asked of the replica that dies: it accepts the operation, begins it and has the agent.
+  ok(await site.runmAt(holder).runm('machine', 'create', 'third', ...SMALL));
   const lostMs = clock.monotonicMs();
   await production.process(holder.name).kill('SIGKILL');
   ok(await runm('machine', 'get', 'steady'));

@@ -1,4 +1,7 @@
-/** A foreign client that knows nothing but the address: `buf curl`, which asks reflection for the contract. */
+/**
+ * A foreign client that knows nothing but the address: `buf curl`, which asks reflection for the
+ * contract.
+ */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

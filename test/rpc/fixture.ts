@@ -1,4 +1,6 @@
-/** One process's listeners over handlers that answer from the request, for the tests in this folder. */
+/**
+ * One process's listeners over handlers that answer from the request, for the tests in this folder.
+ */
 import type { DescService } from '@bufbuild/protobuf';
 import { createServiceImplSpec, type ServiceImpl, type Transport } from '@connectrpc/connect';
 import { IdentityService } from '../../gen/runmachine/identity/v1/identity_service_pb.ts';

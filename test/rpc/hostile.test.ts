@@ -1,4 +1,7 @@
-/** Input that no client of ours sends. Whatever it is, the process answers or hangs up, and goes on serving. */
+/**
+ * Input that no client of ours sends. Whatever it is, the process answers or hangs up, and goes on
+ * serving.
+ */
 import { randomBytes } from 'node:crypto';
 import { createClient } from '@connectrpc/connect';
 import test from 'ava';

@@ -1,4 +1,4 @@
-/** An agent that speaks the real protocol and whose guests are numbers; it remembers like the real one. */
+/** An agent that speaks the real protocol and whose guests are numbers. */
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampNow } from '@bufbuild/protobuf/wkt';

@@ -1,4 +1,4 @@
-/** The agent protocol against the real service: sessions, replays, stale sessions, orphans, files, openings. */
+/** The agent protocol against the real service: sessions, replays, orphans, files, openings. */
 import { createHash, randomUUID } from 'node:crypto';
 import test from 'ava';
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
@@ -186,7 +186,7 @@ test('heartbeats are answered now and then and write nothing', async (t) => {
   t.true((after?.status?.lastHeartbeatTime?.seconds ?? 0n) > 0n);
 });
 
-test('a machine waits visibly for an agent that is down, and is deleted when it is back', async (t) => {
+test('a deletion waits visibly for an agent that is down', async (t) => {
   await using site = await startSite();
   const replica = replicaOf(site);
   const red = clientsOf(replica.asPerson('red'));

@@ -1,4 +1,4 @@
-/** Consoles: through the replica that holds the agent, through another one, and for callers that stream one way. */
+/** Consoles: through whichever replica, and for callers that stream one way. */
 import type { ExecutionContext } from 'ava';
 import type { AttachConsoleResponse } from '../../gen/runmachine/machine/v1/console_service_pb.ts';
 import { eventually } from '../support/eventually.ts';
@@ -150,7 +150,7 @@ export const machineConsoleSuite = (subject: ConsoleSubject): void => {
     t.is(Buffer.from(tail.data).toString(), 'log\n');
   });
 
-  test(`without its agent a console says so, and strangers learn nothing, through ${what}`, async (t) => {
+  test(`without its agent a console says so through ${what}`, async (t) => {
     await using site = await start(subject);
     const agent = await connectAgent(site);
     const red = at(site, index, 'red');

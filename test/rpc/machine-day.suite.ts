@@ -1,4 +1,4 @@
-/** A tenant's day over the real contract, on whichever database: create, stop, start, reset, pause, delete. */
+/** A tenant's day over the real contract, on whichever database. */
 import type { ExecutionContext } from 'ava';
 import { MachineState, PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,7 +39,7 @@ export const machineDaySuite = (subject: DaySubject): void => {
   const { test } = subject;
   const setUp = (options?: Options) => prepare(subject, options);
 
-  test('a machine is claimed, booted, active, stopped, started, reset, paused and deleted', async (t) => {
+  test('a machine is created, stopped, started, reset, paused and deleted', async (t) => {
     const { site, agent, red } = await setUp();
     await using _ = site;
     const { machine, operation } = await createMachine(red, 'web-1');
@@ -140,7 +140,7 @@ export const machineDaySuite = (subject: DaySubject): void => {
     t.is((await red.events.listEvents(next)).events[0]?.type, 'machine.releasing');
   });
 
-  test('without capacity the machine says what was in the way, and start tries again', async (t) => {
+  test('without capacity the machine says so, and start tries again', async (t) => {
     const { site, red } = await setUp();
     await using _ = site;
     site.neighbours.refuse(site.neighbours.noCapacity());
@@ -196,6 +196,7 @@ export const machineDaySuite = (subject: DaySubject): void => {
       shutdownMs: 200,
       powerMs: 5_000,
       destroyMs: 5_000,
+      problemMs: 100,
       retryMs: 50,
       retryMsMax: 500,
     };

@@ -128,7 +128,8 @@ export const createNeighbours = (agentName: string): Neighbours => {
       getClaim: ({ name }) => ({ claim: find(name) }),
       watchClaims: async function* (_, { signal }) {
         while (!signal.aborted) {
-          // Before the claims are read: a change while they are on their way counts for the next turn.
+          // Before the claims are read: a change while they are on their way counts for the next
+          // turn.
           const changed = claimBell.rung(signal);
           const events = [...claims.values()].map((claim) => ({
             event: { case: 'updated' as const, value: claim },

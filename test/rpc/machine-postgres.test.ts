@@ -1,4 +1,4 @@
-/** Two replicas on one PostgreSQL: the day, the relayed console, the stale session, the replica that dies. */
+/** Replicas on one PostgreSQL: the day, the relayed console, stale sessions, a dying replica. */
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
 import { needs, slot } from '../needs.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';

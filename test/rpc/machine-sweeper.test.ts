@@ -1,4 +1,6 @@
-/** What nobody asks for: claims that end, claims without a machine, given claims, replicas that die. */
+/**
+ * What nobody asks for: claims that end, claims without a machine, given claims, replicas that die.
+ */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import test from 'ava';

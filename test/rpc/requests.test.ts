@@ -1,4 +1,7 @@
-/** What happens to a request before and around its handler: validation, request ids, deadlines, cancel. */
+/**
+ * What happens to a request before and around its handler: validation, request ids, deadlines,
+ * cancel.
+ */
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import test, { type ExecutionContext } from 'ava';
 import { BadRequestSchema, ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';

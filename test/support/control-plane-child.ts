@@ -1,4 +1,6 @@
-/** The process that control-plane.ts starts: the embedded control plane, with no agent and no guest. */
+/**
+ * The process that control-plane.ts starts: the embedded control plane, with no agent and no guest.
+ */
 import { join } from 'node:path';
 import { startEmbedded } from '../../services/embedded.ts';
 import { systemClock } from '../../services/runtime/clock.ts';

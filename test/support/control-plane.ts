@@ -12,7 +12,9 @@ import type { Pem } from '../../services/runtime/tls.ts';
 import { freePort } from './free-port.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
-/** The embedded control plane as a process of its own: what a test does to it cannot hurt the test. */
+/**
+ * The embedded control plane as a process of its own: what a test does to it cannot hurt the test.
+ */
 export type ControlPlane = AsyncDisposable & {
   readonly pid: number;
   /** Of the listener for people. */

@@ -29,8 +29,9 @@ const checkName = ({ path }: Source): Violation[] => {
   return kebab ? [] : [{ path, line: 0, message: 'is not in kebab case' }];
 };
 
-/** An import, or a text alone on its line: whole it can be searched for. */
-const UNBREAKABLE = /^\s*(?:(?:im|ex)port .* from '.*';|(?:[\w.]+: )?(['"`]).*\1[,;)]*)$/;
+/** An import, a text or pattern alone on its line, a test's title: whole it can be searched for. */
+const UNBREAKABLE =
+  /^\s*(?:(?:im|ex)port .* from '.*';|(?:[\w.]+: )?(['"`]).*\1[,;)]*|\/.*\/[a-z]*;|test\('.*', .*)$/;
 
 const checkSize = ({ path, text }: Source): Violation[] => {
   const lines = text.trimEnd().split('\n');
@@ -53,8 +54,6 @@ type Ban = {
 const isRuntime = (path: string): boolean => path.startsWith('services/runtime/');
 /** It runs before anything is installed, so it can import nothing of ours. */
 const isBootstrap = (path: string): boolean => /^deploy\/[a-z-]+\.mjs$/.test(path);
-const isClock = (path: string): boolean =>
-  path === 'services/runtime/clock.ts' || path === 'services/runtime/random.ts';
 const isInnerRing = (path: string): boolean => /^services\/.*\/?(domain|store)\//.test(path);
 
 const BANS: readonly Ban[] = [
@@ -83,7 +82,7 @@ const BANS: readonly Ban[] = [
   {
     pattern: /(?<![.\w])set(?:Timeout|Interval)\s*\(/g,
     message: 'has a timer of its own instead of one of services/runtime/clock.ts',
-    where: (path) => path.startsWith('services/') && !isClock(path),
+    where: (path) => path.startsWith('services/') && !isRuntime(path),
   },
   {
     pattern: /\.\s*only\s*\(/g,

@@ -140,11 +140,11 @@ export const afterRelease = (
   }
 };
 
-const releasedEvent = (machine: Machine, nowMs: number) =>
-  event(nowMs, {
-    type: 'machine.released',
-    message: `Its resources were given back${machine.holding === null ? '' : ` (${machine.holding.claim})`}`,
-  });
+const releasedEvent = (machine: Machine, nowMs: number) => {
+  const said = 'Its resources were given back';
+  const message = machine.holding === null ? said : `${said} (${machine.holding.claim})`;
+  return event(nowMs, { type: 'machine.released', message });
+};
 
 const finish = ({ operation, machine }: View, nowMs: number): Decided => {
   const gone: Machine = {

@@ -150,7 +150,7 @@ export const welcomeMessage = (
 /** An order of an agent that was not begun within this is not begun any more. */
 const COMMAND_MS = 10_000;
 
-export const downMessage = (down: Down): SessionResponse => {
+export const downMessage = (down: Exclude<Down, { kind: 'welcome' }>): SessionResponse => {
   const content = ((): NonNullable<Parameters<typeof create<typeof SessionResponseSchema>>[1]> => {
     switch (down.kind) {
       case 'assignment':

@@ -24,7 +24,14 @@ import {
   unavailable,
 } from '../../runtime/errors.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import type { AgentHub, AgentSession, Channel, ChannelPart, ConsoleHub } from '../agent-port.ts';
+import type {
+  AgentHub,
+  AgentSession,
+  Channel,
+  ChannelPart,
+  ConsoleHub,
+  Down,
+} from '../agent-port.ts';
 import { agentKey } from '../domain/capacity.ts';
 import { ARTIFACT_PART_BYTES } from '../ports.ts';
 import { downMessage, helloOf, reportOf, welcomeMessage } from './agent-message.ts';
@@ -59,6 +66,25 @@ async function* session(
   requests: AsyncIterable<SessionRequest>,
   context: HandlerContext,
 ): AsyncGenerator<SessionResponse> {
+  const opened = await begin(deps, requests, context);
+  // The loop below waits for the outbox: without this it would not notice that the agent is gone.
+  const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for await (const down of opened.outbox.messages()) yield message(deps, opened, down);
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+    deps.hub.close(opened, 'CLOSED');
+  }
+  if (opened.failure !== undefined) throw opened.failure;
+}
+
+/** Apart from the loop, so that ten thousand sessions do not keep their Hellos in memory. */
+const begin = async (
+  deps: AgentRpcDeps,
+  requests: AsyncIterable<SessionRequest>,
+  context: HandlerContext,
+): Promise<AgentSession> => {
   const agentUid = agentOf(context);
   if (!deps.isStarted()) throw starting();
   const iterator = requests[Symbol.asyncIterator]();
@@ -67,26 +93,22 @@ async function* session(
   if (content?.case !== 'hello') throw wrongOrder('the first message of a session must be Hello');
   const hello = helloOf(agentUid, content.value);
   const opened = await deps.hub.open(hello, context.signal);
-  const incarnation = deps.store.incarnation();
-  let failure: unknown;
-  // The loop below waits for the outbox: without this it would not notice that the agent is gone.
-  const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
-  context.signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    yield welcomeMessage(opened, { incarnation, heartbeatMs: deps.heartbeatMs });
-    const end = (error: unknown) => {
-      failure = error;
-      deps.hub.close(opened, 'FAILED');
-    };
-    deps.hub.sendDifferences(opened, hello.held).catch(end);
-    read(deps, iterator, opened).then(() => deps.hub.close(opened, 'CLOSED'), end);
-    for await (const down of opened.outbox.messages()) yield downMessage(down);
-  } finally {
-    context.signal.removeEventListener('abort', onAbort);
-    deps.hub.close(opened, 'CLOSED');
-  }
-  if (failure !== undefined) throw failure;
-}
+  const end = (error: unknown) => {
+    opened.failure ??= error;
+    deps.hub.close(opened, 'FAILED');
+  };
+  deps.hub.sendDifferences(opened, hello.held).catch(end);
+  read(deps, iterator, opened).then(() => deps.hub.close(opened, 'CLOSED'), end);
+  return opened;
+};
+
+const message = (deps: AgentRpcDeps, opened: AgentSession, down: Down): SessionResponse =>
+  down.kind === 'welcome'
+    ? welcomeMessage(opened, {
+        incarnation: deps.store.incarnation(),
+        heartbeatMs: deps.heartbeatMs,
+      })
+    : downMessage(down);
 
 const read = async (
   deps: AgentRpcDeps,

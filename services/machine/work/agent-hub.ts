@@ -140,8 +140,11 @@ const open = (deps: HubDeps, { byKey, close }: Sessions, agent: Agent): AgentSes
     reports: [],
     onRoom: undefined,
     isSynced: false,
+    failure: undefined,
     isClosed: false,
   };
+  // First of all: what is assigned to it may come at any moment from now on.
+  session.outbox.push({ kind: 'welcome' });
   const before = byKey.get(key);
   // Two Hellos of one agent may overtake each other here; the row says which is newer.
   if (before !== undefined && before.epoch > session.epoch) {

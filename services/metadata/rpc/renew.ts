@@ -29,7 +29,8 @@ export const renew = async (
   if (known === undefined) throw unknown('The certificate is not one of this installation');
   const request = await readSigningRequest(csrPem);
   if (!request.publicKeyDer.equals(known.publicKeyDer)) {
-    throw invalidArgument('CSR_INVALID', 'The request must be signed with the certificate’s key', {
+    const what = 'The request must be signed with the certificate’s key';
+    throw invalidArgument('CSR_INVALID', what, {
       violations: [{ field: 'csr_pem', description: 'has another key than the certificate' }],
     });
   }

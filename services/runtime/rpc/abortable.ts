@@ -28,21 +28,46 @@ export const within = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 
 /**
  * The same items until the signal aborts; then its reason is thrown and the source is told to
- * return.
+ * return. `look` sees each item first and ends the iteration by throwing. No generators: thousands
+ * of idle streams wait here.
  */
-export const abortable = <T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> => ({
+export const abortable = <T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal,
+  look?: (item: T) => void,
+): AsyncIterable<T> => ({
   [Symbol.asyncIterator]: () => {
     const iterator = source[Symbol.asyncIterator]();
-    let rejectPending: ((reason: unknown) => void) | undefined;
+    let pending: Pending<T> | undefined;
     const release = () => {
       signal.removeEventListener('abort', onAbort);
       // Not awaited: a source that is stuck may never return.
       iterator.return?.()?.then(undefined, () => undefined);
     };
     const onAbort = () => {
-      rejectPending?.(signal.reason);
-      rejectPending = undefined;
+      pending?.reject(signal.reason);
+      pending = undefined;
       release();
+    };
+    const onItem = (result: IteratorResult<T>) => {
+      const waiting = pending;
+      pending = undefined;
+      if (result.done === true) signal.removeEventListener('abort', onAbort);
+      else {
+        try {
+          look?.(result.value);
+        } catch (error) {
+          release();
+          waiting?.reject(error);
+          return;
+        }
+      }
+      waiting?.resolve(result);
+    };
+    const onError = (error: unknown) => {
+      const waiting = pending;
+      pending = undefined;
+      waiting?.reject(error);
     };
     signal.addEventListener('abort', onAbort, { once: true });
     return {
@@ -52,12 +77,8 @@ export const abortable = <T>(source: AsyncIterable<T>, signal: AbortSignal): Asy
             reject(signal.reason);
             return;
           }
-          rejectPending = reject;
-          iterator.next().then((result) => {
-            rejectPending = undefined;
-            if (result.done === true) signal.removeEventListener('abort', onAbort);
-            resolve(result);
-          }, reject);
+          pending = { resolve, reject };
+          iterator.next().then(onItem, onError);
         }),
       return: (value?: unknown) => {
         release();
@@ -66,3 +87,8 @@ export const abortable = <T>(source: AsyncIterable<T>, signal: AbortSignal): Asy
     };
   },
 });
+
+type Pending<T> = {
+  readonly resolve: (result: IteratorResult<T>) => void;
+  readonly reject: (reason: unknown) => void;
+};

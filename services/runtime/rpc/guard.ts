@@ -152,13 +152,13 @@ const accept = (pipeline: Pipeline, call: CallState, request: Message, isFirst: 
   for (const stage of pipeline.stages) stage.request?.(call, request, isFirst);
 };
 
-async function* incoming<T extends Message>(
+const incoming = <T extends Message>(
   pipeline: Pipeline,
   call: CallState,
   requests: AsyncIterable<T>,
-): AsyncGenerator<T> {
+): AsyncIterable<T> => {
   let isFirst = true;
-  for await (const request of abortable(requests, call.signal)) {
+  return abortable(requests, call.signal, (request) => {
     try {
       accept(pipeline, call, request, isFirst);
     } catch (thrown) {
@@ -167,9 +167,8 @@ async function* incoming<T extends Message>(
       throw thrown;
     }
     isFirst = false;
-    yield request;
-  }
-}
+  });
+};
 
 const keepChecking = (pipeline: Pipeline, call: CallState): void => {
   let isRunning = false;

@@ -26,6 +26,7 @@ import { peerOfGrpcCall } from './grpc-peer.ts';
 import { grpcServiceDefinition } from './grpc-service-definition.ts';
 import { statusOf } from './grpc-status.ts';
 import type { GuardedService } from './guard.ts';
+import { incomingMessages } from './incoming-messages.ts';
 import type { Listen, Mount } from './mount.ts';
 
 export type GrpcMountOptions = {
@@ -253,13 +254,8 @@ const sendHeader = (call: AnyCall, context: GrpcContext): void => {
   if (header !== undefined) call.sendMetadata(header);
 };
 
-const incoming = (input: DescMessage, call: Readable): AsyncIterable<Message> => ({
-  async *[Symbol.asyncIterator]() {
-    // The plain iterator destroys the duplex at the end of the input, and the call hangs for ever.
-    const chunks: AsyncIterable<Buffer> = call.iterator({ destroyOnReturn: false });
-    for await (const bytes of chunks) yield decode(input, bytes);
-  },
-});
+const incoming = (input: DescMessage, call: Readable): AsyncIterable<Message> =>
+  incomingMessages(call, (bytes) => decode(input, bytes));
 
 const decode = (desc: DescMessage, bytes: Buffer): Message => {
   try {

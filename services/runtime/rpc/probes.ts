@@ -31,7 +31,9 @@ export const answerProbe = async (
 
 const NOT_HERE: Answer = {
   status: 404,
-  text: 'No such path. RPCs are POST /<package>.<Service>/<Method>; "buf curl --list-methods" names them.\n',
+  text:
+    'No such path. RPCs are POST /<package>.<Service>/<Method>; ' +
+    '"buf curl --list-methods" names them.\n',
 };
 
 const answerOf = async (path: string, probes: Probes): Promise<Answer> => {

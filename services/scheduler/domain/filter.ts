@@ -5,6 +5,7 @@
 import type { RequestGroup } from './claim.ts';
 import type { Interval } from './hold.ts';
 import type { Member, Shape } from './provider-index.ts';
+import type { Vacancy } from './vacancy.ts';
 
 /** A group of a request, ready to be compared with providers. */
 export type Asked = {
@@ -25,5 +26,6 @@ export type ShapeFilter = {
 
 export type MemberFilter = {
   readonly name: string;
-  readonly unmet: (member: Member, asked: Asked) => Unmet;
+  /** `vacancy` is what is free of the member over the window; it is found when first asked for. */
+  readonly unmet: (member: Member, asked: Asked, vacancy: () => Vacancy) => Unmet;
 };

@@ -42,9 +42,8 @@ export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
   const groups: SearchGroup[] = [];
   for (const group of spec.groups) {
     const asked: Asked = { group, window };
-    const members = membersFor(index, asked);
-    if (members.length === 0) return { kind: 'refused', refusal: explain(index, asked) };
-    const candidates = members.map((member) => candidateOf(member, window, seed));
+    const candidates = candidatesFor(index, asked, seed);
+    if (candidates.length === 0) return { kind: 'refused', refusal: explain(index, asked) };
     groups.push({ group, candidates, isolatedFrom: isolationOf(spec.groups, group) });
   }
   const found = search({ ...spec, groups, expansionsMax: request.expansionsMax ?? EXPANSIONS_MAX });
@@ -59,27 +58,35 @@ export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
 
 export const EXPANSIONS_MAX = 50_000;
 
-/** What a provider can answer for one placement of the group, and nothing else. */
-const membersFor = (index: ProviderIndex, asked: Asked): readonly Member[] => {
-  const kept: Member[] = [];
+/** The providers that can answer one placement of the group, were it the only one. */
+const candidatesFor = (index: ProviderIndex, asked: Asked, seed: string): readonly Candidate[] => {
+  const kept: Candidate[] = [];
   for (const shape of index.shapes()) {
     if (SHAPE_FILTERS.some((filter) => filter.unmet(shape, asked).length > 0)) continue;
     for (const member of shape.members) {
-      if (MEMBER_FILTERS.every((filter) => filter.unmet(member, asked).length === 0)) {
-        kept.push(member);
-      }
+      const vacancy = once(() => vacancyOf(member, asked.window));
+      if (MEMBER_FILTERS.some((filter) => filter.unmet(member, asked, vacancy).length > 0))
+        continue;
+      const { uid, facts } = member;
+      kept.push({
+        uid,
+        name: facts?.name ?? '',
+        offers: shape.offers,
+        vacancy: vacancy(),
+        order: shuffleKey(seed, uid),
+      });
     }
   }
   return kept;
 };
 
-const candidateOf = (member: Member, window: Interval, seed: string): Candidate => ({
-  uid: member.uid,
-  name: member.facts?.name ?? '',
-  offers: member.shape.offers,
-  vacancy: vacancyOf(member, window),
-  order: shuffleKey(seed, member.uid),
-});
+const once = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+};
 
 /** Isolation holds both ways, whichever group names the other. */
 const isolationOf = (groups: readonly RequestGroup[], group: RequestGroup): ReadonlySet<number> =>
@@ -118,9 +125,9 @@ const explain = (index: ProviderIndex, asked: Asked): Refusal => {
 
 /** What is not offered cannot be free either: that is said once. */
 const unmetByMember = (member: Member, asked: Asked, ofShape: Unmet): Unmet =>
-  MEMBER_FILTERS.flatMap((filter) => filter.unmet(member, asked)).filter(
-    (free) => !ofShape.some((reason) => free === freeReason(reason.split(' ')[0] ?? '')),
-  );
+  MEMBER_FILTERS.flatMap((filter) =>
+    filter.unmet(member, asked, () => vacancyOf(member, asked.window)),
+  ).filter((free) => !ofShape.some((reason) => free === freeReason(reason.split(' ')[0] ?? '')));
 
 const explainTogether = (
   index: ProviderIndex,

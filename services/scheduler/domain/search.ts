@@ -116,12 +116,19 @@ const runsOf = (request: SearchRequest, score: Score): readonly Run[] =>
     .map((search, position) => ({
       position,
       search,
-      ranked: search.candidates.toSorted(
-        (a, b) => score(b, position) - score(a, position) || a.order - b.order,
-      ),
+      ranked: rank(search.candidates, (candidate) => score(candidate, position)),
       failed: new Set<Candidate>(),
     }))
     .toSorted((a, b) => a.ranked.length - b.ranked.length || a.position - b.position);
+
+const rank = (
+  candidates: readonly Candidate[],
+  scoreOf: (candidate: Candidate) => number,
+): readonly Candidate[] =>
+  candidates
+    .map((candidate) => ({ candidate, score: scoreOf(candidate) }))
+    .sort((a, b) => b.score - a.score || a.candidate.order - b.candidate.order)
+    .map(({ candidate }) => candidate);
 
 type Score = (candidate: Candidate, position: number) => number;
 

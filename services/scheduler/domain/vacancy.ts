@@ -3,7 +3,7 @@
  * blocks that.
  */
 import { type RequestGroup, WHOLE } from './claim.ts';
-import { type Interval, isWhole, overlaps, peakUse } from './hold.ts';
+import { type Hold, type Interval, isWhole, overlaps, peakUse } from './hold.ts';
 import type { Member } from './provider-index.ts';
 
 export type Vacancy = {
@@ -16,15 +16,21 @@ export type Vacancy = {
 };
 
 export const vacancyOf = (member: Member, window: Interval): Vacancy => {
-  const holds = [...member.holds.values()].filter((hold) => overlaps(hold, window));
+  const { offers } = member.shape;
+  const holds: Hold[] = [];
+  for (const hold of member.holds.values()) if (overlaps(hold, window)) holds.push(hold);
+  if (holds.length === 0) {
+    const free = (resourceType: string) => offers.get(resourceType)?.usable ?? 0;
+    return { idle: true, taken: false, free };
+  }
   const known = new Map<string, number>();
   return {
-    idle: holds.length === 0,
+    idle: false,
     taken: holds.some(isWhole),
     free: (resourceType) => {
       const before = known.get(resourceType);
       if (before !== undefined) return before;
-      const usable = member.shape.offers.get(resourceType)?.usable ?? 0;
+      const usable = offers.get(resourceType)?.usable ?? 0;
       const free = Math.max(0, usable - peakUse(holds, resourceType, window));
       known.set(resourceType, free);
       return free;

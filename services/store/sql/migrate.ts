@@ -39,10 +39,9 @@ export const migrate = async (options: MigrateOptions): Promise<void> => {
     const applied = await readApplied(transaction);
     for (const pending of pendingOf(options, applied)) {
       await pending.migration.up(migrationDb(transaction, options.dialect));
+      const nowMs = options.clock.now().getTime();
       await sql`insert into migration (track, name, applied_ms)
-        values (${pending.track}, ${pending.migration.name}, ${options.clock.now().getTime()})`.execute(
-        transaction,
-      );
+        values (${pending.track}, ${pending.migration.name}, ${nowMs})`.execute(transaction);
       options.log.info(
         { service: options.service, migration: pending.migration.name },
         'applied migration',

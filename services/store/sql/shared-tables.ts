@@ -88,9 +88,8 @@ const createMeta = async (db: MigrationDb, random: Random): Promise<void> => {
       .addColumn('probe', type.bytes),
   );
   const storeId = random.bytes(9).toString('base64url');
-  await sql`insert into meta (id, store_id, incarnation, compacted) values (1, ${storeId}, 1, 0)`.execute(
-    db.kysely,
-  );
+  await sql`insert into meta (id, store_id, incarnation, compacted)
+    values (1, ${storeId}, 1, 0)`.execute(db.kysely);
 };
 
 const createRequest = async (db: MigrationDb): Promise<void> => {

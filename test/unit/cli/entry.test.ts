@@ -13,7 +13,9 @@ type Manifest = {
   readonly sources: readonly string[];
 };
 
-/** What `runm version` prints with a bundle whose manifest says that; the bundle prints "bundle". */
+/**
+ * What `runm version` prints with a bundle whose manifest says that; the bundle prints "bundle".
+ */
 const runWith = (manifest: Manifest | string): string => {
   using dir = temporaryDir();
   mkdirSync(join(dir.path, 'bundle-1'));

@@ -1,5 +1,5 @@
 import type { MemberFilter } from '../filter.ts';
-import { lackingIn, vacancyOf } from '../vacancy.ts';
+import { lackingIn } from '../vacancy.ts';
 
 /** How a refusal names that too little is free. */
 export const freeReason = (resourceType: string): string => `${resourceType} free`;
@@ -7,5 +7,5 @@ export const freeReason = (resourceType: string): string => `${resourceType} fre
 /** Keeps providers on which the amounts are free at every instant of the window. */
 export const freeFilter: MemberFilter = {
   name: 'free',
-  unmet: (member, { group, window }) => lackingIn(vacancyOf(member, window), group).map(freeReason),
+  unmet: (_, { group }, vacancy) => lackingIn(vacancy(), group).map(freeReason),
 };
