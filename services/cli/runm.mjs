@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The entry of npx and of the shim. Plain JavaScript, so that an old Node gets a sentence and not a syntax error.
+// The entry of npx and of the shim. Plain JavaScript, so that an old Node gets a sentence and not a
+// syntax error.
 import { readFileSync, statSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
@@ -8,13 +9,16 @@ import { pathToFileURL } from 'node:url';
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 26) {
   process.stderr.write(
-    `runm needs Node 26, this is ${process.version}. Run it as \`npx runm\` inside the checkout, or use the ` +
-      'runm that `npm start` put beside its state.\n',
+    `runm needs Node 26, this is ${process.version}. Run it as \`npx runm\` inside the checkout, ` +
+      'or use the runm that `npm start` put beside its state.\n',
   );
   process.exit(2);
 }
 
-/** Set by the shim: where deploy/start/bundle-cli.ts put the bundle and where compiled code may be kept. */
+/**
+ * Set by the shim: where deploy/start/bundle-cli.ts put the bundle and where compiled code may be
+ * kept.
+ */
 const cacheDir = process.env.RUNM_CACHE_DIR;
 
 /** The bundle, unless there is none or a source was changed or removed since: then the sources. */

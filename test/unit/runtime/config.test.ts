@@ -114,6 +114,7 @@ test('the printed defaults are a valid file that says the same', (t) => {
 });
 
 test('a small file cannot unfold into a large one', (t) => {
-  const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [${'*a,'.repeat(9)}]\nc: &c [${'*b,'.repeat(9)}]\nd: &d [${'*c,'.repeat(9)}]\n`;
+  const nine = (name: string) => `[${`*${name},`.repeat(9)}]`;
+  const bomb = `a: &a [${'x,'.repeat(9)}]\nb: &b ${nine('a')}\nc: &c ${nine('b')}\nd: &d ${nine('c')}\n`;
   t.throws(() => load(bomb));
 });
