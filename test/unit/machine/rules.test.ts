@@ -69,6 +69,20 @@ test(
   { state: 'active', says: 'machine.active' },
 );
 test(
+  'a guest that reboots by itself is booting until it is ready again',
+  settles,
+  { state: 'active' },
+  { ready: false },
+  { state: 'booting', says: 'machine.rebooting' },
+);
+test(
+  'a guest that is seen on while it boots changes nothing',
+  settles,
+  { state: 'booting' },
+  { ready: false },
+  { state: 'booting' },
+);
+test(
   'a stop that was late is stopped when the agent is back',
   settles,
   { state: 'stopping', wanted: { power: 'off', bootGeneration: 1, forceAfterMs: 0 } },
