@@ -9,11 +9,13 @@ export const unmetBy = (
   constraint: SetConstraint,
   noun: string,
 ): readonly string[] => {
+  const { require, forbid, any } = constraint;
+  if (require.length === 0 && forbid.length === 0 && any.length === 0) return NONE;
   const unmet: string[] = [];
-  for (const code of constraint.require) if (!held.has(code)) unmet.push(`${noun} ${code}`);
-  for (const code of constraint.forbid) if (held.has(code)) unmet.push(`no ${noun} ${code}`);
-  if (constraint.any.length > 0 && !constraint.any.some((code) => held.has(code))) {
-    unmet.push(`${noun} ${constraint.any.join(' or ')}`);
+  for (const code of require) if (!held.has(code)) unmet.push(`${noun} ${code}`);
+  for (const code of forbid) if (held.has(code)) unmet.push(`no ${noun} ${code}`);
+  if (any.length > 0 && !any.some((code) => held.has(code))) {
+    unmet.push(`${noun} ${any.join(' or ')}`);
   }
   return unmet;
 };
