@@ -1,5 +1,7 @@
 import type { SetConstraint } from './claim.ts';
 
+const NOTHING: readonly string[] = [];
+
 /**
  * Which parts of a constraint a set does not meet, worded with the noun: "capability x", "no
  * capability y".
@@ -9,13 +11,14 @@ export const unmetBy = (
   constraint: SetConstraint,
   noun: string,
 ): readonly string[] => {
-  const { require, forbid, any } = constraint;
-  if (require.length === 0 && forbid.length === 0 && any.length === 0) return NONE;
+  const { require, forbid } = constraint;
+  const oneOf = constraint.any;
+  if (require.length + forbid.length + oneOf.length === 0) return NOTHING;
   const unmet: string[] = [];
   for (const code of require) if (!held.has(code)) unmet.push(`${noun} ${code}`);
   for (const code of forbid) if (held.has(code)) unmet.push(`no ${noun} ${code}`);
-  if (any.length > 0 && !any.some((code) => held.has(code))) {
-    unmet.push(`${noun} ${any.join(' or ')}`);
+  if (oneOf.length > 0 && !oneOf.some((code) => held.has(code))) {
+    unmet.push(`${noun} ${oneOf.join(' or ')}`);
   }
   return unmet;
 };
