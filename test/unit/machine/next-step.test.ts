@@ -1,6 +1,6 @@
 /** Decisions about an operation, one table row each: what is seen, when, and what follows. */
 import test from 'ava';
-import { afterCall, nextStep } from '../../../services/machine/domain/advance.ts';
+import { nextStep } from '../../../services/machine/domain/advance.ts';
 import type { MachineState } from '../../../services/machine/domain/lifecycle.ts';
 import type { Machine, Observed, WantedPower } from '../../../services/machine/domain/machine.ts';
 import { begin, finishStep, type Operation } from '../../../services/machine/domain/operation.ts';
@@ -385,18 +385,3 @@ test(
   2_000,
   { kind: 'call' },
 );
-
-test('a call that failed is repeated later each time, and not before', (t) => {
-  let seen = view(claiming);
-  const waits: number[] = [];
-  for (let count = 0; count < 8; count += 1) {
-    const result = { kind: 'again', message: 'not now' } as const;
-    const decided = afterCall(seen, { call: 'acquire', result }, 10_000);
-    if (decided.kind !== 'record') throw new Error(decided.kind);
-    seen = { ...seen, operation: decided.operation };
-    waits.push(decided.operation.wakeMs - 10_000);
-    t.is(nextStep(seen, 10_001).kind, 'wait');
-    t.is(nextStep(seen, decided.operation.wakeMs).kind, 'call');
-  }
-  t.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-});
