@@ -100,16 +100,23 @@ export const lesserOf = (before: readonly Offer[], after: readonly Offer[]): rea
   after.flatMap((now) => {
     const old = before.find((row) => row.resourceType === now.resourceType);
     if (old === undefined) return [];
+    const maxUnit = least(old.maxUnit, now.maxUnit);
     return [
       {
         resourceType: now.resourceType,
         usable: least(old.usable, now.usable),
         minUnit: most(old.minUnit, now.minUnit),
-        maxUnit: least(old.maxUnit, now.maxUnit),
-        stepSize: old.stepSize % now.stepSize === 0n ? old.stepSize : now.stepSize,
+        maxUnit,
+        stepSize: least(commonMultiple(old.stepSize, now.stepSize), fitsNothing(maxUnit)),
       },
     ];
   });
+
+const commonMultiple = (a: bigint, b: bigint): bigint => (a / commonDivisor(a, b)) * b;
+const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b));
+
+/** A step that allows no amount; the common multiple itself may be too large a number to tell. */
+const fitsNothing = (maxUnit: bigint): bigint => least(maxUnit + 1n, AMOUNT_MAX);
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
