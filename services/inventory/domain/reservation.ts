@@ -73,3 +73,11 @@ export const withdrawn = (record: ProviderRecord): ProviderRecord => {
   const generation = nextGeneration(record);
   return { ...record, generation, reserved: unreserved(generation) };
 };
+
+/**
+ * For a generation that was asked for but not held any more when something may have been recorded
+ * for it: a repeat of the same change, refused meanwhile, had returned it. What is written here
+ * must not count as older than that record. Undefined: it does not.
+ */
+export const overtaken = (record: ProviderRecord, asked: number): ProviderRecord | undefined =>
+  record.generation < asked ? { ...record, generation: asked } : undefined;

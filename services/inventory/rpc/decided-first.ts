@@ -14,7 +14,14 @@ import { asService } from '../../runtime/rpc/outgoing.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { Offer } from '../domain/amounts.ts';
 import type { ProviderRecord } from '../domain/records.ts';
-import { busy, demandFree, reserve, returned, withdrawn } from '../domain/reservation.ts';
+import {
+  busy,
+  demandFree,
+  overtaken,
+  reserve,
+  returned,
+  withdrawn,
+} from '../domain/reservation.ts';
 import type { RpcDeps } from './deps.ts';
 
 /** What the scheduler said yes to. */
@@ -152,7 +159,12 @@ const giveBackIn = async (
   { uid, grant, isCertain }: { uid: string; grant: Grant; isCertain: boolean },
 ): Promise<void> => {
   const record = await records.providers.lockUid(tx, uid);
-  if (record?.reserved.holder !== grant.holder) return;
+  if (record === undefined) return;
+  if (record.reserved.holder !== grant.holder) {
+    const lifted = isCertain ? undefined : overtaken(record, grant.generation);
+    if (lifted !== undefined) await records.providers.saveGeneration(tx, lifted);
+    return;
+  }
   if (isCertain) await records.providers.saveReservation(tx, returned(record));
   else await records.providers.saveGeneration(tx, withdrawn(record));
 };
