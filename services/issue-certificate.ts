@@ -29,10 +29,10 @@ export const issueCertificateFiles = async (
   }
   const unknown = services.find((name) => !SERVICE_NAMES.some((known) => known === name));
   if (unknown !== undefined || (services.length === 0 && !people)) {
+    const wrong = unknown === undefined ? ' or --people is missing' : ` "${unknown}" is no service`;
     throw invalidArgument(
       'INVALID_FIELD',
-      `--name${unknown === undefined ? ' or --people is missing' : ` "${unknown}" is no service`}; ` +
-        `services are ${SERVICE_NAMES.join(', ')}`,
+      `--name${wrong}; services are ${SERVICE_NAMES.join(', ')}`,
     );
   }
   const names = {
