@@ -144,6 +144,17 @@ test('a change of both ways asks for what old and new have in common', async (t)
   );
 });
 
+test('amounts beyond what the scheduler counts are told as the most that it counts', async (t) => {
+  const { fixture } = await start(t);
+  await shrink(fixture, 2n ** 60n);
+  await shrink(fixture, 2n ** 54n);
+  const most = 2n ** 53n - 1n;
+  t.deepEqual(
+    fixture.leader.asked.at(-1)?.capacities.map(({ usable, maxUnit }) => [usable, maxUnit]),
+    [[most, most]],
+  );
+});
+
 test('a yes that comes after a no to its own repeat leaves no record in force', async (t) => {
   const { fixture, providers } = await start(t);
   const bothAsked = Promise.withResolvers<void>();

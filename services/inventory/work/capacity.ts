@@ -5,6 +5,7 @@ import {
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import type { Random } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
+import type { Offer } from '../domain/amounts.ts';
 import type { CapacityChange, CapacityDecisions, Retirement } from '../ports.ts';
 
 /** For each of the two calls; together they stay below RESERVED_MS. */
@@ -28,7 +29,7 @@ export const capacityDecisions = (transport: Transport, random: Random): Capacit
           parent: `partitions/${partition}`,
           providerUid: uid,
           inventoryGeneration: BigInt(generation),
-          capacities: offers.map((offer) => ({ ...offer })),
+          capacities: offers.map(tellable),
           closed,
           requestId: random.requestId(),
         },
@@ -44,6 +45,19 @@ export const capacityDecisions = (transport: Transport, random: Random): Capacit
     retire: (change, call) => set({ ...change, offers: [] }, true, call),
   };
 };
+
+/** The scheduler takes no larger numbers; as no request is larger, they say the same. */
+const TOLD_MAX = BigInt(Number.MAX_SAFE_INTEGER);
+
+const tellable = ({ resourceType, usable, minUnit, maxUnit, stepSize }: Offer): Offer => ({
+  resourceType,
+  usable: atMost(usable),
+  minUnit: atMost(minUnit),
+  maxUnit: atMost(maxUnit),
+  stepSize: atMost(stepSize),
+});
+
+const atMost = (amount: bigint): bigint => (amount < TOLD_MAX ? amount : TOLD_MAX);
 
 const limited = (call: CallOptions): CallOptions => ({
   ...call,
