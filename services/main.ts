@@ -23,6 +23,13 @@ const USAGE = `usage: node services/main.ts <command>
                                   give services and the listener for people their certificates;
                                   needs metadata's database and master key`;
 
+/** Variables of runm, of `npm start` and of the tests; a shell that has them may start us too. */
+const OTHER_ENV = [
+  ...['RUNM_CONFIG', 'RUNM_ENDPOINT', 'RUNM_CA_FILE', 'RUNM_TOKEN_FILE', 'RUNM_TOKEN'],
+  ...['RUNM_PROFILE', 'RUNM_PARTITION', 'RUNM_PROJECT', 'RUNM_CACHE_DIR', 'RUNM_STATE_DIR'],
+  ...['RUNM_TOOLS_DIR', 'RUNM_START_', 'RUNM_REQUIRE', 'RUNM_TEST_'],
+];
+
 type Values = {
   readonly config?: string | undefined;
   readonly name?: string[] | undefined;
@@ -91,7 +98,7 @@ const read = <S extends Section>(settings: S, { config }: Values): ConfigOf<S> =
   loadConfig(settings, {
     env: process.env,
     ...(config === undefined ? {} : { yaml: readFileSync(config, 'utf8'), file: config }),
-    otherEnv: ['RUNM_TOOLS_DIR', 'RUNM_STATE_DIR', 'RUNM_CONFIG', 'RUNM_REQUIRE', 'RUNM_TEST_'],
+    otherEnv: OTHER_ENV,
   });
 
 const version = (): string => {
