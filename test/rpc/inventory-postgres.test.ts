@@ -1,0 +1,134 @@
+import { createClient } from '@connectrpc/connect';
+import { CapabilityService } from '../../gen/runmachine/inventory/v1/capability_service_pb.ts';
+import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import { NicType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { needs } from '../needs.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import {
+  GIB,
+  makePartition,
+  makeProvider,
+  newId,
+  startInventory,
+  vmHost,
+} from './inventory-fixture.ts';
+
+/** What differs between the databases: two replicas that write at once. */
+const need = needs('postgres');
+const { test } = need;
+let server: TestPostgres;
+
+test.before(async () => {
+  server = await startPostgres({
+    postgres: need.program('postgres'),
+    initdb: need.program('initdb'),
+  });
+});
+test.after.always(async () => {
+  await server?.[Symbol.asyncDispose]();
+});
+
+const start = async (t: Parameters<typeof startInventory>[0]) => {
+  const fixture = await startInventory(t, { url: await server.createDatabase() });
+  await makePartition(fixture, 'lab');
+  return { fixture, other: await fixture.startReplica() };
+};
+
+const fulfilled = (outcomes: readonly PromiseSettledResult<unknown>[]): number =>
+  outcomes.filter(({ status }) => status === 'fulfilled').length;
+
+test('two replicas give one MAC address to one provider', async (t) => {
+  const { fixture, other } = await start(t);
+  const provider = vmHost({
+    nics: [{ label: 'eth0', mac: '02:00:00:00:00:01', type: NicType.PHYSICAL }],
+  });
+  const outcomes = await Promise.allSettled([
+    makeProvider(fixture, 'a', provider),
+    makeProvider(other, 'b', provider),
+    makeProvider(fixture, 'c', provider),
+  ]);
+  t.is(fulfilled(outcomes), 1);
+});
+
+test('two moves at once make no circle', async (t) => {
+  const { fixture, other } = await start(t);
+  const spec = { type: ProviderType.DEVICE };
+  const [a, b] = [
+    await makeProvider(fixture, 'a', { spec }),
+    await makeProvider(fixture, 'b', { spec }),
+  ];
+  const move = (at: typeof fixture, name: string, parentProvider: string) =>
+    createClient(ProviderService, at.admin).updateProvider({
+      provider: { name, spec: { ...spec, parentProvider } },
+      updateMask: { paths: ['spec.parent_provider'] },
+    });
+  for (let round = 0; round < 5; round += 1) {
+    const outcomes = await Promise.allSettled([
+      move(fixture, a.name, b.name),
+      move(other, b.name, a.name),
+    ]);
+    t.true(fulfilled(outcomes) <= 1);
+    await move(fixture, a.name, '');
+    await move(fixture, b.name, '');
+  }
+});
+
+test('a partition is not deleted beside a provider that is made in it', async (t) => {
+  const { fixture, other } = await start(t);
+  for (let round = 0; round < 5; round += 1) {
+    const outcomes = await Promise.allSettled([
+      makeProvider(fixture, 'a'),
+      createClient(PartitionService, other.admin).deletePartition({ name: 'partitions/lab' }),
+    ]);
+    t.is(fulfilled(outcomes), 1);
+    const providers = createClient(ProviderService, fixture.admin);
+    await providers
+      .deleteProvider({ name: 'partitions/lab/providers/a', allowMissing: true })
+      .catch(() => undefined);
+    await makePartition(fixture, 'lab').catch(() => undefined);
+  }
+});
+
+test('a capability is not deleted beside a provider that gets it', async (t) => {
+  const { fixture, other } = await start(t);
+  const capabilities = createClient(CapabilityService, other.admin);
+  const capability = { capabilityId: 'x.y', capability: {} };
+  await capabilities.createCapability({ ...capability, requestId: newId() });
+  const outcomes = await Promise.allSettled([
+    makeProvider(fixture, 'a', vmHost({ capabilities: ['x.y'] })),
+    capabilities.deleteCapability({ name: 'capabilities/x.y' }),
+  ]);
+  t.is(fulfilled(outcomes), 1);
+});
+
+test('of changes of one provider at two replicas each asks for a generation of its own', async (t) => {
+  const { fixture, other } = await start(t);
+  const made = await makeProvider(fixture, 'a');
+  const shrink = (at: typeof fixture, gib: bigint) =>
+    createClient(ProviderService, at.admin).updateProvider({
+      provider: {
+        name: made.name,
+        spec: {
+          type: ProviderType.VM_HOST,
+          inventories: [{ resourceType: 'runm.memory', total: gib * GIB }],
+        },
+      },
+      updateMask: { paths: ['spec.inventories'] },
+    });
+  const outcomes = await Promise.allSettled([
+    shrink(fixture, 30n),
+    shrink(other, 20n),
+    shrink(fixture, 10n),
+  ]);
+  t.true(fulfilled(outcomes) >= 1);
+  const generations = fixture.leader.asked.map((asked) => asked.inventoryGeneration);
+  t.is(new Set(generations).size, generations.length);
+  const providers = createClient(ProviderService, fixture.admin);
+  const { provider } = await providers.getProvider({ name: made.name });
+  const written = fixture.leader.asked.find(
+    (one) => one.inventoryGeneration === provider?.generation,
+  );
+  t.is(written?.capacities[0]?.usable, provider?.spec?.inventories[0]?.total);
+});
