@@ -5,6 +5,7 @@ import { CapabilityService } from '../../gen/runmachine/inventory/v1/capability_
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { RESERVED_MS } from '../../services/inventory/domain/reservation.ts';
 import { failedPrecondition } from '../../services/runtime/errors.ts';
 import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
 import { eventually } from '../support/eventually.ts';
@@ -184,6 +185,44 @@ test('a yes that comes after a no to its own repeat leaves no record in force', 
   const { provider } = await providers.getProvider({ name: NAME });
   t.is(provider?.spec?.inventories[0]?.total, 64n * GIB);
   t.true((provider?.generation ?? 0n) >= (recorded[1] ?? 0n));
+});
+
+test('what a dead process left reserved is ended by a replica that starts', async (t) => {
+  const { fixture, providers } = await start(t);
+  const asked = Promise.withResolvers<void>();
+  fixture.leader.onAsked = () => {
+    asked.resolve();
+    return new Promise(() => undefined);
+  };
+  // As a killed process: nothing that it waits for comes back.
+  shrink(fixture, 32n * GIB).catch(() => undefined);
+  await asked.promise;
+  const recorded = fixture.leader.asked[0]?.inventoryGeneration ?? 0n;
+  const generation = async () =>
+    (await providers.getProvider({ name: NAME })).provider?.generation ?? 0n;
+  t.true((await generation()) < recorded);
+  fixture.clock.shift(RESERVED_MS + 1);
+  await fixture.startReplica();
+  await eventually(async () => (await generation()) > recorded, { message: 'a newer generation' });
+});
+
+test('a retry of what died before the write completes it with the same generation', async (t) => {
+  const { fixture } = await start(t);
+  const asked = Promise.withResolvers<void>();
+  fixture.leader.onAsked = () => {
+    asked.resolve();
+    return new Promise(() => undefined);
+  };
+  const requestId = newId();
+  shrink(fixture, 32n * GIB, requestId).catch(() => undefined);
+  await asked.promise;
+  fixture.leader.onAsked = undefined;
+  const { provider } = await shrink(fixture, 32n * GIB, requestId);
+  t.is(provider?.spec?.inventories[0]?.total, 32n * GIB);
+  t.deepEqual(
+    fixture.leader.asked.map(({ inventoryGeneration }) => inventoryGeneration),
+    [provider?.generation, provider?.generation],
+  );
 });
 
 test('300 providers come in pages of 100 when no size is asked for, each once', async (t) => {
