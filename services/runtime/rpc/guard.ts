@@ -121,12 +121,26 @@ async function* stream<T>(
 ): AsyncGenerator<T> {
   const call = pipeline.open(facts, context);
   let ended = false;
+  let isHandingOver = false;
+  // A consumer within this process that goes away may never ask again nor return: the call would
+  // stay open for ever where it hands over its last message.
+  const onAbort = () => {
+    if (!isHandingOver || ended) return;
+    ended = true;
+    end(pipeline, call, { kind: 'abandoned' });
+  };
+  call.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    for await (const message of abortable(await serve(call), call.signal)) yield message;
+    for await (const message of abortable(await serve(call), call.signal)) {
+      isHandingOver = true;
+      yield message;
+      isHandingOver = false;
+    }
     assertAccessWasRead(call);
     ended = true;
     end(pipeline, call, { kind: 'ok' });
   } catch (thrown) {
+    if (ended) throw mapError(call.signal.reason, pipeline.random.uid).error;
     ended = true;
     throw fail(pipeline, call, thrown);
   } finally {
