@@ -3,6 +3,7 @@ import { NicType } from '../../../gen/runmachine/inventory/v1/provider_hardware_
 import {
   type ProviderSpec,
   ProviderSpecSchema,
+  ProviderType,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { FieldViolation } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
@@ -59,12 +60,16 @@ export const judgeSpec = async (
 };
 
 const specViolations = (spec: ProviderSpec, partition: string): FieldViolation[] => [
+  // The contract asks for it only where there is a spec at all.
+  ...(spec.type === ProviderType.UNSPECIFIED ? [NO_TYPE] : []),
   ...amountViolations(amountsOf(spec), RESOURCE_TYPE_CODES),
   ...groupViolations(spec.groups),
   ...nicViolations(spec.nics.map((nic) => ({ ...nic, isOfBmc: nic.type === NicType.BMC }))),
   ...poolViolations(spec.agentPools, partition),
   ...secretViolations(spec.bmc?.secret ?? ''),
 ];
+
+const NO_TYPE = { field: 'spec.type', description: 'must say what kind of provider it is' };
 
 const undefinedCode = (code: string): FieldViolation => ({
   field: 'spec.capabilities',

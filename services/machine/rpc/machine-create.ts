@@ -10,7 +10,7 @@ import {
   CreateMachineResponseSchema,
 } from '../../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { requestKeyOf } from '../../runtime/context.ts';
-import { internal, invalidArgument } from '../../runtime/errors.ts';
+import { invalidArgument } from '../../runtime/errors.ts';
 import { isUid, namePattern } from '../../runtime/names.ts';
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import { imageOf, resolveBoot } from '../domain/boot-source.ts';
@@ -35,7 +35,7 @@ export const createMachine = async (
   context: HandlerContext,
 ): Promise<CreateMachineResponse> => {
   const parent = parentPattern.parse(request.parent);
-  if (parent === undefined) throw internal('INTERNAL', 'the contract lets no such parent pass');
+  if (parent === undefined) throw noPlace(request.parent);
   const spec = specOf(request.machine?.spec);
   checkSpec(spec);
   if (isUid(request.machineId)) throw looksLikeUid();
@@ -160,6 +160,12 @@ export const findImage = async (
   if (!isIts) throw missing(name, 'runm.image');
   return image;
 };
+
+const noPlace = (parent: string) =>
+  invalidArgument('INVALID_FIELD', `parent: "${parent}" is no name of a project in a partition`, {
+    metadata: { field: 'parent' },
+    violations: [{ field: 'parent', description: 'must end its segments in a letter or digit' }],
+  });
 
 const looksLikeUid = () =>
   invalidArgument('INVALID_FIELD', 'machine_id: a name must not look like a uid', {
