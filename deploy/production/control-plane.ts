@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { SERVICE_NAMES } from '../../services/contract.ts';
+import { SERVICE_NAMES, SERVICE_OF_AREA } from '../../services/contract.ts';
 import { runCommand } from '../tools/run-command.ts';
 import { writeServiceConfig } from './configuration.ts';
 import { pingEtcd, prepareEtcd } from './etcd.ts';
@@ -28,11 +28,14 @@ const END_LIMIT_MS = 15_000;
 const CERTIFICATE_LIMIT_MS = 60_000;
 const PROBE_MS = 2_000;
 
-/** PostgreSQL, etcd, the services and HAProxy, in the order in which they need each other. */
+/**
+ * PostgreSQL, etcd, the services and HAProxy, in the order in which they need each other. Answers
+ * HAProxy; every service is reached through it.
+ */
 export const startControlPlane = async (
   installation: Installation,
   programs: ServerPrograms,
-): Promise<void> => {
+): Promise<ManagedProcess> => {
   const { places, plan, launch, until } = installation;
   const postgres = { places, ...programs, port: plan.postgresPort };
   const etcd = { places, ...programs, port: plan.etcdPort, peerPort: plan.etcdPeerPort };
@@ -54,7 +57,12 @@ export const startControlPlane = async (
     return until(running, () => probe(places, { port: peoplePort, path: '/ready' }));
   });
   await Promise.all(ready);
-  await until(proxy, () => probe(places, { port: plan.peoplePort, path: '/live' }));
+  // HAProxy believes in a replica only after a check of its own.
+  for (const area of Object.keys(SERVICE_OF_AREA)) {
+    const path = `/runmachine.${area}.v1.`;
+    await until(proxy, () => probe(places, { port: plan.peoplePort, path, status: 404 }));
+  }
+  return proxy;
 };
 
 const serviceProcess = (
@@ -94,11 +102,10 @@ export const issueCertificates = async (places: Places, signal: AbortSignal): Pr
   if (exitCode !== 0) throw new Error(`certificates could not be issued:\n${stderr}`);
 };
 
-/** Resolves on status 200, rejects with what came instead. */
-const probe = (
-  places: Places,
-  { port, path }: { readonly port: number; readonly path: string },
-): Promise<void> =>
+type Probe = { readonly port: number; readonly path: string; readonly status?: number };
+
+/** Resolves on that status (200 when absent), rejects with what came instead. */
+const probe = (places: Places, { port, path, status = 200 }: Probe): Promise<void> =>
   new Promise((resolve, reject) => {
     const asked = request(
       {
@@ -112,7 +119,7 @@ const probe = (
           text += part.toString();
         });
         response.on('end', () =>
-          response.statusCode === 200
+          response.statusCode === status
             ? resolve()
             : reject(new Error(`status ${response.statusCode}: ${text.trim()}`)),
         );

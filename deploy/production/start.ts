@@ -80,7 +80,7 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
   parts.defer(() => stopAll(processes));
   const until = createUntil(systemClock, signal);
   const installation: Installation = { places, plan, launch, until, signal };
-  await startControlPlane(installation, programs);
+  const proxy = await startControlPlane(installation, programs);
   const facts = {
     endpoint: `https://localhost:${plan.peoplePort}`,
     caFile: places.certificate('ca.crt'),
@@ -93,7 +93,8 @@ export const startProduction = async (options: ProductionOptions): Promise<Produ
   writeProfiles(profileFile, { current: 'production', profiles: { production: profile } });
   {
     using people = disposable(createPeopleTransport({ endpoint: facts.endpoint, caPem, token }));
-    await startVmHost(installation, { transport: people.transport, toolsDir, runtimeDir, say });
+    const { transport } = people;
+    await startVmHost(installation, { transport, proxy, toolsDir, runtimeDir, say });
   }
   const owned = parts.move();
   return {

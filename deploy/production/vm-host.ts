@@ -18,6 +18,7 @@ import { writeWhole } from '../start/state-dir.ts';
 import { type GuestTools, prepareGuestTools } from '../start/tools.ts';
 import { writeAgentConfig } from './configuration.ts';
 import { type Installation, nodeProcess } from './control-plane.ts';
+import type { ManagedProcess } from './managed-process.ts';
 import type { Places } from './places.ts';
 import { programPath } from './tools.ts';
 
@@ -25,6 +26,8 @@ const CALL = { timeoutMs: 15_000 };
 
 export type VmHostOptions = {
   readonly transport: Transport;
+  /** What the transport goes through. */
+  readonly proxy: ManagedProcess;
   readonly toolsDir: string;
   /** For the sockets of guests. */
   readonly runtimeDir: string;
@@ -37,10 +40,11 @@ export type VmHostOptions = {
  */
 export const startVmHost = async (
   installation: Installation,
-  { transport, toolsDir, runtimeDir, say }: VmHostOptions,
+  { transport, proxy, toolsDir, runtimeDir, say }: VmHostOptions,
 ): Promise<void> => {
   const { places, plan, launch, until, signal } = installation;
-  await ensureLab(transport);
+  // Just started, services may not have heard of each other.
+  await until(proxy, () => ensureLab(transport));
   const tools = await prepareGuestTools({ toolsDir, installSystem: false, log: say, signal });
   if (tools.kind === 'missing') {
     say(`no virtual machines here: ${tools.reasons.join('; ')}`);
@@ -48,7 +52,7 @@ export const startVmHost = async (
     return;
   }
   const id = hostId();
-  await ensureJoinToken(transport, places, id);
+  await until(proxy, () => ensureJoinToken(transport, places, id));
   const config = writeAgentConfig(
     {
       agentId: id,
