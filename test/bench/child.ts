@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 /** A process of a bench that answers what it is asked (serve-parent.ts is its side). */
 export type Child = AsyncDisposable & {
   readonly pid: number;
-  /** Asks and waits for the answer; rejects with the child's error, at its death and after the limit. */
+  /**
+   * Asks and waits for the answer; rejects with the child's error, at its death and after the
+   * limit.
+   */
   readonly ask: <Answer>(verb: string, args?: object, limitMs?: number) => Promise<Answer>;
 };
 

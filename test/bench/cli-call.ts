@@ -14,8 +14,8 @@ const TOKEN = 'bench-token-of-one-run';
 const LIMIT_MS = 20_000;
 
 /**
- * A person types `runm whoami`: from the start of the shim that `npm start` writes to its end, with a real TLS call in
- * between. Beside it the least that Node needs for that call.
+ * A person types `runm whoami`: from the start of the shim that `npm start` writes to its end, with
+ * a real TLS call in between. Beside it the least that Node needs for that call.
  */
 export const cliCall = async (options: BenchOptions): Promise<Measured> => {
   using dir = temporaryDir();

@@ -4,8 +4,8 @@ import { tableOf } from './report.ts';
 import { type Judged, judge, readTargets } from './targets.ts';
 
 /**
- * `npm run bench -- <name> [--json] [--quick]`. Exit 0 when every target was met, 1 when one was missed or could not be
- * measured, 2 for a wrong command line.
+ * `npm run bench -- <name> [--json] [--quick]`. Exit 0 when every target was met, 1 when one was
+ * missed or could not be measured, 2 for a wrong command line.
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rpc: async () => (await import('./rpc.ts')).rpc,

@@ -14,8 +14,8 @@ export type PairedResult = {
 };
 
 /**
- * Measures in turn, subject limit subject limit: what else runs on the machine then weighs on both alike, which it would
- * not if one came after the other. Answers medians.
+ * Measures in turn, subject limit subject limit: what else runs on the machine then weighs on both
+ * alike, which it would not if one came after the other. Answers medians.
  */
 export const paired = async (pair: Pair, { signal }: BenchOptions): Promise<PairedResult> => {
   const subject: number[] = [];

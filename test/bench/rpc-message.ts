@@ -8,7 +8,10 @@ import {
 export const SERVER = 'machine';
 export const CALLER = 'scheduler';
 
-/** What both servers echo: about 250 bytes with names, a mask, numbers and a map, as most mutations have. */
+/**
+ * What both servers echo: about 250 bytes with names, a mask, numbers and a map, as most mutations
+ * have.
+ */
 export const exampleRequest = (requestId: string): UpdateMachineRequest =>
   create(UpdateMachineRequestSchema, {
     machine: {

@@ -17,8 +17,9 @@ export const rpc: Bench = {
 };
 
 /**
- * A call of a service to another one through everything, against a bare grpc-js echo of the same message. Both clients
- * and both servers are processes of their own; those that wait for their turn cost nothing.
+ * A call of a service to another one through everything, against a bare grpc-js echo of the same
+ * message. Both clients and both servers are processes of their own; those that wait for their turn
+ * cost nothing.
  */
 const unary = async (options: BenchOptions): Promise<Measured> => {
   const authority = await createAuthority();
@@ -53,7 +54,8 @@ const unary = async (options: BenchOptions): Promise<Measured> => {
   await run('warm-up, bare', bare, 3_000);
   const result = await paired(
     {
-      // Many short turns: a shared machine is quick and slow by the second, and both must meet the same share of it.
+      // Many short turns: a shared machine is quick and slow by the second, and both must meet the
+      // same share of it.
       samples: options.quick ? 10 : 60,
       subject: () => run('ours', ours, TURN_MS),
       limit: () => run('bare', bare, TURN_MS),

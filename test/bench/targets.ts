@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Measured } from './bench.ts';
 
 /**
- * `>=` and `<=` compare the figure with `value`; `>= limit *` with `value` times what the limit's program reached in the
- * same run; `<= limit +` with `value` more than it.
+ * `>=` and `<=` compare the figure with `value`; `>= limit *` with `value` times what the limit's
+ * program reached in the same run; `<= limit +` with `value` more than it.
  */
 export const OPERATORS = ['>=', '<=', '>= limit *', '<= limit +'] as const;
 export type Operator = (typeof OPERATORS)[number];
@@ -26,7 +26,10 @@ export type Judged = {
 export const readTargets = (): Targets =>
   JSON.parse(readFileSync(new URL('./targets.json', import.meta.url), 'utf8'));
 
-/** A figure without a target is a mistake of the bench and throws. A value that is no number is never ok. */
+/**
+ * A figure without a target is a mistake of the bench and throws. A value that is no number is
+ * never ok.
+ */
 export const judge = (measured: Measured, targets: Targets): Judged => {
   const target = targets[measured.figure];
   if (target === undefined) throw new Error(`targets.json has no figure "${measured.figure}"`);

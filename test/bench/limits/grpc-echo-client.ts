@@ -1,7 +1,8 @@
 /**
- * The least that grpc-js needs to call an echo over mTLS. Run alone it starts the server beside it and prints what it
- * reached: `node test/bench/limits/grpc-echo-client.ts`.
+ * The least that grpc-js needs to call an echo over mTLS. Run alone it starts the server beside it
+ * and prints what it reached: `node test/bench/limits/grpc-echo-client.ts`.
  */
+
 import { randomUUID } from 'node:crypto';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
@@ -9,6 +10,7 @@ import {
   type UpdateMachineRequest,
   UpdateMachineRequestSchema,
 } from '../../../gen/runmachine/machine/v1/machine_service_pb.ts';
+import { systemClock } from '../../../services/runtime/clock.ts';
 import type { Pem } from '../../../services/runtime/tls.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { startChild } from '../child.ts';
@@ -31,7 +33,7 @@ const connect = ({ pem, port }: { readonly pem: Pem; readonly port: number }): v
     Buffer.from(toBinary(UpdateMachineRequestSchema, message));
   echo = () =>
     new Promise((resolve, reject) => {
-      const deadline = { deadline: Date.now() + 10_000 };
+      const deadline = { deadline: systemClock.now().getTime() + 10_000 };
       const request = exampleRequest(randomUUID());
       client.makeUnaryRequest(
         ECHO_PATH,

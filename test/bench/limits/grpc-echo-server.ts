@@ -1,4 +1,7 @@
-/** The least that grpc-js needs to answer a message with itself over mTLS: the limit of the bench `rpc`. */
+/**
+ * The least that grpc-js needs to answer a message with itself over mTLS: the limit of the bench
+ * `rpc`.
+ */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import {

@@ -1,4 +1,7 @@
-/** The listener for people with the whole pipeline, around an identity service that answers who the token is. */
+/**
+ * The listener for people with the whole pipeline, around an identity service that answers who the
+ * token is.
+ */
 import { createServiceImplSpec } from '@connectrpc/connect';
 import { IdentityService } from '../../../gen/runmachine/identity/v1/identity_service_pb.ts';
 import { systemClock } from '../../../services/runtime/clock.ts';

@@ -1,6 +1,6 @@
 /**
- * A process as services/main.ts assembles one, around a handler that answers a mutation of the contract with what it was
- * given: mTLS, the whole pipeline, metrics, the log at info in a file.
+ * A process as services/main.ts assembles one, around a handler that answers a mutation of the
+ * contract with what it was given: mTLS, the whole pipeline, metrics, the log at info in a file.
  */
 import type { ServiceImpl } from '@connectrpc/connect';
 import { createServiceImplSpec } from '@connectrpc/connect';
@@ -42,7 +42,8 @@ const start = async ({ pem, logFile }: Start): Promise<number> => {
     }),
   });
   const updateMachine: ServiceImpl<typeof MachineService>['updateMachine'] = (request, context) => {
-    // A handler that stores anything needs the request key; the idempotency stage must have made it.
+    // A handler that stores anything needs the request key; the idempotency stage must have made
+    // it.
     if (callOf(context).requestMark === undefined) throw new Error('no request mark');
     return { machine: request.machine };
   };
