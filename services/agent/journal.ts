@@ -63,6 +63,8 @@ export type Journal = {
   readonly report: (make: (sequence: bigint) => Uint8Array, replaces?: string) => bigint;
   readonly reportsAfter: (sequence: bigint, limit: number) => readonly Report[];
   readonly acknowledge: (sequence: bigint) => void;
+  /** Whether a report of that key is not acknowledged. */
+  readonly isPending: (replaces: string) => boolean;
   readonly lastSequence: () => bigint;
   /** True the first time a command id is seen. */
   readonly beginCommand: (id: string) => boolean;
@@ -118,6 +120,7 @@ const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'hold' | 'forge
   one.setReadBigInts(true);
   const put = db.prepare('INSERT OR REPLACE INTO assignment VALUES (?, ?, ?, ?, ?)');
   const remove = db.prepare('DELETE FROM assignment WHERE uid = ?');
+  const removeGuest = db.prepare('DELETE FROM guest WHERE uid = ?');
   return {
     held: () =>
       all.all().map((row) => ({
@@ -139,6 +142,7 @@ const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'hold' | 'forge
     },
     forget: (uid) => {
       remove.run(uid);
+      removeGuest.run(uid);
     },
   };
 };
@@ -159,7 +163,10 @@ const guestsOf = (db: DatabaseSync): Pick<Journal, 'guest' | 'saveGuest'> => {
   };
 };
 
-type Reports = Pick<Journal, 'report' | 'reportsAfter' | 'acknowledge' | 'lastSequence'>;
+type Reports = Pick<
+  Journal,
+  'report' | 'reportsAfter' | 'acknowledge' | 'isPending' | 'lastSequence'
+>;
 
 const reportsOf = (db: DatabaseSync): Reports => {
   const reserve = db.prepare("INSERT INTO report (replaces, bytes) VALUES (?, x'')");
@@ -170,6 +177,7 @@ const reportsOf = (db: DatabaseSync): Reports => {
      ORDER BY sequence LIMIT ?`,
   );
   const acknowledge = db.prepare('DELETE FROM report WHERE sequence <= ?');
+  const pending = db.prepare('SELECT 1 FROM report WHERE replaces = ? LIMIT 1');
   const last = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'report'");
   return {
     report: (make, replaces = '') => {
@@ -193,6 +201,7 @@ const reportsOf = (db: DatabaseSync): Reports => {
     acknowledge: (sequence) => {
       acknowledge.run(sequence);
     },
+    isPending: (replaces) => pending.get(replaces) !== undefined,
     lastSequence: () => BigInt(Number(last.get()?.seq ?? 0)),
   };
 };

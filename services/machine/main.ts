@@ -54,7 +54,7 @@ const DEFAULTS: MachineConfig = {
   sweepMs: 5_000,
   dueMs: 2_000,
   imageMs: 5_000,
-  leaseMs: 30_000,
+  leaseMs: 10_000,
   memberLeaseMs: 10_000,
   concurrencyMax: 8,
   limits: OPERATION_LIMITS,

@@ -56,10 +56,13 @@ type Volatile = {
   crashes: number;
   lastCrashAtMs?: number;
   readiness?: AbortController;
+  /** That it is gone was put into the journal. */
+  isGoneTold?: boolean;
 };
 
 const RETRY_MS = 5_000;
 const LOOK_MS = 10_000;
+const GONE_LOOK_MS = 2_000;
 
 export const createGuestKeeper = (deps: KeeperDeps): GuestKeeper => {
   const volatile = new Map<string, Volatile>();
@@ -282,8 +285,14 @@ const settleExit = async (turn: Turn, status: GuestStatus): Promise<GuestStatus>
   return status;
 };
 
+/** Told once that it is gone, and forgotten when the control plane has stored that. */
 const removeGuest = async (turn: Turn, assignment: Assignment): Promise<number> => {
   const { deps, uid, own, signal } = turn;
+  if (own.isGoneTold) {
+    if (deps.reporter.isOnItsWay(uid)) return GONE_LOOK_MS;
+    deps.journal.forget(uid);
+    return 0;
+  }
   own.readiness?.abort();
   await deps.driver.remove(uid, signal);
   deps.reporter.observe({
@@ -295,7 +304,8 @@ const removeGuest = async (turn: Turn, assignment: Assignment): Promise<number> 
     emulated: deps.emulated,
     gone: true,
   });
-  return 0;
+  own.isGoneTold = true;
+  return GONE_LOOK_MS;
 };
 
 const tell = async (
@@ -321,6 +331,7 @@ const tell = async (
 const problemOf = (error: unknown): GuestView['problem'] => ({
   reason: isDomainError(error) ? error.reason : 'START_FAILED',
   message: (error instanceof Error ? error.message : String(error)).slice(0, 1000),
+  retryMs: RETRY_MS,
 });
 
 const kernelStarted = (

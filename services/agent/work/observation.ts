@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { SessionRequestSchema } from '../../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import { type Observation, ObservationSchema } from '../../../gen/runmachine/agent/v1/report_pb.ts';
-import { ProblemSchema } from '../../../gen/runmachine/common/v1/problem_pb.ts';
+import { type Problem, ProblemSchema } from '../../../gen/runmachine/common/v1/problem_pb.ts';
 import { PortForwardSchema } from '../../../gen/runmachine/machine/v1/machine_boot_pb.ts';
 import { PowerState } from '../../../gen/runmachine/machine/v1/machine_pb.ts';
 import type { AssignmentVersion } from '../domain/assignment-order.ts';
@@ -15,7 +15,12 @@ export type GuestView = {
   readonly power: GuestPower | 'unknown';
   readonly record: GuestRecord;
   readonly forwards: readonly ForwardSpec[];
-  readonly problem?: { readonly reason: string; readonly message: string };
+  /** `retryMs`: after how long the agent tries again by itself. */
+  readonly problem?: {
+    readonly reason: string;
+    readonly message: string;
+    readonly retryMs: number;
+  };
   readonly emulated: boolean;
   readonly gone: boolean;
 };
@@ -56,7 +61,7 @@ export const observationOf = (view: GuestView, now: Date): Observation => {
       : {}),
     ready: record.readyAtMs > 0,
     ports: view.forwards.map((forward) => create(PortForwardSchema, forward)),
-    ...(view.problem ? { problem: create(ProblemSchema, view.problem) } : {}),
+    ...(view.problem ? { problem: problemMessage(view.problem, now) } : {}),
     gone: view.gone,
     time: timestampFromMs(now.getTime()),
     guestOff: record.guestOff,
@@ -64,9 +69,22 @@ export const observationOf = (view: GuestView, now: Date): Observation => {
   });
 };
 
+const problemMessage = (problem: NonNullable<GuestView['problem']>, now: Date): Problem =>
+  create(ProblemSchema, {
+    reason: problem.reason,
+    message: problem.message,
+    since: timestampFromMs(now.getTime()),
+    retryTime: timestampFromMs(now.getTime() + problem.retryMs),
+  });
+
 /** What two observations differ in, apart from when they were made. */
 export const fingerprint = (observation: Observation): string => {
-  const { time: _, ...rest } = observation;
+  const { time: _, problem, ...seen } = observation;
+  const { reason = '', message = '' } = problem ?? {};
+  const rest = {
+    ...seen,
+    ...(problem ? { problem: create(ProblemSchema, { reason, message }) } : {}),
+  };
   return Buffer.from(toBinary(ObservationSchema, create(ObservationSchema, rest))).toString(
     'base64',
   );

@@ -20,6 +20,8 @@ export type AgentHappening = {
  */
 export type Reporter = {
   readonly observe: (view: GuestView) => void;
+  /** Whether the last view of a guest is not stored by the control plane yet. */
+  readonly isOnItsWay: (uid: string) => boolean;
   readonly happened: (happening: AgentHappening) => void;
   readonly commandDone: (result: { id: string; reason?: string; message?: string }) => void;
   /**
@@ -47,6 +49,7 @@ export const createReporter = (deps: { journal: Journal; clock: Clock }): Report
       if (view.gone) told.delete(view.uid);
       else told.set(view.uid, print);
     },
+    isOnItsWay: (uid) => deps.journal.isPending(`observation ${uid}`),
     happened: (happening) => {
       const value = create(AgentEventSchema, {
         time: timestampFromMs(deps.clock.now().getTime()),

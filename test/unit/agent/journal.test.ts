@@ -59,6 +59,20 @@ test('a newer view of a guest replaces the one that was not sent yet', (t) => {
   journal.close();
 });
 
+test('what is gone is forgotten only when nothing about it waits', (t) => {
+  using dir = temporaryDir();
+  const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
+  journal.hold(assignment(1n, 1n));
+  journal.saveGuest(uid, { ...NEW_GUEST, bootCount: 2 });
+  const sequence = journal.report(() => bytes('gone'), 'guest');
+  t.true(journal.isPending('guest'));
+  journal.acknowledge(sequence);
+  t.false(journal.isPending('guest'));
+  journal.forget(uid);
+  t.deepEqual([journal.held(), journal.guest(uid)], [[], NEW_GUEST]);
+  journal.close();
+});
+
 test('a command is begun once', (t) => {
   using dir = temporaryDir();
   const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
