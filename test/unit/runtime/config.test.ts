@@ -115,6 +115,7 @@ test('the printed defaults are a valid file that says the same', (t) => {
 
 test('a small file cannot unfold into a large one', (t) => {
   const nine = (name: string) => `[${`*${name},`.repeat(9)}]`;
-  const bomb = `a: &a [${'x,'.repeat(9)}]\nb: &b ${nine('a')}\nc: &c ${nine('b')}\nd: &d ${nine('c')}\n`;
+  const bomb =
+    `a: &a [${'x,'.repeat(9)}]\nb: &b ${nine('a')}\n` + `c: &c ${nine('b')}\nd: &d ${nine('c')}\n`;
   t.throws(() => load(bomb));
 });
