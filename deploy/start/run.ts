@@ -105,9 +105,10 @@ const startAll = async (
   const embedded = await startControlPlane(session, ports);
   parts.defer(() => embedded.stop());
   const endpoint = `https://${options.publicName ?? host(options.listen)}:${ports.people}`;
+  const local = `https://${host(loopbackOf(options.listen))}:${ports.people}`;
   lock.describe(`it is reached at ${endpoint}`);
   const people = createPeopleTransport({
-    endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
+    endpoint: local,
     caPem: embedded.caPem,
     token: (await readFile(embedded.adminTokenFile, 'utf8')).trim(),
   });
@@ -118,7 +119,8 @@ const startAll = async (
   const bundling = bundleCli(state.path);
   parts.defer(() => bundling.stop());
   writeProfile('local', {
-    endpoint,
+    // Here it is reached over loopback, whatever name others use.
+    endpoint: local,
     caFile,
     tokenFile: embedded.adminTokenFile,
     partition: 'lab',
