@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_FLAGS } from './node-flags.ts';
 import { type StartOptions, StartRefused } from './options.ts';
 import { openStateDir } from './state-dir.ts';
 
@@ -12,11 +13,15 @@ export const goToBackground = async (options: StartOptions): Promise<number> => 
   const state = openStateDir(options.stateDir);
   const output = openSync(state.file('background.out'), 'w', 0o600);
   const args = process.argv.slice(2).filter((one) => one !== '--background');
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
-    detached: true,
-    stdio: ['ignore', output, output, 'ipc'],
-    env: { ...process.env, RUNM_START_IN_BACKGROUND: '1' },
-  });
+  const child = spawn(
+    process.execPath,
+    [...NODE_FLAGS, join(import.meta.dirname, 'main.ts'), ...args],
+    {
+      detached: true,
+      stdio: ['ignore', output, output, 'ipc'],
+      env: { ...process.env, RUNM_START_IN_BACKGROUND: '1' },
+    },
+  );
   closeSync(output);
   const outcome = await new Promise<number>((resolve) => {
     child.on('message', (message) => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../../deploy/start/node-flags.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { testToolsDir } from '../tools-dir.ts';
 import { type BenchOptions, CannotMeasure } from './bench.ts';
@@ -27,10 +28,14 @@ export const startProduct = async (dir: string, options: BenchOptions): Promise<
   symlinkSync(testToolsDir(), join(stateDir, 'tools'));
   const env = { ...process.env, RUNM_CONFIG: join(dir, 'config.json') };
   const entry = join(import.meta.dirname, '../../deploy/start/main.ts');
-  const child = spawn(process.execPath, [entry, '--no-demo', '--state-dir', stateDir], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...NODE_FLAGS, entry, '--no-demo', '--state-dir', stateDir],
+    {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (part) => {
