@@ -28,13 +28,13 @@ export const within = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 
 /**
  * The same items until the signal aborts; then its reason is thrown and the source is told to
- * return. `look` sees each item first and ends the iteration by throwing. No generators: thousands
- * of idle streams wait here.
+ * return. `look` sees each item first and ends the iteration by throwing; `name` says what is thrown
+ * for an error of the source. No generators: thousands of idle streams wait here.
  */
 export const abortable = <T>(
   source: AsyncIterable<T>,
   signal: AbortSignal,
-  look?: (item: T) => void,
+  { look, name }: { look?: (item: T) => void; name?: (error: unknown) => unknown } = {},
 ): AsyncIterable<T> => ({
   [Symbol.asyncIterator]: () => {
     const iterator = source[Symbol.asyncIterator]();
@@ -67,7 +67,7 @@ export const abortable = <T>(
     const onError = (error: unknown) => {
       const waiting = pending;
       pending = undefined;
-      waiting?.reject(error);
+      waiting?.reject(name === undefined ? error : name(error));
     };
     signal.addEventListener('abort', onAbort, { once: true });
     return {

@@ -12,6 +12,7 @@ import { factsOf, type MethodFacts } from './method-facts.ts';
 import type { Outcome } from './observe.ts';
 import type { Pipeline } from './pipeline.ts';
 import { assertAccessWasRead } from './stages/policy.ts';
+import { unreadable } from './unreadable.ts';
 
 /** A service ready to be mounted: each method runs the whole pipeline. */
 export type GuardedService = {
@@ -172,7 +173,7 @@ const incoming = <T extends Message>(
   requests: AsyncIterable<T>,
 ): AsyncIterable<T> => {
   let isFirst = true;
-  return abortable(requests, call.signal, (request) => {
+  const look = (request: T) => {
     try {
       accept(pipeline, call, request, isFirst);
     } catch (thrown) {
@@ -181,7 +182,8 @@ const incoming = <T extends Message>(
       throw thrown;
     }
     isFirst = false;
-  });
+  };
+  return abortable(requests, call.signal, { look, name: (error) => unreadable(error) ?? error });
 };
 
 const keepChecking = (pipeline: Pipeline, call: CallState): void => {

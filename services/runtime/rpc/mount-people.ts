@@ -22,6 +22,7 @@ import { type Peer, peerKey } from './peer.ts';
 import { type ConnectionLimits, startPeopleServer } from './people-server.ts';
 import { answerProbe, type Probes } from './probes.ts';
 import { register } from './register.ts';
+import { withReadableError } from './unreadable.ts';
 
 export type PeopleMountOptions = {
   readonly services: readonly GuardedService[];
@@ -57,11 +58,12 @@ type AnswerRequest = (request: Http2ServerRequest, response: Http2ServerResponse
 
 const createAnswer = (options: PeopleMountOptions): AnswerRequest => {
   const origins = new Set(options.origins);
+  // A misspelt field must not silently be left out.
+  const jsonOptions = { registry: registryOf(options.services), ignoreUnknownFields: false };
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     readMaxBytes: options.messageBytesMax ?? MESSAGE_BYTES_MAX,
-    // A misspelt field must not silently be left out.
-    jsonOptions: { registry: registryOf(options.services), ignoreUnknownFields: false },
+    jsonOptions,
   });
   register(router, options.services);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -75,7 +77,8 @@ const createAnswer = (options: PeopleMountOptions): AnswerRequest => {
       return;
     }
     const asked = universalRequestFromNodeRequest(request, response, undefined, valuesOf(request));
-    await universalResponseToNodeResponse(await handler(asked), response);
+    const answered = await withReadableError(await handler(asked), jsonOptions);
+    await universalResponseToNodeResponse(answered, response);
   };
 };
 

@@ -25,7 +25,7 @@ export type ServingOptions = {
  * balancers, refuse new calls and end streams with DRAINING, let unary calls finish, close.
  */
 export const servingComponent = (options: ServingOptions): Component => {
-  const { board, pipeline, clock } = options;
+  const { board, clock } = options;
   let mounts: readonly Mount[] = [];
   return {
     name: 'listeners',
@@ -38,9 +38,29 @@ export const servingComponent = (options: ServingOptions): Component => {
     stop: async (signal) => {
       board.setAll(false);
       if (options.noticeMs > 0) await clock.sleep(options.noticeMs, signal).catch(() => undefined);
-      const closing = mounts.map((mount) => mount.stop(signal));
-      await pipeline.drain(signal);
-      await Promise.all(closing);
+      await close(options, mounts, signal);
     },
   };
+};
+
+/** For answers that are still on their way when the last call has ended. */
+const CLOSE_GRACE_MS = 2_000;
+
+/** A connection that stays open without calls belongs to a client that is gone, or hostile. */
+const close = async (
+  { clock, pipeline }: ServingOptions,
+  mounts: readonly Mount[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const impatient = new AbortController();
+  const closed = new AbortController();
+  const force = AbortSignal.any([signal, impatient.signal]);
+  const closing = Promise.all(mounts.map((mount) => mount.stop(force)));
+  await pipeline.drain(signal);
+  clock
+    .sleep(CLOSE_GRACE_MS, AbortSignal.any([signal, closed.signal]))
+    .then(() => impatient.abort())
+    .catch(() => undefined);
+  await closing;
+  closed.abort();
 };
