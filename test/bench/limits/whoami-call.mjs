@@ -1,5 +1,5 @@
-// The least that Node and its HTTP/2 client need for the same call: start, connect with TLS, ask in JSON, end.
-// Arguments: endpoint, CA file, token file.
+// The least that Node and its HTTP/2 client need for the same call: start, connect with TLS, ask in
+// JSON, end. Arguments: endpoint, CA file, token file.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 
