@@ -29,7 +29,8 @@ type Session = {
   readonly signal: AbortSignal;
 };
 
-const GUESTS_STOP_MS = 8_000;
+const GUESTS_STOP_MS = 7_000;
+const ONE_CTRL_C_MS = 1_000;
 const AGENT_UP_MS = 30_000;
 
 /** Starts everything, shows that it works, and stays until it is told to stop. */
@@ -38,8 +39,14 @@ export const runInForeground = async (options: StartOptions): Promise<number> =>
   const lock = takeLock(state);
   if (lock === undefined) return 0;
   const interrupt = new AbortController();
+  let askedMs = 0;
   const onSignal = () => {
+    // One Ctrl-C may come twice: from the terminal, and passed on by npm.
+    const isRepeat =
+      interrupt.signal.aborted && systemClock.monotonicMs() - askedMs < ONE_CTRL_C_MS;
+    if (isRepeat) return;
     if (interrupt.signal.aborted) process.exit(130);
+    askedMs = systemClock.monotonicMs();
     interrupt.abort(new StartRefused('interrupted', 'start again when you like'));
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);

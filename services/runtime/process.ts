@@ -29,6 +29,7 @@ export type Running = {
   readonly stop: () => Promise<void>;
 };
 
+const ONE_CTRL_C_MS = 1_000;
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 10_000;
 /** What a component gets after its limit to close by force. */
@@ -119,11 +120,14 @@ export type ProcessOptions = {
 export const runProcess = async (deps: RunDeps, options: ProcessOptions): Promise<number> => {
   const { log } = deps;
   const ended = Promise.withResolvers<number>();
-  let signals = 0;
+  let firstMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    signals += 1;
+    const nowMs = deps.clock.monotonicMs();
+    // One Ctrl-C may come twice: from the terminal, and passed on by whoever started the process.
+    if (firstMs !== undefined && nowMs - firstMs < ONE_CTRL_C_MS) return;
     log.info({ signal }, 'stopping');
-    if (signals > 1) process.exit(130);
+    if (firstMs !== undefined) process.exit(130);
+    firstMs = nowMs;
     ended.resolve(0);
   };
   const onFatal = (what: string) => (error: unknown) => {
