@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { testToolsDir } from '../tools-dir.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { collect, createRunm, type Outcome, type Runm } from './runm.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
@@ -110,13 +110,3 @@ export const createInstallation = async (): Promise<Installation> => {
     },
   };
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
-    });
-  });
