@@ -75,5 +75,6 @@ const unary = async (options: BenchOptions): Promise<Measured> => {
 type Pair = { readonly client: Child; readonly server: Child };
 
 const describe = ({ callsPerSecond, p50Ms, p99Ms, cpuUs }: LoadResult): string =>
-  `${Math.round(callsPerSecond)} calls/s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ` +
+  `${Math.round(callsPerSecond)} calls/s, p50 ${p50Ms.toFixed(1)} ms, ` +
+  `p99 ${p99Ms.toFixed(1)} ms, ` +
   `client ${Math.round(cpuUs)} µs of CPU a call`;

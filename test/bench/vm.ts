@@ -117,7 +117,9 @@ const commandOf = (uid: string): readonly string[] => {
   throw new CannotMeasure('the guest of the machine is not among the processes');
 };
 
-/** What the agent needs to supervise a guest, and a person who only wants to see it boot does not. */
+/**
+ * What the agent needs to supervise a guest, and a person who only wants to see it boot does not.
+ */
 const SUPERVISION = new Set(['-pidfile', '-chardev', '-mon', '-serial']);
 
 /** The same qemu with its serial port on standard output; answers the time to the kernel's line. */

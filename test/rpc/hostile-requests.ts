@@ -85,7 +85,9 @@ const UNKNOWN = 2;
 const INTERNAL = 13;
 const DATA_LOSS = 15;
 
-/** What grpc-js itself answers to broken requests, as gRPC demands, before anything of ours runs. */
+/**
+ * What grpc-js itself answers to broken requests, as gRPC demands, before anything of ours runs.
+ */
 const LIBRARY = /^(?:Invalid grpc-timeout|Failed to decompress)/;
 
 const isOwnMistake = (code: number, message: string): boolean =>

@@ -28,8 +28,8 @@ export const within = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 
 /**
  * The same items until the signal aborts; then its reason is thrown and the source is told to
- * return. `look` sees each item first and ends the iteration by throwing; `name` says what is thrown
- * for an error of the source. No generators: thousands of idle streams wait here.
+ * return. `look` sees each item first and ends the iteration by throwing; `name` says what is
+ * thrown for an error of the source. No generators: thousands of idle streams wait here.
  */
 export const abortable = <T>(
   source: AsyncIterable<T>,
