@@ -8,7 +8,7 @@ import { http1, rawTls } from './raw-http.ts';
 
 let fixture: Fixture;
 test.before(async () => {
-  fixture = await startFixture({ connections: { headersMs: 500, idleMs: 500 } });
+  fixture = await startFixture({ connections: { headersMs: 4_000, idleMs: 4_000 } });
 });
 test.after.always(() => fixture.stop());
 
