@@ -21,8 +21,8 @@ const listen = async (port: number): Promise<Taken> => {
   return { port, [Symbol.asyncDispose]: close };
 };
 
-// Below what systems give to those who ask for any port, and each test has its own.
-let nextBase = 20_000 + (process.pid % 1_000) * 10;
+// Below what systems give to those who ask for any port, above what guests of other tests get.
+let nextBase = 30_000 + (process.pid % 200) * 10;
 
 /** A range of ports of which the first is in use, and the next few were free a moment ago. */
 const rangeBehindTaken = async (): Promise<Taken> => {
@@ -31,7 +31,9 @@ const rangeBehindTaken = async (): Promise<Taken> => {
     nextBase += 10;
     const ports = [0, 1, 2, 3].map((more) => base + more);
     const free = await Promise.all(ports.map((port) => canBind('tcp', hostAddress, port)));
-    if (free.every(Boolean)) return listen(base);
+    if (!free.every(Boolean)) continue;
+    const taken = await listen(base).catch(() => undefined);
+    if (taken) return taken;
   }
 };
 
