@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
+import { NodeSqliteDialect } from '@mikro-orm/sql';
 import {
   CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
   SqliteAdapter,
-  SqliteDialect,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
 import type { ConnectionGate } from './connection-gate.ts';
-import { openSqliteDatabase } from './sqlite-database.ts';
 
 /**
  * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one
@@ -61,9 +60,7 @@ const run = (connection: DatabaseConnection, sql: string) =>
   connection.executeQuery(CompiledQuery.raw(sql));
 
 const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driver => {
-  const inner = new SqliteDialect({
-    database: async () => openSqliteDatabase(file),
-  }).createDriver();
+  const inner = new NodeSqliteDialect(file).createDriver();
   const turns = new WeakMap<DatabaseConnection, Turn>();
   let opened: DatabaseConnection | undefined;
   const open = async (): Promise<void> => {
