@@ -2,6 +2,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import { AgentDirectoryService } from '../gen/runmachine/agent/v1/agent_directory_service_pb.ts';
 import { AgentService } from '../gen/runmachine/agent/v1/agent_service_pb.ts';
 import { CertificateService } from '../gen/runmachine/identity/v1/certificate_service_pb.ts';
+import { DefinitionService } from '../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { IdentityService } from '../gen/runmachine/identity/v1/identity_service_pb.ts';
 import { ProjectService } from '../gen/runmachine/identity/v1/project_service_pb.ts';
 import { RoleService } from '../gen/runmachine/identity/v1/role_service_pb.ts';
@@ -9,7 +10,9 @@ import { TokenService } from '../gen/runmachine/identity/v1/token_service_pb.ts'
 import { TrustService } from '../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { UserService } from '../gen/runmachine/identity/v1/user_service_pb.ts';
 import { CapabilityService } from '../gen/runmachine/inventory/v1/capability_service_pb.ts';
+import { DistanceTypeService } from '../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
 import { PartitionService } from '../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import { ProviderGroupService } from '../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import { ProviderService } from '../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { ResourceTypeService } from '../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
 import { ConsoleService } from '../gen/runmachine/machine/v1/console_service_pb.ts';
@@ -19,6 +22,7 @@ import { MachineService } from '../gen/runmachine/machine/v1/machine_service_pb.
 import { OperationService } from '../gen/runmachine/machine/v1/operation_service_pb.ts';
 import { CapacityService } from '../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { ClaimService } from '../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { QuotaService } from '../gen/runmachine/scheduler/v1/quota_service_pb.ts';
 import type { Area } from './runtime/service.ts';
 
 /** Names of the services that a process can run, in the order in which they start. */
@@ -45,12 +49,16 @@ export const PUBLIC_SERVICES: readonly DescService[] = [
   TokenService,
   CertificateService,
   TrustService,
+  DefinitionService,
   PartitionService,
   ProviderService,
+  ProviderGroupService,
+  DistanceTypeService,
   CapabilityService,
   ResourceTypeService,
   ClaimService,
   CapacityService,
+  QuotaService,
   MachineService,
   ConsoleService,
   ImageService,

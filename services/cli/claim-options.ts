@@ -48,10 +48,12 @@ export const requestGroup = (args: Args): RequestGroup => {
   }
   return create(RequestGroupSchema, {
     resources,
-    capabilities: create(SetConstraintSchema, {
-      require: [...args.strings('require')],
-      forbid: [...args.strings('forbid')],
-    }),
+    capabilities: [
+      create(SetConstraintSchema, {
+        require: [...args.strings('require')],
+        forbid: [...args.strings('forbid')],
+      }),
+    ],
     providerGroups: create(SetConstraintSchema, { require: [...args.strings('group')] }),
   });
 };

@@ -219,7 +219,7 @@ export const claimRequest = (
             { resourceType: CPU, amount: BigInt(rest.cpus ?? 1) },
             { resourceType: MEMORY, amount: 1n },
           ],
-          capabilities: { require: [...(rest.require ?? [])] },
+          capabilities: [{ require: [...(rest.require ?? [])] }],
         },
       ],
     },

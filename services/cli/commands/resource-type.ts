@@ -12,8 +12,8 @@ const noun: Noun<typeof ResourceTypeSchema> = {
   fullName: (_, typed) => atTop('resourceTypes', typed),
   columns: [
     { title: 'CODE', value: (type) => lastSegment(type.name) },
-    { title: 'UNIT', value: (type) => type.unit },
-    { title: 'MEANING', value: (type) => type.description },
+    { title: 'UNIT', value: (type) => type.spec?.unit ?? '' },
+    { title: 'MEANING', value: (type) => type.spec?.description ?? '' },
   ],
   people: (type) => lastSegment(type.name),
 };

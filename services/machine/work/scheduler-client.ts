@@ -148,7 +148,7 @@ const claimRequest = ({
             resourceType,
             amount: BigInt(amount),
           })),
-          capabilities: { require: [VIRTUAL_CAPABILITY] },
+          capabilities: [{ require: [VIRTUAL_CAPABILITY] }],
           providers: providerUid === '' ? [] : [providerUid],
         },
       ],

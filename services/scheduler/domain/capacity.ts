@@ -3,7 +3,8 @@
  * leader first: its record overrides what inventory's watch has told, until the watch reports the
  * record's generation.
  */
-import type { RequestNote } from './claim.ts';
+import type { Property } from './claim.ts';
+import type { Distance } from './topology.ts';
 
 export type Offer = {
   /** Amount that may be allocated at an instant, after reserve and ratio. */
@@ -23,12 +24,22 @@ export type ProviderFacts = {
   readonly type: string;
   readonly generation: number;
   readonly capabilities: ReadonlySet<string>;
+  /** Ids of the groups that it names itself, lower case. */
   readonly groups: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
   readonly offers: Offers;
+  /** Uid of the provider of which it is a part; absent = a root. */
+  readonly parentUid?: string;
+  /** The schedulable ones; absent = none. */
+  readonly properties?: ReadonlyMap<string, Property>;
+  /** Beside what follows from its groups; absent = none. */
+  readonly distances?: readonly Distance[];
 };
 
-/** What the leader committed of a provider. */
+/**
+ * What the leader committed of a provider. It remembers no requests: the same generation with the
+ * same content is the same change.
+ */
 export type CapacityRecord = {
   readonly providerUid: string;
   readonly generation: number;
@@ -37,7 +48,6 @@ export type CapacityRecord = {
   readonly closed: boolean;
   readonly version: number;
   readonly updateMs: number;
-  readonly requests: readonly RequestNote[];
 };
 
 const NOTHING: Offers = new Map();

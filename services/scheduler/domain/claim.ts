@@ -4,10 +4,19 @@
  * group's request. That keeps a claim of a thousand machines at a few kilobytes.
  */
 
+import type { GroupKind } from './topology.ts';
+
 /** The resource type that stands for a provider as a whole. */
 export const WHOLE = 'runm.machine.whole';
 
-export type ResourceRequest = { readonly resourceType: string; readonly amount: number };
+export type ResourceRequest = {
+  readonly resourceType: string;
+  /** The most that is wanted; it is what is given unless `minAmount` says that less will do. */
+  readonly amount: number;
+  readonly minAmount?: number;
+  /** Of the provider of just this resource; one of the blocks must hold. Absent = any. */
+  readonly capabilities?: readonly SetConstraint[];
+};
 
 /** Empty lists constrain nothing; the three are combined with AND. */
 export type SetConstraint = {
@@ -16,12 +25,54 @@ export type SetConstraint = {
   readonly any: readonly string[];
 };
 
+/** A property that is wanted with a value; a text is also met by a list that holds it. */
+export type PropertyItem = { readonly key: string; readonly value: Property };
+
+/** Empty lists constrain nothing; all are combined with AND. */
+export type PropertyConstraint = {
+  readonly requireItems: readonly PropertyItem[];
+  readonly forbidItems: readonly PropertyItem[];
+  readonly anyItems: readonly PropertyItem[];
+  readonly requireKeys: readonly string[];
+  readonly forbidKeys: readonly string[];
+  readonly anyKeys: readonly string[];
+};
+
+export type DistanceFrom =
+  | { readonly kind: 'provider-group'; readonly id: string }
+  | { readonly kind: 'provider'; readonly uid: string }
+  | { readonly kind: 'request-group'; readonly name: string }
+  | { readonly kind: 'consumer'; readonly uid: string };
+
+/** Steps are codes of the distance type; absent = no limit on that side. */
+export type DistanceConstraint = {
+  readonly type: string;
+  readonly from: DistanceFrom;
+  readonly minimum?: string;
+  readonly maximum?: string;
+};
+
+/**
+ * Resources wanted together. With `multipleProviders` the constraints hold for the chosen providers
+ * together: required = collectively, forbidden = none, any = at least one. Absent = no matter.
+ */
 export type RequestGroup = {
   readonly name: string;
   readonly resources: readonly ResourceRequest[];
-  readonly capabilities: SetConstraint;
+  /** One of the blocks must hold; empty = any. */
+  readonly capabilities: readonly SetConstraint[];
+  /** Ids, lower case. */
   readonly providerGroups: SetConstraint;
   readonly tags: SetConstraint;
+  readonly properties?: PropertyConstraint;
+  readonly distances?: readonly DistanceConstraint[];
+  /** Uid of the provider in whose tree it must be. */
+  readonly inTree?: string;
+  readonly multipleProviders?: boolean;
+  /** Request groups with which it must be in one tree; its own name = its providers with each other. */
+  readonly sameSubtree?: readonly string[];
+  /** Uids of consumers or claims with which it may have no provider in common. */
+  readonly isolateFromConsumers?: readonly string[];
   /** Uids, lower case; empty = any. */
   readonly providers: readonly string[];
   /**
@@ -30,7 +81,10 @@ export type RequestGroup = {
   readonly isolateFrom: readonly string[];
 };
 
-export type Ranking = 'pack' | 'spread' | 'random';
+export type Ranking = 'pack' | 'spread' | 'random' | 'closest';
+
+/** At most `maxPerGroup` of the count in one group of the kind; 0 = as evenly as can be. */
+export type SpreadRule = { readonly groupKind: GroupKind; readonly maxPerGroup: number };
 
 export type Consumer = { readonly type: string; readonly uid: string; readonly name: string };
 
@@ -42,6 +96,13 @@ export type ClaimSpec = {
   readonly groups: readonly RequestGroup[];
   readonly count: number;
   readonly ranking: Ranking;
+  /** By which spread and closest rank. */
+  readonly rankingDistanceType?: string;
+  /** Id of the group to which closest is near, lower case; absent = to each other. */
+  readonly nearGroup?: string;
+  /** Decides between equals; absent = the request id. */
+  readonly seed?: string;
+  readonly spread?: SpreadRule;
 };
 
 /** Which provider answers a group at an index; numbers point into `spec.groups` and `providers`. */
@@ -49,6 +110,10 @@ export type Placement = {
   readonly group: number;
   readonly index: number;
   readonly provider: number;
+  /** Positions of the resources that come from it; absent = all of the group's. */
+  readonly resources?: readonly number[];
+  /** What was given of each of those; absent = the amounts that were asked for. */
+  readonly amounts?: readonly number[];
 };
 
 export type HeldProvider = {
@@ -66,6 +131,14 @@ export type Property =
   | { readonly kind: 'number'; readonly value: string }
   | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'strings'; readonly value: readonly string[] };
+
+export type ClaimEnd = 'released' | 'expired' | 'cancelled';
+
+export type ClaimRisk = {
+  readonly reason: 'STILL_HELD' | 'PROVIDER_CLOSED' | 'PROVIDER_GONE';
+  readonly message: string;
+  readonly sinceMs: number;
+};
 
 /** A request that changed the record, by which a retry is known again. */
 export type RequestNote = {
@@ -87,6 +160,10 @@ export type ClaimRecord = {
   readonly project: string;
   /** Last segment of its name as it was given. */
   readonly claimId: string;
+  /** Principal that made it. */
+  readonly owner: string;
+  /** The projects above its own, nearest first, as keys (lower case); their quotas count it too. */
+  readonly ancestors: readonly string[];
   /** Grows with every change; what the etag is made of. */
   readonly version: number;
   readonly generation: number;
@@ -99,6 +176,13 @@ export type ClaimRecord = {
   readonly placements: readonly Placement[];
   /** undefined = its release has not begun. */
   readonly releaseBeginMs: number | undefined;
+  readonly end?: ClaimEnd;
+  /** When its owner was warned of its end; absent = not yet for this end. */
+  readonly warnMs?: number;
+  /** What time alone does not cure; written so that watchers learn of it. */
+  readonly risk?: ClaimRisk;
+  /** How often it was placed anew; absent = never. */
+  readonly replacements?: number;
   /** Number of the log entry of its last change. */
   readonly logNumber: number;
   readonly requests: readonly RequestNote[];
@@ -126,7 +210,7 @@ export const allocationsOf = (claim: ClaimRecord): readonly Allocation[] =>
     const group = claim.spec.groups[placement.group];
     const provider = claim.providers[placement.provider];
     if (group === undefined || provider === undefined) return [];
-    return group.resources.map(({ resourceType, amount }) => ({
+    return placedResources(group, placement).map(({ resourceType, amount }) => ({
       group: group.name,
       index: placement.index,
       providerUid: provider.uid,
@@ -136,6 +220,20 @@ export const allocationsOf = (claim: ClaimRecord): readonly Allocation[] =>
       finishMs: provider.finishMs,
     }));
   });
+
+/** What a placement takes of its provider; the group's own list where it takes all as asked. */
+export const placedResources = (
+  group: RequestGroup,
+  { resources, amounts }: Pick<Placement, 'resources' | 'amounts'>,
+): readonly Pick<ResourceRequest, 'resourceType' | 'amount'>[] => {
+  if (resources === undefined && amounts === undefined) return group.resources;
+  const positions = resources ?? group.resources.keys();
+  return [...positions].flatMap((position, at) => {
+    const asked = group.resources[position];
+    if (asked === undefined) return [];
+    return [{ resourceType: asked.resourceType, amount: amounts?.[at] ?? asked.amount }];
+  });
+};
 
 /** True when every provider was given back. */
 export const isEnded = (claim: ClaimRecord): boolean =>

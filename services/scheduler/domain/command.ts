@@ -35,6 +35,8 @@ export type Draft = {
   readonly uid: string;
   readonly project: string;
   readonly claimId: string;
+  /** Projects above its own, nearest first, as keys. */
+  readonly ancestors: readonly string[];
   readonly properties: Readonly<Record<string, Property>>;
   readonly tags: readonly string[];
   readonly spec: Omit<ClaimSpec, 'acquireMs'> & { readonly acquireMs: number | undefined };

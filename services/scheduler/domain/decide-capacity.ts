@@ -1,10 +1,10 @@
 import { aborted, failedPrecondition } from '../../runtime/errors.ts';
 import type { CapacityRecord } from './capacity.ts';
-import { WHOLE, withNote } from './claim.ts';
+import { WHOLE } from './claim.ts';
 import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
 import { type Hold, isWhole, peakUse } from './hold.ts';
-import { capacityEntryOf, noteOf } from './log-entry.ts';
+import { capacityEntryOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
 
 type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
@@ -36,7 +36,6 @@ export const decideCapacity = (
     closed,
     version: (before?.version ?? 0) + 1,
     updateMs: nowMs,
-    requests: withNote(before?.requests ?? [], noteOf(origin, 'set-capacity', nowMs)),
   };
   const name = member?.facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;
   return {

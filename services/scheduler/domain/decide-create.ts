@@ -24,6 +24,8 @@ export const decideCreate = (state: PartitionState, command: Create, moment: Mom
     partition: state.partition,
     project: draft.project,
     claimId: draft.claimId,
+    owner: origin.onBehalfOf ?? origin.principal,
+    ancestors: draft.ancestors,
     version: 1,
     generation: 1,
     createMs: nowMs,

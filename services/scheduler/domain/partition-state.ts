@@ -68,9 +68,6 @@ export const createPartitionState = (known: Known): PartitionState => {
     }
   };
   const rememberCapacity = (record: CapacityRecord): void => {
-    const before = capacities.get(record.providerUid);
-    const object = { kind: 'capacity', uid: record.providerUid } as const;
-    requests.replace(object, before?.requests, record.requests);
     capacities.set(record.providerUid, record);
   };
 

@@ -57,6 +57,7 @@ const SCORERS: Readonly<Record<Ranking, Scorer>> = {
   pack: packScorer,
   spread: spreadScorer,
   random: randomScorer,
+  closest: packScorer,
 };
 
 /**

@@ -22,3 +22,18 @@ export const unmetBy = (
   }
   return unmet;
 };
+
+/** What the block that is nearest to being met lacks; nothing where one is met or there is none. */
+export const unmetByAny = (
+  held: ReadonlySet<string>,
+  blocks: readonly SetConstraint[],
+  noun: string,
+): readonly string[] => {
+  let least: readonly string[] | undefined;
+  for (const block of blocks) {
+    const unmet = unmetBy(held, block, noun);
+    if (unmet.length === 0) return NOTHING;
+    if (least === undefined || unmet.length < least.length) least = unmet;
+  }
+  return least ?? NOTHING;
+};

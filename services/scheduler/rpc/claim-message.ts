@@ -73,6 +73,7 @@ const RANKINGS: Readonly<Record<Ranking, RankingMessage>> = {
   pack: RankingMessage.PACK,
   spread: RankingMessage.SPREAD,
   random: RankingMessage.RANDOM,
+  closest: RankingMessage.CLOSEST,
 };
 
 const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecSchema> => ({
@@ -85,7 +86,7 @@ const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecSchema> 
       resourceType,
       amount: BigInt(amount),
     })),
-    capabilities: constraintMessage(group.capabilities),
+    capabilities: group.capabilities.map(constraintMessage),
     providerGroups: constraintMessage(group.providerGroups),
     tags: constraintMessage(group.tags),
     providers: [...providers],
@@ -95,7 +96,7 @@ const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecSchema> 
   ranking: RANKINGS[spec.ranking],
 });
 
-type Constraint = ClaimSpec['groups'][number]['capabilities'];
+type Constraint = ClaimSpec['groups'][number]['tags'];
 
 const constraintMessage = (constraint: Constraint) => ({
   require: [...constraint.require],

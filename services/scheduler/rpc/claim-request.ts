@@ -34,6 +34,7 @@ export const draftOf = (request: CreateClaimRequest, { uid, project }: Place): D
     uid,
     project,
     claimId,
+    ancestors: [],
     tags: claim?.tags ?? [],
     properties: Object.fromEntries(
       Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, propertyOf(value)]),
@@ -54,7 +55,7 @@ const groupOf = (group: RequestGroupMessage): RequestGroup => ({
     resourceType,
     amount: Number(amount),
   })),
-  capabilities: constraintOf(group.capabilities),
+  capabilities: group.capabilities.map(constraintOf),
   providerGroups: constraintOf(group.providerGroups),
   tags: constraintOf(group.tags),
   providers: group.providers.map(keyOf),
@@ -95,6 +96,7 @@ const RANKINGS: ReadonlyMap<RankingMessage, Ranking> = new Map<RankingMessage, R
   [RankingMessage.PACK, 'pack'],
   [RankingMessage.SPREAD, 'spread'],
   [RankingMessage.RANDOM, 'random'],
+  [RankingMessage.CLOSEST, 'closest'],
 ]);
 
 const amountOf = ({ count, ranking }: ClaimSpecMessage) => ({

@@ -159,11 +159,9 @@ const checkCodes = async (
   const types = groups.flatMap(({ resources }) => resources.map((one) => one.resourceType));
   const [unknownType] = await catalogue.unknownResourceTypes(types, signal);
   if (unknownType !== undefined) throw unknownCode('UNKNOWN_RESOURCE_TYPE', unknownType);
-  const codes = groups.flatMap(({ capabilities }) => [
-    ...(capabilities?.require ?? []),
-    ...(capabilities?.forbid ?? []),
-    ...(capabilities?.any ?? []),
-  ]);
+  const codes = groups
+    .flatMap(({ capabilities }) => capabilities)
+    .flatMap(({ require, forbid, any }) => [...require, ...forbid, ...any]);
   const [unknownCapability] = await catalogue.unknownCapabilities(codes, signal);
   if (unknownCapability !== undefined) throw unknownCode('UNKNOWN_CAPABILITY', unknownCapability);
 };

@@ -62,7 +62,7 @@ export const groupOf = (
 ): RequestGroup => ({
   name: 'main',
   resources: Object.entries(resources).map(([resourceType, amount]) => ({ resourceType, amount })),
-  capabilities: ANY,
+  capabilities: [],
   providerGroups: ANY,
   tags: ANY,
   providers: [],
@@ -104,6 +104,7 @@ export const createCommand = (wish: CreateWish): Command => ({
   draft: {
     uid: `uid-${wish.id.toLowerCase()}`,
     project: 'red',
+    ancestors: [],
     claimId: wish.id,
     properties: {},
     tags: [],
@@ -165,7 +166,6 @@ export const stateWith = (
       closed: wish.closed ?? false,
       version: 1,
       updateMs: 0,
-      requests: [],
     })),
     nowMs: rest.nowMs ?? 0,
   });

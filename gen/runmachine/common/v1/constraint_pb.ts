@@ -5,13 +5,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { PropertyValue } from "./property_pb.ts";
+import { file_runmachine_common_v1_property } from "./property_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/common/v1/constraint.proto.
  */
 export const file_runmachine_common_v1_constraint: GenFile = /*@__PURE__*/
-  fileDesc("CiVydW5tYWNoaW5lL2NvbW1vbi92MS9jb25zdHJhaW50LnByb3RvEhRydW5tYWNoaW5lLmNvbW1vbi52MSJ2Cg1TZXRDb25zdHJhaW50EiIKB3JlcXVpcmUYASADKAlCEbpIDpIBCxBAIgdyBRABGIABEiEKBmZvcmJpZBgCIAMoCUIRukgOkgELEEAiB3IFEAEYgAESHgoDYW55GAMgAygJQhG6SA6SAQsQQCIHcgUQARiAAWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CiVydW5tYWNoaW5lL2NvbW1vbi92MS9jb25zdHJhaW50LnByb3RvEhRydW5tYWNoaW5lLmNvbW1vbi52MSJ2Cg1TZXRDb25zdHJhaW50EiIKB3JlcXVpcmUYASADKAlCEbpIDpIBCxBAIgdyBRABGIABEiEKBmZvcmJpZBgCIAMoCUIRukgOkgELEEAiB3IFEAEYgAESHgoDYW55GAMgAygJQhG6SA6SAQsQQCIHcgUQARiAASKWAwoSUHJvcGVydHlDb25zdHJhaW50EkMKDXJlcXVpcmVfaXRlbXMYASADKAsyIi5ydW5tYWNoaW5lLmNvbW1vbi52MS5Qcm9wZXJ0eUl0ZW1CCLpIBZIBAhBAEkIKDGZvcmJpZF9pdGVtcxgCIAMoCzIiLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlByb3BlcnR5SXRlbUIIukgFkgECEEASPwoJYW55X2l0ZW1zGAMgAygLMiIucnVubWFjaGluZS5jb21tb24udjEuUHJvcGVydHlJdGVtQgi6SAWSAQIQQBI9CgxyZXF1aXJlX2tleXMYBCADKAlCJ7pIJJIBIRBAIh1yGxiAATIWXlthLXowLTldW2EtejAtOS5fLV0qJBI8Cgtmb3JiaWRfa2V5cxgFIAMoCUInukgkkgEhEEAiHXIbGIABMhZeW2EtejAtOV1bYS16MC05Ll8tXSokEjkKCGFueV9rZXlzGAYgAygJQie6SCSSASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQieQoMUHJvcGVydHlJdGVtEi0KA2tleRgBIAEoCUIgukgdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSOgoFdmFsdWUYAiABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5Qcm9wZXJ0eVZhbHVlQga6SAPIAQFiBnByb3RvMw", [file_buf_validate_validate, file_runmachine_common_v1_property]);
 
 /**
  * What a set of codes or names must hold. Empty lists constrain nothing; the three are combined with AND.
@@ -47,4 +49,90 @@ export type SetConstraint = Message<"runmachine.common.v1.SetConstraint"> & {
  */
 export const SetConstraintSchema: GenMessage<SetConstraint> = /*@__PURE__*/
   messageDesc(file_runmachine_common_v1_constraint, 0);
+
+/**
+ * What the properties of a provider must be. Empty lists constrain nothing; all are combined with AND. Only properties
+ * that their definition calls schedulable may be named, else INVALID_ARGUMENT PROPERTY_NOT_SCHEDULABLE.
+ *
+ * @generated from message runmachine.common.v1.PropertyConstraint
+ */
+export type PropertyConstraint = Message<"runmachine.common.v1.PropertyConstraint"> & {
+  /**
+   * Every one of these must be there with that value. Empty: none is required.
+   *
+   * @generated from field: repeated runmachine.common.v1.PropertyItem require_items = 1;
+   */
+  requireItems: PropertyItem[];
+
+  /**
+   * None of these may be there with that value. Empty: none is forbidden.
+   *
+   * @generated from field: repeated runmachine.common.v1.PropertyItem forbid_items = 2;
+   */
+  forbidItems: PropertyItem[];
+
+  /**
+   * At least one of these must be there with that value. Empty: no matter.
+   *
+   * @generated from field: repeated runmachine.common.v1.PropertyItem any_items = 3;
+   */
+  anyItems: PropertyItem[];
+
+  /**
+   * Every one of these keys must be there, whatever its value. Empty: none is required.
+   *
+   * @generated from field: repeated string require_keys = 4;
+   */
+  requireKeys: string[];
+
+  /**
+   * None of these keys may be there. Empty: none is forbidden.
+   *
+   * @generated from field: repeated string forbid_keys = 5;
+   */
+  forbidKeys: string[];
+
+  /**
+   * At least one of these keys must be there. Empty: no matter.
+   *
+   * @generated from field: repeated string any_keys = 6;
+   */
+  anyKeys: string[];
+};
+
+/**
+ * Describes the message runmachine.common.v1.PropertyConstraint.
+ * Use `create(PropertyConstraintSchema)` to create a new message.
+ */
+export const PropertyConstraintSchema: GenMessage<PropertyConstraint> = /*@__PURE__*/
+  messageDesc(file_runmachine_common_v1_constraint, 1);
+
+/**
+ * A property key with a value. A list as value means that the property is exactly that list; a text is also met by a list
+ * that holds it.
+ *
+ * @generated from message runmachine.common.v1.PropertyItem
+ */
+export type PropertyItem = Message<"runmachine.common.v1.PropertyItem"> & {
+  /**
+   * Key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Value; its type must be that of the definition.
+   *
+   * @generated from field: runmachine.common.v1.PropertyValue value = 2;
+   */
+  value?: PropertyValue | undefined;
+};
+
+/**
+ * Describes the message runmachine.common.v1.PropertyItem.
+ * Use `create(PropertyItemSchema)` to create a new message.
+ */
+export const PropertyItemSchema: GenMessage<PropertyItem> = /*@__PURE__*/
+  messageDesc(file_runmachine_common_v1_constraint, 2);
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/common/v1/error.proto.
  */
 export const file_runmachine_common_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("CiBydW5tYWNoaW5lL2NvbW1vbi92MS9lcnJvci5wcm90bxIUcnVubWFjaGluZS5jb21tb24udjEiLgoMSW52YWxpZFN0YXRlEg0KBXN0YXRlGAEgASgJEg8KB2FsbG93ZWQYAiADKAkibwoKTm9DYXBhY2l0eRI0CgVzdGVwcxgBIAMoCzIlLnJ1bm1hY2hpbmUuY29tbW9uLnYxLk5vQ2FwYWNpdHkuU3RlcBorCgRTdGVwEhIKCmNvbnN0cmFpbnQYASABKAkSDwoHcmVtb3ZlZBgCIAEoDWIGcHJvdG8z");
+  fileDesc("CiBydW5tYWNoaW5lL2NvbW1vbi92MS9lcnJvci5wcm90bxIUcnVubWFjaGluZS5jb21tb24udjEiLgoMSW52YWxpZFN0YXRlEg0KBXN0YXRlGAEgASgJEg8KB2FsbG93ZWQYAiADKAkimgEKCk5vQ2FwYWNpdHkSNAoFc3RlcHMYASADKAsyJS5ydW5tYWNoaW5lLmNvbW1vbi52MS5Ob0NhcGFjaXR5LlN0ZXASFAoMZml0c193aXRob3V0GAIgAygJEhMKC3N1Z2dlc3Rpb25zGAMgAygJGisKBFN0ZXASEgoKY29uc3RyYWludBgBIAEoCRIPCgdyZW1vdmVkGAIgASgNYgZwcm90bzM");
 
 /**
  * Detail of FAILED_PRECONDITION INVALID_STATE: a verb in the wrong state.
@@ -52,6 +52,20 @@ export type NoCapacity = Message<"runmachine.common.v1.NoCapacity"> & {
    * @generated from field: repeated runmachine.common.v1.NoCapacity.Step steps = 1;
    */
   steps: NoCapacity_Step[];
+
+  /**
+   * Each of these constraints, were it alone dropped, would have made it fit. Empty: no single one.
+   *
+   * @generated from field: repeated string fits_without = 2;
+   */
+  fitsWithout: string[];
+
+  /**
+   * Changes to the request that would make it fit, nearest first, as people say them. Empty: none was found.
+   *
+   * @generated from field: repeated string suggestions = 3;
+   */
+  suggestions: string[];
 };
 
 /**

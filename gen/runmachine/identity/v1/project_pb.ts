@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/identity/v1/project.proto.
  */
 export const file_runmachine_identity_v1_project: GenFile = /*@__PURE__*/
-  fileDesc("CiRydW5tYWNoaW5lL2lkZW50aXR5L3YxL3Byb2plY3QucHJvdG8SFnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEi9QMKB1Byb2plY3QSDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSDAoEZXRhZxgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEmwKCnByb3BlcnRpZXMYCCADKAsyLy5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLlByb2plY3QuUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARIxCgRzcGVjGAogASgLMiMucnVubWFjaGluZS5pZGVudGl0eS52MS5Qcm9qZWN0U3BlYxpWCg9Qcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEjIKBXZhbHVlGAIgASgLMiMucnVubWFjaGluZS5jb21tb24udjEuUHJvcGVydHlWYWx1ZToCOAEiLQoLUHJvamVjdFNwZWMSHgoMZGlzcGxheV9uYW1lGAEgASgJQgi6SAVyAxiAAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_property]);
+  fileDesc("CiRydW5tYWNoaW5lL2lkZW50aXR5L3YxL3Byb2plY3QucHJvdG8SFnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEi9QMKB1Byb2plY3QSDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSDAoEZXRhZxgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEmwKCnByb3BlcnRpZXMYCCADKAsyLy5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLlByb2plY3QuUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARIxCgRzcGVjGAogASgLMiMucnVubWFjaGluZS5pZGVudGl0eS52MS5Qcm9qZWN0U3BlYxpWCg9Qcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEjIKBXZhbHVlGAIgASgLMiMucnVubWFjaGluZS5jb21tb24udjEuUHJvcGVydHlWYWx1ZToCOAEidgoLUHJvamVjdFNwZWMSHgoMZGlzcGxheV9uYW1lGAEgASgJQgi6SAVyAxiAARIgCg5wYXJlbnRfcHJvamVjdBgCIAEoCUIIukgFcgMYgAQSJQoIY29udGFjdHMYAyADKAlCE7pIEJIBDRAQGAEiB3IFGP4BYAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_property]);
 
 /**
  * A tenant: owns claims, machines, networks, images and volumes.
@@ -113,6 +113,21 @@ export type ProjectSpec = Message<"runmachine.identity.v1.ProjectSpec"> & {
    * @generated from field: string display_name = 1;
    */
   displayName: string;
+
+  /**
+   * Project inside which this one is, "projects/{project}"; cannot be changed. What it claims counts against the quotas of
+   * all projects above it. Empty: it is at the top.
+   *
+   * @generated from field: string parent_project = 2;
+   */
+  parentProject: string;
+
+  /**
+   * E-mail addresses that are told of claims that end soon or are at risk. Empty: nobody is.
+   *
+   * @generated from field: repeated string contacts = 3;
+   */
+  contacts: string[];
 };
 
 /**

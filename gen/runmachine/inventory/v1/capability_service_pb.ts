@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { Capability } from "./capability_pb.ts";
 import { file_runmachine_inventory_v1_capability } from "./capability_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/capability_service.proto.
  */
 export const file_runmachine_inventory_v1_capability_service: GenFile = /*@__PURE__*/
-  fileDesc("CjBydW5tYWNoaW5lL2ludmVudG9yeS92MS9jYXBhYmlsaXR5X3NlcnZpY2UucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxIl8KFEdldENhcGFiaWxpdHlSZXF1ZXN0EkcKBG5hbWUYASABKAlCObpINnI0GIAEMi9eY2FwYWJpbGl0aWVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJQChVHZXRDYXBhYmlsaXR5UmVzcG9uc2USNwoKY2FwYWJpbGl0eRgBIAEoCzIjLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNhcGFiaWxpdHkiSgoXTGlzdENhcGFiaWxpdGllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIm4KGExpc3RDYXBhYmlsaXRpZXNSZXNwb25zZRI5CgxjYXBhYmlsaXRpZXMYASADKAsyIy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DYXBhYmlsaXR5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLgAQoXQ3JlYXRlQ2FwYWJpbGl0eVJlcXVlc3QSTwoNY2FwYWJpbGl0eV9pZBgCIAEoCUI4ukg1cjMYPzIvXltBLVphLXowLTldKFtBLVphLXowLTkuXy1dezAsNjF9W0EtWmEtejAtOV0pPyQSPwoKY2FwYWJpbGl0eRgDIAEoCzIjLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNhcGFiaWxpdHlCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIlMKGENyZWF0ZUNhcGFiaWxpdHlSZXNwb25zZRI3CgpjYXBhYmlsaXR5GAEgASgLMiMucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQ2FwYWJpbGl0eSKyAQoXRGVsZXRlQ2FwYWJpbGl0eVJlcXVlc3QSRwoEbmFtZRgBIAEoCUI5ukg2cjQYgAQyL15jYXBhYmlsaXRpZXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGgoYRGVsZXRlQ2FwYWJpbGl0eVJlc3BvbnNlMu0EChFDYXBhYmlsaXR5U2VydmljZRKJAQoNR2V0Q2FwYWJpbGl0eRItLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldENhcGFiaWxpdHlSZXF1ZXN0Gi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuR2V0Q2FwYWJpbGl0eVJlc3BvbnNlIhmQAgGKtRgSCg5jYXBhYmlsaXR5LmdldBAGEpMBChBMaXN0Q2FwYWJpbGl0aWVzEjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdENhcGFiaWxpdGllc1JlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0Q2FwYWJpbGl0aWVzUmVzcG9uc2UiGpACAYq1GBMKD2NhcGFiaWxpdHkubGlzdBAGEpkBChBDcmVhdGVDYXBhYmlsaXR5EjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQ3JlYXRlQ2FwYWJpbGl0eVJlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVDYXBhYmlsaXR5UmVzcG9uc2UiIJACAoq1GBkKEWNhcGFiaWxpdHkuY3JlYXRlEAUYASACEpkBChBEZWxldGVDYXBhYmlsaXR5EjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRGVsZXRlQ2FwYWJpbGl0eVJlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5EZWxldGVDYXBhYmlsaXR5UmVzcG9uc2UiIJACAoq1GBkKEWNhcGFiaWxpdHkuZGVsZXRlEAUYASABYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_capability]);
+  fileDesc("CjBydW5tYWNoaW5lL2ludmVudG9yeS92MS9jYXBhYmlsaXR5X3NlcnZpY2UucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxIl8KFEdldENhcGFiaWxpdHlSZXF1ZXN0EkcKBG5hbWUYASABKAlCObpINnI0GIAEMi9eY2FwYWJpbGl0aWVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJQChVHZXRDYXBhYmlsaXR5UmVzcG9uc2USNwoKY2FwYWJpbGl0eRgBIAEoCzIjLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNhcGFiaWxpdHkiSgoXTGlzdENhcGFiaWxpdGllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIm4KGExpc3RDYXBhYmlsaXRpZXNSZXNwb25zZRI5CgxjYXBhYmlsaXRpZXMYASADKAsyIy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DYXBhYmlsaXR5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLgAQoXQ3JlYXRlQ2FwYWJpbGl0eVJlcXVlc3QSTwoNY2FwYWJpbGl0eV9pZBgCIAEoCUI4ukg1cjMYPzIvXltBLVphLXowLTldKFtBLVphLXowLTkuXy1dezAsNjF9W0EtWmEtejAtOV0pPyQSPwoKY2FwYWJpbGl0eRgDIAEoCzIjLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNhcGFiaWxpdHlCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIlMKGENyZWF0ZUNhcGFiaWxpdHlSZXNwb25zZRI3CgpjYXBhYmlsaXR5GAEgASgLMiMucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQ2FwYWJpbGl0eSLLAQoXVXBkYXRlQ2FwYWJpbGl0eVJlcXVlc3QSPwoKY2FwYWJpbGl0eRgBIAEoCzIjLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNhcGFiaWxpdHlCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIlMKGFVwZGF0ZUNhcGFiaWxpdHlSZXNwb25zZRI3CgpjYXBhYmlsaXR5GAEgASgLMiMucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQ2FwYWJpbGl0eSKyAQoXRGVsZXRlQ2FwYWJpbGl0eVJlcXVlc3QSRwoEbmFtZRgBIAEoCUI5ukg2cjQYgAQyL15jYXBhYmlsaXRpZXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGgoYRGVsZXRlQ2FwYWJpbGl0eVJlc3BvbnNlMokGChFDYXBhYmlsaXR5U2VydmljZRKJAQoNR2V0Q2FwYWJpbGl0eRItLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldENhcGFiaWxpdHlSZXF1ZXN0Gi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuR2V0Q2FwYWJpbGl0eVJlc3BvbnNlIhmQAgGKtRgSCg5jYXBhYmlsaXR5LmdldBAGEpMBChBMaXN0Q2FwYWJpbGl0aWVzEjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdENhcGFiaWxpdGllc1JlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0Q2FwYWJpbGl0aWVzUmVzcG9uc2UiGpACAYq1GBMKD2NhcGFiaWxpdHkubGlzdBAGEpkBChBDcmVhdGVDYXBhYmlsaXR5EjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQ3JlYXRlQ2FwYWJpbGl0eVJlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVDYXBhYmlsaXR5UmVzcG9uc2UiIJACAoq1GBkKEWNhcGFiaWxpdHkuY3JlYXRlEAUYASACEpkBChBVcGRhdGVDYXBhYmlsaXR5EjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlQ2FwYWJpbGl0eVJlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5VcGRhdGVDYXBhYmlsaXR5UmVzcG9uc2UiIJACAoq1GBkKEWNhcGFiaWxpdHkudXBkYXRlEAUYASABEpkBChBEZWxldGVDYXBhYmlsaXR5EjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRGVsZXRlQ2FwYWJpbGl0eVJlcXVlc3QaMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5EZWxldGVDYXBhYmlsaXR5UmVzcG9uc2UiIJACAoq1GBkKEWNhcGFiaWxpdHkuZGVsZXRlEAUYASABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_capability]);
 
 /**
  * Request of GetCapability.
@@ -178,6 +180,69 @@ export const CreateCapabilityResponseSchema: GenMessage<CreateCapabilityResponse
   messageDesc(file_runmachine_inventory_v1_capability_service, 5);
 
 /**
+ * Request of UpdateCapability.
+ *
+ * @generated from message runmachine.inventory.v1.UpdateCapabilityRequest
+ */
+export type UpdateCapabilityRequest = Message<"runmachine.inventory.v1.UpdateCapabilityRequest"> & {
+  /**
+   * The new state; its name says which, its etag, when given, must still be current.
+   *
+   * @generated from field: runmachine.inventory.v1.Capability capability = 1;
+   */
+  capability?: Capability | undefined;
+
+  /**
+   * Fields to change, relative to the capability: "spec…", "properties", "tags". Required.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Only check; nothing is written. The answer shows what would be.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdateCapabilityRequest.
+ * Use `create(UpdateCapabilityRequestSchema)` to create a new message.
+ */
+export const UpdateCapabilityRequestSchema: GenMessage<UpdateCapabilityRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_capability_service, 6);
+
+/**
+ * Response of UpdateCapability.
+ *
+ * @generated from message runmachine.inventory.v1.UpdateCapabilityResponse
+ */
+export type UpdateCapabilityResponse = Message<"runmachine.inventory.v1.UpdateCapabilityResponse"> & {
+  /**
+   * The capability as it is now.
+   *
+   * @generated from field: runmachine.inventory.v1.Capability capability = 1;
+   */
+  capability?: Capability | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdateCapabilityResponse.
+ * Use `create(UpdateCapabilityResponseSchema)` to create a new message.
+ */
+export const UpdateCapabilityResponseSchema: GenMessage<UpdateCapabilityResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_capability_service, 7);
+
+/**
  * Request of DeleteCapability.
  *
  * @generated from message runmachine.inventory.v1.DeleteCapabilityRequest
@@ -217,7 +282,7 @@ export type DeleteCapabilityRequest = Message<"runmachine.inventory.v1.DeleteCap
  * Use `create(DeleteCapabilityRequestSchema)` to create a new message.
  */
 export const DeleteCapabilityRequestSchema: GenMessage<DeleteCapabilityRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_capability_service, 6);
+  messageDesc(file_runmachine_inventory_v1_capability_service, 8);
 
 /**
  * Response of DeleteCapability.
@@ -232,7 +297,7 @@ export type DeleteCapabilityResponse = Message<"runmachine.inventory.v1.DeleteCa
  * Use `create(DeleteCapabilityResponseSchema)` to create a new message.
  */
 export const DeleteCapabilityResponseSchema: GenMessage<DeleteCapabilityResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_capability_service, 7);
+  messageDesc(file_runmachine_inventory_v1_capability_service, 9);
 
 /**
  * Reads and changes capabilities.
@@ -269,6 +334,16 @@ export const CapabilityService: GenService<{
     methodKind: "unary";
     input: typeof CreateCapabilityRequestSchema;
     output: typeof CreateCapabilityResponseSchema;
+  },
+  /**
+   * Changes the masked fields.
+   *
+   * @generated from rpc runmachine.inventory.v1.CapabilityService.UpdateCapability
+   */
+  updateCapability: {
+    methodKind: "unary";
+    input: typeof UpdateCapabilityRequestSchema;
+    output: typeof UpdateCapabilityResponseSchema;
   },
   /**
    * Deletes one capability. Only when no provider has it: FAILED_PRECONDITION IN_USE.

@@ -5,17 +5,19 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { PropertyValue } from "../../common/v1/property_pb.ts";
 import { file_runmachine_common_v1_property } from "../../common/v1/property_pb.ts";
+import type { ProviderType } from "./provider_pb.ts";
+import { file_runmachine_inventory_v1_provider } from "./provider_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/inventory/v1/partition.proto.
  */
 export const file_runmachine_inventory_v1_partition: GenFile = /*@__PURE__*/
-  fileDesc("CidydW5tYWNoaW5lL2ludmVudG9yeS92MS9wYXJ0aXRpb24ucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxIv0DCglQYXJ0aXRpb24SDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSDAoEZXRhZxgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEm8KCnByb3BlcnRpZXMYCCADKAsyMi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5QYXJ0aXRpb24uUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARI0CgRzcGVjGAogASgLMiYucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUGFydGl0aW9uU3BlYxpWCg9Qcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEjIKBXZhbHVlGAIgASgLMiMucnVubWFjaGluZS5jb21tb24udjEuUHJvcGVydHlWYWx1ZToCOAEiLgoNUGFydGl0aW9uU3BlYxIdCgtkZXNjcmlwdGlvbhgBIAEoCUIIukgFcgMYgAhiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_property]);
+  fileDesc("CidydW5tYWNoaW5lL2ludmVudG9yeS92MS9wYXJ0aXRpb24ucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxIv0DCglQYXJ0aXRpb24SDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSDAoEZXRhZxgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEm8KCnByb3BlcnRpZXMYCCADKAsyMi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5QYXJ0aXRpb24uUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARI0CgRzcGVjGAogASgLMiYucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUGFydGl0aW9uU3BlYxpWCg9Qcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEjIKBXZhbHVlGAIgASgLMiMucnVubWFjaGluZS5jb21tb24udjEuUHJvcGVydHlWYWx1ZToCOAEifwoNUGFydGl0aW9uU3BlYxIdCgtkZXNjcmlwdGlvbhgBIAEoCUIIukgFcgMYgAgSTwoOcHJvdmlkZXJfdHlwZXMYAiADKAsyLS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclR5cGVTZXR0aW5nc0IIukgFkgECEBAilgEKFFByb3ZpZGVyVHlwZVNldHRpbmdzEj8KBHR5cGUYASABKA4yJS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclR5cGVCCrpIB4IBBBABIAASPQoKdHVybmFyb3VuZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_runmachine_common_v1_property, file_runmachine_inventory_v1_provider]);
 
 /**
  * A unit of naming, failure and sharding: a site or data centre.
@@ -113,6 +115,13 @@ export type PartitionSpec = Message<"runmachine.inventory.v1.PartitionSpec"> & {
    * @generated from field: string description = 1;
    */
   description: string;
+
+  /**
+   * Settings by provider type. Empty: the defaults.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.ProviderTypeSettings provider_types = 2;
+   */
+  providerTypes: ProviderTypeSettings[];
 };
 
 /**
@@ -121,4 +130,33 @@ export type PartitionSpec = Message<"runmachine.inventory.v1.PartitionSpec"> & {
  */
 export const PartitionSpecSchema: GenMessage<PartitionSpec> = /*@__PURE__*/
   messageDesc(file_runmachine_inventory_v1_partition, 1);
+
+/**
+ * What holds for all providers of one type in a partition.
+ *
+ * @generated from message runmachine.inventory.v1.ProviderTypeSettings
+ */
+export type ProviderTypeSettings = Message<"runmachine.inventory.v1.ProviderTypeSettings"> & {
+  /**
+   * Type, unique in the list.
+   *
+   * @generated from field: runmachine.inventory.v1.ProviderType type = 1;
+   */
+  type: ProviderType;
+
+  /**
+   * Time for cleaning between two claims that take such a provider whole; bookings and FindWindows keep it free after each
+   * one. Slices need none. Absent: none.
+   *
+   * @generated from field: google.protobuf.Duration turnaround = 2;
+   */
+  turnaround?: Duration | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ProviderTypeSettings.
+ * Use `create(ProviderTypeSettingsSchema)` to create a new message.
+ */
+export const ProviderTypeSettingsSchema: GenMessage<ProviderTypeSettings> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_partition, 2);
 

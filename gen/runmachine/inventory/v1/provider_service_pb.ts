@@ -8,7 +8,9 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
-import type { Provider } from "./provider_pb.ts";
+import type { Inventory } from "./inventory_pb.ts";
+import { file_runmachine_inventory_v1_inventory } from "./inventory_pb.ts";
+import type { Provider, ProviderType } from "./provider_pb.ts";
 import { file_runmachine_inventory_v1_provider } from "./provider_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/provider_service.proto.
  */
 export const file_runmachine_inventory_v1_provider_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKGAQoSR2V0UHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkoKE0dldFByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciKUAQoUTGlzdFByb3ZpZGVyc1JlcXVlc3QSSwoGcGFyZW50GAEgASgJQju6SDhyNhiABDIxXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiZgoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEjQKCXByb3ZpZGVycxgBIAMoCzIhLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKlAgoVQ3JlYXRlUHJvdmlkZXJSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSTQoLcHJvdmlkZXJfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjsKCHByb3ZpZGVyGAMgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIk0KFkNyZWF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLFAQoVVXBkYXRlUHJvdmlkZXJSZXF1ZXN0EjsKCHByb3ZpZGVyGAEgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIk0KFlVwZGF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLZAQoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGAoWRGVsZXRlUHJvdmlkZXJSZXNwb25zZSKEAQoVV2F0Y2hQcm92aWRlcnNSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiACCJmChZXYXRjaFByb3ZpZGVyc1Jlc3BvbnNlEjYKBmV2ZW50cxgBIAMoCzImLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIrsCCg1Qcm92aWRlckV2ZW50EjQKB2NyZWF0ZWQYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjQKB3VwZGF0ZWQYAiABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjsKB2RlbGV0ZWQYAyABKAsyKC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclJlbW92ZWRIABI5CgZzeW5jZWQYBCABKAsyJy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclN5bmNlZEgAEj0KCGJvb2ttYXJrGAUgASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCb29rbWFya0gAQgcKBWV2ZW50Ij8KD1Byb3ZpZGVyUmVtb3ZlZBILCgN1aWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCglsZWZ0X3ZpZXcYAyABKAgiEAoOUHJvdmlkZXJTeW5jZWQiEgoQUHJvdmlkZXJCb29rbWFyazLsBgoPUHJvdmlkZXJTZXJ2aWNlEoEBCgtHZXRQcm92aWRlchIrLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVxdWVzdBosLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVzcG9uc2UiF5ACAYq1GBAKDHByb3ZpZGVyLmdldBAEEogBCg1MaXN0UHJvdmlkZXJzEi0ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBBKRAQoOQ3JlYXRlUHJvdmlkZXISLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5jcmVhdGUQBBgBIAISkQEKDlVwZGF0ZVByb3ZpZGVyEi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0Gi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZSIekAICirUYFwoPcHJvdmlkZXIudXBkYXRlEAQYASABEpEBCg5EZWxldGVQcm92aWRlchIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLmRlbGV0ZRAEGAEgARKNAQoOV2F0Y2hQcm92aWRlcnMSLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1JlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1Jlc3BvbnNlIhiQAgGKtRgRCg1wcm92aWRlci5saXN0EAQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_provider]);
+  fileDesc("Ci5ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKGAQoSR2V0UHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkoKE0dldFByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLNAQoUTGlzdFByb3ZpZGVyc1JlcXVlc3QSSwoGcGFyZW50GAEgASgJQju6SDhyNhiABDIxXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSNwoGZmlsdGVyGAQgASgLMicucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJGaWx0ZXIi2AEKDlByb3ZpZGVyRmlsdGVyEhYKBWdyb3VwGAEgASgJQge6SARyAhg/EhwKCmNhcGFiaWxpdHkYAiABKAlCCLpIBXIDGIABEh8KDXJlc291cmNlX3R5cGUYAyABKAlCCLpIBXIDGIABEhUKA3RhZxgEIAEoCUIIukgFcgMYgAESPQoEdHlwZRgFIAEoDjIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyVHlwZUIIukgFggECEAESGQoHaW5fdHJlZRgGIAEoCUIIukgFcgMYgAEiZgoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEjQKCXByb3ZpZGVycxgBIAMoCzIhLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKlAgoVQ3JlYXRlUHJvdmlkZXJSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSTQoLcHJvdmlkZXJfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjsKCHByb3ZpZGVyGAMgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIk0KFkNyZWF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLFAQoVVXBkYXRlUHJvdmlkZXJSZXF1ZXN0EjsKCHByb3ZpZGVyGAEgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIk0KFlVwZGF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLZAQoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGAoWRGVsZXRlUHJvdmlkZXJSZXNwb25zZSKEAQoVV2F0Y2hQcm92aWRlcnNSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiACCJmChZXYXRjaFByb3ZpZGVyc1Jlc3BvbnNlEjYKBmV2ZW50cxgBIAMoCzImLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIrsCCg1Qcm92aWRlckV2ZW50EjQKB2NyZWF0ZWQYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjQKB3VwZGF0ZWQYAiABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjsKB2RlbGV0ZWQYAyABKAsyKC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclJlbW92ZWRIABI5CgZzeW5jZWQYBCABKAsyJy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclN5bmNlZEgAEj0KCGJvb2ttYXJrGAUgASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCb29rbWFya0gAQgcKBWV2ZW50Ij8KD1Byb3ZpZGVyUmVtb3ZlZBILCgN1aWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCglsZWZ0X3ZpZXcYAyABKAgiEAoOUHJvdmlkZXJTeW5jZWQiEgoQUHJvdmlkZXJCb29rbWFyayKyAQobQmF0Y2hEZWxldGVQcm92aWRlcnNSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIpCglwcm92aWRlcnMYAiADKAlCFrpIE5IBEAgBEOgHGAEiB3IFEAEYgAESHwoKcmVxdWVzdF9pZBgDIAEoCUILukgI2AEBcgOwAQEiHgocQmF0Y2hEZWxldGVQcm92aWRlcnNSZXNwb25zZSKLAgoWUmVzaGFwZVByb3ZpZGVyUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSSAoJcHJvdmlkZXJzGAIgAygLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzaGFwZWRQcm92aWRlckIKukgHkgEECAEQIBJACgVtb3ZlcxgDIAMoCzInLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkFsbG9jYXRpb25Nb3ZlQgi6SAWSAQIQQBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASKLAQoQUmVzaGFwZWRQcm92aWRlchIcCghwcm92aWRlchgBIAEoCUIKukgHcgUQARiAARJBCgtpbnZlbnRvcmllcxgCIAMoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkludmVudG9yeUIIukgFkgECEEASFgoEZXRhZxgDIAEoCUIIukgFcgMYgAEiswEKDkFsbG9jYXRpb25Nb3ZlEiEKDWZyb21fcHJvdmlkZXIYASABKAlCCrpIB3IFEAEYgAESHwoLdG9fcHJvdmlkZXIYAiABKAlCCrpIB3IFEAEYgAESPQoNcmVzb3VyY2VfdHlwZRgDIAEoCUImukgjciEYgAEyHF5bYS16MC05XSsoWy5fLV1bYS16MC05XSspKiQSHgoJY2xhaW1fdWlkGAQgASgJQgu6SAjYAQFyA7ABASJPChdSZXNoYXBlUHJvdmlkZXJSZXNwb25zZRI0Cglwcm92aWRlcnMYASADKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlcjKqCQoPUHJvdmlkZXJTZXJ2aWNlEoEBCgtHZXRQcm92aWRlchIrLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVxdWVzdBosLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVzcG9uc2UiF5ACAYq1GBAKDHByb3ZpZGVyLmdldBAEEogBCg1MaXN0UHJvdmlkZXJzEi0ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBBKRAQoOQ3JlYXRlUHJvdmlkZXISLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5jcmVhdGUQBBgBIAISkQEKDlVwZGF0ZVByb3ZpZGVyEi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0Gi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZSIekAICirUYFwoPcHJvdmlkZXIudXBkYXRlEAQYASABEpEBCg5EZWxldGVQcm92aWRlchIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLmRlbGV0ZRAEGAEgARKjAQoUQmF0Y2hEZWxldGVQcm92aWRlcnMSNC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1JlcXVlc3QaNS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1Jlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5kZWxldGUQBBgBIAESlQEKD1Jlc2hhcGVQcm92aWRlchIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlc2hhcGVQcm92aWRlclJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZXNoYXBlUHJvdmlkZXJSZXNwb25zZSIfkAICirUYGAoQcHJvdmlkZXIucmVzaGFwZRAEGAEgAhKNAQoOV2F0Y2hQcm92aWRlcnMSLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1JlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1Jlc3BvbnNlIhiQAgGKtRgRCg1wcm92aWRlci5saXN0EAQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_inventory, file_runmachine_inventory_v1_provider]);
 
 /**
  * Request of GetProvider.
@@ -86,6 +88,13 @@ export type ListProvidersRequest = Message<"runmachine.inventory.v1.ListProvider
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Which ones. Absent: all.
+   *
+   * @generated from field: runmachine.inventory.v1.ProviderFilter filter = 4;
+   */
+  filter?: ProviderFilter | undefined;
 };
 
 /**
@@ -94,6 +103,62 @@ export type ListProvidersRequest = Message<"runmachine.inventory.v1.ListProvider
  */
 export const ListProvidersRequestSchema: GenMessage<ListProvidersRequest> = /*@__PURE__*/
   messageDesc(file_runmachine_inventory_v1_provider_service, 2);
+
+/**
+ * Which providers a list shows; all that is given must hold.
+ *
+ * @generated from message runmachine.inventory.v1.ProviderFilter
+ */
+export type ProviderFilter = Message<"runmachine.inventory.v1.ProviderFilter"> & {
+  /**
+   * Id of a group that it must be in, itself or through a group inside that one. Empty: no matter.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Capability that it must have. Empty: no matter.
+   *
+   * @generated from field: string capability = 2;
+   */
+  capability: string;
+
+  /**
+   * Resource type that it must offer. Empty: no matter.
+   *
+   * @generated from field: string resource_type = 3;
+   */
+  resourceType: string;
+
+  /**
+   * Tag that it must have. Empty: no matter.
+   *
+   * @generated from field: string tag = 4;
+   */
+  tag: string;
+
+  /**
+   * Type that it must have. UNSPECIFIED: no matter.
+   *
+   * @generated from field: runmachine.inventory.v1.ProviderType type = 5;
+   */
+  type: ProviderType;
+
+  /**
+   * Name or uid of the provider in whose tree it must be, that one included. Empty: no matter.
+   *
+   * @generated from field: string in_tree = 6;
+   */
+  inTree: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ProviderFilter.
+ * Use `create(ProviderFilterSchema)` to create a new message.
+ */
+export const ProviderFilterSchema: GenMessage<ProviderFilter> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 3);
 
 /**
  * Response of ListProviders.
@@ -121,7 +186,7 @@ export type ListProvidersResponse = Message<"runmachine.inventory.v1.ListProvide
  * Use `create(ListProvidersResponseSchema)` to create a new message.
  */
 export const ListProvidersResponseSchema: GenMessage<ListProvidersResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 3);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 4);
 
 /**
  * Request of CreateProvider.
@@ -170,7 +235,7 @@ export type CreateProviderRequest = Message<"runmachine.inventory.v1.CreateProvi
  * Use `create(CreateProviderRequestSchema)` to create a new message.
  */
 export const CreateProviderRequestSchema: GenMessage<CreateProviderRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 4);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 5);
 
 /**
  * Response of CreateProvider.
@@ -191,7 +256,7 @@ export type CreateProviderResponse = Message<"runmachine.inventory.v1.CreateProv
  * Use `create(CreateProviderResponseSchema)` to create a new message.
  */
 export const CreateProviderResponseSchema: GenMessage<CreateProviderResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 5);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 6);
 
 /**
  * Request of UpdateProvider.
@@ -233,7 +298,7 @@ export type UpdateProviderRequest = Message<"runmachine.inventory.v1.UpdateProvi
  * Use `create(UpdateProviderRequestSchema)` to create a new message.
  */
 export const UpdateProviderRequestSchema: GenMessage<UpdateProviderRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 6);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 7);
 
 /**
  * Response of UpdateProvider.
@@ -254,7 +319,7 @@ export type UpdateProviderResponse = Message<"runmachine.inventory.v1.UpdateProv
  * Use `create(UpdateProviderResponseSchema)` to create a new message.
  */
 export const UpdateProviderResponseSchema: GenMessage<UpdateProviderResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 7);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 8);
 
 /**
  * Request of DeleteProvider.
@@ -296,7 +361,7 @@ export type DeleteProviderRequest = Message<"runmachine.inventory.v1.DeleteProvi
  * Use `create(DeleteProviderRequestSchema)` to create a new message.
  */
 export const DeleteProviderRequestSchema: GenMessage<DeleteProviderRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 8);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 9);
 
 /**
  * Response of DeleteProvider.
@@ -311,7 +376,7 @@ export type DeleteProviderResponse = Message<"runmachine.inventory.v1.DeleteProv
  * Use `create(DeleteProviderResponseSchema)` to create a new message.
  */
 export const DeleteProviderResponseSchema: GenMessage<DeleteProviderResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 9);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 10);
 
 /**
  * Request of WatchProviders.
@@ -339,7 +404,7 @@ export type WatchProvidersRequest = Message<"runmachine.inventory.v1.WatchProvid
  * Use `create(WatchProvidersRequestSchema)` to create a new message.
  */
 export const WatchProvidersRequestSchema: GenMessage<WatchProvidersRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 10);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 11);
 
 /**
  * A batch of events and the token to resume after them.
@@ -367,7 +432,7 @@ export type WatchProvidersResponse = Message<"runmachine.inventory.v1.WatchProvi
  * Use `create(WatchProvidersResponseSchema)` to create a new message.
  */
 export const WatchProvidersResponseSchema: GenMessage<WatchProvidersResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 11);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 12);
 
 /**
  * One event of a watch.
@@ -428,7 +493,7 @@ export type ProviderEvent = Message<"runmachine.inventory.v1.ProviderEvent"> & {
  * Use `create(ProviderEventSchema)` to create a new message.
  */
 export const ProviderEventSchema: GenMessage<ProviderEvent> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 12);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 13);
 
 /**
  * An object that a watch no longer shows.
@@ -463,7 +528,7 @@ export type ProviderRemoved = Message<"runmachine.inventory.v1.ProviderRemoved">
  * Use `create(ProviderRemovedSchema)` to create a new message.
  */
 export const ProviderRemovedSchema: GenMessage<ProviderRemoved> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 13);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 14);
 
 /**
  * Mark after the present set.
@@ -478,7 +543,7 @@ export type ProviderSynced = Message<"runmachine.inventory.v1.ProviderSynced"> &
  * Use `create(ProviderSyncedSchema)` to create a new message.
  */
 export const ProviderSyncedSchema: GenMessage<ProviderSynced> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 14);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 15);
 
 /**
  * Mark of an idle stream.
@@ -493,7 +558,197 @@ export type ProviderBookmark = Message<"runmachine.inventory.v1.ProviderBookmark
  * Use `create(ProviderBookmarkSchema)` to create a new message.
  */
 export const ProviderBookmarkSchema: GenMessage<ProviderBookmark> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_service, 15);
+  messageDesc(file_runmachine_inventory_v1_provider_service, 16);
+
+/**
+ * Request of BatchDeleteProviders.
+ *
+ * @generated from message runmachine.inventory.v1.BatchDeleteProvidersRequest
+ */
+export type BatchDeleteProvidersRequest = Message<"runmachine.inventory.v1.BatchDeleteProvidersRequest"> & {
+  /**
+   * Parent, "partitions/{partition}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Ids or uids of the providers.
+   *
+   * @generated from field: repeated string providers = 2;
+   */
+  providers: string[];
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.BatchDeleteProvidersRequest.
+ * Use `create(BatchDeleteProvidersRequestSchema)` to create a new message.
+ */
+export const BatchDeleteProvidersRequestSchema: GenMessage<BatchDeleteProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 17);
+
+/**
+ * Response of BatchDeleteProviders.
+ *
+ * @generated from message runmachine.inventory.v1.BatchDeleteProvidersResponse
+ */
+export type BatchDeleteProvidersResponse = Message<"runmachine.inventory.v1.BatchDeleteProvidersResponse"> & {
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.BatchDeleteProvidersResponse.
+ * Use `create(BatchDeleteProvidersResponseSchema)` to create a new message.
+ */
+export const BatchDeleteProvidersResponseSchema: GenMessage<BatchDeleteProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 18);
+
+/**
+ * Request of ReshapeProvider.
+ *
+ * @generated from message runmachine.inventory.v1.ReshapeProviderRequest
+ */
+export type ReshapeProviderRequest = Message<"runmachine.inventory.v1.ReshapeProviderRequest"> & {
+  /**
+   * Parent, "partitions/{partition}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * New inventories of the providers that change; every one must be in the tree of one root.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.ReshapedProvider providers = 2;
+   */
+  providers: ReshapedProvider[];
+
+  /**
+   * Allocations that move with them. Empty: none.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.AllocationMove moves = 3;
+   */
+  moves: AllocationMove[];
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ReshapeProviderRequest.
+ * Use `create(ReshapeProviderRequestSchema)` to create a new message.
+ */
+export const ReshapeProviderRequestSchema: GenMessage<ReshapeProviderRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 19);
+
+/**
+ * A provider whose inventories change.
+ *
+ * @generated from message runmachine.inventory.v1.ReshapedProvider
+ */
+export type ReshapedProvider = Message<"runmachine.inventory.v1.ReshapedProvider"> & {
+  /**
+   * Id or uid.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * Everything it offers from now on. Empty: nothing.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.Inventory inventories = 2;
+   */
+  inventories: Inventory[];
+
+  /**
+   * Etag that it must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ReshapedProvider.
+ * Use `create(ReshapedProviderSchema)` to create a new message.
+ */
+export const ReshapedProviderSchema: GenMessage<ReshapedProvider> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 20);
+
+/**
+ * Allocations of one resource type that move from one provider to another.
+ *
+ * @generated from message runmachine.inventory.v1.AllocationMove
+ */
+export type AllocationMove = Message<"runmachine.inventory.v1.AllocationMove"> & {
+  /**
+   * Id or uid of the provider on which they are.
+   *
+   * @generated from field: string from_provider = 1;
+   */
+  fromProvider: string;
+
+  /**
+   * Id or uid of the provider to which they go.
+   *
+   * @generated from field: string to_provider = 2;
+   */
+  toProvider: string;
+
+  /**
+   * Code.
+   *
+   * @generated from field: string resource_type = 3;
+   */
+  resourceType: string;
+
+  /**
+   * Uid of the claim whose allocation moves. Empty: of all claims.
+   *
+   * @generated from field: string claim_uid = 4;
+   */
+  claimUid: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.AllocationMove.
+ * Use `create(AllocationMoveSchema)` to create a new message.
+ */
+export const AllocationMoveSchema: GenMessage<AllocationMove> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 21);
+
+/**
+ * Response of ReshapeProvider.
+ *
+ * @generated from message runmachine.inventory.v1.ReshapeProviderResponse
+ */
+export type ReshapeProviderResponse = Message<"runmachine.inventory.v1.ReshapeProviderResponse"> & {
+  /**
+   * The changed providers, in the order of the request.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.Provider providers = 1;
+   */
+  providers: Provider[];
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ReshapeProviderResponse.
+ * Use `create(ReshapeProviderResponseSchema)` to create a new message.
+ */
+export const ReshapeProviderResponseSchema: GenMessage<ReshapeProviderResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 22);
 
 /**
  * Reads and changes providers.
@@ -550,6 +805,27 @@ export const ProviderService: GenService<{
     methodKind: "unary";
     input: typeof DeleteProviderRequestSchema;
     output: typeof DeleteProviderResponseSchema;
+  },
+  /**
+   * Deletes many providers, all or nothing: an unknown one or one in use leaves all as they are. FAILED_PRECONDITION IN_USE lists the blockers.
+   *
+   * @generated from rpc runmachine.inventory.v1.ProviderService.BatchDeleteProviders
+   */
+  batchDeleteProviders: {
+    methodKind: "unary";
+    input: typeof BatchDeleteProvidersRequestSchema;
+    output: typeof BatchDeleteProvidersResponseSchema;
+  },
+  /**
+   * Changes inventories of providers and moves the allocations that lie on them, all or nothing, without a moment in which
+   * either is wrong. For example amounts that move from a server to its parts.
+   *
+   * @generated from rpc runmachine.inventory.v1.ProviderService.ReshapeProvider
+   */
+  reshapeProvider: {
+    methodKind: "unary";
+    input: typeof ReshapeProviderRequestSchema;
+    output: typeof ReshapeProviderResponseSchema;
   },
   /**
    * Streams the present set, then every change.

@@ -4,40 +4,79 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/inventory/v1/resource_type.proto.
  */
 export const file_runmachine_inventory_v1_resource_type: GenFile = /*@__PURE__*/
-  fileDesc("CitydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSI/CgxSZXNvdXJjZVR5cGUSDAoEbmFtZRgBIAEoCRIMCgR1bml0GAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJYgZwcm90bzM");
+  fileDesc("CitydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKXAgoMUmVzb3VyY2VUeXBlEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEgwKBGV0YWcYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoBBIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgRzcGVjGAogASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlU3BlYyJKChBSZXNvdXJjZVR5cGVTcGVjEhcKBHVuaXQYASABKAlCCbpIBnIEEAEYIBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAhiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * What a provider offers an amount of, for example runm.memory.
+ * What a provider offers an amount of, for example runm.memory. Those whose code begins with "runm." are built in and
+ * cannot be changed.
  *
  * @generated from message runmachine.inventory.v1.ResourceType
  */
 export type ResourceType = Message<"runmachine.inventory.v1.ResourceType"> & {
   /**
-   * Resource name, "resourceTypes/{code}".
+   * Resource name, "resourceTypes/{code}". Output only but in files of runm apply.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Unit of amounts: "bytes", "cores", "machines" or "count".
+   * UUIDv7, assigned once, never reused. Output only.
    *
-   * @generated from field: string unit = 2;
+   * @generated from field: string uid = 2;
    */
-  unit: string;
+  uid: string;
 
   /**
-   * What it means.
+   * Opaque version for editors. Output only.
    *
-   * @generated from field: string description = 3;
+   * @generated from field: string etag = 3;
    */
-  description: string;
+  etag: string;
+
+  /**
+   * Grows whenever spec changes; what agents compare. Output only.
+   *
+   * @generated from field: uint64 generation = 4;
+   */
+  generation: bigint;
+
+  /**
+   * When it was created. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it was changed last. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 6;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * When its deletion was asked for. Absent: it was not. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 7;
+   */
+  deleteTime?: Timestamp | undefined;
+
+  /**
+   * What is wanted.
+   *
+   * @generated from field: runmachine.inventory.v1.ResourceTypeSpec spec = 10;
+   */
+  spec?: ResourceTypeSpec | undefined;
 };
 
 /**
@@ -46,4 +85,32 @@ export type ResourceType = Message<"runmachine.inventory.v1.ResourceType"> & {
  */
 export const ResourceTypeSchema: GenMessage<ResourceType> = /*@__PURE__*/
   messageDesc(file_runmachine_inventory_v1_resource_type, 0);
+
+/**
+ * What is wanted of a resource type.
+ *
+ * @generated from message runmachine.inventory.v1.ResourceTypeSpec
+ */
+export type ResourceTypeSpec = Message<"runmachine.inventory.v1.ResourceTypeSpec"> & {
+  /**
+   * Unit of amounts, for example "bytes", "cores", "machines" or "count"; cannot be changed.
+   *
+   * @generated from field: string unit = 1;
+   */
+  unit: string;
+
+  /**
+   * What it means. Empty: nothing said.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ResourceTypeSpec.
+ * Use `create(ResourceTypeSpecSchema)` to create a new message.
+ */
+export const ResourceTypeSpecSchema: GenMessage<ResourceTypeSpec> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type, 1);
 

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { ResourceType } from "./resource_type_pb.ts";
 import { file_runmachine_inventory_v1_resource_type } from "./resource_type_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/resource_type_service.proto.
  */
 export const file_runmachine_inventory_v1_resource_type_service: GenFile = /*@__PURE__*/
-  fileDesc("CjNydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlX3NlcnZpY2UucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxImIKFkdldFJlc291cmNlVHlwZVJlcXVlc3QSSAoEbmFtZRgBIAEoCUI6ukg3cjUYgAQyMF5yZXNvdXJjZVR5cGVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJXChdHZXRSZXNvdXJjZVR5cGVSZXNwb25zZRI8Cg1yZXNvdXJjZV90eXBlGAEgASgLMiUucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlIksKGExpc3RSZXNvdXJjZVR5cGVzUmVxdWVzdBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgicwoZTGlzdFJlc291cmNlVHlwZXNSZXNwb25zZRI9Cg5yZXNvdXJjZV90eXBlcxgBIAMoCzIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlc291cmNlVHlwZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyxgIKE1Jlc291cmNlVHlwZVNlcnZpY2USkgEKD0dldFJlc291cmNlVHlwZRIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFJlc291cmNlVHlwZVJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5HZXRSZXNvdXJjZVR5cGVSZXNwb25zZSIckAIBirUYFQoRcmVzb3VyY2VfdHlwZS5nZXQQBhKZAQoRTGlzdFJlc291cmNlVHlwZXMSMS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UmVzb3VyY2VUeXBlc1JlcXVlc3QaMi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UmVzb3VyY2VUeXBlc1Jlc3BvbnNlIh2QAgGKtRgWChJyZXNvdXJjZV90eXBlLmxpc3QQBmIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_resource_type]);
+  fileDesc("CjNydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlX3NlcnZpY2UucHJvdG8SF3J1bm1hY2hpbmUuaW52ZW50b3J5LnYxImIKFkdldFJlc291cmNlVHlwZVJlcXVlc3QSSAoEbmFtZRgBIAEoCUI6ukg3cjUYgAQyMF5yZXNvdXJjZVR5cGVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJXChdHZXRSZXNvdXJjZVR5cGVSZXNwb25zZRI8Cg1yZXNvdXJjZV90eXBlGAEgASgLMiUucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlIksKGExpc3RSZXNvdXJjZVR5cGVzUmVxdWVzdBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgicwoZTGlzdFJlc291cmNlVHlwZXNSZXNwb25zZRI9Cg5yZXNvdXJjZV90eXBlcxgBIAMoCzIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlc291cmNlVHlwZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1wEKGUNyZWF0ZVJlc291cmNlVHlwZVJlcXVlc3QSPwoQcmVzb3VyY2VfdHlwZV9pZBgCIAEoCUIlukgiciAYPzIcXlthLXowLTldKyhbLl8tXVthLXowLTldKykqJBJECg1yZXNvdXJjZV90eXBlGAMgASgLMiUucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQESFQoNdmFsaWRhdGVfb25seRgFIAEoCCJaChpDcmVhdGVSZXNvdXJjZVR5cGVSZXNwb25zZRI8Cg1yZXNvdXJjZV90eXBlGAEgASgLMiUucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlItIBChlVcGRhdGVSZXNvdXJjZVR5cGVSZXF1ZXN0EkQKDXJlc291cmNlX3R5cGUYASABKAsyJS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIloKGlVwZGF0ZVJlc291cmNlVHlwZVJlc3BvbnNlEjwKDXJlc291cmNlX3R5cGUYASABKAsyJS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZXNvdXJjZVR5cGUitQEKGURlbGV0ZVJlc291cmNlVHlwZVJlcXVlc3QSSAoEbmFtZRgBIAEoCUI6ukg3cjUYgAQyMF5yZXNvdXJjZVR5cGVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIWCgRldGFnGAIgASgJQgi6SAVyAxiAARIVCg1hbGxvd19taXNzaW5nGAMgASgIEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIhwKGkRlbGV0ZVJlc291cmNlVHlwZVJlc3BvbnNlMrUGChNSZXNvdXJjZVR5cGVTZXJ2aWNlEpIBCg9HZXRSZXNvdXJjZVR5cGUSLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5HZXRSZXNvdXJjZVR5cGVSZXF1ZXN0GjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuR2V0UmVzb3VyY2VUeXBlUmVzcG9uc2UiHJACAYq1GBUKEXJlc291cmNlX3R5cGUuZ2V0EAYSmQEKEUxpc3RSZXNvdXJjZVR5cGVzEjEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFJlc291cmNlVHlwZXNSZXF1ZXN0GjIucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFJlc291cmNlVHlwZXNSZXNwb25zZSIdkAIBirUYFgoScmVzb3VyY2VfdHlwZS5saXN0EAYSogEKEkNyZWF0ZVJlc291cmNlVHlwZRIyLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNyZWF0ZVJlc291cmNlVHlwZVJlcXVlc3QaMy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVSZXNvdXJjZVR5cGVSZXNwb25zZSIjkAICirUYHAoUcmVzb3VyY2VfdHlwZS5jcmVhdGUQBRgBIAISogEKElVwZGF0ZVJlc291cmNlVHlwZRIyLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlVwZGF0ZVJlc291cmNlVHlwZVJlcXVlc3QaMy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5VcGRhdGVSZXNvdXJjZVR5cGVSZXNwb25zZSIjkAICirUYHAoUcmVzb3VyY2VfdHlwZS51cGRhdGUQBRgBIAESogEKEkRlbGV0ZVJlc291cmNlVHlwZRIyLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVJlc291cmNlVHlwZVJlcXVlc3QaMy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5EZWxldGVSZXNvdXJjZVR5cGVSZXNwb25zZSIjkAICirUYHAoUcmVzb3VyY2VfdHlwZS5kZWxldGUQBRgBIAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_resource_type]);
 
 /**
  * Request of GetResourceType.
@@ -115,6 +117,189 @@ export const ListResourceTypesResponseSchema: GenMessage<ListResourceTypesRespon
   messageDesc(file_runmachine_inventory_v1_resource_type_service, 3);
 
 /**
+ * Request of CreateResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.CreateResourceTypeRequest
+ */
+export type CreateResourceTypeRequest = Message<"runmachine.inventory.v1.CreateResourceTypeRequest"> & {
+  /**
+   * Last segment of the new name, unique under the parent without regard to case.
+   *
+   * @generated from field: string resource_type_id = 2;
+   */
+  resourceTypeId: string;
+
+  /**
+   * What to create; output-only fields are ignored.
+   *
+   * @generated from field: runmachine.inventory.v1.ResourceType resource_type = 3;
+   */
+  resourceType?: ResourceType | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Only check; nothing is written. The answer shows what would be.
+   *
+   * @generated from field: bool validate_only = 5;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.CreateResourceTypeRequest.
+ * Use `create(CreateResourceTypeRequestSchema)` to create a new message.
+ */
+export const CreateResourceTypeRequestSchema: GenMessage<CreateResourceTypeRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 4);
+
+/**
+ * Response of CreateResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.CreateResourceTypeResponse
+ */
+export type CreateResourceTypeResponse = Message<"runmachine.inventory.v1.CreateResourceTypeResponse"> & {
+  /**
+   * The resource type as created.
+   *
+   * @generated from field: runmachine.inventory.v1.ResourceType resource_type = 1;
+   */
+  resourceType?: ResourceType | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.CreateResourceTypeResponse.
+ * Use `create(CreateResourceTypeResponseSchema)` to create a new message.
+ */
+export const CreateResourceTypeResponseSchema: GenMessage<CreateResourceTypeResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 5);
+
+/**
+ * Request of UpdateResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.UpdateResourceTypeRequest
+ */
+export type UpdateResourceTypeRequest = Message<"runmachine.inventory.v1.UpdateResourceTypeRequest"> & {
+  /**
+   * The new state; its name says which, its etag, when given, must still be current.
+   *
+   * @generated from field: runmachine.inventory.v1.ResourceType resource_type = 1;
+   */
+  resourceType?: ResourceType | undefined;
+
+  /**
+   * Fields to change, relative to the resource type: "spec…", "properties", "tags". Required.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Only check; nothing is written. The answer shows what would be.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdateResourceTypeRequest.
+ * Use `create(UpdateResourceTypeRequestSchema)` to create a new message.
+ */
+export const UpdateResourceTypeRequestSchema: GenMessage<UpdateResourceTypeRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 6);
+
+/**
+ * Response of UpdateResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.UpdateResourceTypeResponse
+ */
+export type UpdateResourceTypeResponse = Message<"runmachine.inventory.v1.UpdateResourceTypeResponse"> & {
+  /**
+   * The resource type as it is now.
+   *
+   * @generated from field: runmachine.inventory.v1.ResourceType resource_type = 1;
+   */
+  resourceType?: ResourceType | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdateResourceTypeResponse.
+ * Use `create(UpdateResourceTypeResponseSchema)` to create a new message.
+ */
+export const UpdateResourceTypeResponseSchema: GenMessage<UpdateResourceTypeResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 7);
+
+/**
+ * Request of DeleteResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.DeleteResourceTypeRequest
+ */
+export type DeleteResourceTypeRequest = Message<"runmachine.inventory.v1.DeleteResourceTypeRequest"> & {
+  /**
+   * Resource name, "resourceTypes/{code}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Etag that the object must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Succeed when it is not there.
+   *
+   * @generated from field: bool allow_missing = 3;
+   */
+  allowMissing: boolean;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.DeleteResourceTypeRequest.
+ * Use `create(DeleteResourceTypeRequestSchema)` to create a new message.
+ */
+export const DeleteResourceTypeRequestSchema: GenMessage<DeleteResourceTypeRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 8);
+
+/**
+ * Response of DeleteResourceType.
+ *
+ * @generated from message runmachine.inventory.v1.DeleteResourceTypeResponse
+ */
+export type DeleteResourceTypeResponse = Message<"runmachine.inventory.v1.DeleteResourceTypeResponse"> & {
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.DeleteResourceTypeResponse.
+ * Use `create(DeleteResourceTypeResponseSchema)` to create a new message.
+ */
+export const DeleteResourceTypeResponseSchema: GenMessage<DeleteResourceTypeResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_resource_type_service, 9);
+
+/**
  * Reads and changes resource types.
  *
  * @generated from service runmachine.inventory.v1.ResourceTypeService
@@ -139,6 +324,36 @@ export const ResourceTypeService: GenService<{
     methodKind: "unary";
     input: typeof ListResourceTypesRequestSchema;
     output: typeof ListResourceTypesResponseSchema;
+  },
+  /**
+   * Creates one resource type.
+   *
+   * @generated from rpc runmachine.inventory.v1.ResourceTypeService.CreateResourceType
+   */
+  createResourceType: {
+    methodKind: "unary";
+    input: typeof CreateResourceTypeRequestSchema;
+    output: typeof CreateResourceTypeResponseSchema;
+  },
+  /**
+   * Changes the masked fields.
+   *
+   * @generated from rpc runmachine.inventory.v1.ResourceTypeService.UpdateResourceType
+   */
+  updateResourceType: {
+    methodKind: "unary";
+    input: typeof UpdateResourceTypeRequestSchema;
+    output: typeof UpdateResourceTypeResponseSchema;
+  },
+  /**
+   * Deletes one resource type. Only when no provider offers it and no claim holds it: FAILED_PRECONDITION IN_USE.
+   *
+   * @generated from rpc runmachine.inventory.v1.ResourceTypeService.DeleteResourceType
+   */
+  deleteResourceType: {
+    methodKind: "unary";
+    input: typeof DeleteResourceTypeRequestSchema;
+    output: typeof DeleteResourceTypeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runmachine_inventory_v1_resource_type_service, 0);

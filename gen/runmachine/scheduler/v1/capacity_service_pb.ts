@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/scheduler/v1/capacity_service.proto.
  */
 export const file_runmachine_scheduler_v1_capacity_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5ydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jYXBhY2l0eV9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSKKAgoSU2V0Q2FwYWNpdHlSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIeCgxwcm92aWRlcl91aWQYAiABKAlCCLpIBXIDsAEBEhwKFGludmVudG9yeV9nZW5lcmF0aW9uGAMgASgEEj8KCmNhcGFjaXRpZXMYBCADKAsyIS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DYXBhY2l0eUIIukgFkgECEEASDgoGY2xvc2VkGAUgASgIEhwKCnJlcXVlc3RfaWQYBiABKAlCCLpIBXIDsAEBInIKCENhcGFjaXR5Eh8KDXJlc291cmNlX3R5cGUYASABKAlCCLpIBXIDGIABEg4KBnVzYWJsZRgCIAEoBBIQCghtaW5fdW5pdBgDIAEoBBIQCghtYXhfdW5pdBgEIAEoBBIRCglzdGVwX3NpemUYBSABKAQiJwoTU2V0Q2FwYWNpdHlSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAyKvAQoQTGlzdFVzYWdlUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIEiEKDHByb3ZpZGVyX3VpZBgEIAEoCUILukgI2AEBcgOwAQEiZAoRTGlzdFVzYWdlUmVzcG9uc2USNgoGdXNhZ2VzGAEgAygLMiYucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUHJvdmlkZXJVc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoNUHJvdmlkZXJVc2FnZRIUCgxwcm92aWRlcl91aWQYASABKAkSOQoJcmVzb3VyY2VzGAIgAygLMiYucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUmVzb3VyY2VVc2FnZRIOCgZjbG9zZWQYAyABKAgiRAoNUmVzb3VyY2VVc2FnZRIVCg1yZXNvdXJjZV90eXBlGAEgASgJEg4KBnVzYWJsZRgCIAEoBBIMCgR1c2VkGAMgASgEMpcCCg9DYXBhY2l0eVNlcnZpY2UShQEKC1NldENhcGFjaXR5EisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuU2V0Q2FwYWNpdHlSZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuU2V0Q2FwYWNpdHlSZXNwb25zZSIbkAICirUYFAoMY2FwYWNpdHkuc2V0EAQYASACEnwKCUxpc3RVc2FnZRIpLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkxpc3RVc2FnZVJlcXVlc3QaKi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0VXNhZ2VSZXNwb25zZSIYkAIBirUYEQoNY2FwYWNpdHkubGlzdBAEYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy]);
+  fileDesc("Ci5ydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jYXBhY2l0eV9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSKKAgoSU2V0Q2FwYWNpdHlSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIeCgxwcm92aWRlcl91aWQYAiABKAlCCLpIBXIDsAEBEhwKFGludmVudG9yeV9nZW5lcmF0aW9uGAMgASgEEj8KCmNhcGFjaXRpZXMYBCADKAsyIS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DYXBhY2l0eUIIukgFkgECEEASDgoGY2xvc2VkGAUgASgIEhwKCnJlcXVlc3RfaWQYBiABKAlCCLpIBXIDsAEBInIKCENhcGFjaXR5Eh8KDXJlc291cmNlX3R5cGUYASABKAlCCLpIBXIDGIABEg4KBnVzYWJsZRgCIAEoBBIQCghtaW5fdW5pdBgDIAEoBBIQCghtYXhfdW5pdBgEIAEoBBIRCglzdGVwX3NpemUYBSABKAQiJwoTU2V0Q2FwYWNpdHlSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAyKvAQoQTGlzdFVzYWdlUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIEiEKDHByb3ZpZGVyX3VpZBgEIAEoCUILukgI2AEBcgOwAQEiZAoRTGlzdFVzYWdlUmVzcG9uc2USNgoGdXNhZ2VzGAEgAygLMiYucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUHJvdmlkZXJVc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoNUHJvdmlkZXJVc2FnZRIUCgxwcm92aWRlcl91aWQYASABKAkSOQoJcmVzb3VyY2VzGAIgAygLMiYucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUmVzb3VyY2VVc2FnZRIOCgZjbG9zZWQYAyABKAgiRAoNUmVzb3VyY2VVc2FnZRIVCg1yZXNvdXJjZV90eXBlGAEgASgJEg4KBnVzYWJsZRgCIAEoBBIMCgR1c2VkGAMgASgEIoECCg5SZXNoYXBlUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSSAoJcHJvdmlkZXJzGAIgAygLMikucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUHJvdmlkZXJDYXBhY2l0eUIKukgHkgEECAEQIBI+CgVtb3ZlcxgDIAMoCzIlLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNhcGFjaXR5TW92ZUIIukgFkgECEEASHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEikQEKEFByb3ZpZGVyQ2FwYWNpdHkSHgoMcHJvdmlkZXJfdWlkGAEgASgJQgi6SAVyA7ABARIcChRpbnZlbnRvcnlfZ2VuZXJhdGlvbhgCIAEoBBI/CgpjYXBhY2l0aWVzGAMgAygLMiEucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2FwYWNpdHlCCLpIBZIBAhBAIpcBCgxDYXBhY2l0eU1vdmUSIwoRZnJvbV9wcm92aWRlcl91aWQYASABKAlCCLpIBXIDsAEBEiEKD3RvX3Byb3ZpZGVyX3VpZBgCIAEoCUIIukgFcgOwAQESHwoNcmVzb3VyY2VfdHlwZRgDIAEoCUIIukgFcgMYgAESHgoJY2xhaW1fdWlkGAQgASgJQgu6SAjYAQFyA7ABASIzCg9SZXNoYXBlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSDgoGY2xhaW1zGAIgASgNMpIDCg9DYXBhY2l0eVNlcnZpY2UShQEKC1NldENhcGFjaXR5EisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuU2V0Q2FwYWNpdHlSZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuU2V0Q2FwYWNpdHlSZXNwb25zZSIbkAICirUYFAoMY2FwYWNpdHkuc2V0EAQYASACEnkKB1Jlc2hhcGUSJy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5SZXNoYXBlUmVxdWVzdBooLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJlc2hhcGVSZXNwb25zZSIbkAICirUYFAoMY2FwYWNpdHkuc2V0EAQYASACEnwKCUxpc3RVc2FnZRIpLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkxpc3RVc2FnZVJlcXVlc3QaKi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0VXNhZ2VSZXNwb25zZSIYkAIBirUYEQoNY2FwYWNpdHkubGlzdBAEYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy]);
 
 /**
  * Request of SetCapacity.
@@ -281,6 +281,153 @@ export const ResourceUsageSchema: GenMessage<ResourceUsage> = /*@__PURE__*/
   messageDesc(file_runmachine_scheduler_v1_capacity_service, 6);
 
 /**
+ * Request of Reshape.
+ *
+ * @generated from message runmachine.scheduler.v1.ReshapeRequest
+ */
+export type ReshapeRequest = Message<"runmachine.scheduler.v1.ReshapeRequest"> & {
+  /**
+   * Parent, "partitions/{partition}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * What the providers offer from now on.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.ProviderCapacity providers = 2;
+   */
+  providers: ProviderCapacity[];
+
+  /**
+   * Allocations that move. Empty: none.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.CapacityMove moves = 3;
+   */
+  moves: CapacityMove[];
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ReshapeRequest.
+ * Use `create(ReshapeRequestSchema)` to create a new message.
+ */
+export const ReshapeRequestSchema: GenMessage<ReshapeRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_capacity_service, 7);
+
+/**
+ * What one provider offers.
+ *
+ * @generated from message runmachine.scheduler.v1.ProviderCapacity
+ */
+export type ProviderCapacity = Message<"runmachine.scheduler.v1.ProviderCapacity"> & {
+  /**
+   * Uid of the provider.
+   *
+   * @generated from field: string provider_uid = 1;
+   */
+  providerUid: string;
+
+  /**
+   * Generation of the provider whose totals these are.
+   *
+   * @generated from field: uint64 inventory_generation = 2;
+   */
+  inventoryGeneration: bigint;
+
+  /**
+   * Everything it offers. Empty: nothing.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.Capacity capacities = 3;
+   */
+  capacities: Capacity[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ProviderCapacity.
+ * Use `create(ProviderCapacitySchema)` to create a new message.
+ */
+export const ProviderCapacitySchema: GenMessage<ProviderCapacity> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_capacity_service, 8);
+
+/**
+ * Allocations of one resource type that move from one provider to another.
+ *
+ * @generated from message runmachine.scheduler.v1.CapacityMove
+ */
+export type CapacityMove = Message<"runmachine.scheduler.v1.CapacityMove"> & {
+  /**
+   * Uid of the provider on which they are.
+   *
+   * @generated from field: string from_provider_uid = 1;
+   */
+  fromProviderUid: string;
+
+  /**
+   * Uid of the provider to which they go.
+   *
+   * @generated from field: string to_provider_uid = 2;
+   */
+  toProviderUid: string;
+
+  /**
+   * Code.
+   *
+   * @generated from field: string resource_type = 3;
+   */
+  resourceType: string;
+
+  /**
+   * Uid of the claim whose allocation moves. Empty: of all claims.
+   *
+   * @generated from field: string claim_uid = 4;
+   */
+  claimUid: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.CapacityMove.
+ * Use `create(CapacityMoveSchema)` to create a new message.
+ */
+export const CapacityMoveSchema: GenMessage<CapacityMove> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_capacity_service, 9);
+
+/**
+ * Response of Reshape.
+ *
+ * @generated from message runmachine.scheduler.v1.ReshapeResponse
+ */
+export type ReshapeResponse = Message<"runmachine.scheduler.v1.ReshapeResponse"> & {
+  /**
+   * Store revision that holds the change.
+   *
+   * @generated from field: int64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * Claims whose allocations moved.
+   *
+   * @generated from field: uint32 claims = 2;
+   */
+  claims: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ReshapeResponse.
+ * Use `create(ReshapeResponseSchema)` to create a new message.
+ */
+export const ReshapeResponseSchema: GenMessage<ReshapeResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_capacity_service, 10);
+
+/**
  * Changes of capacity, decided by the leader before they are written anywhere else. Only for services.
  *
  * @generated from service runmachine.scheduler.v1.CapacityService
@@ -295,6 +442,16 @@ export const CapacityService: GenService<{
     methodKind: "unary";
     input: typeof SetCapacityRequestSchema;
     output: typeof SetCapacityResponseSchema;
+  },
+  /**
+   * Records what several providers offer from now on and moves allocations between them, in one step. Only for services.
+   *
+   * @generated from rpc runmachine.scheduler.v1.CapacityService.Reshape
+   */
+  reshape: {
+    methodKind: "unary";
+    input: typeof ReshapeRequestSchema;
+    output: typeof ReshapeResponseSchema;
   },
   /**
    * Lists per provider and resource type what is used now.

@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Problem } from "../../common/v1/problem_pb.ts";
+import { file_runmachine_common_v1_problem } from "../../common/v1/problem_pb.ts";
 import type { PropertyValue } from "../../common/v1/property_pb.ts";
 import { file_runmachine_common_v1_property } from "../../common/v1/property_pb.ts";
 import type { ClaimSpec } from "./claim_request_pb.ts";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file runmachine/scheduler/v1/claim.proto.
  */
 export const file_runmachine_scheduler_v1_claim: GenFile = /*@__PURE__*/
-  fileDesc("CiNydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbS5wcm90bxIXcnVubWFjaGluZS5zY2hlZHVsZXIudjEipwQKBUNsYWltEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEgwKBGV0YWcYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoBBIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJrCgpwcm9wZXJ0aWVzGAggAygLMi4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0uUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARIwCgRzcGVjGAogASgLMiIucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1TcGVjEjQKBnN0YXR1cxgLIAEoCzIkLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltU3RhdHVzGlYKD1Byb3BlcnRpZXNFbnRyeRILCgNrZXkYASABKAkSMgoFdmFsdWUYAiABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5Qcm9wZXJ0eVZhbHVlOgI4ASLFAQoLQ2xhaW1TdGF0dXMSMgoFc3RhdGUYASABKA4yIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbVN0YXRlEjgKC2FsbG9jYXRpb25zGAIgAygLMiMucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQWxsb2NhdGlvbhI2ChJyZWxlYXNlX2JlZ2luX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAQgASgDIqoBCgpBbGxvY2F0aW9uEg0KBWdyb3VwGAEgASgJEg0KBWluZGV4GAIgASgNEhQKDHByb3ZpZGVyX3VpZBgDIAEoCRIQCghwcm92aWRlchgEIAEoCRIVCg1yZXNvdXJjZV90eXBlGAUgASgJEg4KBmFtb3VudBgGIAEoBBIvCgtmaW5pc2hfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqqAEKCkNsYWltU3RhdGUSGwoXQ0xBSU1fU1RBVEVfVU5TUEVDSUZJRUQQABIXChNDTEFJTV9TVEFURV9QRU5ESU5HEAESFgoSQ0xBSU1fU1RBVEVfQUNUSVZFEAISFwoTQ0xBSU1fU1RBVEVfV0FJVElORxADEhkKFUNMQUlNX1NUQVRFX1JFTEVBU0lORxAEEhgKFENMQUlNX1NUQVRFX1JFTEVBU0VEEAViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_property, file_runmachine_scheduler_v1_claim_request]);
+  fileDesc("CiNydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbS5wcm90bxIXcnVubWFjaGluZS5zY2hlZHVsZXIudjEipwQKBUNsYWltEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEgwKBGV0YWcYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoBBIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJrCgpwcm9wZXJ0aWVzGAggAygLMi4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0uUHJvcGVydGllc0VudHJ5Qie6SCSaASEQQCIdchsYgAEyFl5bYS16MC05XVthLXowLTkuXy1dKiQSIQoEdGFncxgJIAMoCUITukgQkgENEEAYASIHcgUQARiAARIwCgRzcGVjGAogASgLMiIucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1TcGVjEjQKBnN0YXR1cxgLIAEoCzIkLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltU3RhdHVzGlYKD1Byb3BlcnRpZXNFbnRyeRILCgNrZXkYASABKAkSMgoFdmFsdWUYAiABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5Qcm9wZXJ0eVZhbHVlOgI4ASL5AgoLQ2xhaW1TdGF0dXMSMgoFc3RhdGUYASABKA4yIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbVN0YXRlEjgKC2FsbG9jYXRpb25zGAIgAygLMiMucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQWxsb2NhdGlvbhI2ChJyZWxlYXNlX2JlZ2luX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAQgASgDEg0KBW93bmVyGAUgASgJEi4KA2VuZBgGIAEoDjIhLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltRW5kEi0KCXdhcm5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoHcHJvYmxlbRgIIAEoCzIdLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlByb2JsZW0SFAoMcmVwbGFjZW1lbnRzGAkgASgNIqoBCgpBbGxvY2F0aW9uEg0KBWdyb3VwGAEgASgJEg0KBWluZGV4GAIgASgNEhQKDHByb3ZpZGVyX3VpZBgDIAEoCRIQCghwcm92aWRlchgEIAEoCRIVCg1yZXNvdXJjZV90eXBlGAUgASgJEg4KBmFtb3VudBgGIAEoBBIvCgtmaW5pc2hfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqwQEKCkNsYWltU3RhdGUSGwoXQ0xBSU1fU1RBVEVfVU5TUEVDSUZJRUQQABIXChNDTEFJTV9TVEFURV9QRU5ESU5HEAESFgoSQ0xBSU1fU1RBVEVfQUNUSVZFEAISFwoTQ0xBSU1fU1RBVEVfV0FJVElORxADEhkKFUNMQUlNX1NUQVRFX1JFTEVBU0lORxAEEhgKFENMQUlNX1NUQVRFX1JFTEVBU0VEEAUSFwoTQ0xBSU1fU1RBVEVfQVRfUklTSxAGKm0KCENsYWltRW5kEhkKFUNMQUlNX0VORF9VTlNQRUNJRklFRBAAEhYKEkNMQUlNX0VORF9SRUxFQVNFRBABEhUKEUNMQUlNX0VORF9FWFBJUkVEEAISFwoTQ0xBSU1fRU5EX0NBTkNFTExFRBADYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_problem, file_runmachine_common_v1_property, file_runmachine_scheduler_v1_claim_request]);
 
 /**
  * A project's hold on resources of providers over [acquire_time, release_time).
@@ -143,6 +145,41 @@ export type ClaimStatus = Message<"runmachine.scheduler.v1.ClaimStatus"> & {
    * @generated from field: int64 revision = 4;
    */
   revision: bigint;
+
+  /**
+   * Principal that made the claim, for example "users/admin".
+   *
+   * @generated from field: string owner = 5;
+   */
+  owner: string;
+
+  /**
+   * Why its release began. UNSPECIFIED: it has not.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimEnd end = 6;
+   */
+  end: ClaimEnd;
+
+  /**
+   * When its owner was warned that it ends soon. Absent: not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp warn_time = 7;
+   */
+  warnTime?: Timestamp | undefined;
+
+  /**
+   * What is wrong with it. Absent: nothing.
+   *
+   * @generated from field: runmachine.common.v1.Problem problem = 8;
+   */
+  problem?: Problem | undefined;
+
+  /**
+   * How often it was placed anew because a provider was lost before its window.
+   *
+   * @generated from field: uint32 replacements = 9;
+   */
+  replacements: number;
 };
 
 /**
@@ -262,6 +299,14 @@ export const ClaimState = {
    * @generated from enum value: CLAIM_STATE_RELEASED = 5;
    */
   RELEASED: 5,
+
+  /**
+   * It has a problem that time alone does not cure: its window runs or begins soon, and a provider is still held by another
+   * for too long, or is closed or gone, and no other place was found. status.problem says which.
+   *
+   * @generated from enum value: CLAIM_STATE_AT_RISK = 6;
+   */
+  AT_RISK: 6,
 } as const;
 
 /**
@@ -276,4 +321,52 @@ export type ClaimState = (typeof ClaimState)[keyof typeof ClaimState] | UnknownE
  */
 export const ClaimStateSchema: GenEnum<ClaimState> = /*@__PURE__*/
   enumDesc(file_runmachine_scheduler_v1_claim, 0);
+
+/**
+ * Why a claim ended.
+ *
+ * @generated from enum runmachine.scheduler.v1.ClaimEnd
+ */
+export const ClaimEnd = {
+  /**
+   * It has not ended.
+   *
+   * @generated from enum value: CLAIM_END_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Somebody released it.
+   *
+   * @generated from enum value: CLAIM_END_RELEASED = 1;
+   */
+  RELEASED: 1,
+
+  /**
+   * Its window was over.
+   *
+   * @generated from enum value: CLAIM_END_EXPIRED = 2;
+   */
+  EXPIRED: 2,
+
+  /**
+   * It was released before its window began.
+   *
+   * @generated from enum value: CLAIM_END_CANCELLED = 3;
+   */
+  CANCELLED: 3,
+} as const;
+
+/**
+ * Why a claim ended.
+ *
+ * @generated from enum runmachine.scheduler.v1.ClaimEnd
+ */
+export type ClaimEnd = (typeof ClaimEnd)[keyof typeof ClaimEnd] | UnknownEnum;
+
+/**
+ * Describes the enum runmachine.scheduler.v1.ClaimEnd.
+ */
+export const ClaimEndSchema: GenEnum<ClaimEnd> = /*@__PURE__*/
+  enumDesc(file_runmachine_scheduler_v1_claim, 1);
 

@@ -7,15 +7,17 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { SetConstraint } from "../../common/v1/constraint_pb.ts";
+import type { PropertyConstraint, SetConstraint } from "../../common/v1/constraint_pb.ts";
 import { file_runmachine_common_v1_constraint } from "../../common/v1/constraint_pb.ts";
+import type { GroupKind } from "../../common/v1/group_kind_pb.ts";
+import { file_runmachine_common_v1_group_kind } from "../../common/v1/group_kind_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/scheduler/v1/claim_request.proto.
  */
 export const file_runmachine_scheduler_v1_claim_request: GenFile = /*@__PURE__*/
-  fileDesc("CitydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbV9yZXF1ZXN0LnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSLdAgoJQ2xhaW1TcGVjEjMKCGNvbnN1bWVyGAEgASgLMiEucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ29uc3VtZXISMAoMYWNxdWlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWxlYXNlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEkEKBmdyb3VwcxgEIAMoCzIlLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJlcXVlc3RHcm91cEIKukgHkgEECAEQEBIXCgVjb3VudBgFIAEoDUIIukgFKgMY6AcSOwoHcmFua2luZxgGIAEoDjIgLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJhbmtpbmdCCLpIBYIBAhABEh4KDHBhcmVudF9jbGFpbRgHIAEoCUIIukgFcgMYgAQiUAoIQ29uc3VtZXISFQoEdHlwZRgBIAEoCUIHukgEcgIYQBIVCgN1aWQYAiABKAlCCLpIBXIDsAEBEhYKBG5hbWUYAyABKAlCCLpIBXIDGIAEIt4CCgxSZXF1ZXN0R3JvdXASFQoEbmFtZRgBIAEoCUIHukgEcgIYPxJHCglyZXNvdXJjZXMYAiADKAsyKC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5SZXNvdXJjZVJlcXVlc3RCCrpIB5IBBAgBEBASOQoMY2FwYWJpbGl0aWVzGAMgASgLMiMucnVubWFjaGluZS5jb21tb24udjEuU2V0Q29uc3RyYWludBI8Cg9wcm92aWRlcl9ncm91cHMYBCABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5TZXRDb25zdHJhaW50EjEKBHRhZ3MYBSABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5TZXRDb25zdHJhaW50EiIKCXByb3ZpZGVycxgGIAMoCUIPukgMkgEJEEAiBXIDsAEBEh4KDGlzb2xhdGVfZnJvbRgHIAMoCUIIukgFkgECEBAiaQoPUmVzb3VyY2VSZXF1ZXN0Ej0KDXJlc291cmNlX3R5cGUYASABKAlCJrpII3IhGIABMhxeW2EtejAtOV0rKFsuXy1dW2EtejAtOV0rKSokEhcKBmFtb3VudBgCIAEoBEIHukgEMgIgACpcCgdSYW5raW5nEhcKE1JBTktJTkdfVU5TUEVDSUZJRUQQABIQCgxSQU5LSU5HX1BBQ0sQARISCg5SQU5LSU5HX1NQUkVBRBACEhIKDlJBTktJTkdfUkFORE9NEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_constraint]);
+  fileDesc("CitydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbV9yZXF1ZXN0LnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSLuAwoJQ2xhaW1TcGVjEjMKCGNvbnN1bWVyGAEgASgLMiEucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ29uc3VtZXISMAoMYWNxdWlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWxlYXNlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEkEKBmdyb3VwcxgEIAMoCzIlLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJlcXVlc3RHcm91cEIKukgHkgEECAEQEBIXCgVjb3VudBgFIAEoDUIIukgFKgMY6AcSOwoHcmFua2luZxgGIAEoDjIgLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJhbmtpbmdCCLpIBYIBAhABEh4KDHBhcmVudF9jbGFpbRgHIAEoCUIIukgFcgMYgAQSJgoVcmFua2luZ19kaXN0YW5jZV90eXBlGAggASgJQge6SARyAhg/EhsKCm5lYXJfZ3JvdXAYCSABKAlCB7pIBHICGD8SFQoEc2VlZBgKIAEoCUIHukgEcgIYQBIzCgZzcHJlYWQYCyABKAsyIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5TcHJlYWRSdWxlIm4KClNwcmVhZFJ1bGUSPwoKZ3JvdXBfa2luZBgBIAEoDjIfLnJ1bm1hY2hpbmUuY29tbW9uLnYxLkdyb3VwS2luZEIKukgHggEEEAEgABIfCg1tYXhfcGVyX2dyb3VwGAIgASgNQgi6SAUqAxjoByJQCghDb25zdW1lchIVCgR0eXBlGAEgASgJQge6SARyAhhAEhUKA3VpZBgCIAEoCUIIukgFcgOwAQESFgoEbmFtZRgDIAEoCUIIukgFcgMYgAQi+wQKDFJlcXVlc3RHcm91cBIVCgRuYW1lGAEgASgJQge6SARyAhg/EkcKCXJlc291cmNlcxgCIAMoCzIoLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlJlc291cmNlUmVxdWVzdEIKukgHkgEECAEQEBJDCgxjYXBhYmlsaXRpZXMYAyADKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5TZXRDb25zdHJhaW50Qgi6SAWSAQIQCBI8Cg9wcm92aWRlcl9ncm91cHMYBCABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5TZXRDb25zdHJhaW50EjEKBHRhZ3MYBSABKAsyIy5ydW5tYWNoaW5lLmNvbW1vbi52MS5TZXRDb25zdHJhaW50EiIKCXByb3ZpZGVycxgGIAMoCUIPukgMkgEJEEAiBXIDsAEBEh4KDGlzb2xhdGVfZnJvbRgHIAMoCUIIukgFkgECEBASPAoKcHJvcGVydGllcxgIIAEoCzIoLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlByb3BlcnR5Q29uc3RyYWludBJICglkaXN0YW5jZXMYCSADKAsyKy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5EaXN0YW5jZUNvbnN0cmFpbnRCCLpIBZIBAhAIEhwKB2luX3RyZWUYCiABKAlCC7pICNgBAXIDsAEBEhoKEm11bHRpcGxlX3Byb3ZpZGVycxgLIAEoCBIeCgxzYW1lX3N1YnRyZWUYDCADKAlCCLpIBZIBAhAQEi8KFmlzb2xhdGVfZnJvbV9jb25zdW1lcnMYDSADKAlCD7pIDJIBCRBAIgVyA7ABASKNAgoSRGlzdGFuY2VDb25zdHJhaW50EjMKBHR5cGUYASABKAlCJbpIInIgGD8yHF5bYS16MC05XSsoWy5fLV1bYS16MC05XSspKiQSIQoOcHJvdmlkZXJfZ3JvdXAYAiABKAlCB7pIBHICGD9IABIcCghwcm92aWRlchgDIAEoCUIIukgFcgOwAQFIABIgCg1yZXF1ZXN0X2dyb3VwGAQgASgJQge6SARyAhg/SAASHAoIY29uc3VtZXIYBSABKAlCCLpIBXIDsAEBSAASGAoHbWluaW11bRgGIAEoCUIHukgEcgIYPxIYCgdtYXhpbXVtGAcgASgJQge6SARyAhg/Qg0KBGZyb20SBbpIAggBIsIBCg9SZXNvdXJjZVJlcXVlc3QSPQoNcmVzb3VyY2VfdHlwZRgBIAEoCUImukgjciEYgAEyHF5bYS16MC05XSsoWy5fLV1bYS16MC05XSspKiQSFwoGYW1vdW50GAIgASgEQge6SAQyAiAAEhIKCm1pbl9hbW91bnQYAyABKAQSQwoMY2FwYWJpbGl0aWVzGAQgAygLMiMucnVubWFjaGluZS5jb21tb24udjEuU2V0Q29uc3RyYWludEIIukgFkgECEAgqcQoHUmFua2luZxIXChNSQU5LSU5HX1VOU1BFQ0lGSUVEEAASEAoMUkFOS0lOR19QQUNLEAESEgoOUkFOS0lOR19TUFJFQUQQAhISCg5SQU5LSU5HX1JBTkRPTRADEhMKD1JBTktJTkdfQ0xPU0VTVBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_constraint, file_runmachine_common_v1_group_kind]);
 
 /**
  * What a claim asks for.
@@ -71,6 +73,37 @@ export type ClaimSpec = Message<"runmachine.scheduler.v1.ClaimSpec"> & {
    * @generated from field: string parent_claim = 7;
    */
   parentClaim: string;
+
+  /**
+   * Distance type by which SPREAD and CLOSEST rank, for example "network". SPREAD: the providers of this claim as far from
+   * each other as can be; CLOSEST: as near to each other, or to near_group, as can be. Empty: SPREAD takes the emptiest
+   * first; with CLOSEST INVALID_ARGUMENT.
+   *
+   * @generated from field: string ranking_distance_type = 8;
+   */
+  rankingDistanceType: string;
+
+  /**
+   * Id of the provider group to which CLOSEST is near. Empty: the providers of this claim to each other.
+   *
+   * @generated from field: string near_group = 9;
+   */
+  nearGroup: string;
+
+  /**
+   * Decides between equals, and what RANDOM takes: the same request with the same seed on the same state gives the same
+   * answer. Empty: the request id.
+   *
+   * @generated from field: string seed = 10;
+   */
+  seed: string;
+
+  /**
+   * How the wanted machines are spread over groups of a kind, for example racks. Absent: no matter.
+   *
+   * @generated from field: runmachine.scheduler.v1.SpreadRule spread = 11;
+   */
+  spread?: SpreadRule | undefined;
 };
 
 /**
@@ -79,6 +112,34 @@ export type ClaimSpec = Message<"runmachine.scheduler.v1.ClaimSpec"> & {
  */
 export const ClaimSpecSchema: GenMessage<ClaimSpec> = /*@__PURE__*/
   messageDesc(file_runmachine_scheduler_v1_claim_request, 0);
+
+/**
+ * Spreads what a claim takes over groups of one kind. A provider in no such group is not taken.
+ *
+ * @generated from message runmachine.scheduler.v1.SpreadRule
+ */
+export type SpreadRule = Message<"runmachine.scheduler.v1.SpreadRule"> & {
+  /**
+   * Kind of the groups.
+   *
+   * @generated from field: runmachine.common.v1.GroupKind group_kind = 1;
+   */
+  groupKind: GroupKind;
+
+  /**
+   * At most so many of the count may be in one group of that kind. 0: as evenly as can be, without a limit.
+   *
+   * @generated from field: uint32 max_per_group = 2;
+   */
+  maxPerGroup: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.SpreadRule.
+ * Use `create(SpreadRuleSchema)` to create a new message.
+ */
+export const SpreadRuleSchema: GenMessage<SpreadRule> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_request, 1);
 
 /**
  * What resources are for.
@@ -113,10 +174,12 @@ export type Consumer = Message<"runmachine.scheduler.v1.Consumer"> & {
  * Use `create(ConsumerSchema)` to create a new message.
  */
 export const ConsumerSchema: GenMessage<Consumer> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_request, 1);
+  messageDesc(file_runmachine_scheduler_v1_claim_request, 2);
 
 /**
- * Resources that come from one provider, and what that provider must be.
+ * Resources that are wanted together, and what their provider must be. With multiple_providers the constraints hold for
+ * the chosen providers together: what is required they hold collectively, what is forbidden none of them holds, of "any"
+ * at least one holds one.
  *
  * @generated from message runmachine.scheduler.v1.RequestGroup
  */
@@ -136,14 +199,14 @@ export type RequestGroup = Message<"runmachine.scheduler.v1.RequestGroup"> & {
   resources: ResourceRequest[];
 
   /**
-   * Capabilities of the provider. Absent: any.
+   * Capabilities of the provider; one of the blocks must hold. Empty: any.
    *
-   * @generated from field: runmachine.common.v1.SetConstraint capabilities = 3;
+   * @generated from field: repeated runmachine.common.v1.SetConstraint capabilities = 3;
    */
-  capabilities?: SetConstraint | undefined;
+  capabilities: SetConstraint[];
 
   /**
-   * Groups of the provider. Absent: any.
+   * Ids of the provider's groups. Absent: any.
    *
    * @generated from field: runmachine.common.v1.SetConstraint provider_groups = 4;
    */
@@ -164,11 +227,55 @@ export type RequestGroup = Message<"runmachine.scheduler.v1.RequestGroup"> & {
   providers: string[];
 
   /**
-   * Other groups of this claim that must be on other providers. Empty: none.
+   * Request groups of this claim that must have no provider in common with this one; its own name: each of the count on
+   * another provider. Empty: none.
    *
    * @generated from field: repeated string isolate_from = 7;
    */
   isolateFrom: string[];
+
+  /**
+   * Schedulable properties of the provider. Absent: any.
+   *
+   * @generated from field: runmachine.common.v1.PropertyConstraint properties = 8;
+   */
+  properties?: PropertyConstraint | undefined;
+
+  /**
+   * How far the provider may be from other things. Empty: no matter.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.DistanceConstraint distances = 9;
+   */
+  distances: DistanceConstraint[];
+
+  /**
+   * Uid of the provider in whose tree it must be, that one included. Empty: any.
+   *
+   * @generated from field: string in_tree = 10;
+   */
+  inTree: string;
+
+  /**
+   * Each resource may come from another provider. False: all come from one.
+   *
+   * @generated from field: bool multiple_providers = 11;
+   */
+  multipleProviders: boolean;
+
+  /**
+   * The providers of this group must be in one tree with those of these request groups; its own name: with each other.
+   * Empty: no matter.
+   *
+   * @generated from field: repeated string same_subtree = 12;
+   */
+  sameSubtree: string[];
+
+  /**
+   * Uids of consumers or claims with which it may have no provider in common. Empty: none.
+   *
+   * @generated from field: repeated string isolate_from_consumers = 13;
+   */
+  isolateFromConsumers: string[];
 };
 
 /**
@@ -176,7 +283,81 @@ export type RequestGroup = Message<"runmachine.scheduler.v1.RequestGroup"> & {
  * Use `create(RequestGroupSchema)` to create a new message.
  */
 export const RequestGroupSchema: GenMessage<RequestGroup> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_request, 2);
+  messageDesc(file_runmachine_scheduler_v1_claim_request, 3);
+
+/**
+ * How far a provider may be from something. What has no known distance is farther than every step.
+ *
+ * @generated from message runmachine.scheduler.v1.DistanceConstraint
+ */
+export type DistanceConstraint = Message<"runmachine.scheduler.v1.DistanceConstraint"> & {
+  /**
+   * Code of the distance type.
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * From what.
+   *
+   * @generated from oneof runmachine.scheduler.v1.DistanceConstraint.from
+   */
+  from: {
+    /**
+     * Id of a provider group.
+     *
+     * @generated from field: string provider_group = 2;
+     */
+    value: string;
+    case: "providerGroup";
+  } | {
+    /**
+     * Uid of a provider.
+     *
+     * @generated from field: string provider = 3;
+     */
+    value: string;
+    case: "provider";
+  } | {
+    /**
+     * Name of a request group of this claim; of the same index.
+     *
+     * @generated from field: string request_group = 4;
+     */
+    value: string;
+    case: "requestGroup";
+  } | {
+    /**
+     * Uid of a consumer or claim that holds something.
+     *
+     * @generated from field: string consumer = 5;
+     */
+    value: string;
+    case: "consumer";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Code of the nearest step that is allowed. Empty: however near.
+   *
+   * @generated from field: string minimum = 6;
+   */
+  minimum: string;
+
+  /**
+   * Code of the farthest step that is allowed. Empty: however far.
+   *
+   * @generated from field: string maximum = 7;
+   */
+  maximum: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.DistanceConstraint.
+ * Use `create(DistanceConstraintSchema)` to create a new message.
+ */
+export const DistanceConstraintSchema: GenMessage<DistanceConstraint> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_request, 4);
 
 /**
  * An amount of one resource type.
@@ -192,11 +373,26 @@ export type ResourceRequest = Message<"runmachine.scheduler.v1.ResourceRequest">
   resourceType: string;
 
   /**
-   * Amount wanted, in the unit of the type.
+   * Amount wanted, in the unit of the type; with min_amount the most that is wanted.
    *
    * @generated from field: uint64 amount = 2;
    */
   amount: bigint;
+
+  /**
+   * Least amount that will do: given is amount where it fits, else the largest that fits the steps. 0: amount.
+   *
+   * @generated from field: uint64 min_amount = 3;
+   */
+  minAmount: bigint;
+
+  /**
+   * What the provider of just this resource must be, beside what the group says; one of the blocks must hold. Empty: no
+   * matter.
+   *
+   * @generated from field: repeated runmachine.common.v1.SetConstraint capabilities = 4;
+   */
+  capabilities: SetConstraint[];
 };
 
 /**
@@ -204,7 +400,7 @@ export type ResourceRequest = Message<"runmachine.scheduler.v1.ResourceRequest">
  * Use `create(ResourceRequestSchema)` to create a new message.
  */
 export const ResourceRequestSchema: GenMessage<ResourceRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_request, 3);
+  messageDesc(file_runmachine_scheduler_v1_claim_request, 5);
 
 /**
  * Which providers are taken first.
@@ -234,11 +430,18 @@ export const Ranking = {
   SPREAD: 2,
 
   /**
-   * Any, by a shuffle seeded with the request id.
+   * Any, by a shuffle that the seed decides.
    *
    * @generated from enum value: RANKING_RANDOM = 3;
    */
   RANDOM: 3,
+
+  /**
+   * The nearest, by ranking_distance_type.
+   *
+   * @generated from enum value: RANKING_CLOSEST = 4;
+   */
+  CLOSEST: 4,
 } as const;
 
 /**

@@ -2,19 +2,25 @@
 // @generated from file runmachine/scheduler/v1/claim_service.proto (package runmachine.scheduler.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
-import type { Claim } from "./claim_pb.ts";
+import type { Allocation, Claim, ClaimState } from "./claim_pb.ts";
 import { file_runmachine_scheduler_v1_claim } from "./claim_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { ClaimSpec, Consumer } from "./claim_request_pb.ts";
+import { file_runmachine_scheduler_v1_claim_request } from "./claim_request_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/scheduler/v1/claim_service.proto.
  */
 export const file_runmachine_scheduler_v1_claim_service: GenFile = /*@__PURE__*/
-  fileDesc("CitydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbV9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSKuAQoPR2V0Q2xhaW1SZXF1ZXN0EpoBCgRuYW1lGAEgASgJQosBukiHAXKEARiABDJ/XnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vY2xhaW1zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJBChBHZXRDbGFpbVJlc3BvbnNlEi0KBWNsYWltGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0ivwEKEUxpc3RDbGFpbXNSZXF1ZXN0EnkKBnBhcmVudBgBIAEoCUJpukhmcmQYgAQyX15wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKS9wcm9qZWN0cy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkkEhEKCXBhZ2Vfc2l6ZRgCIAEoDRIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJdChJMaXN0Q2xhaW1zUmVzcG9uc2USLgoGY2xhaW1zGAEgAygLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIscCChJDcmVhdGVDbGFpbVJlcXVlc3QSeQoGcGFyZW50GAEgASgJQmm6SGZyZBiABDJfXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pL3Byb2plY3RzLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSSgoIY2xhaW1faWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjUKBWNsYWltGAMgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1CBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIkQKE0NyZWF0ZUNsYWltUmVzcG9uc2USLQoFY2xhaW0YASABKAsyHi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbSKvAQoSV2F0Y2hDbGFpbXNSZXF1ZXN0EnkKBnBhcmVudBgBIAEoCUJpukhmcmQYgAQyX15wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKS9wcm9qZWN0cy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkkEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiYAoTV2F0Y2hDbGFpbXNSZXNwb25zZRIzCgZldmVudHMYASADKAsyIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbUV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSKpAgoKQ2xhaW1FdmVudBIxCgdjcmVhdGVkGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1IABIxCgd1cGRhdGVkGAIgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1IABI4CgdkZWxldGVkGAMgASgLMiUucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1SZW1vdmVkSAASNgoGc3luY2VkGAQgASgLMiQucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1TeW5jZWRIABI6Cghib29rbWFyaxgFIAEoCzImLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQm9va21hcmtIAEIHCgVldmVudCI8CgxDbGFpbVJlbW92ZWQSCwoDdWlkGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJbGVmdF92aWV3GAMgASgIIg0KC0NsYWltU3luY2VkIg8KDUNsYWltQm9va21hcmsi6AEKE0JlZ2luUmVsZWFzZVJlcXVlc3QSmgEKBG5hbWUYASABKAlCiwG6SIcBcoQBGIAEMn9ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9jbGFpbXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDsAEBEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABIkUKFEJlZ2luUmVsZWFzZVJlc3BvbnNlEi0KBWNsYWltGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0i8QEKFEZpbmlzaFJlbGVhc2VSZXF1ZXN0EpoBCgRuYW1lGAEgASgJQosBukiHAXKEARiABDJ/XnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vY2xhaW1zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIeCgxwcm92aWRlcl91aWQYAiABKAlCCLpIBXIDsAEBEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDsAEBIkYKFUZpbmlzaFJlbGVhc2VSZXNwb25zZRItCgVjbGFpbRgBIAEoCzIeLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltMqkGCgxDbGFpbVNlcnZpY2USdQoIR2V0Q2xhaW0SKC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5HZXRDbGFpbVJlcXVlc3QaKS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5HZXRDbGFpbVJlc3BvbnNlIhSQAgGKtRgNCgljbGFpbS5nZXQQAxJ8CgpMaXN0Q2xhaW1zEioucnVubWFjaGluZS5zY2hlZHVsZXIudjEuTGlzdENsYWltc1JlcXVlc3QaKy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0Q2xhaW1zUmVzcG9uc2UiFZACAYq1GA4KCmNsYWltLmxpc3QQAxKFAQoLQ3JlYXRlQ2xhaW0SKy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DcmVhdGVDbGFpbVJlcXVlc3QaLC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DcmVhdGVDbGFpbVJlc3BvbnNlIhuQAgKKtRgUCgxjbGFpbS5jcmVhdGUQAxgBIAISgQEKC1dhdGNoQ2xhaW1zEisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuV2F0Y2hDbGFpbXNSZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuV2F0Y2hDbGFpbXNSZXNwb25zZSIVkAIBirUYDgoKY2xhaW0ubGlzdBADMAESiQEKDEJlZ2luUmVsZWFzZRIsLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkJlZ2luUmVsZWFzZVJlcXVlc3QaLS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5CZWdpblJlbGVhc2VSZXNwb25zZSIckAICirUYFQoNY2xhaW0ucmVsZWFzZRADGAEgAhKLAQoNRmluaXNoUmVsZWFzZRItLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkZpbmlzaFJlbGVhc2VSZXF1ZXN0Gi4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRmluaXNoUmVsZWFzZVJlc3BvbnNlIhuQAgKKtRgUCgxjbGFpbS5maW5pc2gQBBgBIAJiBnByb3RvMw", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_scheduler_v1_claim]);
+  fileDesc("CitydW5tYWNoaW5lL3NjaGVkdWxlci92MS9jbGFpbV9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLnNjaGVkdWxlci52MSLNAQoPR2V0Q2xhaW1SZXF1ZXN0EpoBCgRuYW1lGAEgASgJQosBukiHAXKEARiABDJ/XnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vY2xhaW1zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIdCgxtaW5fcmV2aXNpb24YAiABKANCB7pIBCICKAAiQQoQR2V0Q2xhaW1SZXNwb25zZRItCgVjbGFpbRgBIAEoCzIeLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltIpQCChFMaXN0Q2xhaW1zUmVxdWVzdBJ5CgZwYXJlbnQYASABKAlCabpIZnJkGIAEMl9ecGFydGl0aW9ucy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkvcHJvamVjdHMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSNAoGZmlsdGVyGAQgASgLMiQucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1GaWx0ZXISHQoMbWluX3JldmlzaW9uGAUgASgDQge6SAQiAigAIqkBCgtDbGFpbUZpbHRlchI9CgZzdGF0ZXMYASADKA4yIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbVN0YXRlQgi6SAWSAQIQEBIhCgxjb25zdW1lcl91aWQYAiABKAlCC7pICNgBAXIDsAEBEiEKDHByb3ZpZGVyX3VpZBgDIAEoCUILukgI2AEBcgOwAQESFQoDdGFnGAQgASgJQgi6SAVyAxiAASJdChJMaXN0Q2xhaW1zUmVzcG9uc2USLgoGY2xhaW1zGAEgAygLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIscCChJDcmVhdGVDbGFpbVJlcXVlc3QSeQoGcGFyZW50GAEgASgJQmm6SGZyZBiABDJfXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pL3Byb2plY3RzLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSSgoIY2xhaW1faWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjUKBWNsYWltGAMgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1CBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIkQKE0NyZWF0ZUNsYWltUmVzcG9uc2USLQoFY2xhaW0YASABKAsyHi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbSKvAQoSV2F0Y2hDbGFpbXNSZXF1ZXN0EnkKBnBhcmVudBgBIAEoCUJpukhmcmQYgAQyX15wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKS9wcm9qZWN0cy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkkEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiYAoTV2F0Y2hDbGFpbXNSZXNwb25zZRIzCgZldmVudHMYASADKAsyIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbUV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSKpAgoKQ2xhaW1FdmVudBIxCgdjcmVhdGVkGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1IABIxCgd1cGRhdGVkGAIgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1IABI4CgdkZWxldGVkGAMgASgLMiUucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1SZW1vdmVkSAASNgoGc3luY2VkGAQgASgLMiQucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1TeW5jZWRIABI6Cghib29rbWFyaxgFIAEoCzImLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQm9va21hcmtIAEIHCgVldmVudCI8CgxDbGFpbVJlbW92ZWQSCwoDdWlkGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJbGVmdF92aWV3GAMgASgIIg0KC0NsYWltU3luY2VkIg8KDUNsYWltQm9va21hcmsi6AEKE0JlZ2luUmVsZWFzZVJlcXVlc3QSmgEKBG5hbWUYASABKAlCiwG6SIcBcoQBGIAEMn9ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9jbGFpbXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDsAEBEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABIkUKFEJlZ2luUmVsZWFzZVJlc3BvbnNlEi0KBWNsYWltGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0i8QEKFEZpbmlzaFJlbGVhc2VSZXF1ZXN0EpoBCgRuYW1lGAEgASgJQosBukiHAXKEARiABDJ/XnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vY2xhaW1zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIeCgxwcm92aWRlcl91aWQYAiABKAlCCLpIBXIDsAEBEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDsAEBIkYKFUZpbmlzaFJlbGVhc2VSZXNwb25zZRItCgVjbGFpbRgBIAEoCzIeLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltItgBChpMaXN0Q2xhaW1DYW5kaWRhdGVzUmVxdWVzdBJxCgZwYXJlbnQYASABKAlCYbpIXnJcGIAEMldecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSOAoEc3BlYxgCIAEoCzIiLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltU3BlY0IGukgDyAEBEg0KBWxpbWl0GAMgASgNIpkBChtMaXN0Q2xhaW1DYW5kaWRhdGVzUmVzcG9uc2USOwoKY2FuZGlkYXRlcxgBIAMoCzInLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQ2FuZGlkYXRlEj0KCXByb3ZpZGVycxgCIAMoCzIqLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNhbmRpZGF0ZVByb3ZpZGVyIlgKDkNsYWltQ2FuZGlkYXRlEkYKC2FsbG9jYXRpb25zGAEgAygLMiMucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQWxsb2NhdGlvbkIMukgJkgEGCAEQgIABIo4BChFDYW5kaWRhdGVQcm92aWRlchIUCgxwcm92aWRlcl91aWQYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBBI9CglyZXNvdXJjZXMYBCADKAsyKi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DYW5kaWRhdGVSZXNvdXJjZSJIChFDYW5kaWRhdGVSZXNvdXJjZRIVCg1yZXNvdXJjZV90eXBlGAEgASgJEg4KBnVzYWJsZRgCIAEoBBIMCgR1c2VkGAMgASgEIu0CChNFeGVjdXRlQ2xhaW1SZXF1ZXN0EnEKBnBhcmVudBgBIAEoCUJhukheclwYgAQyV15wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBJKCghjbGFpbV9pZBgCIAEoCUI4ukg1cjMYPzIvXltBLVphLXowLTldKFtBLVphLXowLTkuXy1dezAsNjF9W0EtWmEtejAtOV0pPyQSNQoFY2xhaW0YAyABKAsyHi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbUIGukgDyAEBEkIKCWNhbmRpZGF0ZRgEIAEoCzInLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQ2FuZGlkYXRlQga6SAPIAQESHAoKcmVxdWVzdF9pZBgFIAEoCUIIukgFcgOwAQEiRQoURXhlY3V0ZUNsYWltUmVzcG9uc2USLQoFY2xhaW0YASABKAsyHi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbSLsAQoYQmF0Y2hDcmVhdGVDbGFpbXNSZXF1ZXN0EnEKBnBhcmVudBgBIAEoCUJhukheclwYgAQyV15wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBI/CgZjbGFpbXMYAiADKAsyIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5CYXRjaENsYWltQgq6SAeSAQQIARBAEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDsAEBIo8BCgpCYXRjaENsYWltEkoKCGNsYWltX2lkGAEgASgJQji6SDVyMxg/Mi9eW0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV17MCw2MX1bQS1aYS16MC05XSk/JBI1CgVjbGFpbRgCIAEoCzIeLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQga6SAPIAQEiVwoZQmF0Y2hDcmVhdGVDbGFpbXNSZXNwb25zZRI6CgdyZXN1bHRzGAEgAygLMikucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQmF0Y2hDbGFpbVJlc3VsdCJyChBCYXRjaENsYWltUmVzdWx0Ei8KBWNsYWltGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW1IABIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0IpkCChJFeHRlbmRDbGFpbVJlcXVlc3QSmgEKBG5hbWUYASABKAlCiwG6SIcBcoQBGIAEMn9ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9jbGFpbXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEjAKDHJlbGVhc2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgOwAQESFgoEZXRhZxgEIAEoCUIIukgFcgMYgAEiRAoTRXh0ZW5kQ2xhaW1SZXNwb25zZRItCgVjbGFpbRgBIAEoCzIeLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltIqICChNTaG9ydGVuQ2xhaW1SZXF1ZXN0EpoBCgRuYW1lGAEgASgJQosBukiHAXKEARiABDJ/XnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vY2xhaW1zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBI4CgxyZWxlYXNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgOwAQESFgoEZXRhZxgEIAEoCUIIukgFcgMYgAEiRQoUU2hvcnRlbkNsYWltUmVzcG9uc2USLQoFY2xhaW0YASABKAsyHi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbSLOAgoUVHJhbnNmZXJDbGFpbVJlcXVlc3QSmgEKBG5hbWUYASABKAlCiwG6SIcBcoQBGIAEMn9ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9jbGFpbXMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEjsKCGNvbnN1bWVyGAIgASgLMiEucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ29uc3VtZXJCBrpIA8gBARImChFmcm9tX2NvbnN1bWVyX3VpZBgDIAEoCUILukgI2AEBcgOwAQESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQESFgoEZXRhZxgFIAEoCUIIukgFcgMYgAEiRgoVVHJhbnNmZXJDbGFpbVJlc3BvbnNlEi0KBWNsYWltGAEgASgLMh4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQ2xhaW0i3wIKEkZpbmRXaW5kb3dzUmVxdWVzdBJxCgZwYXJlbnQYASABKAlCYbpIXnJcGIAEMldecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSOAoEc3BlYxgCIAEoCzIiLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltU3BlY0IGukgDyAEBEjMKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESLAoIZWFybGllc3QYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmxhdGVzdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBiABKA0iRwoTRmluZFdpbmRvd3NSZXNwb25zZRIwCgd3aW5kb3dzGAEgAygLMh8ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuV2luZG93IngKBldpbmRvdxIpCgViZWdpbhgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGF0ZXN0X2JlZ2luGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwcm92aWRlcnMYAyABKA0iwgEKE0V4cGxhaW5DbGFpbVJlcXVlc3QScQoGcGFyZW50GAEgASgJQmG6SF5yXBiABDJXXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvamVjdHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEjgKBHNwZWMYAiABKAsyIi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbVNwZWNCBrpIA8gBASKBAQoURXhwbGFpbkNsYWltUmVzcG9uc2USDAoEZml0cxgBIAEoCBI0CgZncm91cHMYAiADKAsyJC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5Hcm91cEZ1bm5lbBIQCghvYnN0YWNsZRgDIAEoCRITCgtzdWdnZXN0aW9ucxgEIAMoCSKMAQoLR3JvdXBGdW5uZWwSDQoFZ3JvdXAYASABKAkSEQoJcHJvdmlkZXJzGAIgASgNEjIKBXN0ZXBzGAMgAygLMiMucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRnVubmVsU3RlcBIRCglyZW1haW5pbmcYBCABKA0SFAoMZml0c193aXRob3V0GAUgAygJIkQKCkZ1bm5lbFN0ZXASEgoKY29uc3RyYWludBgBIAEoCRIPCgdyZW1vdmVkGAIgASgNEhEKCXJlbWFpbmluZxgDIAEoDSKAAwoWTGlzdEFsbG9jYXRpb25zUmVxdWVzdBJ5CgZwYXJlbnQYASABKAlCabpIZnJkGIAEMl9ecGFydGl0aW9ucy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkvcHJvamVjdHMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSIQoMcHJvdmlkZXJfdWlkGAQgASgJQgu6SAjYAQFyA7ABARIhCgxjb25zdW1lcl91aWQYBSABKAlCC7pICNgBAXIDsAEBEigKBGZyb20YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCg5wcm92aWRlcl9ncm91cBgIIAEoCUIHukgEcgIYPyJxChdMaXN0QWxsb2NhdGlvbnNSZXNwb25zZRI9CgthbGxvY2F0aW9ucxgBIAMoCzIoLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkNsYWltQWxsb2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiuQIKD0NsYWltQWxsb2NhdGlvbhINCgVjbGFpbRgBIAEoCRIRCgljbGFpbV91aWQYAiABKAkSMwoIY29uc3VtZXIYAyABKAsyIS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5Db25zdW1lchIwCgxhY3F1aXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHJlbGVhc2VfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoFc3RhdGUYBiABKA4yIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DbGFpbVN0YXRlEjcKCmFsbG9jYXRpb24YByABKAsyIy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5BbGxvY2F0aW9uIrICChJSZXBvcnRVc2FnZVJlcXVlc3QSeQoGcGFyZW50GAEgASgJQmm6SGZyZBiABDJfXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pL3Byb2plY3RzLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSMAoEZnJvbRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRAoEa2V5cxgEIAMoDjIhLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlVzYWdlS2V5QhO6SBCSAQ0QAxgBIgeCAQQQASAAIkYKE1JlcG9ydFVzYWdlUmVzcG9uc2USLwoEcm93cxgBIAMoCzIhLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlVzYWdlUm93IqsBCghVc2FnZVJvdxIPCgdwcm9qZWN0GAEgASgJEgwKBHVzZXIYAiABKAkSFQoNY29uc3VtZXJfdHlwZRgDIAEoCRIVCg1yZXNvdXJjZV90eXBlGAQgASgJEg4KBmNsYWltcxgFIAEoDRIVCg1hbW91bnRfYXRfZW5kGAYgASgEEhMKC2Ftb3VudF9wZWFrGAcgASgEEhYKDmFtb3VudF9zZWNvbmRzGAggASgJKm0KCFVzYWdlS2V5EhkKFVVTQUdFX0tFWV9VTlNQRUNJRklFRBAAEhUKEVVTQUdFX0tFWV9QUk9KRUNUEAESEgoOVVNBR0VfS0VZX1VTRVIQAhIbChdVU0FHRV9LRVlfQ09OU1VNRVJfVFlQRRADMqARCgxDbGFpbVNlcnZpY2USdQoIR2V0Q2xhaW0SKC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5HZXRDbGFpbVJlcXVlc3QaKS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5HZXRDbGFpbVJlc3BvbnNlIhSQAgGKtRgNCgljbGFpbS5nZXQQAxJ8CgpMaXN0Q2xhaW1zEioucnVubWFjaGluZS5zY2hlZHVsZXIudjEuTGlzdENsYWltc1JlcXVlc3QaKy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0Q2xhaW1zUmVzcG9uc2UiFZACAYq1GA4KCmNsYWltLmxpc3QQAxKFAQoLQ3JlYXRlQ2xhaW0SKy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DcmVhdGVDbGFpbVJlcXVlc3QaLC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5DcmVhdGVDbGFpbVJlc3BvbnNlIhuQAgKKtRgUCgxjbGFpbS5jcmVhdGUQAxgBIAISgQEKC1dhdGNoQ2xhaW1zEisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuV2F0Y2hDbGFpbXNSZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuV2F0Y2hDbGFpbXNSZXNwb25zZSIVkAIBirUYDgoKY2xhaW0ubGlzdBADMAESlwEKE0xpc3RDbGFpbUNhbmRpZGF0ZXMSMy5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0Q2xhaW1DYW5kaWRhdGVzUmVxdWVzdBo0LnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkxpc3RDbGFpbUNhbmRpZGF0ZXNSZXNwb25zZSIVkAIBirUYDgoKY2xhaW0ubGlzdBADEogBCgxFeGVjdXRlQ2xhaW0SLC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5FeGVjdXRlQ2xhaW1SZXF1ZXN0Gi0ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRXhlY3V0ZUNsYWltUmVzcG9uc2UiG5ACAoq1GBQKDGNsYWltLmNyZWF0ZRADGAEgAhKXAQoRQmF0Y2hDcmVhdGVDbGFpbXMSMS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5CYXRjaENyZWF0ZUNsYWltc1JlcXVlc3QaMi5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5CYXRjaENyZWF0ZUNsYWltc1Jlc3BvbnNlIhuQAgKKtRgUCgxjbGFpbS5jcmVhdGUQAxgBIAIShQEKC0V4dGVuZENsYWltEisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRXh0ZW5kQ2xhaW1SZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRXh0ZW5kQ2xhaW1SZXNwb25zZSIbkAICirUYFAoMY2xhaW0uZXh0ZW5kEAMYASACEogBCgxTaG9ydGVuQ2xhaW0SLC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5TaG9ydGVuQ2xhaW1SZXF1ZXN0Gi0ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuU2hvcnRlbkNsYWltUmVzcG9uc2UiG5ACAoq1GBQKDGNsYWltLmV4dGVuZBADGAEgAhKNAQoNVHJhbnNmZXJDbGFpbRItLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLlRyYW5zZmVyQ2xhaW1SZXF1ZXN0Gi4ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuVHJhbnNmZXJDbGFpbVJlc3BvbnNlIh2QAgKKtRgWCg5jbGFpbS50cmFuc2ZlchADGAEgAhJ/CgtGaW5kV2luZG93cxIrLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkZpbmRXaW5kb3dzUmVxdWVzdBosLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkZpbmRXaW5kb3dzUmVzcG9uc2UiFZACAYq1GA4KCmNsYWltLmxpc3QQAxKCAQoMRXhwbGFpbkNsYWltEiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuRXhwbGFpbkNsYWltUmVxdWVzdBotLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkV4cGxhaW5DbGFpbVJlc3BvbnNlIhWQAgGKtRgOCgpjbGFpbS5saXN0EAMSiwEKD0xpc3RBbGxvY2F0aW9ucxIvLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkxpc3RBbGxvY2F0aW9uc1JlcXVlc3QaMC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5MaXN0QWxsb2NhdGlvbnNSZXNwb25zZSIVkAIBirUYDgoKY2xhaW0ubGlzdBADEn8KC1JlcG9ydFVzYWdlEisucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUmVwb3J0VXNhZ2VSZXF1ZXN0GiwucnVubWFjaGluZS5zY2hlZHVsZXIudjEuUmVwb3J0VXNhZ2VSZXNwb25zZSIVkAIBirUYDgoKY2xhaW0ubGlzdBADEokBCgxCZWdpblJlbGVhc2USLC5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5CZWdpblJlbGVhc2VSZXF1ZXN0Gi0ucnVubWFjaGluZS5zY2hlZHVsZXIudjEuQmVnaW5SZWxlYXNlUmVzcG9uc2UiHJACAoq1GBUKDWNsYWltLnJlbGVhc2UQAxgBIAISiwEKDUZpbmlzaFJlbGVhc2USLS5ydW5tYWNoaW5lLnNjaGVkdWxlci52MS5GaW5pc2hSZWxlYXNlUmVxdWVzdBouLnJ1bm1hY2hpbmUuc2NoZWR1bGVyLnYxLkZpbmlzaFJlbGVhc2VSZXNwb25zZSIbkAICirUYFAoMY2xhaW0uZmluaXNoEAQYASACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_runmachine_common_v1_policy, file_runmachine_scheduler_v1_claim, file_runmachine_scheduler_v1_claim_request]);
 
 /**
  * Request of GetClaim.
@@ -28,6 +34,13 @@ export type GetClaimRequest = Message<"runmachine.scheduler.v1.GetClaimRequest">
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Revision of status.revision that the answer must at least hold. 0: it may be older by at most the lease time of a leader.
+   *
+   * @generated from field: int64 min_revision = 2;
+   */
+  minRevision: bigint;
 };
 
 /**
@@ -84,6 +97,20 @@ export type ListClaimsRequest = Message<"runmachine.scheduler.v1.ListClaimsReque
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Which ones. Absent: all.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimFilter filter = 4;
+   */
+  filter?: ClaimFilter | undefined;
+
+  /**
+   * Revision of status.revision that the answer must at least hold. 0: it may be older by at most the lease time of a leader.
+   *
+   * @generated from field: int64 min_revision = 5;
+   */
+  minRevision: bigint;
 };
 
 /**
@@ -92,6 +119,48 @@ export type ListClaimsRequest = Message<"runmachine.scheduler.v1.ListClaimsReque
  */
 export const ListClaimsRequestSchema: GenMessage<ListClaimsRequest> = /*@__PURE__*/
   messageDesc(file_runmachine_scheduler_v1_claim_service, 2);
+
+/**
+ * Which claims a list shows; all that is given must hold.
+ *
+ * @generated from message runmachine.scheduler.v1.ClaimFilter
+ */
+export type ClaimFilter = Message<"runmachine.scheduler.v1.ClaimFilter"> & {
+  /**
+   * States of which it must have one. Empty: no matter.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.ClaimState states = 1;
+   */
+  states: ClaimState[];
+
+  /**
+   * Uid of its consumer. Empty: no matter.
+   *
+   * @generated from field: string consumer_uid = 2;
+   */
+  consumerUid: string;
+
+  /**
+   * Uid of a provider that it holds. Empty: no matter.
+   *
+   * @generated from field: string provider_uid = 3;
+   */
+  providerUid: string;
+
+  /**
+   * Tag that it must have. Empty: no matter.
+   *
+   * @generated from field: string tag = 4;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ClaimFilter.
+ * Use `create(ClaimFilterSchema)` to create a new message.
+ */
+export const ClaimFilterSchema: GenMessage<ClaimFilter> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 3);
 
 /**
  * Response of ListClaims.
@@ -119,7 +188,7 @@ export type ListClaimsResponse = Message<"runmachine.scheduler.v1.ListClaimsResp
  * Use `create(ListClaimsResponseSchema)` to create a new message.
  */
 export const ListClaimsResponseSchema: GenMessage<ListClaimsResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 3);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 4);
 
 /**
  * Request of CreateClaim.
@@ -168,7 +237,7 @@ export type CreateClaimRequest = Message<"runmachine.scheduler.v1.CreateClaimReq
  * Use `create(CreateClaimRequestSchema)` to create a new message.
  */
 export const CreateClaimRequestSchema: GenMessage<CreateClaimRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 4);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 5);
 
 /**
  * Response of CreateClaim.
@@ -189,7 +258,7 @@ export type CreateClaimResponse = Message<"runmachine.scheduler.v1.CreateClaimRe
  * Use `create(CreateClaimResponseSchema)` to create a new message.
  */
 export const CreateClaimResponseSchema: GenMessage<CreateClaimResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 5);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 6);
 
 /**
  * Request of WatchClaims.
@@ -217,7 +286,7 @@ export type WatchClaimsRequest = Message<"runmachine.scheduler.v1.WatchClaimsReq
  * Use `create(WatchClaimsRequestSchema)` to create a new message.
  */
 export const WatchClaimsRequestSchema: GenMessage<WatchClaimsRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 6);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 7);
 
 /**
  * A batch of events and the token to resume after them.
@@ -245,7 +314,7 @@ export type WatchClaimsResponse = Message<"runmachine.scheduler.v1.WatchClaimsRe
  * Use `create(WatchClaimsResponseSchema)` to create a new message.
  */
 export const WatchClaimsResponseSchema: GenMessage<WatchClaimsResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 7);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 8);
 
 /**
  * One event of a watch.
@@ -306,7 +375,7 @@ export type ClaimEvent = Message<"runmachine.scheduler.v1.ClaimEvent"> & {
  * Use `create(ClaimEventSchema)` to create a new message.
  */
 export const ClaimEventSchema: GenMessage<ClaimEvent> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 8);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 9);
 
 /**
  * An object that a watch no longer shows.
@@ -341,7 +410,7 @@ export type ClaimRemoved = Message<"runmachine.scheduler.v1.ClaimRemoved"> & {
  * Use `create(ClaimRemovedSchema)` to create a new message.
  */
 export const ClaimRemovedSchema: GenMessage<ClaimRemoved> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 9);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 10);
 
 /**
  * Mark after the present set.
@@ -356,7 +425,7 @@ export type ClaimSynced = Message<"runmachine.scheduler.v1.ClaimSynced"> & {
  * Use `create(ClaimSyncedSchema)` to create a new message.
  */
 export const ClaimSyncedSchema: GenMessage<ClaimSynced> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 10);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 11);
 
 /**
  * Mark of an idle stream.
@@ -371,7 +440,7 @@ export type ClaimBookmark = Message<"runmachine.scheduler.v1.ClaimBookmark"> & {
  * Use `create(ClaimBookmarkSchema)` to create a new message.
  */
 export const ClaimBookmarkSchema: GenMessage<ClaimBookmark> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 11);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 12);
 
 /**
  * Request of BeginRelease.
@@ -406,7 +475,7 @@ export type BeginReleaseRequest = Message<"runmachine.scheduler.v1.BeginReleaseR
  * Use `create(BeginReleaseRequestSchema)` to create a new message.
  */
 export const BeginReleaseRequestSchema: GenMessage<BeginReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 12);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 13);
 
 /**
  * Response of BeginRelease.
@@ -427,7 +496,7 @@ export type BeginReleaseResponse = Message<"runmachine.scheduler.v1.BeginRelease
  * Use `create(BeginReleaseResponseSchema)` to create a new message.
  */
 export const BeginReleaseResponseSchema: GenMessage<BeginReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 13);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 14);
 
 /**
  * Request of FinishRelease.
@@ -462,7 +531,7 @@ export type FinishReleaseRequest = Message<"runmachine.scheduler.v1.FinishReleas
  * Use `create(FinishReleaseRequestSchema)` to create a new message.
  */
 export const FinishReleaseRequestSchema: GenMessage<FinishReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 14);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 15);
 
 /**
  * Response of FinishRelease.
@@ -483,7 +552,1163 @@ export type FinishReleaseResponse = Message<"runmachine.scheduler.v1.FinishRelea
  * Use `create(FinishReleaseResponseSchema)` to create a new message.
  */
 export const FinishReleaseResponseSchema: GenMessage<FinishReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_scheduler_v1_claim_service, 15);
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 16);
+
+/**
+ * Request of ListClaimCandidates.
+ *
+ * @generated from message runmachine.scheduler.v1.ListClaimCandidatesRequest
+ */
+export type ListClaimCandidatesRequest = Message<"runmachine.scheduler.v1.ListClaimCandidatesRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * What is wanted.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimSpec spec = 2;
+   */
+  spec?: ClaimSpec | undefined;
+
+  /**
+   * Most candidates. 0: 10. Above 1000 it is taken as 1000.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ListClaimCandidatesRequest.
+ * Use `create(ListClaimCandidatesRequestSchema)` to create a new message.
+ */
+export const ListClaimCandidatesRequestSchema: GenMessage<ListClaimCandidatesRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 17);
+
+/**
+ * Response of ListClaimCandidates.
+ *
+ * @generated from message runmachine.scheduler.v1.ListClaimCandidatesResponse
+ */
+export type ListClaimCandidatesResponse = Message<"runmachine.scheduler.v1.ListClaimCandidatesResponse"> & {
+  /**
+   * Best first; none shares all of its providers with another. Empty: nothing fits, ExplainClaim says why.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.ClaimCandidate candidates = 1;
+   */
+  candidates: ClaimCandidate[];
+
+  /**
+   * What the providers of the candidates offer and have in use, each once.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.CandidateProvider providers = 2;
+   */
+  providers: CandidateProvider[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ListClaimCandidatesResponse.
+ * Use `create(ListClaimCandidatesResponseSchema)` to create a new message.
+ */
+export const ListClaimCandidatesResponseSchema: GenMessage<ListClaimCandidatesResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 18);
+
+/**
+ * A way to place a claim.
+ *
+ * @generated from message runmachine.scheduler.v1.ClaimCandidate
+ */
+export type ClaimCandidate = Message<"runmachine.scheduler.v1.ClaimCandidate"> & {
+  /**
+   * What it would hold, one per group, index, provider and resource type.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.Allocation allocations = 1;
+   */
+  allocations: Allocation[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ClaimCandidate.
+ * Use `create(ClaimCandidateSchema)` to create a new message.
+ */
+export const ClaimCandidateSchema: GenMessage<ClaimCandidate> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 19);
+
+/**
+ * A provider of candidates.
+ *
+ * @generated from message runmachine.scheduler.v1.CandidateProvider
+ */
+export type CandidateProvider = Message<"runmachine.scheduler.v1.CandidateProvider"> & {
+  /**
+   * Uid.
+   *
+   * @generated from field: string provider_uid = 1;
+   */
+  providerUid: string;
+
+  /**
+   * Name, for people.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider: string;
+
+  /**
+   * Generation of the provider that was seen.
+   *
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
+
+  /**
+   * One per resource type.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.CandidateResource resources = 4;
+   */
+  resources: CandidateResource[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.CandidateProvider.
+ * Use `create(CandidateProviderSchema)` to create a new message.
+ */
+export const CandidateProviderSchema: GenMessage<CandidateProvider> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 20);
+
+/**
+ * What a provider offers of one resource type over the wanted window.
+ *
+ * @generated from message runmachine.scheduler.v1.CandidateResource
+ */
+export type CandidateResource = Message<"runmachine.scheduler.v1.CandidateResource"> & {
+  /**
+   * Code.
+   *
+   * @generated from field: string resource_type = 1;
+   */
+  resourceType: string;
+
+  /**
+   * Amount that may be allocated at an instant.
+   *
+   * @generated from field: uint64 usable = 2;
+   */
+  usable: bigint;
+
+  /**
+   * Most that is allocated at any instant of the window.
+   *
+   * @generated from field: uint64 used = 3;
+   */
+  used: bigint;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.CandidateResource.
+ * Use `create(CandidateResourceSchema)` to create a new message.
+ */
+export const CandidateResourceSchema: GenMessage<CandidateResource> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 21);
+
+/**
+ * Request of ExecuteClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExecuteClaimRequest
+ */
+export type ExecuteClaimRequest = Message<"runmachine.scheduler.v1.ExecuteClaimRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Last segment of the new name, unique under the parent without regard to case.
+   *
+   * @generated from field: string claim_id = 2;
+   */
+  claimId: string;
+
+  /**
+   * What to create; output-only fields are ignored.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 3;
+   */
+  claim?: Claim | undefined;
+
+  /**
+   * Where, as ListClaimCandidates answered for this spec.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimCandidate candidate = 4;
+   */
+  candidate?: ClaimCandidate | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExecuteClaimRequest.
+ * Use `create(ExecuteClaimRequestSchema)` to create a new message.
+ */
+export const ExecuteClaimRequestSchema: GenMessage<ExecuteClaimRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 22);
+
+/**
+ * Response of ExecuteClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExecuteClaimResponse
+ */
+export type ExecuteClaimResponse = Message<"runmachine.scheduler.v1.ExecuteClaimResponse"> & {
+  /**
+   * The claim as it is now.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 1;
+   */
+  claim?: Claim | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExecuteClaimResponse.
+ * Use `create(ExecuteClaimResponseSchema)` to create a new message.
+ */
+export const ExecuteClaimResponseSchema: GenMessage<ExecuteClaimResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 23);
+
+/**
+ * Request of BatchCreateClaims.
+ *
+ * @generated from message runmachine.scheduler.v1.BatchCreateClaimsRequest
+ */
+export type BatchCreateClaimsRequest = Message<"runmachine.scheduler.v1.BatchCreateClaimsRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The claims.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.BatchClaim claims = 2;
+   */
+  claims: BatchClaim[];
+
+  /**
+   * UUID that makes a retry safe: item i counts as a CreateClaim of its own, and a retry creates only what is missing.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.BatchCreateClaimsRequest.
+ * Use `create(BatchCreateClaimsRequestSchema)` to create a new message.
+ */
+export const BatchCreateClaimsRequestSchema: GenMessage<BatchCreateClaimsRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 24);
+
+/**
+ * One claim of a batch.
+ *
+ * @generated from message runmachine.scheduler.v1.BatchClaim
+ */
+export type BatchClaim = Message<"runmachine.scheduler.v1.BatchClaim"> & {
+  /**
+   * Last segment of the new name, unique under the parent without regard to case.
+   *
+   * @generated from field: string claim_id = 1;
+   */
+  claimId: string;
+
+  /**
+   * What to create; output-only fields are ignored.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 2;
+   */
+  claim?: Claim | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.BatchClaim.
+ * Use `create(BatchClaimSchema)` to create a new message.
+ */
+export const BatchClaimSchema: GenMessage<BatchClaim> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 25);
+
+/**
+ * Response of BatchCreateClaims.
+ *
+ * @generated from message runmachine.scheduler.v1.BatchCreateClaimsResponse
+ */
+export type BatchCreateClaimsResponse = Message<"runmachine.scheduler.v1.BatchCreateClaimsResponse"> & {
+  /**
+   * One per item, in the order of the request.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.BatchClaimResult results = 1;
+   */
+  results: BatchClaimResult[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.BatchCreateClaimsResponse.
+ * Use `create(BatchCreateClaimsResponseSchema)` to create a new message.
+ */
+export const BatchCreateClaimsResponseSchema: GenMessage<BatchCreateClaimsResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 26);
+
+/**
+ * What became of one claim of a batch.
+ *
+ * @generated from message runmachine.scheduler.v1.BatchClaimResult
+ */
+export type BatchClaimResult = Message<"runmachine.scheduler.v1.BatchClaimResult"> & {
+  /**
+   * Either.
+   *
+   * @generated from oneof runmachine.scheduler.v1.BatchClaimResult.result
+   */
+  result: {
+    /**
+     * The claim as created.
+     *
+     * @generated from field: runmachine.scheduler.v1.Claim claim = 1;
+     */
+    value: Claim;
+    case: "claim";
+  } | {
+    /**
+     * Why it was not; code and details are those that CreateClaim would answer.
+     *
+     * @generated from field: google.rpc.Status error = 2;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.BatchClaimResult.
+ * Use `create(BatchClaimResultSchema)` to create a new message.
+ */
+export const BatchClaimResultSchema: GenMessage<BatchClaimResult> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 27);
+
+/**
+ * Request of ExtendClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExtendClaimRequest
+ */
+export type ExtendClaimRequest = Message<"runmachine.scheduler.v1.ExtendClaimRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/projects/{project}/claims/{claim}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * New end of the window, later than the present one. Absent: for ever.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 2;
+   */
+  releaseTime?: Timestamp | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Etag that the object must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExtendClaimRequest.
+ * Use `create(ExtendClaimRequestSchema)` to create a new message.
+ */
+export const ExtendClaimRequestSchema: GenMessage<ExtendClaimRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 28);
+
+/**
+ * Response of ExtendClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExtendClaimResponse
+ */
+export type ExtendClaimResponse = Message<"runmachine.scheduler.v1.ExtendClaimResponse"> & {
+  /**
+   * The claim as it is now.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 1;
+   */
+  claim?: Claim | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExtendClaimResponse.
+ * Use `create(ExtendClaimResponseSchema)` to create a new message.
+ */
+export const ExtendClaimResponseSchema: GenMessage<ExtendClaimResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 29);
+
+/**
+ * Request of ShortenClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ShortenClaimRequest
+ */
+export type ShortenClaimRequest = Message<"runmachine.scheduler.v1.ShortenClaimRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/projects/{project}/claims/{claim}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * New end of the window, earlier than the present one and not in the past.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 2;
+   */
+  releaseTime?: Timestamp | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Etag that the object must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ShortenClaimRequest.
+ * Use `create(ShortenClaimRequestSchema)` to create a new message.
+ */
+export const ShortenClaimRequestSchema: GenMessage<ShortenClaimRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 30);
+
+/**
+ * Response of ShortenClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ShortenClaimResponse
+ */
+export type ShortenClaimResponse = Message<"runmachine.scheduler.v1.ShortenClaimResponse"> & {
+  /**
+   * The claim as it is now.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 1;
+   */
+  claim?: Claim | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ShortenClaimResponse.
+ * Use `create(ShortenClaimResponseSchema)` to create a new message.
+ */
+export const ShortenClaimResponseSchema: GenMessage<ShortenClaimResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 31);
+
+/**
+ * Request of TransferClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.TransferClaimRequest
+ */
+export type TransferClaimRequest = Message<"runmachine.scheduler.v1.TransferClaimRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/projects/{project}/claims/{claim}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who holds it from now on.
+   *
+   * @generated from field: runmachine.scheduler.v1.Consumer consumer = 2;
+   */
+  consumer?: Consumer | undefined;
+
+  /**
+   * Uid of the consumer that must hold it now, else ABORTED ETAG_MISMATCH. Empty: whoever does.
+   *
+   * @generated from field: string from_consumer_uid = 3;
+   */
+  fromConsumerUid: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Etag that the object must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.TransferClaimRequest.
+ * Use `create(TransferClaimRequestSchema)` to create a new message.
+ */
+export const TransferClaimRequestSchema: GenMessage<TransferClaimRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 32);
+
+/**
+ * Response of TransferClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.TransferClaimResponse
+ */
+export type TransferClaimResponse = Message<"runmachine.scheduler.v1.TransferClaimResponse"> & {
+  /**
+   * The claim as it is now.
+   *
+   * @generated from field: runmachine.scheduler.v1.Claim claim = 1;
+   */
+  claim?: Claim | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.TransferClaimResponse.
+ * Use `create(TransferClaimResponseSchema)` to create a new message.
+ */
+export const TransferClaimResponseSchema: GenMessage<TransferClaimResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 33);
+
+/**
+ * Request of FindWindows.
+ *
+ * @generated from message runmachine.scheduler.v1.FindWindowsRequest
+ */
+export type FindWindowsRequest = Message<"runmachine.scheduler.v1.FindWindowsRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * What is wanted; its acquire_time and release_time are ignored.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimSpec spec = 2;
+   */
+  spec?: ClaimSpec | undefined;
+
+  /**
+   * How long.
+   *
+   * @generated from field: google.protobuf.Duration duration = 3;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * Earliest begin. Absent or past: now.
+   *
+   * @generated from field: google.protobuf.Timestamp earliest = 4;
+   */
+  earliest?: Timestamp | undefined;
+
+  /**
+   * Latest end. Absent: 90 days after the earliest begin.
+   *
+   * @generated from field: google.protobuf.Timestamp latest = 5;
+   */
+  latest?: Timestamp | undefined;
+
+  /**
+   * Most windows. 0: 5. Above 100 it is taken as 100.
+   *
+   * @generated from field: uint32 limit = 6;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.FindWindowsRequest.
+ * Use `create(FindWindowsRequestSchema)` to create a new message.
+ */
+export const FindWindowsRequestSchema: GenMessage<FindWindowsRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 34);
+
+/**
+ * Response of FindWindows.
+ *
+ * @generated from message runmachine.scheduler.v1.FindWindowsResponse
+ */
+export type FindWindowsResponse = Message<"runmachine.scheduler.v1.FindWindowsResponse"> & {
+  /**
+   * Spans of time in which it could begin, in their order; they do not overlap. Empty: in none.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.Window windows = 1;
+   */
+  windows: Window[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.FindWindowsResponse.
+ * Use `create(FindWindowsResponseSchema)` to create a new message.
+ */
+export const FindWindowsResponseSchema: GenMessage<FindWindowsResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 35);
+
+/**
+ * A span of begins: at every instant of it the request would fit for the wanted time.
+ *
+ * @generated from message runmachine.scheduler.v1.Window
+ */
+export type Window = Message<"runmachine.scheduler.v1.Window"> & {
+  /**
+   * Earliest begin.
+   *
+   * @generated from field: google.protobuf.Timestamp begin = 1;
+   */
+  begin?: Timestamp | undefined;
+
+  /**
+   * Latest begin; the claim would end the wanted time after it.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_begin = 2;
+   */
+  latestBegin?: Timestamp | undefined;
+
+  /**
+   * Providers that could answer at the earliest begin; at least so many as are wanted.
+   *
+   * @generated from field: uint32 providers = 3;
+   */
+  providers: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.Window.
+ * Use `create(WindowSchema)` to create a new message.
+ */
+export const WindowSchema: GenMessage<Window> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 36);
+
+/**
+ * Request of ExplainClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExplainClaimRequest
+ */
+export type ExplainClaimRequest = Message<"runmachine.scheduler.v1.ExplainClaimRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * What is wanted.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimSpec spec = 2;
+   */
+  spec?: ClaimSpec | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExplainClaimRequest.
+ * Use `create(ExplainClaimRequestSchema)` to create a new message.
+ */
+export const ExplainClaimRequestSchema: GenMessage<ExplainClaimRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 37);
+
+/**
+ * Response of ExplainClaim.
+ *
+ * @generated from message runmachine.scheduler.v1.ExplainClaimResponse
+ */
+export type ExplainClaimResponse = Message<"runmachine.scheduler.v1.ExplainClaimResponse"> & {
+  /**
+   * Whether it would fit now, quota included.
+   *
+   * @generated from field: bool fits = 1;
+   */
+  fits: boolean;
+
+  /**
+   * One funnel per request group.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.GroupFunnel groups = 2;
+   */
+  groups: GroupFunnel[];
+
+  /**
+   * What stands in the way of the groups together or of the quota. Empty: nothing.
+   *
+   * @generated from field: string obstacle = 3;
+   */
+  obstacle: string;
+
+  /**
+   * Changes to the request that would make it fit, nearest first, as people say them. Empty: it fits, or none was found.
+   *
+   * @generated from field: repeated string suggestions = 4;
+   */
+  suggestions: string[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ExplainClaimResponse.
+ * Use `create(ExplainClaimResponseSchema)` to create a new message.
+ */
+export const ExplainClaimResponseSchema: GenMessage<ExplainClaimResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 38);
+
+/**
+ * What each constraint of a request group removes.
+ *
+ * @generated from message runmachine.scheduler.v1.GroupFunnel
+ */
+export type GroupFunnel = Message<"runmachine.scheduler.v1.GroupFunnel"> & {
+  /**
+   * Request group.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Providers of the partition.
+   *
+   * @generated from field: uint32 providers = 2;
+   */
+  providers: number;
+
+  /**
+   * What each constraint removed of those that were left, in the order in which they were applied.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.FunnelStep steps = 3;
+   */
+  steps: FunnelStep[];
+
+  /**
+   * Providers that are left.
+   *
+   * @generated from field: uint32 remaining = 4;
+   */
+  remaining: number;
+
+  /**
+   * Each of these constraints, were it alone dropped, would leave a provider. Empty: no single one.
+   *
+   * @generated from field: repeated string fits_without = 5;
+   */
+  fitsWithout: string[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.GroupFunnel.
+ * Use `create(GroupFunnelSchema)` to create a new message.
+ */
+export const GroupFunnelSchema: GenMessage<GroupFunnel> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 39);
+
+/**
+ * One step of a funnel.
+ *
+ * @generated from message runmachine.scheduler.v1.FunnelStep
+ */
+export type FunnelStep = Message<"runmachine.scheduler.v1.FunnelStep"> & {
+  /**
+   * Name of the constraint, for example "capability cpu.x86.avx2" or "runm.memory".
+   *
+   * @generated from field: string constraint = 1;
+   */
+  constraint: string;
+
+  /**
+   * Providers that it removed.
+   *
+   * @generated from field: uint32 removed = 2;
+   */
+  removed: number;
+
+  /**
+   * Providers that were left after it.
+   *
+   * @generated from field: uint32 remaining = 3;
+   */
+  remaining: number;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.FunnelStep.
+ * Use `create(FunnelStepSchema)` to create a new message.
+ */
+export const FunnelStepSchema: GenMessage<FunnelStep> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 40);
+
+/**
+ * Request of ListAllocations.
+ *
+ * @generated from message runmachine.scheduler.v1.ListAllocationsRequest
+ */
+export type ListAllocationsRequest = Message<"runmachine.scheduler.v1.ListAllocationsRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}". A "-" in place of a segment reads across all that the caller may see.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Most results in one page. 0: 100. Above 1000 it is taken as 1000; a page also ends at 1 MiB.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Only of this provider. Empty: all.
+   *
+   * @generated from field: string provider_uid = 4;
+   */
+  providerUid: string;
+
+  /**
+   * Only of this consumer. Empty: all.
+   *
+   * @generated from field: string consumer_uid = 5;
+   */
+  consumerUid: string;
+
+  /**
+   * Only what overlaps the time from here on. Absent: from the beginning; ended allocations are shown for 24 hours.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 6;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Only what overlaps the time before this. Absent: whenever.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 7;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only of providers in this group. Empty: all.
+   *
+   * @generated from field: string provider_group = 8;
+   */
+  providerGroup: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ListAllocationsRequest.
+ * Use `create(ListAllocationsRequestSchema)` to create a new message.
+ */
+export const ListAllocationsRequestSchema: GenMessage<ListAllocationsRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 41);
+
+/**
+ * Response of ListAllocations.
+ *
+ * @generated from message runmachine.scheduler.v1.ListAllocationsResponse
+ */
+export type ListAllocationsResponse = Message<"runmachine.scheduler.v1.ListAllocationsResponse"> & {
+  /**
+   * One page.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.ClaimAllocation allocations = 1;
+   */
+  allocations: ClaimAllocation[];
+
+  /**
+   * Token of the next page. Empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ListAllocationsResponse.
+ * Use `create(ListAllocationsResponseSchema)` to create a new message.
+ */
+export const ListAllocationsResponseSchema: GenMessage<ListAllocationsResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 42);
+
+/**
+ * An allocation with the claim that it belongs to.
+ *
+ * @generated from message runmachine.scheduler.v1.ClaimAllocation
+ */
+export type ClaimAllocation = Message<"runmachine.scheduler.v1.ClaimAllocation"> & {
+  /**
+   * Name of the claim.
+   *
+   * @generated from field: string claim = 1;
+   */
+  claim: string;
+
+  /**
+   * Uid of the claim.
+   *
+   * @generated from field: string claim_uid = 2;
+   */
+  claimUid: string;
+
+  /**
+   * What it is for. Absent: nothing yet.
+   *
+   * @generated from field: runmachine.scheduler.v1.Consumer consumer = 3;
+   */
+  consumer?: Consumer | undefined;
+
+  /**
+   * Begin of the window.
+   *
+   * @generated from field: google.protobuf.Timestamp acquire_time = 4;
+   */
+  acquireTime?: Timestamp | undefined;
+
+  /**
+   * End of the window. Absent: for ever.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 5;
+   */
+  releaseTime?: Timestamp | undefined;
+
+  /**
+   * Where the claim stands.
+   *
+   * @generated from field: runmachine.scheduler.v1.ClaimState state = 6;
+   */
+  state: ClaimState;
+
+  /**
+   * What is held.
+   *
+   * @generated from field: runmachine.scheduler.v1.Allocation allocation = 7;
+   */
+  allocation?: Allocation | undefined;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ClaimAllocation.
+ * Use `create(ClaimAllocationSchema)` to create a new message.
+ */
+export const ClaimAllocationSchema: GenMessage<ClaimAllocation> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 43);
+
+/**
+ * Request of ReportUsage.
+ *
+ * @generated from message runmachine.scheduler.v1.ReportUsageRequest
+ */
+export type ReportUsageRequest = Message<"runmachine.scheduler.v1.ReportUsageRequest"> & {
+  /**
+   * Parent, "partitions/{partition}/projects/{project}". A "-" in place of a segment reads across all that the caller may see.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Begin of the span.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * End of the span. Absent or to come: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * By what to sum, beside the resource type. Empty: by project.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.UsageKey keys = 4;
+   */
+  keys: UsageKey[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ReportUsageRequest.
+ * Use `create(ReportUsageRequestSchema)` to create a new message.
+ */
+export const ReportUsageRequestSchema: GenMessage<ReportUsageRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 44);
+
+/**
+ * Response of ReportUsage.
+ *
+ * @generated from message runmachine.scheduler.v1.ReportUsageResponse
+ */
+export type ReportUsageResponse = Message<"runmachine.scheduler.v1.ReportUsageResponse"> & {
+  /**
+   * One row per combination of keys and resource type, in their order; at most 10 000, else RESOURCE_EXHAUSTED.
+   *
+   * @generated from field: repeated runmachine.scheduler.v1.UsageRow rows = 1;
+   */
+  rows: UsageRow[];
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.ReportUsageResponse.
+ * Use `create(ReportUsageResponseSchema)` to create a new message.
+ */
+export const ReportUsageResponseSchema: GenMessage<ReportUsageResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 45);
+
+/**
+ * A sum of use.
+ *
+ * @generated from message runmachine.scheduler.v1.UsageRow
+ */
+export type UsageRow = Message<"runmachine.scheduler.v1.UsageRow"> & {
+  /**
+   * Project, when it is a key.
+   *
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * Principal, when it is a key.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * Consumer type, when it is a key; "none" for claims without consumer.
+   *
+   * @generated from field: string consumer_type = 3;
+   */
+  consumerType: string;
+
+  /**
+   * Code.
+   *
+   * @generated from field: string resource_type = 4;
+   */
+  resourceType: string;
+
+  /**
+   * Claims that used something in the span.
+   *
+   * @generated from field: uint32 claims = 5;
+   */
+  claims: number;
+
+  /**
+   * Amount in use at the end of the span.
+   *
+   * @generated from field: uint64 amount_at_end = 6;
+   */
+  amountAtEnd: bigint;
+
+  /**
+   * Largest amount in use at any instant of the span.
+   *
+   * @generated from field: uint64 amount_peak = 7;
+   */
+  amountPeak: bigint;
+
+  /**
+   * Amount x seconds as a decimal number without fraction; it may be beyond 64 bits.
+   *
+   * @generated from field: string amount_seconds = 8;
+   */
+  amountSeconds: string;
+};
+
+/**
+ * Describes the message runmachine.scheduler.v1.UsageRow.
+ * Use `create(UsageRowSchema)` to create a new message.
+ */
+export const UsageRowSchema: GenMessage<UsageRow> = /*@__PURE__*/
+  messageDesc(file_runmachine_scheduler_v1_claim_service, 46);
+
+/**
+ * By what ReportUsage sums.
+ *
+ * @generated from enum runmachine.scheduler.v1.UsageKey
+ */
+export const UsageKey = {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: USAGE_KEY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Project.
+   *
+   * @generated from enum value: USAGE_KEY_PROJECT = 1;
+   */
+  PROJECT: 1,
+
+  /**
+   * Principal that made the claim.
+   *
+   * @generated from enum value: USAGE_KEY_USER = 2;
+   */
+  USER: 2,
+
+  /**
+   * Type of the consumer.
+   *
+   * @generated from enum value: USAGE_KEY_CONSUMER_TYPE = 3;
+   */
+  CONSUMER_TYPE: 3,
+} as const;
+
+/**
+ * By what ReportUsage sums.
+ *
+ * @generated from enum runmachine.scheduler.v1.UsageKey
+ */
+export type UsageKey = (typeof UsageKey)[keyof typeof UsageKey] | UnknownEnum;
+
+/**
+ * Describes the enum runmachine.scheduler.v1.UsageKey.
+ */
+export const UsageKeySchema: GenEnum<UsageKey> = /*@__PURE__*/
+  enumDesc(file_runmachine_scheduler_v1_claim_service, 0);
 
 /**
  * Reads and changes claims.
@@ -530,6 +1755,106 @@ export const ClaimService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchClaimsRequestSchema;
     output: typeof WatchClaimsResponseSchema;
+  },
+  /**
+   * Lists where a claim could be placed now, best first. Each candidate is a hint that ExecuteClaim judges again.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ListClaimCandidates
+   */
+  listClaimCandidates: {
+    methodKind: "unary";
+    input: typeof ListClaimCandidatesRequestSchema;
+    output: typeof ListClaimCandidatesResponseSchema;
+  },
+  /**
+   * Creates a claim on a candidate. ABORTED CANDIDATE_STALE when the candidate does not meet the request or no longer fits; nothing else is taken instead.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ExecuteClaim
+   */
+  executeClaim: {
+    methodKind: "unary";
+    input: typeof ExecuteClaimRequestSchema;
+    output: typeof ExecuteClaimResponseSchema;
+  },
+  /**
+   * Creates up to 64 claims, each for itself: every item has its own result, in the order of the request.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.BatchCreateClaims
+   */
+  batchCreateClaims: {
+    methodKind: "unary";
+    input: typeof BatchCreateClaimsRequestSchema;
+    output: typeof BatchCreateClaimsResponseSchema;
+  },
+  /**
+   * Moves the end of a claim to a later time. FAILED_PRECONDITION NOT_EXTENDABLE when somebody holds the time after, RESOURCE_EXHAUSTED QUOTA_EXCEEDED.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ExtendClaim
+   */
+  extendClaim: {
+    methodKind: "unary";
+    input: typeof ExtendClaimRequestSchema;
+    output: typeof ExtendClaimResponseSchema;
+  },
+  /**
+   * Moves the end of a claim to an earlier time that has not passed.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ShortenClaim
+   */
+  shortenClaim: {
+    methodKind: "unary";
+    input: typeof ShortenClaimRequestSchema;
+    output: typeof ShortenClaimResponseSchema;
+  },
+  /**
+   * Gives what a claim holds to another consumer, in one step: at no instant nobody or somebody else holds it.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.TransferClaim
+   */
+  transferClaim: {
+    methodKind: "unary";
+    input: typeof TransferClaimRequestSchema;
+    output: typeof TransferClaimResponseSchema;
+  },
+  /**
+   * Finds windows in which a request would fit, earliest first: "when could 8 of these be free for 4 hours?"
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.FindWindows
+   */
+  findWindows: {
+    methodKind: "unary";
+    input: typeof FindWindowsRequestSchema;
+    output: typeof FindWindowsResponseSchema;
+  },
+  /**
+   * Explains whether a request fits now, how many providers each constraint removes, and what would make it fit.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ExplainClaim
+   */
+  explainClaim: {
+    methodKind: "unary";
+    input: typeof ExplainClaimRequestSchema;
+    output: typeof ExplainClaimResponseSchema;
+  },
+  /**
+   * Lists allocations by pages, ordered by provider and begin.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ListAllocations
+   */
+  listAllocations: {
+    methodKind: "unary";
+    input: typeof ListAllocationsRequestSchema;
+    output: typeof ListAllocationsResponseSchema;
+  },
+  /**
+   * Sums what was used in a span of time, from the present claims and the history of past ones.
+   *
+   * @generated from rpc runmachine.scheduler.v1.ClaimService.ReportUsage
+   */
+  reportUsage: {
+    methodKind: "unary";
+    input: typeof ReportUsageRequestSchema;
+    output: typeof ReportUsageResponseSchema;
   },
   /**
    * Begins the release: quota returns, machine gives its providers back. Repeating it changes nothing.

@@ -1,8 +1,8 @@
 import type { ShapeFilter } from '../filter.ts';
-import { unmetBy } from '../set-constraint.ts';
+import { unmetByAny } from '../set-constraint.ts';
 
 /** Keeps shapes that have the capabilities that are asked for. */
 export const capabilitiesFilter: ShapeFilter = {
   name: 'capabilities',
-  unmet: (shape, { group }) => unmetBy(shape.capabilities, group.capabilities, 'capability'),
+  unmet: (shape, { group }) => unmetByAny(shape.capabilities, group.capabilities, 'capability'),
 };
