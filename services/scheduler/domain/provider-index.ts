@@ -11,6 +11,7 @@ import {
   type ProviderFacts,
 } from './capacity.ts';
 import type { Hold } from './hold.ts';
+import type { Topology } from './topology.ts';
 
 export type Shape = {
   readonly key: string;
@@ -34,6 +35,12 @@ export type ProviderIndex = {
   readonly shapes: () => Iterable<Shape>;
   readonly find: (uid: string) => Member | undefined;
   readonly size: () => number;
+  readonly factsOf: (uid: string) => ProviderFacts | undefined;
+  /** No new claim may be placed there; so for a provider that is not known. */
+  readonly isShut: (uid: string) => boolean;
+  /** Everything that claims hold of it, those to come too. */
+  readonly holdsOn: (uid: string) => Iterable<Hold>;
+  readonly setTopology: (topology: Topology) => void;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
   readonly setCapacity: (uid: string, record: CapacityRecord | undefined) => void;
   /** Nothing more is placed on it until its capacity is set. */
@@ -87,6 +94,10 @@ export const createProviderIndex = (): ProviderIndex => {
     shapes: () => shapes.values(),
     find: (uid) => members.get(uid),
     size: () => members.size,
+    factsOf: (uid) => members.get(uid)?.facts,
+    isShut: (uid) => members.get(uid)?.closed ?? true,
+    holdsOn: (uid) => members.get(uid)?.holds.values() ?? [],
+    setTopology: () => undefined,
     setFacts: (uid, facts) => {
       const member = memberOf(uid);
       const isShut = member.closed && !isClosed(member.facts, member.capacity);
