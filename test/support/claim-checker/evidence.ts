@@ -1,0 +1,44 @@
+import type { Call } from './history.ts';
+import type { Stored } from './stored.ts';
+
+/** The resource type that stands for a provider as a whole. */
+export const WHOLE = 'runm.machine.whole';
+
+export type FleetProvider = {
+  readonly uid: string;
+  /** Uid of the root of its tree; absent = it stands alone. */
+  readonly rootUid?: string;
+  /** What it has of each resource type, by the generation of its inventory. */
+  readonly amounts: ReadonlyMap<number, ReadonlyMap<string, number>>;
+};
+
+export type QuotaShown = {
+  readonly project: string;
+  readonly resourceType: string;
+  readonly used: number;
+};
+
+/** All that a verdict rests on. */
+export type Evidence = {
+  readonly calls: readonly Call[];
+  readonly stored: Stored;
+  readonly fleet: readonly FleetProvider[];
+  /** What was shown as used of quotas when the run was over; absent = nobody asked. */
+  readonly quotas?: readonly QuotaShown[];
+};
+
+export type Violation = {
+  readonly rule: Rule;
+  readonly message: string;
+};
+
+export type Rule =
+  | 'overbooked'
+  | 'used-twice'
+  | 'claim-lost'
+  | 'release-lost'
+  | 'applied-twice'
+  | 'nobody-asked'
+  | 'closed-provider'
+  | 'head-behind'
+  | 'quota-inexact';
