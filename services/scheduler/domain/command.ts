@@ -1,6 +1,6 @@
 /** What the leader is asked to do, and what its log says it did. */
 import type { CapacityRecord, Offers } from './capacity.ts';
-import type { ClaimRecord, ClaimSpec, Property } from './claim.ts';
+import type { ClaimRecord, ClaimSpec, Property, RequestNote } from './claim.ts';
 
 /** Who asks. */
 export type Origin = {
@@ -105,4 +105,6 @@ export type Decision =
       readonly kind: 'capacity';
       readonly capacity: CapacityRecord;
       readonly entry: LogEntry | undefined;
+      /** Remembered by the leader alone; the next one knows the change by its content. */
+      readonly note?: RequestNote;
     };

@@ -4,7 +4,7 @@ import { WHOLE } from './claim.ts';
 import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
 import { type Hold, isWhole, peakUse } from './hold.ts';
-import { capacityEntryOf } from './log-entry.ts';
+import { capacityEntryOf, noteOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
 
 type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
@@ -27,8 +27,12 @@ export const decideCapacity = (
       { metadata: { generation: String(before.generation), providerUid } },
     );
   }
-  const member = state.providers.find(providerUid);
-  assertEnough(command, [...(member?.holds.values() ?? [])], nowMs);
+  const note = noteOf(origin, 'set-capacity', nowMs);
+  const noted = note === undefined ? {} : { note };
+  if (before !== undefined && isSame(before, command)) {
+    return { kind: 'capacity', capacity: before, entry: undefined, ...noted };
+  }
+  assertEnough(command, [...state.providers.holdsOn(providerUid)], nowMs);
   const capacity: CapacityRecord = {
     providerUid,
     generation,
@@ -37,13 +41,27 @@ export const decideCapacity = (
     version: (before?.version ?? 0) + 1,
     updateMs: nowMs,
   };
-  const name = member?.facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;
+  const facts = state.providers.factsOf(providerUid);
+  const name = facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;
   return {
     kind: 'capacity',
     capacity,
+    ...noted,
     entry: capacityEntryOf({ record: capacity, name, origin }),
   };
 };
+
+/** A retry, or news of which nothing is new: the record stands. */
+const isSame = (before: CapacityRecord, { generation, offers, closed }: SetCapacity): boolean =>
+  before.generation === generation &&
+  before.closed === closed &&
+  before.offers.size === offers.size &&
+  [...offers].every(([code, offer]) => {
+    const known = before.offers.get(code);
+    return known !== undefined && OFFER_FIELDS.every((field) => known[field] === offer[field]);
+  });
+
+const OFFER_FIELDS = ['usable', 'minUnit', 'maxUnit', 'stepSize'] as const;
 
 /**
  * A provider held whole only has to stay one: its memory may turn out smaller while a tenant has

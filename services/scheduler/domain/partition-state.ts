@@ -3,18 +3,15 @@
  * that is on its way. What takes capacity counts from the decision, what gives it back from the
  * commit.
  */
+
+import { type Answered, createAnswers } from './answers.ts';
 import type { CapacityRecord, ProviderFacts } from './capacity.ts';
-import { type ClaimRecord, isEnded, type RequestNote } from './claim.ts';
+import { type ClaimRecord, isEnded } from './claim.ts';
 import { type ClaimBook, createClaimBook } from './claim-book.ts';
 import type { Decision } from './command.ts';
 import { createDueQueue } from './due-queue.ts';
 import { holdsOf } from './hold.ts';
 import { createProviderIndex, type ProviderIndex } from './provider-index.ts';
-
-export type Answered = {
-  readonly note: RequestNote;
-  readonly object: { readonly kind: 'claim' | 'capacity'; readonly uid: string };
-};
 
 export type PartitionState = {
   readonly partition: string;
@@ -49,7 +46,7 @@ export const createPartitionState = (known: Known): PartitionState => {
   const claims = createClaimBook();
   const providers = createProviderIndex();
   const capacities = new Map<string, CapacityRecord>();
-  const requests = createRequests();
+  const requests = createAnswers();
   const due = createDueQueue();
   const late = new Set<string>();
 
@@ -89,7 +86,9 @@ export const createPartitionState = (known: Known): PartitionState => {
     answered: requests.find,
     setFacts: providers.setFacts,
     take: (decision, nowMs) => {
-      if (decision.kind === 'capacity' && decision.entry !== undefined) {
+      if (decision.kind === 'capacity') {
+        requests.noteCapacity(decision.capacity.providerUid, decision.note);
+        if (decision.entry === undefined) return;
         rememberCapacity(decision.capacity);
         providers.shut(decision.capacity.providerUid);
       } else if (decision.kind === 'claim' && decision.entry !== undefined) {
@@ -124,25 +123,5 @@ export const createPartitionState = (known: Known): PartitionState => {
       return [...late].flatMap((uid) => claims.get(uid) ?? []);
     },
     nextDueMs: due.nextMs,
-  };
-};
-
-type Requests = {
-  readonly find: (requestId: string) => Answered | undefined;
-  readonly replace: (
-    object: Answered['object'],
-    before: readonly RequestNote[] | undefined,
-    after: readonly RequestNote[],
-  ) => void;
-};
-
-const createRequests = (): Requests => {
-  const known = new Map<string, Answered>();
-  return {
-    find: (requestId) => known.get(requestId),
-    replace: (object, before, after) => {
-      for (const { requestId } of before ?? []) known.delete(requestId);
-      for (const note of after) known.set(note.requestId, { note, object });
-    },
   };
 };

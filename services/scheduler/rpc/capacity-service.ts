@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { createClient, type HandlerContext } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type HandlerContext } from '@connectrpc/connect';
 import {
   type Capacity,
   CapacityService,
@@ -18,8 +18,8 @@ import { keyOf } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
 import { usageOf } from '../domain/usage.ts';
 import type { PartitionView } from '../ports.ts';
+import { assertService } from './claim-calls.ts';
 import { invalidField } from './claim-request.ts';
-import { assertService } from './claim-service.ts';
 import { viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 import { originOf } from './origin.ts';
@@ -49,6 +49,9 @@ export const capacityRpc = (deps: RpcDeps): Implementation =>
             createClient(CapacityService, transport).setCapacity(request, options),
         },
       });
+    },
+    reshape: () => {
+      throw new ConnectError('This release does not serve it yet', Code.Unimplemented);
     },
     listUsage: async (request, context) => {
       const view = await viewIn(deps, request.parent, context);

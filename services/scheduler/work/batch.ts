@@ -93,7 +93,10 @@ const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Dec
   if (draft.writes.size + OWN_WRITES >= PUTS_MAX) return 'full';
   const decision = decide(state, command, moment);
   const { entry } = { entry: undefined, ...decision };
-  if (entry === undefined) return decision;
+  if (entry === undefined) {
+    state.take(decision, moment.nowMs);
+    return decision;
+  }
   const write = writeOf(state.partition, decision);
   const bytes = sizeOf(write) + JSON.stringify(entry).length;
   if (bytes > RECORD_BYTES_MAX) throw tooLarge(bytes);

@@ -254,12 +254,16 @@ test('only an ended claim is forgotten, and its name and requests with it', (t) 
   t.is(state.answered('r1'), undefined);
 });
 
-test('a record remembers its last eight requests', (t) => {
+test('the same capacity of the same generation is one change; another one is a new one', (t) => {
   const state = stateWith([HOST]);
-  for (let at = 0; at < 12; at += 1) {
-    run(state, setCapacity('p1', { [CPU]: 4 }, { requestId: `r${at}` }));
-  }
-  t.is(state.capacity('p1')?.requests.length, 8);
-  t.is(state.answered('r3'), undefined);
-  t.not(state.answered('r4'), undefined);
+  const entryOf = (command: Command) => {
+    const decision = run(state, command);
+    return 'entry' in decision ? decision.entry : undefined;
+  };
+  t.truthy(entryOf(setCapacity('p1', { [CPU]: 4 }, { generation: 2 })));
+  t.is(entryOf(setCapacity('p1', { [CPU]: 4 }, { generation: 2 })), undefined);
+  t.truthy(entryOf(setCapacity('p1', { [CPU]: 4 }, { generation: 2, closed: true })));
+  t.truthy(entryOf(setCapacity('p1', { [CPU]: 5 }, { generation: 2, closed: true })));
+  t.is(state.capacity('p1')?.version, 4);
+  refuses(t, state, setCapacity('p1', { [CPU]: 9 }), { reason: 'ETAG_MISMATCH' });
 });

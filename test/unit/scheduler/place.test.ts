@@ -63,12 +63,12 @@ const refused = test.macro((t: ExecutionContext, wish: Refused) => {
 
 test('a required capability keeps the providers that have it', fits, {
   providers: [host('a'), host('b', { capabilities: ['cpu.x86.avx2'] })],
-  group: groupOf({ [CPU]: 1 }, { capabilities: constraint({ require: ['cpu.x86.avx2'] }) }),
+  group: groupOf({ [CPU]: 1 }, { capabilities: [constraint({ require: ['cpu.x86.avx2'] })] }),
   expected: ['b'],
 });
 test('a forbidden capability keeps the providers without it', fits, {
   providers: [host('a'), host('b', { capabilities: ['vm.accelerator.tcg'] })],
-  group: groupOf({ [CPU]: 1 }, { capabilities: constraint({ forbid: ['vm.accelerator.tcg'] }) }),
+  group: groupOf({ [CPU]: 1 }, { capabilities: [constraint({ forbid: ['vm.accelerator.tcg'] })] }),
   expected: ['a'],
 });
 test('any of several groups is enough', fits, {
@@ -116,7 +116,7 @@ test('a refusal counts what each constraint removed and names the one in the way
     host('c'),
     host('d', { capabilities: ['x'], offers: { [CPU]: 2 } }),
   ],
-  group: groupOf({ [CPU]: 4 }, { capabilities: constraint({ require: ['x'] }) }),
+  group: groupOf({ [CPU]: 4 }, { capabilities: [constraint({ require: ['x'] })] }),
   removedBy: { 'capability x': 2, [`${CPU} of 4`]: 1, 'open for claims': 1 },
   suffices: ['open for claims', 'capability x', `${CPU} of 4`],
 });
@@ -192,7 +192,7 @@ test('a choice that leaves no room for the next group is taken back', (t) => {
   const small = groupOf({ [CPU]: 4 }, { name: 'small' });
   const large = groupOf(
     { [CPU]: 6 },
-    { name: 'large', capabilities: constraint({ require: ['x'] }) },
+    { name: 'large', capabilities: [constraint({ require: ['x'] })] },
   );
   t.deepEqual(chosen(ask(providers, [small, large])), ['a', 'b']);
 });

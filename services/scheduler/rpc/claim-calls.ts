@@ -1,0 +1,51 @@
+/** What the handlers of ClaimService have in common: names, the way to the leader, what is shown. */
+import type { HandlerContext } from '@connectrpc/connect';
+import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import { callOf } from '../../runtime/context.ts';
+import { type DomainError, permissionDenied } from '../../runtime/errors.ts';
+import type { PartitionView } from '../ports.ts';
+import { claimMessage } from './claim-message.ts';
+import { CLAIM_NAME, claimNotFound, viewOf } from './claims-read.ts';
+import type { RpcDeps } from './deps.ts';
+import { toLeader, type Ways } from './to-leader.ts';
+
+export const atLeader = <T>(
+  deps: RpcDeps,
+  context: HandlerContext,
+  { partition }: PartitionView,
+  ways: Ways<T>,
+): Promise<T> => toLeader(deps, context, { partition, ways });
+
+type Granted = Awaited<ReturnType<NonNullable<ReturnType<RpcDeps['leaders']['local']>>['submit']>>;
+
+export const shown = (deps: RpcDeps, view: PartitionView, granted: Granted): Claim | undefined =>
+  granted.kind === 'claim'
+    ? claimMessage(granted.claim, {
+        view,
+        incarnation: deps.incarnation(),
+        revision: granted.revision,
+      })
+    : undefined;
+
+/** The parts of a claim's name, within what the caller may see. */
+export const named = async (deps: RpcDeps, name: string, context: HandlerContext) => {
+  const parsed = CLAIM_NAME.parse(name);
+  const { access, signal } = callOf(context);
+  if (parsed === undefined || !access.covers(parsed)) throw claimNotFound(name);
+  const view = await viewOf(deps, parsed.partition, signal);
+  return { view, project: parsed.project, claim: parsed.claim };
+};
+
+/** What only our own services may do, whatever permissions a person holds. */
+export const assertService = (context: HandlerContext): void => {
+  if (callOf(context).identity.kind !== 'service') throw notAllowed(context);
+};
+
+const notAllowed = (context: HandlerContext): DomainError => {
+  const { identity, access } = callOf(context);
+  return permissionDenied(
+    'NOT_ALLOWED',
+    `${identity.principal} may not do this; it is done by services of runmachine`,
+    { metadata: { permission: access.permission, principal: identity.principal } },
+  );
+};
