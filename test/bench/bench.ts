@@ -15,6 +15,12 @@ export type Measured = {
 export type BenchOptions = {
   /** Fewer and shorter samples: shows that it works, the figures are rough. */
   readonly quick: boolean;
+  /** Rows of a bench that has several, by name; empty = all. */
+  readonly only: readonly string[];
+  /** Sizes of the fleet, for benches that have one. */
+  readonly sizes: readonly number[];
+  /** Where CPU profiles of the subject go; absent = none are made. */
+  readonly cpuProfileDir?: string | undefined;
   /** Progress and findings beside the figures, for people. */
   readonly note: (line: string) => void;
   /** Aborts when the run is over its time or is interrupted. */

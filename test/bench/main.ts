@@ -4,18 +4,23 @@ import { tableOf } from './report.ts';
 import { type Judged, judge, readTargets } from './targets.ts';
 
 /**
- * `npm run bench -- <name> [--json] [--quick]`. Exit 0 when every target was met, 1 when one was
- * missed or could not be measured, 2 for a wrong command line.
+ * `npm run bench -- <name> [--json] [--quick]`; `claims` also takes `--only row,…`, `--sizes n,…`
+ * and `--cpu-prof folder`. Exit 0 when every target was met, 1 when one was missed or could not be
+ * measured, 2 for a wrong command line.
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rpc: async () => (await import('./rpc.ts')).rpc,
   heartbeat: async () => (await import('./heartbeat.ts')).heartbeat,
   vm: async () => (await import('./vm.ts')).vm,
   idle: async () => (await import('./idle.ts')).idle,
+  claims: async () => (await import('./claims.ts')).claims,
 };
 
+const SIZES = [1_000, 10_000, 100_000, 1_000_000];
+const SIZES_QUICK = [1_000];
+
 const main = async (): Promise<number> => {
-  const { names, json, quick } = parse();
+  const { names, json, ...choice } = parse();
   const targets = readTargets();
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
@@ -26,7 +31,7 @@ const main = async (): Promise<number> => {
     if (!json) console.log(`${name}: ${bench.summary}`);
     const signal = AbortSignal.any([interrupted.signal, AbortSignal.timeout(bench.limitMs)]);
     const note = (line: string) => console.error(`  ${line}`);
-    const rows = await figuresOf(bench, { quick, signal, note }).then((found) =>
+    const rows = await figuresOf(bench, { ...choice, signal, note }).then((found) =>
       found?.map((one) => judge(one, targets)),
     );
     missed += rows === undefined ? 1 : rows.filter((row) => !row.ok).length;
@@ -54,23 +59,47 @@ const print = (rows: readonly Judged[], json: boolean): void => {
   else console.log(`${tableOf(rows)}\n`);
 };
 
-const parse = (): { names: readonly string[]; json: boolean; quick: boolean } => {
+type Choice = Omit<BenchOptions, 'note' | 'signal'> & {
+  readonly names: readonly string[];
+  readonly json: boolean;
+};
+
+const parse = (): Choice => {
   const known = Object.keys(BENCHES);
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+      options: {
+        json: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+        sizes: { type: 'string', default: '' },
+        'cpu-prof': { type: 'string' },
+      },
     });
     const unknown = positionals.find((name) => name !== 'all' && !known.includes(name));
     if (unknown !== undefined) throw new Error(`there is no bench "${unknown}"`);
     if (positionals.length === 0) throw new Error('the name of a bench is missing');
     const names = positionals.includes('all') ? known : positionals;
-    return { names, json: values.json === true, quick: values.quick === true };
+    const { json, quick, only } = values;
+    const sizes = sizesOf(values.sizes) ?? (quick ? SIZES_QUICK : SIZES);
+    return { names, json, quick, only: listOf(only), sizes, cpuProfileDir: values['cpu-prof'] };
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     console.error(`usage: npm run bench -- <${known.join('|')}|all> [--json] [--quick]`);
+    console.error('       claims: [--only row,…] [--sizes n,…] [--cpu-prof folder]');
     process.exit(2);
   }
+};
+
+const listOf = (text: string): readonly string[] =>
+  text.split(',').filter((part) => part.trim() !== '');
+
+const sizesOf = (text: string): readonly number[] | undefined => {
+  const sizes = listOf(text).map(Number);
+  const wrong = sizes.findIndex((size) => !Number.isInteger(size) || size < 1);
+  if (wrong >= 0) throw new Error(`"${listOf(text)[wrong]}" is no size of a fleet`);
+  return sizes.length === 0 ? undefined : sizes;
 };
 
 process.exitCode = await main();

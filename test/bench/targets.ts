@@ -28,10 +28,12 @@ export const readTargets = (): Targets =>
 
 /**
  * A figure without a target is a mistake of the bench and throws. A value that is no number is
- * never ok.
+ * never ok. `figure@1000` is `figure` at that size, and has its target where it has none of its
+ * own.
  */
 export const judge = (measured: Measured, targets: Targets): Judged => {
-  const target = targets[measured.figure];
+  const [base = ''] = measured.figure.split('@');
+  const target = targets[measured.figure] ?? targets[base];
   if (target === undefined) throw new Error(`targets.json has no figure "${measured.figure}"`);
   return {
     figure: measured.figure,

@@ -25,6 +25,8 @@ export type TestEtcd = {
   readonly endpoint: string;
   /** A client certificate that it accepts. */
   readonly tls: Tls;
+  /** Of the process that runs now; 0 = it does not. */
+  readonly pid: () => number;
   /** A client of it; closed with it. */
   readonly open: (options?: Partial<EtcdOptions>) => Coordination;
   /** kill -9. */
@@ -39,10 +41,16 @@ export type TestEtcd = {
 const START_LIMIT_MS = 20_000;
 const CALL_TIMEOUT_MS = 2_000;
 
-/** `program` is what `needs('etcd').program('etcd')` gives. */
-export const startEtcd = async (program: Program): Promise<TestEtcd> => {
+/**
+ * `program` is what `needs('etcd').program('etcd')` gives. `onDisk`: every commit waits for a real
+ * disk, as in production; else for a memory disk where there is one.
+ */
+export const startEtcd = async (
+  program: Program,
+  { onDisk = false }: { readonly onDisk?: boolean } = {},
+): Promise<TestEtcd> => {
   await using cleanup = new AsyncDisposableStack();
-  const dir = cleanup.use(temporaryDir({ inMemory: true }));
+  const dir = cleanup.use(temporaryDir({ inMemory: !onDisk }));
   const authority = await createAuthority();
   const issue = async (name: string) => toTls(await authority.issue([`spiffe://test/${name}`]));
   const tls = await issue('client');
@@ -77,6 +85,7 @@ export const startEtcd = async (program: Program): Promise<TestEtcd> => {
     port,
     endpoint,
     tls,
+    pid: () => child.pid ?? 0,
     open,
     kill: () => endChild(child),
     restart: async (options) => {

@@ -1,0 +1,25 @@
+import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { single } from './claims/single.ts';
+
+/** Rows of the table in the README, by the name that --only takes. */
+const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
+  single,
+};
+
+export const claims: Bench = {
+  summary: 'claims over mTLS on a real etcd, at fleets of any size',
+  limitMs: 3_600_000,
+  run: async (options) => {
+    const unknown = options.only.find((name) => ROWS[name] === undefined);
+    if (unknown !== undefined) {
+      throw new Error(`there is no row "${unknown}"; known: ${Object.keys(ROWS).join(', ')}`);
+    }
+    const measured: Measured[] = [];
+    for (const [name, row] of Object.entries(ROWS)) {
+      if (options.only.length > 0 && !options.only.includes(name)) continue;
+      options.signal.throwIfAborted();
+      measured.push(...(await row(options)));
+    }
+    return measured;
+  },
+};

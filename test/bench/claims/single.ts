@@ -1,0 +1,150 @@
+import { systemClock } from '../../../services/runtime/clock.ts';
+import type { BenchOptions, Measured } from '../bench.ts';
+import { createFleet } from '../fleet/fleet.ts';
+import { recordsOf } from '../fleet/records.ts';
+import { median, quantile } from '../median.ts';
+import { type Claimers, describeRound, type Round, startClaimers } from './claimers.ts';
+import { ECHO_COMMAND, startEcho } from './echo.ts';
+import { profiled } from './profiled.ts';
+import { type Scheduler, type Site, startSite } from './site.ts';
+
+export const CLIENTS = 64;
+/** What each claimer holds all the time. */
+const HELD_EACH = 2;
+export const FILL = 0.8;
+export const SERVING_LIMIT_MS = 120_000;
+const SEED = 20_261_126;
+
+export type Curve = { readonly size: number; readonly rpcsPerSecond: number };
+
+export const fleetOf = (size: number) => ({ size, seed: SEED });
+
+/** Steady create and release at 80 % full, at each size; what the sizes cost shows in the curve. */
+export const single = async (options: BenchOptions): Promise<readonly Measured[]> => {
+  const measured: Measured[] = [];
+  const curve: Curve[] = [];
+  for (const size of options.sizes) {
+    options.signal.throwIfAborted();
+    const { rows, rpcsPerSecond } = await atSize(size, options);
+    measured.push(...rows);
+    curve.push({ size, rpcsPerSecond });
+  }
+  return [...measured, ...flatness(curve)];
+};
+
+/** The largest fleet beside the smallest. */
+const flatness = (curve: readonly Curve[]): readonly Measured[] => {
+  const [first, last] = [curve.at(0), curve.at(-1)];
+  if (first === undefined || last === undefined || curve.length < 2) return [];
+  return [
+    {
+      figure: `claim_rpcs_beside_smallest@${last.size}`,
+      value: last.rpcsPerSecond,
+      limit: first.rpcsPerSecond,
+      limitCommand: `npm run bench -- claims --only single --sizes ${first.size}`,
+      unit: 'RPCs/s',
+      samples: 1,
+    },
+  ];
+};
+
+const atSize = async (size: number, options: BenchOptions) => {
+  const fleet = fleetOf(size);
+  await using site = await startSite({ fleet, store: 'etcd', bench: options });
+  await writePast(site, options);
+  await using scheduler = await site.startScheduler();
+  await using claimers = await startClaimers(site, [scheduler], CLIENTS);
+  await using echo = await startEcho();
+  await claimers.firstClaim(SERVING_LIMIT_MS);
+  const filled = await claimers.fill(HELD_EACH);
+  options.note(`${size} providers, first claims: ${describeRound(filled)}`);
+  const turnMs = options.quick ? 1_500 : 4_000;
+  // Until V8 has compiled what is hot, all are several times slower.
+  await claimers.run(turnMs);
+  await echo.run(CLIENTS, 1_000);
+  const rounds: Round[] = [];
+  const echoes: number[] = [];
+  const turns = async () => {
+    for (let turn = 0; turn < (options.quick ? 3 : 8); turn += 1) {
+      options.signal.throwIfAborted();
+      const spent = await cpuMeter({ site, scheduler, claimers });
+      const round = await claimers.run(turnMs);
+      const cpu = await spent(round.rpcs);
+      echoes.push(await echo.run(CLIENTS, 800));
+      options.note(
+        `${size}: ${describeRound(round)}; ${cpu}; echo ${Math.round(echoes.at(-1) ?? 0)}/s`,
+      );
+      rounds.push(round);
+    }
+  };
+  await profiled(scheduler, { options, name: `single-${size}` }, turns);
+  const { mostBytes } = await scheduler.memory();
+  options.note(`${size}: scheduler at most ${Math.round(mostBytes / 1024 ** 2)} MiB`);
+  const rpcsPerSecond = median(rounds.map((round) => round.rpcsPerSecond));
+  return { rpcsPerSecond, rows: rowsOf(size, rounds, { echo: median(echoes), rpcsPerSecond }) };
+};
+
+type Parts = {
+  readonly site: Site;
+  readonly scheduler: Scheduler;
+  readonly claimers: Claimers;
+};
+
+/** Begins to count; the answer says what one call has cost since, for people. */
+const cpuMeter = async ({ site, scheduler, claimers }: Parts) => {
+  const look = async () => ({
+    scheduler: await scheduler.child.ask<number>('cpuUs'),
+    etcd: site.storeCpuUs(),
+    claimers: (await Promise.all(claimers.processes.map((one) => one.ask<number>('cpuUs')))).reduce(
+      (sum, us) => sum + us,
+      0,
+    ),
+  });
+  const before = await look();
+  return async (rpcs: number): Promise<string> => {
+    const after = await look();
+    const us = (of: keyof typeof before) => Math.round((after[of] - before[of]) / rpcs);
+    const parts = ['scheduler', 'etcd', 'claimers'] as const;
+    return `CPU a call: ${parts.map((of) => `${of} ${us(of)} µs`).join(', ')}`;
+  };
+};
+
+const rowsOf = (
+  size: number,
+  rounds: readonly Round[],
+  { echo, rpcsPerSecond }: { readonly echo: number; readonly rpcsPerSecond: number },
+): readonly Measured[] => {
+  const samples = rounds.length;
+  const all = rounds.flatMap(({ latencies }) => latencies);
+  return [
+    { figure: `claim_rpcs@${size}`, value: rpcsPerSecond, unit: 'RPCs/s', samples },
+    {
+      figure: `claim_rpcs_beside_echo@${size}`,
+      value: rpcsPerSecond,
+      limit: echo,
+      limitCommand: ECHO_COMMAND,
+      unit: 'RPCs/s',
+      samples,
+    },
+    { figure: `claim_rpc_p99@${size}`, value: quantile(all, 0.99), unit: 'ms', samples },
+  ];
+};
+
+/** Machines of one claim of the past: a million providers are held by some 200 000 claims. */
+const machinesPerClaim = (size: number): number => (size > 200_000 ? 4 : 1);
+
+/** Opens every provider and claims most; the claimers' own claims bring it to 80 %. */
+export const writePast = async (site: Site, { note }: BenchOptions): Promise<void> => {
+  const fleet = createFleet(site.fleet);
+  const fill = FILL - Math.min(0.2, (CLIENTS * HELD_EACH) / fleet.size);
+  const startMs = performance.now();
+  const written = await site.write(
+    recordsOf(fleet, {
+      fill,
+      machinesPerClaim: machinesPerClaim(fleet.size),
+      nowMs: systemClock.now().getTime(),
+    }),
+  );
+  const seconds = (performance.now() - startMs) / 1000;
+  note(`${fleet.size} providers: ${written} records written in ${seconds.toFixed(1)} s`);
+};

@@ -1,0 +1,124 @@
+/**
+ * Inventory and metadata as the scheduler sees them, of a fleet that is made on the way: the
+ * present set of the watch comes in batches as they are asked for, so a million providers need no
+ * memory here.
+ */
+import { createServiceImplSpec } from '@connectrpc/connect';
+import { ProjectService } from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
+import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
+import { PartitionService } from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
+import { RESOURCE_TYPES } from '../../../services/inventory/domain/resource-types.ts';
+import { systemClock } from '../../../services/runtime/clock.ts';
+import { notFound } from '../../../services/runtime/errors.ts';
+import { createLog } from '../../../services/runtime/log.ts';
+import { openLogFile } from '../../../services/runtime/log-file.ts';
+import { createMetrics } from '../../../services/runtime/metrics.ts';
+import { systemRandom } from '../../../services/runtime/random.ts';
+import { createAuthenticator } from '../../../services/runtime/rpc/authenticator.ts';
+import { toConnectError } from '../../../services/runtime/rpc/error-mapping.ts';
+import { guardAll } from '../../../services/runtime/rpc/guard.ts';
+import { mountGrpcJs } from '../../../services/runtime/rpc/mount-grpc-js.ts';
+import { createPipeline } from '../../../services/runtime/rpc/pipeline.ts';
+import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
+import { CLUSTER } from '../../support/certificates.ts';
+import { createFleet, type Fleet, type FleetOptions, PARTITION } from '../fleet/fleet.ts';
+import { CAPABILITIES } from '../fleet/profile.ts';
+import { providerMessage } from '../fleet/provider-message.ts';
+import { serveParent } from '../serve-parent.ts';
+
+type Start = { readonly pem: Pem; readonly logFile: string; readonly fleet: FleetOptions };
+
+const EVENTS_PER_MESSAGE = 500;
+const BOOKMARK_MS = 20_000;
+const TOKEN = 'present';
+
+const start = async ({ pem, logFile, fleet: options }: Start): Promise<number> => {
+  const log = createLog({
+    name: 'bench',
+    level: 'info',
+    destination: openLogFile({ file: logFile }),
+  });
+  const pipeline = createPipeline({
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    metrics: createMetrics({ withProcess: true }).rpc,
+    authenticate: createAuthenticator({
+      clock: systemClock,
+      cluster: CLUSTER,
+      grantsOf: () => [{ role: 'service', permissions: new Set(['*']) }],
+      introspect: () => Promise.resolve(undefined),
+      isRevoked: () => false,
+    }),
+  });
+  const mount = await mountGrpcJs({
+    services: guardAll(implementations(createFleet(options)), pipeline),
+    tls: tlsMaterial(pem),
+    listen: { host: '127.0.0.1', port: 0 },
+    log,
+  });
+  return mount.port;
+};
+
+const implementations = (fleet: Fleet) => [
+  {
+    service: PartitionService,
+    spec: createServiceImplSpec<typeof PartitionService>(PartitionService, {
+      listPartitions: () => ({ partitions: [{ name: `partitions/${PARTITION}` }] }),
+    }),
+  },
+  {
+    service: ProviderService,
+    spec: createServiceImplSpec<typeof ProviderService>(ProviderService, {
+      watchProviders: ({ resumeToken }, { signal }) => watch(fleet, resumeToken, signal),
+    }),
+  },
+  {
+    service: ResourceTypeService,
+    spec: createServiceImplSpec<typeof ResourceTypeService>(ResourceTypeService, {
+      listResourceTypes: () => ({
+        resourceTypes: RESOURCE_TYPES.map(({ code }) => ({ name: `resourceTypes/${code}` })),
+      }),
+    }),
+  },
+  {
+    service: CapabilityService,
+    spec: createServiceImplSpec<typeof CapabilityService>(CapabilityService, {
+      listCapabilities: () => ({
+        capabilities: CAPABILITIES.map((code) => ({ name: `capabilities/${code}` })),
+      }),
+    }),
+  },
+  {
+    service: ProjectService,
+    spec: createServiceImplSpec<typeof ProjectService>(ProjectService, {
+      getProject: ({ name }) => {
+        if (/^projects\/team-\d\d$/.test(name)) return { project: { name } };
+        throw toConnectError(notFound('NOT_FOUND', `${name} does not exist`));
+      },
+    }),
+  },
+];
+
+/** Nothing changes after the present set; who resumes is up to date. */
+async function* watch(fleet: Fleet, resumeToken: string, signal: AbortSignal) {
+  if (resumeToken === '') {
+    for (let from = 0; from < fleet.size; from += EVENTS_PER_MESSAGE) {
+      const count = Math.min(EVENTS_PER_MESSAGE, fleet.size - from);
+      const events = Array.from({ length: count }, (_, at) => ({
+        event: { case: 'created' as const, value: providerMessage(fleet.provider(from + at)) },
+      }));
+      yield { events, resumeToken: '' };
+    }
+    yield { events: [{ event: { case: 'synced' as const, value: {} } }], resumeToken: TOKEN };
+  }
+  while (!signal.aborted) {
+    await systemClock.sleep(BOOKMARK_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    yield { events: [{ event: { case: 'bookmark' as const, value: {} } }], resumeToken: TOKEN };
+  }
+}
+
+serveParent({ start, rssBytes: () => process.memoryUsage.rss() });
