@@ -205,6 +205,10 @@ export const CATALOGUE: Catalogue = {
       create: verb('create a project', async () => (await import('./commands/project.ts')).create),
       get: verb('show one project', async () => (await import('./commands/project.ts')).get),
       list: verb('list projects', async () => (await import('./commands/project.ts')).list),
+      update: verb(
+        'change what a project says',
+        async () => (await import('./commands/project.ts')).update,
+      ),
       delete: verb(
         'delete an empty project',
         async () => (await import('./commands/project.ts')).remove,

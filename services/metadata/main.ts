@@ -13,6 +13,7 @@ import { findRole } from './domain/role.ts';
 import { createLocalJoinToken, type LocalJoinToken } from './embedded-join.ts';
 import { ownerQuestions } from './neighbours.ts';
 import { certificateService } from './rpc/certificate-service.ts';
+import { definitionService } from './rpc/definition-service.ts';
 import type { RpcDeps } from './rpc/deps.ts';
 import { identityService } from './rpc/identity-service.ts';
 import { projectService } from './rpc/project-service.ts';
@@ -121,6 +122,7 @@ const servicesOf = (rpc: RpcDeps) => [
   tokenService(rpc),
   certificateService(rpc),
   trustService(rpc),
+  definitionService(rpc),
 ];
 
 type StoreOptions = {

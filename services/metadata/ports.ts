@@ -6,6 +6,7 @@ import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
 import type { Sealed } from './authority/seal.ts';
 import type { AgentRecord, AppCertificate } from './domain/certificate.ts';
+import type { Definition } from './domain/definition.ts';
 import type { Grant } from './domain/grant.ts';
 import type { Project } from './domain/project.ts';
 import type { JoinToken, Token } from './domain/token.ts';
@@ -25,7 +26,28 @@ export type Records<T, Filter> = {
 
 /** Ids of the projects that may be seen; undefined = all. */
 export type ProjectFilter = { readonly only: readonly string[] | undefined };
-export type ProjectRecords = Records<Project, ProjectFilter>;
+export type ProjectRecords = Records<Project, ProjectFilter> & {
+  /** Writes a row that this transaction has locked. */
+  readonly save: (tx: Tx, project: Project) => Promise<void>;
+  /**
+   * Locks the row without changing its version: until the transaction ends it cannot be deleted.
+   */
+  readonly hold: (tx: Tx, idOrUid: string) => Promise<Project | undefined>;
+  /** Ids of projects inside it, in their order, at most `limit`. */
+  readonly childrenOf: (reader: Reader, id: string, limit: number) => Promise<readonly string[]>;
+};
+
+/** By kind of object; a kind that there is not answers undefined. */
+export type DefinitionRecords = {
+  /** What nobody has set yet is empty, of version 0. */
+  readonly find: (reader: Reader, kind: string) => Promise<Definition | undefined>;
+  /** Those that somebody has set, in the order of their names. */
+  readonly list: (reader: Reader) => Promise<readonly Definition[]>;
+  /** Locks the row until the transaction ends; its version has grown. */
+  readonly lock: (tx: Tx, kind: string) => Promise<Definition | undefined>;
+  /** Writes a row that this transaction has locked. */
+  readonly save: (tx: Tx, definition: Definition) => Promise<void>;
+};
 
 export type UserRecords = Records<User, Record<never, never>> & {
   /** Writes the grants of a user that this transaction has locked. */
@@ -92,6 +114,7 @@ export type BootstrapRecords = {
 
 export type MetadataRecords = {
   readonly projects: ProjectRecords;
+  readonly definitions: DefinitionRecords;
   readonly users: UserRecords;
   readonly tokens: TokenRecords;
   readonly certificates: CertificateRecords;

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@connectrpc/connect';
+import { DefinitionService } from '../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { TokenService } from '../../gen/runmachine/identity/v1/token_service_pb.ts';
 import { TrustService } from '../../gen/runmachine/identity/v1/trust_service_pb.ts';
@@ -115,4 +116,40 @@ test('projects, users and tokens are kept, listed and removed', async (t) => {
     tokens.map(({ name }) => name),
     ['tokens/local-admin'],
   );
+});
+
+test('of a child and the deletion of its parent at the same moment one is refused', async (t) => {
+  const fixture = await startMetadata(t, { url: await server.createDatabase() });
+  const projects = createClient(ProjectService, fixture.admin);
+  for (let round = 0; round < 10; round += 1) {
+    const parent = `top-${round}`;
+    await projects.createProject({ projectId: parent, project: {}, requestId: newId() });
+    const [made, removed] = await Promise.allSettled([
+      projects.createProject({
+        projectId: `child-${round}`,
+        project: { spec: { parentProject: `projects/${parent}` } },
+        requestId: newId(),
+      }),
+      projects.deleteProject({ name: `projects/${parent}` }),
+    ]);
+    t.deepEqual([made.status, removed.status].toSorted(), ['fulfilled', 'rejected'], parent);
+  }
+});
+
+test('a definition is set by one of two editors and read back', async (t) => {
+  const fixture = await startMetadata(t, { url: await server.createDatabase() });
+  const definitions = createClient(DefinitionService, fixture.admin);
+  const name = 'definitions/runm.provider';
+  const { definition } = await definitions.getDefinition({ name });
+  const outcomes = await Promise.allSettled(
+    ['a', 'b'].map((key) =>
+      definitions.setDefinition({
+        definition: { name, etag: definition?.etag ?? '', spec: { properties: [{ key }] } },
+      }),
+    ),
+  );
+  t.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+  const after = (await definitions.getDefinition({ name })).definition;
+  t.is(after?.generation, 1n);
+  t.is(after?.spec?.properties.length, 1);
 });

@@ -36,10 +36,10 @@ import type { Role } from '../domain/role.ts';
 import { type Token, tokenName } from '../domain/token.ts';
 import { type User, userName } from '../domain/user.ts';
 
-const headOf = (record: RecordHead, etag: string) => ({
+const headOf = (record: RecordHead & { readonly generation?: number }, etag: string) => ({
   uid: record.uid,
   etag,
-  generation: 1n,
+  generation: BigInt(record.generation ?? 1),
   createTime: timestampFromMs(record.createMs),
   updateTime: timestampFromMs(record.updateMs),
 });
@@ -55,8 +55,20 @@ export const projectMessage = (project: Project, etag: string): ProjectMessage =
       ]),
     ),
     tags: [...project.tags],
-    spec: { displayName: project.displayName },
+    spec: {
+      displayName: project.displayName,
+      parentProject: project.parent === '' ? '' : `projects/${project.parent}`,
+      contacts: [...project.contacts],
+    },
   });
+
+/**
+ * Id of the project inside which that one is; empty = none. Errors: invalid_argument INVALID_FIELD.
+ */
+export const parentIdOf = ({ spec }: ProjectMessage): string =>
+  spec === undefined || spec.parentProject === ''
+    ? ''
+    : idOf('project.spec.parent_project', 'projects', spec.parentProject);
 
 export const propertiesOf = (message: ProjectMessage): Readonly<Record<string, unknown>> =>
   Object.fromEntries(

@@ -9,12 +9,22 @@ import type { Access } from '../../runtime/access.ts';
 import { accessOf } from '../../runtime/context.ts';
 import { pageOfMessages } from '../../runtime/message-page.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import { demandOwnsNothing, type Project, projectName } from '../domain/project.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import {
+  CHILDREN_ASKED,
+  DEPTH_MAX,
+  demandNoChildren,
+  demandOwnsNothing,
+  demandParent,
+  type Project,
+  projectName,
+} from '../domain/project.ts';
 import { newHead } from '../domain/record.ts';
 import type { ProjectFilter } from '../ports.ts';
-import { projectMessage, propertiesOf } from './convert.ts';
+import { parentIdOf, projectMessage, propertiesOf } from './convert.ts';
 import type { RpcDeps } from './deps.ts';
 import { checkLockedEtag, etagFor, idIn, missing, mutate, nameKey, pageOf } from './mutate.ts';
+import { updateProject } from './project-update.ts';
 
 export const projectService = (deps: RpcDeps): Implementation => {
   const { store, records, clock, random, questions } = deps;
@@ -39,9 +49,15 @@ export const projectService = (deps: RpcDeps): Implementation => {
     createProject: ({ projectId, project, validateOnly }, context) =>
       mutate(deps, context, { response: CreateProjectResponseSchema, validateOnly }, async (tx) => {
         const nowMs = clock.now().getTime();
+        const parent = project === undefined ? '' : parentIdOf(project);
+        const above = parent === '' ? [] : await projectsAbove(deps, tx, parent);
+        demandParent(parent, above);
         const made: Project = {
           ...newHead({ uid: random.uid(), id: projectId, nowMs }),
+          generation: 1,
           displayName: project?.spec?.displayName ?? '',
+          parent: above?.[0]?.id ?? '',
+          contacts: project?.spec?.contacts ?? [],
           properties: project === undefined ? {} : propertiesOf(project),
           tags: project?.tags ?? [],
         };
@@ -56,6 +72,7 @@ export const projectService = (deps: RpcDeps): Implementation => {
         });
         return create(CreateProjectResponseSchema, { project: toMessage(made) });
       }),
+    updateProject: (request, context) => updateProject(deps, request, context),
     deleteProject: async ({ name, etag, allowMissing }, context) => {
       const found = await store.read((reader) => records.projects.find(reader, idIn(name)));
       if (found !== undefined) {
@@ -70,6 +87,8 @@ export const projectService = (deps: RpcDeps): Implementation => {
           throw missing(name);
         }
         checkLockedEtag(deps, etag, project);
+        const children = await records.projects.childrenOf(tx, project.id, CHILDREN_ASKED);
+        demandNoChildren(projectName(project), children);
         await records.projects.remove(tx, project);
         await records.users.removeGrantsInProject(tx, project.id);
         tx.audit({
@@ -84,6 +103,27 @@ export const projectService = (deps: RpcDeps): Implementation => {
       });
     },
   });
+};
+
+/**
+ * The parent, its parent and so on; undefined: the parent is not there. The parent cannot go before
+ * the transaction ends, and so none above it can.
+ */
+const projectsAbove = async (
+  { records }: RpcDeps,
+  tx: Tx,
+  parent: string,
+): Promise<readonly Project[] | undefined> => {
+  const nearest = await records.projects.hold(tx, parent);
+  if (nearest === undefined) return undefined;
+  const above = [nearest];
+  for (let last = nearest; last.parent !== '' && above.length < DEPTH_MAX; ) {
+    const next = await records.projects.find(tx, last.parent);
+    if (next === undefined) break;
+    above.push(next);
+    last = next;
+  }
+  return above;
 };
 
 // A grant on a whole partition says nothing about which projects there are.

@@ -97,6 +97,19 @@ const trust = async (db: MigrationDb): Promise<void> => {
   await sql`insert into guard (name, version) values ('admins', 0)`.execute(db.kysely);
 };
 
+const definitions = async (db: MigrationDb): Promise<void> => {
+  await db.createTable('definition', columns(db, HEAD));
+  await db.createUnique('definition', ['id_key']);
+};
+
+const projectTree = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('project')
+    .addColumn('parent_key', db.type.text, (column) => column.notNull().defaultTo(''))
+    .execute();
+  await db.createIndex('project', ['parent_key', 'id_key']);
+};
+
 export const metadataMigrations: readonly Migration[] = [
   {
     name: '0001-identity',
@@ -104,6 +117,13 @@ export const metadataMigrations: readonly Migration[] = [
       await people(db);
       await credentials(db);
       await trust(db);
+    },
+  },
+  {
+    name: '0002-definitions-and-project-tree',
+    up: async (db) => {
+      await definitions(db);
+      await projectTree(db);
     },
   },
 ];

@@ -2,20 +2,28 @@ import { sql } from 'kysely';
 import { behindKey } from '../../store/sql/page.ts';
 import { type Project, projectName } from '../domain/project.ts';
 import type { ProjectFilter, ProjectRecords } from '../ports.ts';
-import { called, db, headRow, insertNamed, keyOf, readDoc } from './rows.ts';
+import { called, db, headRow, insertNamed, keyOf, readDoc, writeDoc } from './rows.ts';
 
 const COLUMNS = ['doc', 'version'] as const;
 
 type Stored = { readonly doc: string; readonly version: number };
 
-const read = ({ doc, version }: Stored): Project =>
-  readDoc<Project>(doc, { version: Number(version) });
+const read = ({ doc, version }: Stored): Project => ({
+  ...BEFORE_THE_TREE,
+  ...readDoc<Project>(doc, { version: Number(version) }),
+});
+
+// What rows of earlier releases do not say.
+const BEFORE_THE_TREE = { generation: 1, parent: '', contacts: [] } as const;
 
 const first = (row: Stored | undefined) => (row === undefined ? undefined : read(row));
 
 export const projectRecords: ProjectRecords = {
   insert: async (tx, project) => {
-    const insert = db(tx).insertInto('project').values(headRow(project)).execute();
+    const insert = db(tx)
+      .insertInto('project')
+      .values({ ...headRow(project), parent_key: keyOf(project.parent) })
+      .execute();
     await insertNamed(insert, projectName(project));
     tx.change({ kind: 'project', uid: project.uid });
   },
@@ -36,6 +44,33 @@ export const projectRecords: ProjectRecords = {
         .returning(COLUMNS)
         .executeTakeFirst(),
     ),
+  save: async (tx, project) => {
+    await db(tx)
+      .updateTable('project')
+      .set({ doc: writeDoc(project) })
+      .where('uid', '=', project.uid)
+      .execute();
+    tx.change({ kind: 'project', uid: project.uid });
+  },
+  hold: async (tx, idOrUid) =>
+    first(
+      await db(tx)
+        .updateTable('project')
+        .set({ version: sql<number>`version` })
+        .where(called(idOrUid))
+        .returning(COLUMNS)
+        .executeTakeFirst(),
+    ),
+  childrenOf: async (reader, id, limit) => {
+    const rows = await db(reader)
+      .selectFrom('project')
+      .select(COLUMNS)
+      .where('parent_key', '=', keyOf(id))
+      .orderBy('id_key')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => read(row).id);
+  },
   list: async (reader, filter, page) => {
     const rows = await db(reader)
       .selectFrom('project')

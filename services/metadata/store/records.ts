@@ -1,6 +1,7 @@
 import type { MetadataRecords } from '../ports.ts';
 import { agentRecords } from './agent-records.ts';
 import { certificateRecords } from './certificate-records.ts';
+import { definitionRecords } from './definition-records.ts';
 import { projectRecords } from './project-records.ts';
 import { joinTokenRecords, tokenRecords } from './token-records.ts';
 import { bootstrapRecords } from './trust-records.ts';
@@ -8,6 +9,7 @@ import { userRecords } from './user-records.ts';
 
 export const metadataRecords: MetadataRecords = {
   projects: projectRecords,
+  definitions: definitionRecords,
   users: userRecords,
   tokens: tokenRecords,
   certificates: certificateRecords,

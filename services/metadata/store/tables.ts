@@ -51,8 +51,14 @@ export type AgentRow = {
   readonly doc: string;
 };
 
+export type ProjectRow = HeadRow & {
+  /** Id of the project inside which it is, in lower case; empty = it is at the top. */
+  readonly parent_key: string;
+};
+
 export type MetadataTables = {
-  readonly project: HeadRow;
+  readonly project: ProjectRow;
+  readonly definition: HeadRow;
   readonly person: HeadRow;
   readonly role_grant: RoleGrantRow;
   readonly token: TokenRow;

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { Project } from "./project_pb.ts";
 import { file_runmachine_identity_v1_project } from "./project_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/identity/v1/project_service.proto.
  */
 export const file_runmachine_identity_v1_project_service: GenFile = /*@__PURE__*/
-  fileDesc("CixydW5tYWNoaW5lL2lkZW50aXR5L3YxL3Byb2plY3Rfc2VydmljZS5wcm90bxIWcnVubWFjaGluZS5pZGVudGl0eS52MSJYChFHZXRQcm9qZWN0UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMBiABDIrXnByb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJGChJHZXRQcm9qZWN0UmVzcG9uc2USMAoHcHJvamVjdBgBIAEoCzIfLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuUHJvamVjdCJGChNMaXN0UHJvamVjdHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgCIAEoDRIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJiChRMaXN0UHJvamVjdHNSZXNwb25zZRIxCghwcm9qZWN0cxgBIAMoCzIfLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuUHJvamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0wEKFENyZWF0ZVByb2plY3RSZXF1ZXN0EkwKCnByb2plY3RfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjgKB3Byb2plY3QYAyABKAsyHy5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLlByb2plY3RCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIkkKFUNyZWF0ZVByb2plY3RSZXNwb25zZRIwCgdwcm9qZWN0GAEgASgLMh8ucnVubWFjaGluZS5pZGVudGl0eS52MS5Qcm9qZWN0IqsBChREZWxldGVQcm9qZWN0UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMBiABDIrXnByb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIWCgRldGFnGAIgASgJQgi6SAVyAxiAARIVCg1hbGxvd19taXNzaW5nGAMgASgIEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIhcKFURlbGV0ZVByb2plY3RSZXNwb25zZTKuBAoOUHJvamVjdFNlcnZpY2USewoKR2V0UHJvamVjdBIpLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuR2V0UHJvamVjdFJlcXVlc3QaKi5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLkdldFByb2plY3RSZXNwb25zZSIWkAIBirUYDwoLcHJvamVjdC5nZXQQBhKCAQoMTGlzdFByb2plY3RzEisucnVubWFjaGluZS5pZGVudGl0eS52MS5MaXN0UHJvamVjdHNSZXF1ZXN0GiwucnVubWFjaGluZS5pZGVudGl0eS52MS5MaXN0UHJvamVjdHNSZXNwb25zZSIXkAIBirUYEAoMcHJvamVjdC5saXN0EAYSiwEKDUNyZWF0ZVByb2plY3QSLC5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLkNyZWF0ZVByb2plY3RSZXF1ZXN0Gi0ucnVubWFjaGluZS5pZGVudGl0eS52MS5DcmVhdGVQcm9qZWN0UmVzcG9uc2UiHZACAoq1GBYKDnByb2plY3QuY3JlYXRlEAUYASACEosBCg1EZWxldGVQcm9qZWN0EiwucnVubWFjaGluZS5pZGVudGl0eS52MS5EZWxldGVQcm9qZWN0UmVxdWVzdBotLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuRGVsZXRlUHJvamVjdFJlc3BvbnNlIh2QAgKKtRgWCg5wcm9qZWN0LmRlbGV0ZRAFGAEgAWIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_identity_v1_project]);
+  fileDesc("CixydW5tYWNoaW5lL2lkZW50aXR5L3YxL3Byb2plY3Rfc2VydmljZS5wcm90bxIWcnVubWFjaGluZS5pZGVudGl0eS52MSJYChFHZXRQcm9qZWN0UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMBiABDIrXnByb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJGChJHZXRQcm9qZWN0UmVzcG9uc2USMAoHcHJvamVjdBgBIAEoCzIfLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuUHJvamVjdCJGChNMaXN0UHJvamVjdHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgCIAEoDRIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJiChRMaXN0UHJvamVjdHNSZXNwb25zZRIxCghwcm9qZWN0cxgBIAMoCzIfLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuUHJvamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0wEKFENyZWF0ZVByb2plY3RSZXF1ZXN0EkwKCnByb2plY3RfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjgKB3Byb2plY3QYAyABKAsyHy5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLlByb2plY3RCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIkkKFUNyZWF0ZVByb2plY3RSZXNwb25zZRIwCgdwcm9qZWN0GAEgASgLMh8ucnVubWFjaGluZS5pZGVudGl0eS52MS5Qcm9qZWN0IsEBChRVcGRhdGVQcm9qZWN0UmVxdWVzdBI4Cgdwcm9qZWN0GAEgASgLMh8ucnVubWFjaGluZS5pZGVudGl0eS52MS5Qcm9qZWN0Qga6SAPIAQESNwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQESHwoKcmVxdWVzdF9pZBgDIAEoCUILukgI2AEBcgOwAQESFQoNdmFsaWRhdGVfb25seRgEIAEoCCJJChVVcGRhdGVQcm9qZWN0UmVzcG9uc2USMAoHcHJvamVjdBgBIAEoCzIfLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuUHJvamVjdCKrAQoURGVsZXRlUHJvamVjdFJlcXVlc3QSQwoEbmFtZRgBIAEoCUI1ukgycjAYgAQyK15wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSFgoEZXRhZxgCIAEoCUIIukgFcgMYgAESFQoNYWxsb3dfbWlzc2luZxgDIAEoCBIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABASIXChVEZWxldGVQcm9qZWN0UmVzcG9uc2UyvAUKDlByb2plY3RTZXJ2aWNlEnsKCkdldFByb2plY3QSKS5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLkdldFByb2plY3RSZXF1ZXN0GioucnVubWFjaGluZS5pZGVudGl0eS52MS5HZXRQcm9qZWN0UmVzcG9uc2UiFpACAYq1GA8KC3Byb2plY3QuZ2V0EAYSggEKDExpc3RQcm9qZWN0cxIrLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuTGlzdFByb2plY3RzUmVxdWVzdBosLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuTGlzdFByb2plY3RzUmVzcG9uc2UiF5ACAYq1GBAKDHByb2plY3QubGlzdBAGEosBCg1DcmVhdGVQcm9qZWN0EiwucnVubWFjaGluZS5pZGVudGl0eS52MS5DcmVhdGVQcm9qZWN0UmVxdWVzdBotLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuQ3JlYXRlUHJvamVjdFJlc3BvbnNlIh2QAgKKtRgWCg5wcm9qZWN0LmNyZWF0ZRAFGAEgAhKLAQoNVXBkYXRlUHJvamVjdBIsLnJ1bm1hY2hpbmUuaWRlbnRpdHkudjEuVXBkYXRlUHJvamVjdFJlcXVlc3QaLS5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLlVwZGF0ZVByb2plY3RSZXNwb25zZSIdkAICirUYFgoOcHJvamVjdC51cGRhdGUQAxgBIAESiwEKDURlbGV0ZVByb2plY3QSLC5ydW5tYWNoaW5lLmlkZW50aXR5LnYxLkRlbGV0ZVByb2plY3RSZXF1ZXN0Gi0ucnVubWFjaGluZS5pZGVudGl0eS52MS5EZWxldGVQcm9qZWN0UmVzcG9uc2UiHZACAoq1GBYKDnByb2plY3QuZGVsZXRlEAUYASABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_identity_v1_project]);
 
 /**
  * Request of GetProject.
@@ -178,6 +180,69 @@ export const CreateProjectResponseSchema: GenMessage<CreateProjectResponse> = /*
   messageDesc(file_runmachine_identity_v1_project_service, 5);
 
 /**
+ * Request of UpdateProject.
+ *
+ * @generated from message runmachine.identity.v1.UpdateProjectRequest
+ */
+export type UpdateProjectRequest = Message<"runmachine.identity.v1.UpdateProjectRequest"> & {
+  /**
+   * The object with its name and the new values of the masked fields. A set etag is checked.
+   *
+   * @generated from field: runmachine.identity.v1.Project project = 1;
+   */
+  project?: Project | undefined;
+
+  /**
+   * Paths to change: spec.*, properties, tags. Required; others are refused by name.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Only check; nothing is written. The answer shows what would be.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message runmachine.identity.v1.UpdateProjectRequest.
+ * Use `create(UpdateProjectRequestSchema)` to create a new message.
+ */
+export const UpdateProjectRequestSchema: GenMessage<UpdateProjectRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_identity_v1_project_service, 6);
+
+/**
+ * Response of UpdateProject.
+ *
+ * @generated from message runmachine.identity.v1.UpdateProjectResponse
+ */
+export type UpdateProjectResponse = Message<"runmachine.identity.v1.UpdateProjectResponse"> & {
+  /**
+   * The object as it is now.
+   *
+   * @generated from field: runmachine.identity.v1.Project project = 1;
+   */
+  project?: Project | undefined;
+};
+
+/**
+ * Describes the message runmachine.identity.v1.UpdateProjectResponse.
+ * Use `create(UpdateProjectResponseSchema)` to create a new message.
+ */
+export const UpdateProjectResponseSchema: GenMessage<UpdateProjectResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_identity_v1_project_service, 7);
+
+/**
  * Request of DeleteProject.
  *
  * @generated from message runmachine.identity.v1.DeleteProjectRequest
@@ -217,7 +282,7 @@ export type DeleteProjectRequest = Message<"runmachine.identity.v1.DeleteProject
  * Use `create(DeleteProjectRequestSchema)` to create a new message.
  */
 export const DeleteProjectRequestSchema: GenMessage<DeleteProjectRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_identity_v1_project_service, 6);
+  messageDesc(file_runmachine_identity_v1_project_service, 8);
 
 /**
  * Response of DeleteProject.
@@ -232,7 +297,7 @@ export type DeleteProjectResponse = Message<"runmachine.identity.v1.DeleteProjec
  * Use `create(DeleteProjectResponseSchema)` to create a new message.
  */
 export const DeleteProjectResponseSchema: GenMessage<DeleteProjectResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_identity_v1_project_service, 7);
+  messageDesc(file_runmachine_identity_v1_project_service, 9);
 
 /**
  * Reads and changes projects.
@@ -271,7 +336,17 @@ export const ProjectService: GenService<{
     output: typeof CreateProjectResponseSchema;
   },
   /**
-   * Deletes one project. FAILED_PRECONDITION IN_USE with what it still owns.
+   * Changes the masked fields. INVALID_ARGUMENT where that would move it into another project.
+   *
+   * @generated from rpc runmachine.identity.v1.ProjectService.UpdateProject
+   */
+  updateProject: {
+    methodKind: "unary";
+    input: typeof UpdateProjectRequestSchema;
+    output: typeof UpdateProjectResponseSchema;
+  },
+  /**
+   * Deletes one project. FAILED_PRECONDITION IN_USE with what it still owns and the projects inside it.
    *
    * @generated from rpc runmachine.identity.v1.ProjectService.DeleteProject
    */
