@@ -2,7 +2,13 @@
  * What a claim holds of one provider over time, and how much of a provider is used at its busiest
  * instant. Intervals are half open: what ends at 12:00 leaves room for what begins at 12:00.
  */
-import { type ClaimRecord, isReleasing, WHOLE } from './claim.ts';
+import {
+  type ClaimRecord,
+  isReleasing,
+  placedResources,
+  type ResourceRequest,
+  WHOLE,
+} from './claim.ts';
 
 export type Hold = {
   readonly claimUid: string;
@@ -11,6 +17,8 @@ export type Hold = {
   readonly fromMs: number;
   /** Infinity = until it is given back. */
   readonly toMs: number;
+  /** It had not begun when this was made. */
+  readonly later?: true;
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };
@@ -27,23 +35,41 @@ export const isWhole = (hold: Pick<Hold, 'amounts'>): boolean => (hold.amounts.g
  */
 export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, Hold> => {
   const toMs = isReleasing(claim, nowMs) ? Infinity : (claim.spec.releaseMs ?? Infinity);
-  const amounts = new Map<string, Map<string, number>>();
+  const { uid, spec } = claim;
+  const rest = { claimUid: uid, fromMs: spec.acquireMs, toMs };
+  const when = spec.acquireMs > nowMs ? ({ ...rest, later: true } as const) : rest;
+  const holds = new Map<string, Hold>();
   for (const placement of claim.placements) {
     const provider = claim.providers[placement.provider];
-    if (provider === undefined || provider.finishMs !== undefined) continue;
-    const sums = amounts.get(provider.uid) ?? new Map<string, number>();
-    amounts.set(provider.uid, sums);
-    for (const { resourceType, amount } of claim.spec.groups[placement.group]?.resources ?? []) {
-      sums.set(resourceType, (sums.get(resourceType) ?? 0) + amount);
-    }
+    const group = spec.groups[placement.group];
+    if (provider === undefined || provider.finishMs !== undefined || group === undefined) continue;
+    const amounts = amountsOf(placedResources(group, placement));
+    const before = holds.get(provider.uid);
+    const sum = before === undefined ? amounts : added(before.amounts, amounts);
+    holds.set(provider.uid, { ...when, amounts: sum });
   }
-  const { uid, spec } = claim;
-  return new Map(
-    [...amounts].map(([providerUid, sums]) => [
-      providerUid,
-      { claimUid: uid, amounts: sums, fromMs: spec.acquireMs, toMs },
-    ]),
-  );
+  return holds;
+};
+
+type Amounts = ReadonlyMap<string, number>;
+
+/** Most claims ask for the same as others: they share the map of their amounts. */
+const known = new WeakMap<object, Amounts>();
+
+const amountsOf = (
+  resources: readonly Pick<ResourceRequest, 'resourceType' | 'amount'>[],
+): Amounts => {
+  const before = known.get(resources);
+  if (before !== undefined) return before;
+  const amounts = new Map(resources.map(({ resourceType, amount }) => [resourceType, amount]));
+  known.set(resources, amounts);
+  return amounts;
+};
+
+const added = (a: Amounts, b: Amounts): Amounts => {
+  const sum = new Map(a);
+  for (const [code, amount] of b) sum.set(code, (sum.get(code) ?? 0) + amount);
+  return sum;
 };
 
 /** The largest sum of one resource type at any instant of the interval. */

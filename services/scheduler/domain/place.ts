@@ -1,92 +1,244 @@
 /**
- * Finds providers for a request: compile, filter shapes and members, score, choose. Pure and
- * synchronous; the same request on the same index gives the same plan.
+ * Finds providers for a request: compile the constraints, take the candidates best first, search
+ * where placements depend on each other. Pure and synchronous; the same request on the same index
+ * gives the same plan.
  */
-import type { ClaimSpec, RequestGroup } from './claim.ts';
-import type { Asked, MemberFilter, ShapeFilter, Unmet } from './filter.ts';
-import { capabilitiesFilter } from './filters/capabilities.ts';
-import { freeFilter, freeReason } from './filters/free.ts';
-import { namedProvidersFilter } from './filters/named-providers.ts';
-import { offeredFilter } from './filters/offered.ts';
-import { openFilter } from './filters/open.ts';
-import { providerGroupsFilter } from './filters/provider-groups.ts';
-import { tagsFilter } from './filters/tags.ts';
+import { type Candidate, candidatesOf, judgeMember, type Wish } from './candidate.ts';
+import type { ClaimSpec, RequestGroup, ResourceRequest } from './claim.ts';
+import { closestAnchors, nearTiers } from './closest.ts';
+import type { Asked } from './constraint.ts';
+import { refusalOf } from './explain.ts';
 import type { Interval } from './hold.ts';
-import type { Plan, Refusal } from './plan.ts';
-import type { Member, ProviderIndex } from './provider-index.ts';
-import { type Candidate, type SearchGroup, search } from './search.ts';
+import type { NumberSet } from './number-set.ts';
+import { placedPlan } from './placed-plan.ts';
+import type { Placed, Plan } from './plan.ts';
+import type { ProviderIndex } from './provider-index.ts';
+import { createRelations } from './relations.ts';
+import { type Budget, type Found, search } from './search.ts';
+import { type Selection, select } from './selection.ts';
 import { shuffleKey } from './shuffle.ts';
-import { vacancyOf } from './vacancy.ts';
-
-/** In the order in which they run and in which a refusal names them. */
-const SHAPE_FILTERS: readonly ShapeFilter[] = [capabilitiesFilter, offeredFilter];
-const MEMBER_FILTERS: readonly MemberFilter[] = [
-  openFilter,
-  namedProvidersFilter,
-  providerGroupsFilter,
-  tagsFilter,
-  freeFilter,
-];
+import { type Run, slotsOf } from './slot.ts';
+import { createBins } from './spread-bins.ts';
+import { createStream, type Stream } from './stream.ts';
+import { createTally } from './tally.ts';
 
 export type PlaceRequest = {
-  readonly spec: Pick<ClaimSpec, 'groups' | 'count' | 'ranking'>;
+  readonly spec: Omit<ClaimSpec, 'consumer' | 'acquireMs' | 'releaseMs'>;
   readonly window: Interval;
-  /** Decides between equals; the request id. */
+  /** Decides between equals where the spec has no seed; the request id. */
   readonly seed: string;
+  /** A claim whose own holds do not count: it is placed anew. */
+  readonly ignoreClaimUid?: string;
+  /** Numbers of providers that may not be taken. */
+  readonly except?: ReadonlySet<number>;
   /** Steps that a search may take; absent = EXPANSIONS_MAX. */
   readonly expansionsMax?: number;
 };
 
-export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
-  const { spec, window, seed } = request;
-  const groups: SearchGroup[] = [];
-  for (const group of spec.groups) {
-    const asked: Asked = { group, window };
-    const candidates = candidatesFor(index, asked, seed);
-    if (candidates.length === 0) return { kind: 'refused', refusal: explain(index, asked) };
-    groups.push({ group, candidates, isolatedFrom: isolationOf(spec.groups, group) });
-  }
-  const found = search({ ...spec, groups, expansionsMax: request.expansionsMax ?? EXPANSIONS_MAX });
-  switch (found.kind) {
-    case 'placed':
-    case 'gave-up':
-      return found;
-    case 'none':
-      return { kind: 'refused', refusal: explainTogether(index, groups, spec.count) };
-  }
-};
-
 export const EXPANSIONS_MAX = 50_000;
 
-/** The providers that can answer one placement of the group, were it the only one. */
-const candidatesFor = (index: ProviderIndex, asked: Asked, seed: string): readonly Candidate[] => {
-  const kept: Candidate[] = [];
-  for (const shape of index.shapes()) {
-    if (SHAPE_FILTERS.some((filter) => filter.unmet(shape, asked).length > 0)) continue;
-    for (const member of shape.members) {
-      const vacancy = once(() => vacancyOf(member, asked.window));
-      if (MEMBER_FILTERS.some((filter) => filter.unmet(member, asked, vacancy).length > 0))
-        continue;
-      const { uid, facts } = member;
-      kept.push({
-        uid,
-        name: facts?.name ?? '',
-        offers: shape.offers,
-        vacancy: vacancy(),
-        order: shuffleKey(seed, uid),
-      });
-    }
-  }
-  return kept;
+export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
+  const { spec } = request;
+  const expansionsMax = request.expansionsMax ?? EXPANSIONS_MAX;
+  const budget: Budget = { expansions: 0, looks: 0, expansionsMax };
+  // All that is wanted, where it fits; only then less.
+  const whole = hasMinimum(spec.groups) ? withoutMinimum(request) : request;
+  let found = placeAs(index, whole, budget);
+  if (found.kind === 'none' && whole !== request) found = placeAs(index, request, budget);
+  if (found.kind !== 'none') return found;
+  return { kind: 'refused', refusal: refusalOf(index, request) };
 };
 
-const once = <T>(make: () => T): (() => T) => {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
+const hasMinimum = (groups: readonly RequestGroup[]): boolean =>
+  groups.some(({ resources }) => resources.some(({ minAmount }) => minAmount !== undefined));
+
+const withoutMinimum = (request: PlaceRequest): PlaceRequest => ({
+  ...request,
+  spec: {
+    ...request.spec,
+    groups: request.spec.groups.map((group) => ({
+      ...group,
+      resources: group.resources.map(({ minAmount: _, ...rest }) => rest),
+    })),
+  },
+});
+
+type Answer = Placed | Exclude<Found, { readonly kind: 'placed' }>;
+
+const placeAs = (index: ProviderIndex, request: PlaceRequest, budget: Budget): Answer => {
+  const { spec } = request;
+  const selections = createSelections(index);
+  if (spec.ranking === 'closest' && spec.nearGroup === undefined && spec.count > 1) {
+    for (const only of closestAnchors(index, spec)) {
+      const found = searchIn(index, request, { budget, only, selections });
+      if (found.kind !== 'none') return found;
+    }
+  }
+  return searchIn(index, request, { budget, only: undefined, selections });
+};
+
+type Within = {
+  readonly budget: Budget;
+  readonly only: readonly NumberSet[] | undefined;
+  readonly selections: Selections;
+};
+
+/** Compiled once for all searches of one request. */
+type Selections = (asked: Asked) => Selection;
+
+const createSelections = (index: ProviderIndex): Selections => {
+  const known = new Map<readonly ResourceRequest[], Selection>();
+  return (asked) => {
+    const selection = known.get(asked.resources) ?? select(index, asked);
+    known.set(asked.resources, selection);
+    return selection;
   };
 };
+
+const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): Answer => {
+  const { spec } = request;
+  const runs = runsOf(index, request, within);
+  const slots = slotsOf(runs, spec);
+  const relations = createRelations(index, spec);
+  const tally = createTally(index);
+  const [slot] = slots;
+  if (slots.length === 1 && slot !== undefined && !relations.exist && spec.spread === undefined) {
+    const candidate = slot.run.stream.at(0);
+    if (candidate === undefined) return { kind: 'none' };
+    tally.add(candidate, slot.run.take);
+    return placedPlan([{ slot, candidate }], tally);
+  }
+  const found = search({
+    index,
+    spec,
+    slots,
+    relations,
+    tally,
+    bins: createBins(index, spec, shuffleKey(seedOf(request), 'bins')),
+    hasTwins: !spec.groups.some(({ sameSubtree }) => (sameSubtree ?? []).length > 0),
+    budget: within.budget,
+  });
+  return found.kind === 'placed' ? placedPlan(found.chosen, tally) : found;
+};
+
+const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
+
+/** Those with the fewest candidates first, as far as that is known without looking. */
+const runsOf = (
+  index: ProviderIndex,
+  request: PlaceRequest,
+  { only, selections }: Within,
+): readonly Run[] => {
+  const { groups } = request.spec;
+  const runs = groups.flatMap((group, position) => {
+    if (group.multipleProviders !== true) {
+      const { resources } = group;
+      const part = { group, position, resources, resource: undefined, only, selections };
+      return [runOf(index, request, part)];
+    }
+    return partsOf(group).map((resources, resource) =>
+      runOf(index, request, { group, position, resources, resource, only, selections }),
+    );
+  });
+  if (groups.length === 1) return runs;
+  const sizes = new Map(runs.map((run) => [run, knownSize(run)]));
+  return runs.toSorted((a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0));
+};
+
+const parts = new WeakMap<RequestGroup, readonly (readonly ResourceRequest[])[]>();
+
+/** Each resource for itself; the same lists for the same group. */
+const partsOf = (group: RequestGroup): readonly (readonly ResourceRequest[])[] => {
+  const those = parts.get(group) ?? group.resources.map((one) => [one]);
+  parts.set(group, those);
+  return those;
+};
+
+/** Looks at a few candidates: enough to tell a narrow run from a wide one. */
+const KNOWN_MAX = 64;
+
+const knownSize = ({ stream }: Run): number => {
+  let size = 0;
+  while (size < KNOWN_MAX && stream.at(size) !== undefined) size += 1;
+  return size;
+};
+
+type RunPart = {
+  readonly group: RequestGroup;
+  readonly position: number;
+  readonly resources: readonly ResourceRequest[];
+  readonly resource: number | undefined;
+  readonly only: readonly NumberSet[] | undefined;
+  readonly selections: Selections;
+};
+
+const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
+  const { group, position, resources, resource, only, selections } = part;
+  const { spec } = request;
+  const isPart = resource !== undefined;
+  const selection = selections({
+    group,
+    resources,
+    isPart,
+    ...(spec.spread !== undefined && { spreadKind: spec.spread.groupKind }),
+  });
+  const wish: Wish = {
+    index,
+    selection,
+    question: questionOf(request),
+    ranking: spec.ranking,
+    seed: seedOf(request),
+    ...(request.except !== undefined && { except: request.except }),
+    ...(only !== undefined && { only }),
+  };
+  const streams = new Map<NumberSet | undefined, Stream>();
+  const judged = new Map<number, Candidate | undefined>();
+  return {
+    group,
+    resource,
+    take: {
+      position,
+      resources,
+      wantsWhole: selection.wantsWhole,
+      isolatedFrom: isolationOf(spec.groups, group),
+    },
+    stream: createStream(candidatesByRank(wish, spec)),
+    restricted: (sets) => {
+      const key = sets.length === 1 ? sets[0] : undefined;
+      const known = key === undefined ? undefined : streams.get(key);
+      if (known !== undefined) return known;
+      const stream = createStream(candidatesOf({ ...wish, only: sets }));
+      if (key !== undefined) streams.set(key, stream);
+      return stream;
+    },
+    candidate: (member) => {
+      if (!judged.has(member.n)) judged.set(member.n, judgeMember(wish, member));
+      return judged.get(member.n);
+    },
+    failed: new Set(),
+    failedTwins: new Set(),
+  };
+};
+
+const questionOf = ({ window, ignoreClaimUid }: PlaceRequest) => ({
+  window,
+  ...(ignoreClaimUid !== undefined && { ignoreClaimUid }),
+});
+
+/** Near a group: all of one step before any of the next. */
+function* candidatesByRank(wish: Wish, spec: PlaceRequest['spec']): Generator<Candidate> {
+  const passed = new Set<number>();
+  if (spec.ranking === 'closest' && spec.nearGroup !== undefined) {
+    for (const only of nearTiers(wish.index, spec)) {
+      for (const candidate of candidatesOf({ ...wish, only })) {
+        if (passed.has(candidate.member.n)) continue;
+        passed.add(candidate.member.n);
+        yield { ...candidate, order: passed.size };
+      }
+    }
+  }
+  for (const candidate of candidatesOf(wish)) if (!passed.has(candidate.member.n)) yield candidate;
+}
 
 /** Isolation holds both ways, whichever group names the other. */
 const isolationOf = (groups: readonly RequestGroup[], group: RequestGroup): ReadonlySet<number> =>
@@ -95,52 +247,3 @@ const isolationOf = (groups: readonly RequestGroup[], group: RequestGroup): Read
       group.isolateFrom.includes(other.name) || other.isolateFrom.includes(group.name) ? [at] : [],
     ),
   );
-
-/**
- * Counts what each constraint removed, a provider at the first that it does not meet, and looks for
- * single constraints that stand in the way. Runs only for a refusal.
- */
-const explain = (index: ProviderIndex, asked: Asked): Refusal => {
-  const removed = new Map<string, number>();
-  const suffices = new Set<string>();
-  let providers = 0;
-  for (const shape of index.shapes()) {
-    const ofShape = SHAPE_FILTERS.flatMap((filter) => filter.unmet(shape, asked));
-    for (const member of shape.members) {
-      const unmet = [...ofShape, ...unmetByMember(member, asked, ofShape)];
-      providers += 1;
-      const [first] = unmet;
-      if (first === undefined) continue;
-      removed.set(first, (removed.get(first) ?? 0) + 1);
-      if (unmet.length === 1) suffices.add(first);
-    }
-  }
-  return {
-    removedBy: Object.fromEntries(removed),
-    suffices: [...suffices],
-    group: asked.group.name,
-    providers,
-  };
-};
-
-/** What is not offered cannot be free either: that is said once. */
-const unmetByMember = (member: Member, asked: Asked, ofShape: Unmet): Unmet =>
-  MEMBER_FILTERS.flatMap((filter) =>
-    filter.unmet(member, asked, () => vacancyOf(member, asked.window)),
-  ).filter((free) => !ofShape.some((reason) => free === freeReason(reason.split(' ')[0] ?? '')));
-
-const explainTogether = (
-  index: ProviderIndex,
-  groups: readonly SearchGroup[],
-  count: number,
-): Refusal => {
-  const fitting = Math.max(...groups.map(({ candidates }) => candidates.length));
-  const isIsolated = groups.some(({ isolatedFrom }) => isolatedFrom.size > 0);
-  const constraint = isIsolated ? `count ${count} isolated` : `count ${count} together`;
-  return {
-    removedBy: { [constraint]: fitting },
-    suffices: [constraint],
-    group: '',
-    providers: index.size(),
-  };
-};

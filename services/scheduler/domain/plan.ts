@@ -3,24 +3,37 @@ import type { Placement } from './claim.ts';
 /** A provider that a plan uses. */
 export type Chosen = { readonly uid: string; readonly name: string };
 
-/** Why nothing fits: what each constraint removed, and which one alone would have made it fit. */
-export type Refusal = {
-  /** Providers removed by constraint, in the order in which the filters ran. */
-  readonly removedBy: Readonly<Record<string, number>>;
-  /** Each of these constraints, were it alone dropped, would have left a provider. */
-  readonly suffices: readonly string[];
-  /** Group of the request that found no place; empty = each alone has one, but not all together. */
+/** What one constraint removed of those that the constraints before it had left. */
+export type FunnelStep = { readonly constraint: string; readonly removed: number };
+
+/** What each constraint of a request group leaves of the providers. */
+export type Funnel = {
   readonly group: string;
   /** Providers that were looked at. */
   readonly providers: number;
+  /** In the order in which the filters run; those that removed nothing are there too. */
+  readonly steps: readonly FunnelStep[];
+  readonly remaining: number;
+  /** Each of these constraints, were it alone dropped, would leave a provider. */
+  readonly fitsWithout: readonly string[];
+};
+
+/** Why nothing fits. */
+export type Refusal = {
+  /** Of the group that found no place; of the first where each alone has one, but not all together. */
+  readonly funnel: Funnel;
+  /** What stands in the way of all together; undefined = one group alone finds no place. */
+  readonly together: string | undefined;
+};
+
+export type Placed = {
+  readonly kind: 'placed';
+  readonly providers: readonly Chosen[];
+  readonly placements: readonly Placement[];
 };
 
 export type Plan =
-  | {
-      readonly kind: 'placed';
-      readonly providers: readonly Chosen[];
-      readonly placements: readonly Placement[];
-    }
+  | Placed
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The search gave up: nobody knows whether it fits. */
   | { readonly kind: 'gave-up'; readonly expansions: number };

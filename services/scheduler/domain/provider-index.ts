@@ -1,8 +1,9 @@
 /**
- * The providers of a partition as placement sees them. A shape is a class of providers that offer
- * the same and have the same capabilities; most filters look at shapes, so their cost follows the
- * number of shapes and not of providers.
+ * The providers of a partition as placement sees them: numbered, classed by shape, listed by group,
+ * tag and property, linked into trees, with what claims hold of each now and later. Every change
+ * costs what it touches, never the size of the fleet.
  */
+import { type Booked, bookOwn, createBooked, isUntouched } from './bookings.ts';
 import {
   type CapacityRecord,
   isClosed,
@@ -10,36 +11,51 @@ import {
   offersInForce,
   type ProviderFacts,
 } from './capacity.ts';
+import { createForest, type Forest } from './forest.ts';
 import type { Hold } from './hold.ts';
-import type { Topology } from './topology.ts';
-
-export type Shape = {
-  readonly key: string;
-  readonly offers: Offers;
-  readonly capabilities: ReadonlySet<string>;
-  readonly members: Set<Member>;
-};
+import { NumberSet } from './number-set.ts';
+import { createPlaces, type Place } from './places.ts';
+import { createPostings, keysOf, type Postings } from './postings.ts';
+import { createShapeTable, type LoadClass, type Shape } from './shape.ts';
+import { NO_TOPOLOGY, type Topology } from './topology.ts';
+import { imply } from './tree-bookings.ts';
 
 export type Member = {
+  readonly n: number;
   readonly uid: string;
   facts: ProviderFacts | undefined;
   capacity: CapacityRecord | undefined;
-  /** Nothing new may be placed; also while a change of its capacity is being committed. */
-  closed: boolean;
+  /** A change of its capacity is being committed: nothing new may be placed. */
+  shut: boolean;
   shape: Shape;
-  /** By claim uid. */
-  readonly holds: Map<string, Hold>;
+  place: Place;
+  /** undefined = nothing. */
+  booked: Booked | undefined;
+  /** Where it is counted among those with claims. */
+  load: LoadClass | undefined;
 };
 
 export type ProviderIndex = {
   readonly shapes: () => Iterable<Shape>;
+  readonly postings: Pick<Postings, 'of'>;
+  readonly forest: Omit<Forest, 'setParent' | 'adopt' | 'orphan'>;
+  /** Numbers of providers on which something new may be placed. */
+  readonly open: NumberSet;
+  /** Numbers of all. */
+  readonly all: NumberSet;
+  readonly member: (n: number) => Member;
   readonly find: (uid: string) => Member | undefined;
   readonly size: () => number;
+  /** Numbers below this one are in use or were. */
+  readonly width: () => number;
   readonly factsOf: (uid: string) => ProviderFacts | undefined;
   /** No new claim may be placed there; so for a provider that is not known. */
   readonly isShut: (uid: string) => boolean;
   /** Everything that claims hold of it, those to come too. */
   readonly holdsOn: (uid: string) => Iterable<Hold>;
+  /** Numbers of the providers of which the claim, or the consumer, holds something. */
+  readonly heldBy: (uid: string) => Iterable<number>;
+  readonly topology: () => Topology;
   readonly setTopology: (topology: Topology) => void;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
   readonly setCapacity: (uid: string, record: CapacityRecord | undefined) => void;
@@ -49,88 +65,231 @@ export type ProviderIndex = {
 };
 
 const NO_CODES: ReadonlySet<string> = new Set();
+const NO_OFFERS: Offers = new Map();
+const NOWHERE: Place = { ids: NO_CODES, keys: [] };
 
-export const createProviderIndex = (): ProviderIndex => {
-  const members = new Map<string, Member>();
-  const shapes = new Map<string, Shape>();
+/** Uids of the providers that a claim, or a consumer with its claims, holds. */
+export type HeldBy = (uid: string) => Iterable<string>;
 
-  const shapeFor = (
-    facts: ProviderFacts | undefined,
-    record: CapacityRecord | undefined,
-  ): Shape => {
-    const offers = offersInForce(facts, record);
-    const capabilities = facts?.capabilities ?? NO_CODES;
-    const key = shapeKey(facts?.type ?? '', offers, capabilities);
-    const shape = shapes.get(key) ?? { key, offers, capabilities, members: new Set<Member>() };
-    shapes.set(key, shape);
-    return shape;
+export const createProviderIndex = (heldBy: HeldBy = () => []): ProviderIndex => new Index(heldBy);
+
+class Index implements ProviderIndex {
+  readonly #numbers = new Map<string, number>();
+  readonly #members: (Member | undefined)[] = [];
+  readonly #unused: number[] = [];
+  readonly #shapes = createShapeTable();
+  readonly postings = createPostings();
+  readonly forest = createForest((uid) => this.#numbers.get(uid));
+  readonly open = new NumberSet();
+  readonly all = new NumberSet();
+  readonly #heldBy: HeldBy;
+  #topology: Topology = NO_TOPOLOGY;
+  #places = createPlaces(NO_TOPOLOGY);
+
+  constructor(heldBy: HeldBy) {
+    this.#heldBy = heldBy;
+  }
+
+  heldBy = (uid: string): readonly number[] =>
+    [...this.#heldBy(uid)].flatMap((provider) => this.#numbers.get(provider) ?? []);
+
+  shapes = (): Iterable<Shape> => this.#shapes.all();
+  size = (): number => this.#numbers.size;
+  width = (): number => this.#members.length;
+  topology = (): Topology => this.#topology;
+  find = (uid: string): Member | undefined => this.#members[this.#numbers.get(uid) ?? -1];
+  factsOf = (uid: string): ProviderFacts | undefined => this.find(uid)?.facts;
+  holdsOn = (uid: string): Iterable<Hold> => this.find(uid)?.booked?.own ?? [];
+
+  member = (n: number): Member => {
+    const member = this.#members[n];
+    if (member === undefined) throw new Error(`No provider has the number ${n}`);
+    return member;
   };
-  const memberOf = (uid: string): Member => {
-    const known = members.get(uid);
+
+  isShut = (uid: string): boolean => {
+    const member = this.find(uid);
+    return member === undefined || !this.open.has(member.n);
+  };
+
+  setTopology = (topology: Topology): void => {
+    this.#topology = topology;
+    this.#places = createPlaces(topology);
+    for (const n of this.all) if (this.forest.parentOf(n) === undefined) this.#settlePlace(n);
+  };
+
+  setFacts = (uid: string, facts: ProviderFacts | undefined): void => {
+    const member = this.#memberOf(uid);
+    const { n } = member;
+    if (member.facts !== undefined) this.postings.remove(keysOf(member.facts), n);
+    member.facts = facts;
+    if (facts !== undefined) this.postings.add(keysOf(facts), n);
+    this.#relink(member, facts?.parentUid);
+    this.#settlePlace(n);
+    this.#settle(member);
+  };
+
+  setCapacity = (uid: string, record: CapacityRecord | undefined): void => {
+    const member = this.#memberOf(uid);
+    member.capacity = record;
+    member.shut = false;
+    this.#settle(member);
+  };
+
+  shut = (uid: string): void => {
+    const member = this.#memberOf(uid);
+    member.shut = true;
+    this.#settle(member);
+  };
+
+  setHold = (uid: string, claimUid: string, hold: Hold | undefined): void => {
+    const member = hold === undefined ? this.find(uid) : this.#memberOf(uid);
+    if (member === undefined) return;
+    if (member.booked === undefined && hold === undefined) return;
+    member.booked ??= createBooked();
+    bookOwn(member.booked, claimUid, hold);
+    if (this.forest.isInTree(member.n)) {
+      for (const touched of imply(this, member, { claimUid, hold })) this.#settle(touched);
+    }
+    if (isUntouched(member.booked)) member.booked = undefined;
+    this.#settle(member);
+  };
+
+  #memberOf(uid: string): Member {
+    const known = this.find(uid);
     if (known !== undefined) return known;
-    const shape = shapeFor(undefined, undefined);
-    const holds = new Map<string, Hold>();
-    const made: Member = { uid, facts: undefined, capacity: undefined, closed: true, shape, holds };
-    shape.members.add(made);
-    members.set(uid, made);
+    const n = this.#unused.pop() ?? this.#members.length;
+    const shape = this.#shapes.of('', NO_OFFERS, NO_CODES);
+    const made: Member = {
+      n,
+      uid,
+      facts: undefined,
+      capacity: undefined,
+      shut: false,
+      shape,
+      place: NOWHERE,
+      booked: undefined,
+      load: undefined,
+    };
+    shape.members.add(n);
+    this.#members[n] = made;
+    this.#numbers.set(uid, n);
+    this.all.add(n);
+    for (const part of this.forest.adopt(uid, n)) {
+      this.#implyAll(this.#withBelow(part), true);
+      this.#settlePlace(part);
+    }
     return made;
-  };
-  const leave = (member: Member): void => {
-    member.shape.members.delete(member);
-    if (member.shape.members.size === 0) shapes.delete(member.shape.key);
-  };
-  const settle = (member: Member): void => {
-    leave(member);
-    if (member.facts === undefined && member.capacity === undefined && member.holds.size === 0) {
-      members.delete(member.uid);
+  }
+
+  /** Another whole: what is held on either side of the link counts on the other from now on. */
+  #relink({ n }: Member, parentUid: string | undefined): void {
+    const parent = this.forest.parentOf(n);
+    if ((parent === undefined ? undefined : this.member(parent).uid) === parentUid) return;
+    const before = [...this.#withBelow(n), ...this.forest.above(n)];
+    this.#implyAll(before, false);
+    this.forest.setParent(n, parentUid);
+    this.#implyAll(new Set([...before, ...this.forest.above(n)]), true);
+  }
+
+  #withBelow(n: number): readonly number[] {
+    return [n, ...this.forest.below(n)];
+  }
+
+  #implyAll(sources: Iterable<number>, isHeld: boolean): void {
+    for (const n of sources) {
+      const source = this.member(n);
+      for (const hold of [...(source.booked?.own ?? [])]) {
+        const { claimUid } = hold;
+        const change = { claimUid, hold: isHeld ? hold : undefined };
+        for (const touched of imply(this, source, change)) this.#settle(touched);
+      }
+    }
+  }
+
+  #settlePlace(n: number): void {
+    const member = this.#members[n];
+    if (member === undefined) return;
+    const parent = this.forest.parentOf(n);
+    const whole = parent === undefined ? undefined : this.member(parent).place;
+    const place = this.#places.of(member.facts?.groups ?? NO_CODES, whole);
+    if (place !== member.place) {
+      this.postings.remove(member.place.keys, n);
+      this.postings.add(place.keys, n);
+      member.place = place;
+      for (const part of this.forest.below(n)) {
+        if (this.forest.parentOf(part) === n) this.#settlePlace(part);
+      }
+    }
+  }
+
+  /** Puts the provider where it belongs after any change of it. */
+  #settle(member: Member): void {
+    this.#leave(member);
+    const { n, uid, facts, capacity } = member;
+    if (facts === undefined && capacity === undefined && !this.#isBooked(member)) {
+      this.#forget(uid, n);
       return;
     }
-    member.closed = isClosed(member.facts, member.capacity);
-    member.shape = shapeFor(member.facts, member.capacity);
-    member.shape.members.add(member);
-  };
+    const shape = this.#shapeOf(member);
+    if (shape !== member.shape) {
+      member.shape.members.delete(n);
+      this.#shapes.tidy(member.shape);
+      member.shape = shape;
+      shape.members.add(n);
+    }
+    if (member.shut || isClosed(facts, capacity)) this.open.delete(n);
+    else this.#enter(member);
+  }
 
-  return {
-    shapes: () => shapes.values(),
-    find: (uid) => members.get(uid),
-    size: () => members.size,
-    factsOf: (uid) => members.get(uid)?.facts,
-    isShut: (uid) => members.get(uid)?.closed ?? true,
-    holdsOn: (uid) => members.get(uid)?.holds.values() ?? [],
-    setTopology: () => undefined,
-    setFacts: (uid, facts) => {
-      const member = memberOf(uid);
-      const isShut = member.closed && !isClosed(member.facts, member.capacity);
-      member.facts = facts;
-      settle(member);
-      // A change of capacity is on its way: what the watch tells meanwhile must not open the
-      // provider.
-      if (isShut) member.closed = true;
-    },
-    setCapacity: (uid, record) => {
-      const member = memberOf(uid);
-      member.capacity = record;
-      settle(member);
-    },
-    shut: (uid) => {
-      memberOf(uid).closed = true;
-    },
-    setHold: (uid, claimUid, hold) => {
-      const member = memberOf(uid);
-      if (hold === undefined) member.holds.delete(claimUid);
-      else member.holds.set(claimUid, hold);
-      if (hold === undefined && member.facts === undefined) settle(member);
-    },
-  };
-};
+  #isBooked({ booked }: Member): boolean {
+    return booked !== undefined && !isUntouched(booked);
+  }
 
-const shapeKey = (type: string, offers: Offers, capabilities: ReadonlySet<string>): string =>
-  JSON.stringify([
-    type,
-    [...offers]
-      .map(([code, { usable, minUnit, maxUnit, stepSize }]) =>
-        [code, usable, minUnit, maxUnit, stepSize].join(' '),
-      )
-      .sort(),
-    [...capabilities].sort(),
-  ]);
+  #shapeOf({ facts, capacity, shape }: Member): Shape {
+    if (facts === undefined && capacity === undefined && shape.type === '') return shape;
+    const offers = offersInForce(facts, capacity);
+    return this.#shapes.of(facts?.type ?? '', offers, facts?.capabilities ?? NO_CODES);
+  }
+
+  #leave(member: Member): void {
+    const { n, shape, load } = member;
+    shape.free.delete(n);
+    shape.timed.delete(n);
+    if (load === undefined) return;
+    load.members.delete(n);
+    if (load.members.size === 0) shape.loads.delete(load.used.join(' '));
+    member.load = undefined;
+  }
+
+  #enter(member: Member): void {
+    const { n, shape, booked } = member;
+    this.open.add(n);
+    if (booked === undefined || isUntouched(booked)) {
+      shape.free.add(n);
+      return;
+    }
+    if (booked.timed > 0) shape.timed.add(n);
+    if (booked.wholes > 0 || booked.above !== undefined) return;
+    const used = shape.codes.map((code) => booked.sums?.get(code) ?? 0);
+    const key = used.join(' ');
+    const load = shape.loads.get(key) ?? { used, members: new NumberSet() };
+    shape.loads.set(key, load);
+    load.members.add(n);
+    member.load = load;
+  }
+
+  #forget(uid: string, n: number): void {
+    const member = this.member(n);
+    member.shape.members.delete(n);
+    this.#shapes.tidy(member.shape);
+    this.postings.remove(member.place.keys, n);
+    this.forest.setParent(n, undefined);
+    this.forest.orphan(uid, n);
+    this.open.delete(n);
+    this.all.delete(n);
+    this.#numbers.delete(uid);
+    this.#members[n] = undefined;
+    this.#unused.push(n);
+  }
+}

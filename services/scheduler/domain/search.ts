@@ -1,217 +1,218 @@
 /**
- * Chooses a provider for every placement of a claim, all or nothing: depth first with backtracking.
+ * Chooses a provider for every slot of a claim, all or nothing: depth first with backtracking.
  * Within its budget of expansions it is complete; beyond it the answer is that nobody knows, never
  * that nothing fits.
  *
- * Placements of one group are alike. When one of them fails on a provider, none of the rest of its
- * group needs to try that provider at the same depth or below: whatever solution had it there would
- * also have it here.
+ * Slots of one run are alike. When one of them fails on a provider, none of the rest of the run
+ * needs to try that provider at the same depth or below: whatever solution had it there would also
+ * have it here. The same holds for its twins, providers that differ in nothing but their number.
  */
-import type { Offers } from './capacity.ts';
-import type { Placement, Ranking, RequestGroup } from './claim.ts';
-import type { Chosen } from './plan.ts';
-import type { Scorer } from './scorer.ts';
-import { packScorer } from './scorers/pack.ts';
-import { randomScorer } from './scorers/random.ts';
-import { spreadScorer } from './scorers/spread.ts';
-import { createTally, type Tally } from './tally.ts';
-import type { Vacancy } from './vacancy.ts';
+import { type Candidate, SCORERS } from './candidate.ts';
+import type { ClaimSpec } from './claim.ts';
+import type { NumberSet } from './number-set.ts';
+import type { ProviderIndex } from './provider-index.ts';
+import type { Relations } from './relations.ts';
+import type { Chosen, Run, Slot } from './slot.ts';
+import type { Bin, Bins } from './spread-bins.ts';
+import type { Stream } from './stream.ts';
+import type { Tally } from './tally.ts';
+import { twinKey } from './twins.ts';
 
-export type Candidate = {
-  readonly uid: string;
-  readonly name: string;
-  readonly offers: Offers;
-  readonly vacancy: Vacancy;
-  /** Its place among equals. */
-  readonly order: number;
+export type Search = {
+  readonly index: ProviderIndex;
+  readonly spec: Pick<ClaimSpec, 'ranking' | 'count'>;
+  readonly slots: readonly Slot[];
+  readonly relations: Relations;
+  readonly tally: Tally;
+  readonly bins: Bins | undefined;
+  /** Whether providers of one shape and place can stand for each other. */
+  readonly hasTwins: boolean;
+  readonly budget: Budget;
 };
 
-export type SearchGroup = {
-  readonly group: RequestGroup;
-  /** Each of them fits one placement of the group while the claim has nothing else there. */
-  readonly candidates: readonly Candidate[];
-  /**
-   * Positions of groups that may not share a provider with this one; its own = one placement per
-   * provider.
-   */
-  readonly isolatedFrom: ReadonlySet<number>;
-};
-
-export type SearchRequest = {
-  readonly groups: readonly SearchGroup[];
-  readonly count: number;
-  readonly ranking: Ranking;
-  readonly expansionsMax: number;
-};
+/** Shared by all searches of one request. */
+export type Budget = { expansions: number; looks: number; readonly expansionsMax: number };
 
 export type Found =
-  | {
-      readonly kind: 'placed';
-      readonly providers: readonly Chosen[];
-      readonly placements: readonly Placement[];
-    }
+  | { readonly kind: 'placed'; readonly chosen: readonly Chosen[] }
   | { readonly kind: 'none' }
   | { readonly kind: 'gave-up'; readonly expansions: number };
 
-const SCORERS: Readonly<Record<Ranking, Scorer>> = {
-  pack: packScorer,
-  spread: spreadScorer,
-  random: randomScorer,
-  closest: packScorer,
-};
-
-/**
- * Comparisons of used providers for one expansion allowed; a claim of thousands of placements ends
- * by it.
- */
+/** Comparisons of providers for one expansion allowed; a claim of many placements ends by it. */
 const LOOKS_PER_EXPANSION = 200;
 
 type Frame = {
-  readonly run: Run;
-  readonly at: number;
+  readonly slot: Slot;
   chosen: Candidate | undefined;
-  /** Candidates that failed here; they count for the rest of the run while this frame stands. */
-  readonly failed: Candidate[];
+  /** What failed here; the run keeps it for the rest while this frame stands. */
+  readonly failed: Set<number>;
+  readonly failedTwins: Set<string>;
+  /** Valid while what was chosen before stays. */
+  narrowed: { readonly stream: Stream } | undefined;
 };
 
-/** The placements of one group, which stand next to each other in the search. */
-type Run = {
-  readonly position: number;
-  readonly search: SearchGroup;
-  readonly ranked: readonly Candidate[];
-  readonly failed: Set<Candidate>;
-};
-
-export const search = (request: SearchRequest): Found => {
-  const tally = createTally(request);
-  const score = scoreBy(SCORERS[request.ranking], tally);
-  const runs = runsOf(request, score);
-  if (runs.some((run) => !tally.hasRoom(run.search, run.position, request.count, run.failed))) {
-    return { kind: 'none' };
-  }
-  const total = runs.length * request.count;
+export const search = (task: Search): Found => {
+  const { slots, tally, bins, budget } = task;
   const frames: Frame[] = [];
-  const budget = { expansions: 0, looks: 0 };
+  const chosen: Chosen[] = [];
+  if (!canAllFit(task)) return { kind: 'none' };
   for (;;) {
     const top = frames.at(-1);
-    if (frames.length === total && top?.chosen !== undefined) return placed(frames);
-    const frame = top === undefined || top.chosen !== undefined ? open(frames, runs, request) : top;
-    budget.expansions += 1;
-    const next = best({ frame, tally, score, budget });
-    const { expansionsMax } = request;
-    if (budget.expansions > expansionsMax || budget.looks > expansionsMax * LOOKS_PER_EXPANSION) {
-      return { kind: 'gave-up', expansions: budget.expansions };
+    if (top?.chosen !== undefined && frames.length === slots.length) {
+      return { kind: 'placed', chosen };
     }
-    if (next !== undefined && canFinish(frame, tally, request.count)) {
+    const frame = top === undefined || top.chosen !== undefined ? open(frames, slots) : top;
+    budget.expansions += 1;
+    const next = best(task, frame, chosen);
+    if (isSpent(budget)) return { kind: 'gave-up', expansions: budget.expansions };
+    if (next !== undefined && canFinish(task, frame)) {
       frame.chosen = next;
-      tally.add(next, frame.run.position);
-    } else if (!retreat(frames, tally)) {
+      tally.add(next, frame.slot.run.take);
+      bins?.add(next);
+      chosen.push({ slot: frame.slot, candidate: next });
+    } else if (!retreat(task, frames, chosen)) {
       return { kind: 'none' };
     }
   }
 };
 
-/** Groups with the fewest candidates first: they fail soonest. */
-const runsOf = (request: SearchRequest, score: Score): readonly Run[] =>
-  request.groups
-    .map((search, position) => ({
-      position,
-      search,
-      ranked: rank(search.candidates, (candidate) => score(candidate, position)),
-      failed: new Set<Candidate>(),
-    }))
-    .toSorted((a, b) => a.ranked.length - b.ranked.length || a.position - b.position);
+const isSpent = ({ expansions, looks, expansionsMax }: Budget): boolean =>
+  expansions > expansionsMax || looks > expansionsMax * LOOKS_PER_EXPANSION;
 
-const rank = (
-  candidates: readonly Candidate[],
-  scoreOf: (candidate: Candidate) => number,
-): readonly Candidate[] =>
-  candidates
-    .map((candidate) => ({ candidate, score: scoreOf(candidate) }))
-    .sort((a, b) => b.score - a.score || a.candidate.order - b.candidate.order)
-    .map(({ candidate }) => candidate);
+/** Whether each run would fit were it alone; most refusals end here. */
+const canAllFit = (task: Search): boolean => {
+  const runs = new Set(task.slots.map(({ run }) => run));
+  return [...runs].every((run) => hasRoom(task, run, task.spec.count));
+};
 
-type Score = (candidate: Candidate, position: number) => number;
-
-const scoreBy =
-  (scorer: Scorer, tally: Tally): Score =>
-  (candidate, position) =>
-    scorer.score(tally.loadsOf(candidate, position));
-
-const open = (frames: Frame[], runs: readonly Run[], { count }: SearchRequest): Frame => {
-  const run = runs[Math.floor(frames.length / count)];
-  if (run === undefined) throw new Error('The search went beyond its last placement');
-  const frame: Frame = { run, at: frames.length % count, chosen: undefined, failed: [] };
+const open = (frames: Frame[], slots: readonly Slot[]): Frame => {
+  const slot = slots[frames.length];
+  if (slot === undefined) throw new Error('The search went beyond its last slot');
+  const frame: Frame = {
+    slot,
+    chosen: undefined,
+    failed: new Set(),
+    failedTwins: new Set(),
+    narrowed: undefined,
+  };
   frames.push(frame);
   return frame;
 };
 
-type Choice = {
+const best = (task: Search, frame: Frame, chosen: readonly Chosen[]): Candidate | undefined => {
+  const { relations, bins } = task;
+  const { run } = frame.slot;
+  const narrow = relations.exist ? relations.narrow(chosen, frame.slot) : undefined;
+  if (narrow !== undefined) {
+    frame.narrowed ??= { stream: run.restricted(narrow) };
+    return bestIn(task, { frame, chosen, stream: frame.narrowed.stream, within: undefined });
+  }
+  if (bins === undefined) {
+    return bestIn(task, { frame, chosen, stream: run.stream, within: undefined });
+  }
+  const tried = new Set<Bin>();
+  for (let bin = bins.next(tried); bin !== undefined; bin = bins.next(tried)) {
+    tried.add(bin);
+    const stream = run.restricted([bin.members]);
+    const found = bestIn(task, { frame, chosen, stream, within: bin.members });
+    if (found !== undefined) return found;
+  }
+  return bestIn(task, { frame, chosen, stream: run.stream, within: undefined });
+};
+
+type Look = {
   readonly frame: Frame;
-  readonly tally: Tally;
-  readonly score: Score;
-  readonly budget: { looks: number };
+  readonly chosen: readonly Chosen[];
+  readonly stream: Stream;
+  readonly within: NumberSet | undefined;
 };
 
 /**
  * The best that still fits: of those that the plan uses already their score has changed, of the
  * others the first in the order of the beginning is the best.
  */
-const best = ({ frame: { run }, tally, score, budget }: Choice): Candidate | undefined => {
-  const { position } = run;
+const bestIn = (task: Search, { frame, chosen, stream, within }: Look): Candidate | undefined => {
+  const { tally, relations, budget, spec } = task;
+  const { slot, failed, failedTwins } = frame;
+  const { run } = slot;
+  const isOut = ({ member }: Candidate): boolean => {
+    if (run.failed.has(member.n) || failed.has(member.n)) return true;
+    if (run.failedTwins.size + failedTwins.size === 0) return false;
+    const twins = twinKey(task.index, member);
+    return twins !== undefined && (run.failedTwins.has(twins) || failedTwins.has(twins));
+  };
+  const scorer = SCORERS[spec.ranking];
   let found: Candidate | undefined;
   let foundScore = 0;
-  const offer = (candidate: Candidate): void => {
-    const its = score(candidate, position);
+  const offer = (candidate: Candidate, score: number): void => {
     const isBetter =
       found === undefined ||
-      its > foundScore ||
-      (its === foundScore && candidate.order < found.order);
-    if (isBetter) [found, foundScore] = [candidate, its];
+      score > foundScore ||
+      (score === foundScore && candidate.order < found.order);
+    if (isBetter) [found, foundScore] = [candidate, score];
   };
-  for (const candidate of tally.used(run.search)) {
-    budget.looks += 1;
-    if (!run.failed.has(candidate) && tally.fits(candidate, run.search, position)) offer(candidate);
+  if (!run.take.wantsWhole) {
+    for (const { member } of tally.used()) {
+      budget.looks += 1;
+      if (within !== undefined && !within.has(member.n)) continue;
+      const own = run.candidate(member);
+      if (own === undefined || isOut(own) || tally.room(own, run.take, 1) === 0) continue;
+      if (!relations.allows(chosen, slot, own)) continue;
+      offer(own, scorer.score(tally.loadsOf(own, run.take)));
+    }
   }
-  for (const candidate of run.ranked) {
+  for (let place = 0; ; place += 1) {
+    const candidate = stream.at(place);
+    if (candidate === undefined) return found;
     budget.looks += 1;
-    if (run.failed.has(candidate) || tally.isUsed(candidate)) continue;
-    offer(candidate);
-    break;
+    if (tally.isUsed(candidate.member.n) || isOut(candidate)) continue;
+    if (tally.room(candidate, run.take, 1) === 0) continue;
+    if (!relations.allows(chosen, slot, candidate)) continue;
+    offer(candidate, candidate.score);
+    return found;
   }
-  return found;
 };
 
 /** Once a provider has failed, whether the others can hold the rest of the group at all. */
-const canFinish = ({ run, at }: Frame, tally: Tally, count: number): boolean =>
-  run.failed.size === 0 || tally.hasRoom(run.search, run.position, count - at, run.failed);
+const canFinish = (task: Search, { slot }: Frame): boolean =>
+  slot.run.failed.size === 0 || hasRoom(task, slot.run, task.spec.count - slot.index);
+
+const hasRoom = ({ tally, budget }: Search, run: Run, wanted: number): boolean => {
+  const most = run.take.isolatedFrom.has(run.take.position) ? 1 : wanted;
+  let room = 0;
+  for (let place = 0; room < wanted; place += 1) {
+    const candidate = run.stream.at(place);
+    if (candidate === undefined) return false;
+    budget.looks += 1;
+    if (!run.failed.has(candidate.member.n)) room += tally.room(candidate, run.take, most);
+  }
+  return true;
+};
 
 /** Takes back the last choice; false when there is none left. */
-const retreat = (frames: Frame[], tally: Tally): boolean => {
+const retreat = (task: Search, frames: Frame[], chosen: Chosen[]): boolean => {
+  const { index, tally, bins, hasTwins } = task;
   const spent = frames.pop();
-  for (const candidate of spent?.failed ?? []) spent?.run.failed.delete(candidate);
+  if (spent?.slot.carries === true) {
+    for (const n of spent.failed) spent.slot.run.failed.delete(n);
+    for (const twins of spent.failedTwins) spent.slot.run.failedTwins.delete(twins);
+  }
   const last = frames.at(-1);
   if (last?.chosen === undefined) return false;
-  tally.remove(last.chosen, last.run.position);
-  last.run.failed.add(last.chosen);
-  last.failed.push(last.chosen);
+  const { chosen: candidate, slot } = last;
+  tally.remove(candidate, slot.run.take);
+  bins?.remove(candidate);
+  chosen.pop();
+  const isTwin = hasTwins && !tally.isUsed(candidate.member.n);
+  fail(last, candidate.member.n, isTwin ? twinKey(index, candidate.member) : undefined);
   last.chosen = undefined;
   return true;
 };
 
-const placed = (frames: readonly Frame[]): Found => {
-  const numbers = new Map<string, number>();
-  const providers: Chosen[] = [];
-  const placements = frames.flatMap(({ chosen, run, at }): Placement[] => {
-    if (chosen === undefined) return [];
-    const known = numbers.get(chosen.uid);
-    const provider = known ?? providers.length;
-    if (known === undefined) {
-      numbers.set(chosen.uid, provider);
-      providers.push({ uid: chosen.uid, name: chosen.name });
-    }
-    return [{ group: run.position, index: at, provider }];
-  });
-  placements.sort((a, b) => a.group - b.group || a.index - b.index);
-  return { kind: 'placed', providers, placements };
+const fail = ({ slot, failed, failedTwins }: Frame, n: number, twins: string | undefined): void => {
+  failed.add(n);
+  if (twins !== undefined) failedTwins.add(twins);
+  if (!slot.carries) return;
+  slot.run.failed.add(n);
+  if (twins !== undefined) slot.run.failedTwins.add(twins);
 };

@@ -1,39 +1,25 @@
 import type { SetConstraint } from './claim.ts';
 
-const NOTHING: readonly string[] = [];
-
-/**
- * Which parts of a constraint a set does not meet, worded with the noun: "capability x", "no
- * capability y".
- */
-export const unmetBy = (
-  held: ReadonlySet<string>,
-  constraint: SetConstraint,
-  noun: string,
-): readonly string[] => {
+/** True when a set meets the constraint. */
+export const meets = (held: ReadonlySet<string>, constraint: SetConstraint): boolean => {
   const { require, forbid } = constraint;
   const oneOf = constraint.any;
-  if (require.length + forbid.length + oneOf.length === 0) return NOTHING;
-  const unmet: string[] = [];
-  for (const code of require) if (!held.has(code)) unmet.push(`${noun} ${code}`);
-  for (const code of forbid) if (held.has(code)) unmet.push(`no ${noun} ${code}`);
-  if (oneOf.length > 0 && !oneOf.some((code) => held.has(code))) {
-    unmet.push(`${noun} ${oneOf.join(' or ')}`);
-  }
-  return unmet;
+  for (const code of require) if (!held.has(code)) return false;
+  for (const code of forbid) if (held.has(code)) return false;
+  return oneOf.length === 0 || oneOf.some((code) => held.has(code));
 };
 
-/** What the block that is nearest to being met lacks; nothing where one is met or there is none. */
-export const unmetByAny = (
-  held: ReadonlySet<string>,
-  blocks: readonly SetConstraint[],
-  noun: string,
-): readonly string[] => {
-  let least: readonly string[] | undefined;
-  for (const block of blocks) {
-    const unmet = unmetBy(held, block, noun);
-    if (unmet.length === 0) return NOTHING;
-    if (least === undefined || unmet.length < least.length) least = unmet;
-  }
-  return least ?? NOTHING;
-};
+/** True when one of the blocks is met, or there is none. */
+export const meetsOne = (held: ReadonlySet<string>, blocks: readonly SetConstraint[]): boolean =>
+  blocks.length === 0 || blocks.some((block) => meets(held, block));
+
+export const isEmptyConstraint = ({ require, forbid, any }: SetConstraint): boolean =>
+  require.length + forbid.length + any.length === 0;
+
+/** A block as people read it: "a and b and no c and (d or e)". */
+export const wordsOf = ({ require, forbid, any }: SetConstraint): string =>
+  [
+    ...require,
+    ...forbid.map((code) => `no ${code}`),
+    ...(any.length > 0 ? [any.length > 1 ? `(${any.join(' or ')})` : any.join()] : []),
+  ].join(' and ');

@@ -1,89 +1,118 @@
 /** What a plan in the making uses of each provider. */
-import { WHOLE } from './claim.ts';
+
+import type { Candidate } from './candidate.ts';
+import { type ResourceRequest, WHOLE } from './claim.ts';
+import { leastAmount, mostAmount } from './granted.ts';
+import type { ProviderIndex } from './provider-index.ts';
 import type { Load } from './scorer.ts';
-import type { Candidate, SearchGroup, SearchRequest } from './search.ts';
-import { wantsWhole } from './vacancy.ts';
+
+/** What one placement takes, and of which request group it is. */
+export type Take = {
+  readonly position: number;
+  readonly resources: readonly ResourceRequest[];
+  readonly wantsWhole: boolean;
+  /** Positions of groups that may not share a provider with it. */
+  readonly isolatedFrom: ReadonlySet<number>;
+};
 
 export type Tally = {
-  readonly add: (candidate: Candidate, position: number) => void;
-  readonly remove: (candidate: Candidate, position: number) => void;
-  readonly isUsed: (candidate: Candidate) => boolean;
-  /** Candidates of the group that the plan uses, for whatever group. */
-  readonly used: (search: SearchGroup) => readonly Candidate[];
-  /** Whether one more placement of the group fits beside what the plan has there. */
-  readonly fits: (candidate: Candidate, search: SearchGroup, position: number) => boolean;
-  /** Whether `wanted` placements of the group fit on its candidates, were it alone from here on. */
-  readonly hasRoom: (
-    search: SearchGroup,
-    position: number,
-    wanted: number,
-    without: ReadonlySet<Candidate>,
-  ) => boolean;
-  readonly loadsOf: (candidate: Candidate, position: number) => readonly Load[];
+  readonly add: (candidate: Candidate, take: Take) => void;
+  readonly remove: (candidate: Candidate, take: Take) => void;
+  /** Candidates of which the plan uses something. */
+  readonly used: () => Iterable<Candidate>;
+  readonly isUsed: (n: number) => boolean;
+  /** How many more of these fit beside what the plan has there, never more than `most`. */
+  readonly room: (candidate: Candidate, take: Take, most: number) => number;
+  readonly loadsOf: (candidate: Candidate, take: Take) => readonly Load[];
+  /** Free of a provider beside what the plan takes. */
+  readonly freeOf: (candidate: Candidate, resourceType: string) => number;
+  /** Takes more of a provider than the least; for what is given beyond a minimum. */
+  readonly takeMore: (candidate: Candidate, resourceType: string, amount: number) => void;
 };
 
 type Entry = {
+  readonly candidate: Candidate;
   readonly amounts: Map<string, number>;
   /** Placements by position of their group. */
   readonly placements: Map<number, number>;
 };
 
-export const createTally = ({ groups }: Pick<SearchRequest, 'groups'>): Tally => {
-  const entries = new Map<string, Entry>();
-  // A provider may be a candidate of several groups: each has its own object for it.
-  const own = groups.map((one) => new Map(one.candidates.map((each) => [each.uid, each])));
+export const createTally = ({ forest }: ProviderIndex): Tally => {
+  const entries = new Map<number, Entry>();
 
-  const change = (candidate: Candidate, position: number, by: 1 | -1): void => {
-    const entry = entries.get(candidate.uid) ?? { amounts: new Map(), placements: new Map() };
-    entries.set(candidate.uid, entry);
-    for (const { resourceType, amount } of groups[position]?.group.resources ?? []) {
-      entry.amounts.set(resourceType, (entry.amounts.get(resourceType) ?? 0) + by * amount);
+  const change = (candidate: Candidate, { position, resources }: Take, by: 1 | -1): void => {
+    const { n } = candidate.member;
+    const entry = entries.get(n) ?? entryOf(candidate);
+    entries.set(n, entry);
+    for (const asked of resources) {
+      addTo(entry.amounts, asked.resourceType, by * leastOf(candidate, asked));
     }
-    const placements = (entry.placements.get(position) ?? 0) + by;
-    if (placements === 0) entry.placements.delete(position);
-    else entry.placements.set(position, placements);
-    if (entry.placements.size === 0) entries.delete(candidate.uid);
+    addTo(entry.placements, position, by);
+    if (entry.placements.size === 0) entries.delete(n);
   };
-  const freeOf = (candidate: Candidate, resourceType: string): number =>
-    candidate.vacancy.free(resourceType) -
-    (entries.get(candidate.uid)?.amounts.get(resourceType) ?? 0);
+  const freeOf = ({ member, vacancy }: Candidate, resourceType: string): number =>
+    vacancy.free(resourceType) - (entries.get(member.n)?.amounts.get(resourceType) ?? 0);
+  const isWholeAt = (n: number): boolean => (entries.get(n)?.amounts.get(WHOLE) ?? 0) > 0;
 
-  /** How many more placements of the group fit, never more than `most`. */
-  const roomOn = (candidate: Candidate, search: SearchGroup, most: number): number => {
-    const entry = entries.get(candidate.uid);
-    const { group, isolatedFrom } = search;
-    for (const other of isolatedFrom) if (entry?.placements.has(other)) return 0;
-    if (wantsWhole(group)) return entry === undefined ? 1 : 0;
-    if ((entry?.amounts.get(WHOLE) ?? 0) > 0) return 0;
-    let room = most;
-    for (const { resourceType, amount } of group.resources) {
-      room = Math.min(room, Math.floor(freeOf(candidate, resourceType) / amount));
-    }
-    return Math.max(0, room);
+  /** The plan takes something in the same tree that leaves nothing for it. */
+  const isBlockedInTree = (n: number, wantsWhole: boolean): boolean => {
+    if (entries.size === 0 || !forest.isInTree(n)) return false;
+    if (forest.above(n).some(isWholeAt)) return true;
+    return (
+      wantsWhole && [...forest.above(n), ...forest.below(n)].some((other) => entries.has(other))
+    );
   };
 
   return {
-    add: (candidate, position) => change(candidate, position, 1),
-    remove: (candidate, position) => change(candidate, position, -1),
-    isUsed: ({ uid }) => entries.has(uid),
-    used: (search) => {
-      const candidates = own[groups.indexOf(search)];
-      return [...entries.keys()].flatMap((uid) => candidates?.get(uid) ?? []);
-    },
-    fits: (candidate, search) => roomOn(candidate, search, 1) > 0,
-    hasRoom: (search, position, wanted, without) => {
-      const most = search.isolatedFrom.has(position) ? 1 : wanted;
-      let room = 0;
-      for (const candidate of search.candidates) {
-        if (room >= wanted) break;
-        if (!without.has(candidate)) room += roomOn(candidate, search, most);
+    add: (candidate, take) => change(candidate, take, 1),
+    remove: (candidate, take) => change(candidate, take, -1),
+    used: () => [...entries.values()].map(({ candidate }) => candidate),
+    isUsed: (n) => entries.has(n),
+    freeOf,
+    room: (candidate, { resources, wantsWhole, isolatedFrom }, most) => {
+      const { n, shape } = candidate.member;
+      const entry = entries.get(n);
+      if (entry !== undefined) {
+        for (const other of isolatedFrom) if (entry.placements.has(other)) return 0;
       }
-      return room >= wanted;
+      if (isBlockedInTree(n, wantsWhole)) return 0;
+      if (wantsWhole) return entry === undefined ? 1 : 0;
+      if (isWholeAt(n)) return 0;
+      let room = most;
+      for (const asked of resources) {
+        const offer = shape.offers.get(asked.resourceType);
+        const free = freeOf(candidate, asked.resourceType);
+        if (offer === undefined || mostAmount(offer, asked, free) === undefined) return 0;
+        room = Math.min(room, Math.floor(free / leastOf(candidate, asked)));
+      }
+      return Math.max(0, room);
     },
-    loadsOf: (candidate, position) =>
-      (groups[position]?.group.resources ?? []).map(({ resourceType }) => ({
-        usable: candidate.offers.get(resourceType)?.usable ?? 0,
+    loadsOf: (candidate, { resources }) =>
+      resources.map(({ resourceType }) => ({
+        usable: candidate.member.shape.offers.get(resourceType)?.usable ?? 0,
         free: freeOf(candidate, resourceType),
       })),
+    takeMore: ({ member }, resourceType, amount) => {
+      const entry = entries.get(member.n);
+      if (entry !== undefined) addTo(entry.amounts, resourceType, amount);
+    },
   };
+};
+
+/** What is surely given; more is given once everything has its place. */
+export const leastOf = ({ member }: Candidate, asked: ResourceRequest): number => {
+  const offer = member.shape.offers.get(asked.resourceType);
+  return (offer === undefined ? undefined : leastAmount(offer, asked)) ?? asked.amount;
+};
+
+const entryOf = (candidate: Candidate): Entry => ({
+  candidate,
+  amounts: new Map(),
+  placements: new Map(),
+});
+
+const addTo = <Key>(map: Map<Key, number>, key: Key, by: number): void => {
+  const sum = (map.get(key) ?? 0) + by;
+  if (sum === 0) map.delete(key);
+  else map.set(key, sum);
 };

@@ -1,13 +1,15 @@
 /**
- * What is free of one provider over a window. `runm.machine.whole` takes all of it, and any slice
- * blocks that.
+ * What is free of one provider over a window. `runm.machine.whole` takes all of it and of its tree,
+ * any slice there blocks that, and after a whole machine its turnaround passes first.
  */
-import { type RequestGroup, WHOLE } from './claim.ts';
+import { type RequestGroup, type ResourceRequest, WHOLE } from './claim.ts';
+import { mostAmount } from './granted.ts';
 import { type Hold, type Interval, isWhole, overlaps, peakUse } from './hold.ts';
-import type { Member } from './provider-index.ts';
+import type { Member, ProviderIndex } from './provider-index.ts';
+import type { Shape } from './shape.ts';
 
 export type Vacancy = {
-  /** Nothing of it is held at any instant of the window. */
+  /** Nothing of it or of its tree is held at any instant of the window. */
   readonly idle: boolean;
   /** Somebody holds it whole at some instant of the window. */
   readonly taken: boolean;
@@ -15,38 +17,72 @@ export type Vacancy = {
   readonly free: (resourceType: string) => number;
 };
 
-export const vacancyOf = (member: Member, window: Interval): Vacancy => {
-  const { offers } = member.shape;
-  const holds: Hold[] = [];
-  for (const hold of member.holds.values()) if (overlaps(hold, window)) holds.push(hold);
-  if (holds.length === 0) {
-    const free = (resourceType: string) => offers.get(resourceType)?.usable ?? 0;
-    return { idle: true, taken: false, free };
+export type Question = {
+  readonly window: Interval;
+  /** Holds of this claim do not count. */
+  readonly ignoreClaimUid?: string;
+};
+
+export const vacancyOf = (index: ProviderIndex, member: Member, question: Question): Vacancy => {
+  const { booked, shape } = member;
+  const usable = (resourceType: string) => shape.offers.get(resourceType)?.usable ?? 0;
+  if (booked === undefined) return { idle: true, taken: false, free: usable };
+  const { ignoreClaimUid, window } = question;
+  const turnaroundMs = index.topology().turnaroundMs.get(shape.type) ?? 0;
+  const isSeen = ({ claimUid }: Hold) => claimUid !== ignoreClaimUid;
+  const own: Hold[] = [];
+  let wholeHere = false;
+  let anything = false;
+  const look = (hold: Hold): void => {
+    if (!isSeen(hold)) return;
+    if (!isWhole(hold)) {
+      anything ||= overlaps(hold, window);
+      return;
+    }
+    wholeHere ||= overlaps({ fromMs: hold.fromMs, toMs: hold.toMs + turnaroundMs }, window);
+    anything ||= overlaps(
+      { fromMs: hold.fromMs - turnaroundMs, toMs: hold.toMs + turnaroundMs },
+      window,
+    );
+  };
+  for (const hold of booked.own) {
+    look(hold);
+    if (isSeen(hold) && overlaps(hold, window)) own.push(hold);
   }
-  const known = new Map<string, number>();
+  for (const { hold } of booked.above ?? []) look(hold);
+  for (const { hold } of booked.below ?? []) {
+    if (isSeen(hold) && overlaps(hold, window)) anything = true;
+  }
+  const isSteady = booked.timed === 0 && ignoreClaimUid === undefined;
   return {
-    idle: false,
-    taken: holds.some(isWhole),
+    idle: !anything,
+    taken: wholeHere,
     free: (resourceType) => {
-      const before = known.get(resourceType);
-      if (before !== undefined) return before;
-      const usable = offers.get(resourceType)?.usable ?? 0;
-      const free = Math.max(0, usable - peakUse(holds, resourceType, window));
-      known.set(resourceType, free);
-      return free;
+      const used = isSteady
+        ? (booked.sums?.get(resourceType) ?? 0)
+        : peakUse(own, resourceType, window);
+      return Math.max(0, usable(resourceType) - used);
     },
   };
 };
 
-/** True when the group wants its provider as a whole. */
-export const wantsWhole = (group: RequestGroup): boolean =>
-  group.resources.some(({ resourceType }) => resourceType === WHOLE);
+/** True when the provider is wanted as a whole. */
+export const wantsWhole = ({ resources }: Pick<RequestGroup, 'resources'>): boolean =>
+  resources.some(({ resourceType }) => resourceType === WHOLE);
 
-/** The resource types of which too little is free for one placement of the group. */
-export const lackingIn = (vacancy: Vacancy, group: RequestGroup): readonly string[] => {
-  if (wantsWhole(group)) return vacancy.idle ? [] : [WHOLE];
+/** The resource types of which too little is free. */
+export const lackingIn = (
+  { offers }: Pick<Shape, 'offers'>,
+  vacancy: Vacancy,
+  resources: readonly ResourceRequest[],
+): readonly string[] => {
+  if (wantsWhole({ resources })) return vacancy.idle ? [] : [WHOLE];
   if (vacancy.taken) return [WHOLE];
-  return group.resources
-    .filter(({ resourceType, amount }) => vacancy.free(resourceType) < amount)
+  return resources
+    .filter((asked) => {
+      const offer = offers.get(asked.resourceType);
+      const free = vacancy.free(asked.resourceType);
+      return offer === undefined || mostAmount(offer, asked, free) === undefined;
+    })
     .map(({ resourceType }) => resourceType);
 };

@@ -1,13 +1,32 @@
 import { unitProblem } from '../capacity.ts';
-import type { ShapeFilter } from '../filter.ts';
+import type { ResourceRequest } from '../claim.ts';
+import type { Filter } from '../constraint.ts';
+import { leastAmount } from '../granted.ts';
+import type { Shape } from '../shape.ts';
 
 /** Keeps shapes that offer each resource type in such an amount, were nothing of it used. */
-export const offeredFilter: ShapeFilter = {
+export const offeredFilter: Filter = {
   name: 'offered',
-  unmet: ({ offers }, { group }) =>
-    group.resources.flatMap(({ resourceType, amount }) => {
-      const offer = offers.get(resourceType);
-      if (offer === undefined) return [`${resourceType} offered`];
-      return unitProblem(offer, amount) === undefined ? [] : [`${resourceType} of ${amount}`];
-    }),
+  constraints: ({ resources }) =>
+    resources.flatMap((asked) => [
+      {
+        kind: 'shape' as const,
+        resourceType: asked.resourceType,
+        name: `${asked.resourceType} offered`,
+        keeps: ({ offers }: Shape) => offers.has(asked.resourceType),
+      },
+      {
+        kind: 'shape' as const,
+        resourceType: asked.resourceType,
+        name: `${asked.resourceType} of ${asked.minAmount ?? asked.amount}`,
+        keeps: (shape: Shape) => canEverFit(shape, asked),
+      },
+    ]),
+};
+
+const canEverFit = ({ offers }: Shape, asked: ResourceRequest): boolean => {
+  const offer = offers.get(asked.resourceType);
+  if (offer === undefined) return false;
+  const least = leastAmount(offer, asked);
+  return least !== undefined && unitProblem(offer, least) === undefined;
 };

@@ -1,10 +1,7 @@
-import type { MemberFilter } from '../filter.ts';
-
-const CLOSED = ['open for claims'];
-const OPEN: readonly string[] = [];
+import { anyOf, type Filter } from '../constraint.ts';
 
 /** Keeps providers that were reported available and not closed since. */
-export const openFilter: MemberFilter = {
+export const openFilter: Filter = {
   name: 'open',
-  unmet: ({ closed }) => (closed ? CLOSED : OPEN),
+  constraints: (_, { open }) => [anyOf('open for claims', [open])],
 };

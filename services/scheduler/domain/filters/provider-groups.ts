@@ -1,10 +1,14 @@
-import type { MemberFilter } from '../filter.ts';
-import { unmetBy } from '../set-constraint.ts';
+import { anyOf, type Filter } from '../constraint.ts';
+import { groupKey, kindKey } from '../postings.ts';
+import { listedConstraints } from './posted-sets.ts';
 
-const NONE: ReadonlySet<string> = new Set();
-
-/** Keeps providers of the groups (site, row, rack, power feed) that are asked for. */
-export const providerGroupsFilter: MemberFilter = {
+/** Keeps providers of the groups that are asked for, and in a rack what is spread over racks. */
+export const providerGroupsFilter: Filter = {
   name: 'provider-groups',
-  unmet: ({ facts }, { group }) => unmetBy(facts?.groups ?? NONE, group.providerGroups, 'group'),
+  constraints: ({ group, isPart, spreadKind }, index) => [
+    ...listedConstraints(index, group.providerGroups, { noun: 'group', key: groupKey, isPart }),
+    ...(spreadKind === undefined
+      ? []
+      : [anyOf(`in a group of kind ${spreadKind}`, [index.postings.of(kindKey(spreadKind))])]),
+  ],
 };

@@ -1,10 +1,10 @@
-import type { MemberFilter } from '../filter.ts';
-import { unmetBy } from '../set-constraint.ts';
-
-const NONE: ReadonlySet<string> = new Set();
+import type { Filter } from '../constraint.ts';
+import { tagKey } from '../postings.ts';
+import { listedConstraints } from './posted-sets.ts';
 
 /** Keeps providers with the tags that are asked for. */
-export const tagsFilter: MemberFilter = {
+export const tagsFilter: Filter = {
   name: 'tags',
-  unmet: ({ facts }, { group }) => unmetBy(facts?.tags ?? NONE, group.tags, 'tag'),
+  constraints: ({ group, isPart }, index) =>
+    listedConstraints(index, group.tags, { noun: 'tag', key: tagKey, isPart }),
 };

@@ -1,0 +1,197 @@
+/**
+ * The providers that can answer one placement, best first, found only as far as they are asked for.
+ * Most requests take the first: that must not cost more in a larger fleet. Providers without claims
+ * and those whose sums leave room are found by class; only when these run out, those whose claims
+ * begin or end are judged one by one over the window.
+ */
+import type { Ranking } from './claim.ts';
+import type { NumberSet } from './number-set.ts';
+import type { Member, ProviderIndex } from './provider-index.ts';
+import type { Load, Scorer } from './scorer.ts';
+import { packScorer } from './scorers/pack.ts';
+import { randomScorer } from './scorers/random.ts';
+import { spreadScorer } from './scorers/spread.ts';
+import { isWithin, narrowest, type Selection, sizeOf } from './selection.ts';
+import type { LoadClass, Shape } from './shape.ts';
+import { shuffleKey, shuffleNumber } from './shuffle.ts';
+import { lackingIn, type Question, type Vacancy, vacancyOf } from './vacancy.ts';
+
+export type Candidate = {
+  readonly member: Member;
+  readonly vacancy: Vacancy;
+  /** Before the plan takes anything of it. */
+  readonly score: number;
+  /** Its place among equals. */
+  readonly order: number;
+};
+
+export const SCORERS: Readonly<Record<Ranking, Scorer>> = {
+  pack: packScorer,
+  spread: spreadScorer,
+  random: randomScorer,
+  closest: packScorer,
+};
+
+export type Wish = {
+  readonly index: ProviderIndex;
+  readonly selection: Selection;
+  readonly question: Question;
+  readonly ranking: Ranking;
+  readonly seed: string;
+  /** Only these providers; absent = all. */
+  readonly only?: readonly NumberSet[];
+  /** Numbers that are not taken; absent = none. */
+  readonly except?: ReadonlySet<number>;
+};
+
+/** A narrow set of at most so many providers is judged one by one and sorted. */
+const NARROW_MAX = 2_048;
+
+export function* candidatesOf(wish: Wish): Generator<Candidate> {
+  const narrow = narrowSets(wish);
+  const size = narrow === undefined ? Infinity : sizeOf(narrow);
+  if (narrow !== undefined && size <= NARROW_MAX) {
+    yield* judged(wish, narrow);
+    return;
+  }
+  const passed = new Set<number>();
+  yield* fromClasses(wish, passed);
+  const rest = [...wish.selection.shapes].map(({ timed }) => timed);
+  yield* judged(wish, [...rest, ...ignoredProviders(wish)], passed);
+}
+
+const narrowSets = ({ selection, only }: Wish): readonly NumberSet[] | undefined => {
+  const least = narrowest(selection);
+  if (only === undefined) return least;
+  return least === undefined || sizeOf(only) < sizeOf(least) ? only : least;
+};
+
+const isAllowed = ({ selection, only, except }: Wish, n: number): boolean =>
+  except?.has(n) !== true &&
+  (only === undefined || only.some((set) => set.has(n))) &&
+  isWithin(selection, n);
+
+/** Providers of the claim that is not counted: free for it, though their class says otherwise. */
+const ignoredProviders = ({ index, question }: Wish): readonly Iterable<number>[] =>
+  question.ignoreClaimUid === undefined ? [] : [index.heldBy(question.ignoreClaimUid)];
+
+type Source = {
+  readonly members: NumberSet;
+  readonly score: number;
+  /** Fewer capabilities first: what is special is kept for those who ask for it. */
+  readonly surplus: number;
+  readonly order: number;
+};
+
+function* fromClasses(wish: Wish, passed: Set<number>): Generator<Candidate> {
+  const { index, question } = wish;
+  const seedHash = shuffleKey(wish.seed, '');
+  const sources = sourcesOf(wish, seedHash);
+  // Most requests need the best alone; the rest is sorted when it is asked for.
+  moveBestFirst(sources);
+  for (const [at, { members, score }] of sources.entries()) {
+    if (at === 1) sources.splice(1, sources.length - 1, ...sources.slice(1).sort(bestFirst));
+    const { members: those, score: its } = sources[at] ?? { members, score };
+    // Begin anywhere, so that a rack does not fill up before the next one is looked at.
+    const start = shuffleNumber(seedHash, at) % Math.max(1, index.width());
+    for (const n of rotated(those, start)) {
+      if (!isAllowed(wish, n)) continue;
+      const member = index.member(n);
+      passed.add(n);
+      yield { member, vacancy: vacancyOf(index, member, question), score: its, order: passed.size };
+    }
+  }
+}
+
+const bestFirst = (a: Source, b: Source): number =>
+  b.score - a.score || a.surplus - b.surplus || a.order - b.order;
+
+const moveBestFirst = (sources: Source[]): void => {
+  let best = 0;
+  for (let at = 1; at < sources.length; at += 1) {
+    const [one, before] = [sources[at], sources[best]];
+    if (one !== undefined && before !== undefined && bestFirst(one, before) < 0) best = at;
+  }
+  const [first, found] = [sources[0], sources[best]];
+  if (first !== undefined && found !== undefined) [sources[0], sources[best]] = [found, first];
+};
+
+const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
+  const { selection, ranking } = wish;
+  const scorer = SCORERS[ranking];
+  const sources: Source[] = [];
+  for (const shape of selection.shapes) {
+    const surplus = ranking === 'pack' ? shape.capabilities.size + shape.codes.length : 0;
+    const put = (members: NumberSet, used: readonly number[] | undefined): void => {
+      const score = scorer.score(loadsOf(selection, shape, used));
+      const order = shuffleNumber(seedHash, shape.id * 4_099 + sources.length);
+      sources.push({ members, score, surplus, order });
+    };
+    if (shape.free.size > 0) put(shape.free, undefined);
+    if (selection.wantsWhole) continue;
+    for (const load of shape.loads.values()) {
+      if (hasRoom(selection, shape, load)) put(load.members, load.used);
+    }
+  }
+  return sources;
+};
+
+const hasRoom = ({ resources }: Selection, { codes, offers }: Shape, { used }: LoadClass) =>
+  resources.every(({ resourceType, amount }) => {
+    const usable = offers.get(resourceType)?.usable ?? 0;
+    return (used[codes.indexOf(resourceType)] ?? 0) + amount <= usable;
+  });
+
+const loadsOf = (
+  { resources }: Selection,
+  { codes, offers }: Shape,
+  used: readonly number[] | undefined,
+): readonly Load[] =>
+  resources.map(({ resourceType }) => {
+    const usable = offers.get(resourceType)?.usable ?? 0;
+    return { usable, free: usable - (used?.[codes.indexOf(resourceType)] ?? 0) };
+  });
+
+function* rotated(set: NumberSet, start: number): Generator<number> {
+  for (let n = set.next(start); n >= 0; n = set.next(n + 1)) yield n;
+  for (let n = set.next(0); n >= 0 && n < start; n = set.next(n + 1)) yield n;
+}
+
+/** Those of the sets that fit, looked at one by one, best first. */
+const judged = (
+  wish: Wish,
+  sets: readonly Iterable<number>[],
+  passed: ReadonlySet<number> = NONE,
+): readonly Candidate[] => {
+  const { index } = wish;
+  const seedHash = shuffleKey(wish.seed, '');
+  const found = new Map<number, Candidate>();
+  for (const set of sets) {
+    for (const n of set) {
+      if (passed.has(n) || found.has(n) || !index.open.has(n)) continue;
+      const candidate = judge(wish, index.member(n), seedHash);
+      if (candidate !== undefined) found.set(n, candidate);
+    }
+  }
+  return [...found.values()].sort((a, b) => b.score - a.score || a.order - b.order);
+};
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** The provider as a candidate; undefined = it cannot answer the wish. */
+export const judgeMember = (wish: Wish, member: Member): Candidate | undefined =>
+  wish.index.open.has(member.n) ? judge(wish, member, shuffleKey(wish.seed, '')) : undefined;
+
+const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefined => {
+  const { index, selection, question, ranking } = wish;
+  const { n, shape } = member;
+  if (!selection.shapes.has(shape) || !isAllowed(wish, n)) return undefined;
+  const vacancy = vacancyOf(index, member, question);
+  if (lackingIn(shape, vacancy, selection.resources).length > 0) return undefined;
+  const loads = selection.resources.map(({ resourceType }) => ({
+    usable: shape.offers.get(resourceType)?.usable ?? 0,
+    free: vacancy.free(resourceType),
+  }));
+  const score = SCORERS[ranking].score(loads);
+  return { member, vacancy, score, order: shuffleNumber(seedHash, n) };
+};

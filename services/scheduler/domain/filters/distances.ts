@@ -1,0 +1,42 @@
+import type { DistanceConstraint } from '../claim.ts';
+import { anyOf, type Constraint, type Filter, noneOf } from '../constraint.ts';
+import { nearSets } from '../distance.ts';
+import type { ProviderIndex } from '../provider-index.ts';
+import { boundsOf } from '../step-bounds.ts';
+
+/** Keeps providers that are near enough to things that are fixed, and far enough from them. */
+export const distancesFilter: Filter = {
+  name: 'distances',
+  constraints: ({ group }, index) =>
+    (group.distances ?? []).flatMap((wanted) => constraintsOf(wanted, index)),
+};
+
+const constraintsOf = (wanted: DistanceConstraint, index: ProviderIndex): readonly Constraint[] => {
+  const { from, type } = wanted;
+  // Judged against what is chosen for that group.
+  if (from.kind === 'request-group') return [];
+  const what = wordsOf(wanted);
+  const { least, most } = boundsOf(index.topology(), wanted);
+  const sets = (position: number) => nearSets(index, { type, from, position });
+  return [
+    ...(most === Infinity
+      ? []
+      : [anyOf(`distance ${type} from ${what} at most ${wanted.maximum}`, sets(most))]),
+    ...(least <= 0
+      ? []
+      : [noneOf(`distance ${type} from ${what} at least ${wanted.minimum}`, sets(least - 1))]),
+  ];
+};
+
+const wordsOf = ({ from }: DistanceConstraint): string => {
+  switch (from.kind) {
+    case 'provider-group':
+      return `group ${from.id}`;
+    case 'provider':
+      return `provider ${from.uid}`;
+    case 'consumer':
+      return `consumer ${from.uid}`;
+    case 'request-group':
+      return `request group ${from.name}`;
+  }
+};

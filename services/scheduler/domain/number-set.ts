@@ -1,0 +1,129 @@
+/**
+ * A set of small whole numbers: which providers are free, in a rack, have a tag. Small sets are
+ * sorted lists, large ones bits, so that five hundred racks of a large fleet cost what their members
+ * cost and a set of everything costs one bit a provider.
+ */
+
+/** A list above this many members becomes bits. */
+const LIST_MAX = 1024;
+
+export class NumberSet implements Iterable<number> {
+  #list: number[] | undefined = [];
+  #words = new Uint32Array(0);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(n: number): boolean {
+    if (this.#list === undefined) return ((this.#words[n >>> 5] ?? 0) & (1 << (n & 31))) !== 0;
+    return this.#list[firstNotBelow(this.#list, n)] === n;
+  }
+
+  add(n: number): void {
+    if (this.#list === undefined) this.#addBit(n);
+    else this.#addToList(this.#list, n);
+  }
+
+  delete(n: number): void {
+    if (this.#list === undefined) {
+      const word = this.#words[n >>> 5] ?? 0;
+      const bit = 1 << (n & 31);
+      if ((word & bit) === 0) return;
+      this.#words[n >>> 5] = word & ~bit;
+      this.#size -= 1;
+      return;
+    }
+    const at = firstNotBelow(this.#list, n);
+    if (this.#list[at] !== n) return;
+    this.#list.splice(at, 1);
+    this.#size -= 1;
+  }
+
+  /** The smallest member at or above `from`; -1 = there is none. */
+  next(from: number): number {
+    if (this.#list !== undefined) return this.#list[firstNotBelow(this.#list, from)] ?? -1;
+    return nextBit(this.#words, from);
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (let n = this.next(0); n >= 0; n = this.next(n + 1)) yield n;
+  }
+
+  /** Sets the bits of the members; the words must be long enough. */
+  orInto(words: Uint32Array): void {
+    if (this.#list === undefined) {
+      const own = this.#words;
+      const length = Math.min(own.length, words.length);
+      for (let at = 0; at < length; at += 1) words[at] = (words[at] ?? 0) | (own[at] ?? 0);
+      return;
+    }
+    for (const n of this.#list) words[n >>> 5] = (words[n >>> 5] ?? 0) | (1 << (n & 31));
+  }
+
+  #addToList(list: number[], n: number): void {
+    // Providers come in the order of their numbers.
+    const last = list.at(-1);
+    if (last === undefined || last < n) list.push(n);
+    else {
+      const at = firstNotBelow(list, n);
+      if (list[at] === n) return;
+      list.splice(at, 0, n);
+    }
+    this.#size += 1;
+    if (list.length <= LIST_MAX) return;
+    this.#list = undefined;
+    this.#size = 0;
+    for (const member of list) this.#addBit(member);
+  }
+
+  #addBit(n: number): void {
+    const at = n >>> 5;
+    if (at >= this.#words.length) {
+      const grown = new Uint32Array(Math.max(64, at + 1, this.#words.length * 2));
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    const word = this.#words[at] ?? 0;
+    const bit = 1 << (n & 31);
+    if ((word & bit) !== 0) return;
+    this.#words[at] = word | bit;
+    this.#size += 1;
+  }
+}
+
+/** The smallest set bit at or above `from`; -1 = there is none. */
+export const nextBit = (words: Uint32Array, from: number): number => {
+  let at = from >>> 5;
+  if (at >= words.length) return -1;
+  let word = (words[at] ?? 0) & (0xffffffff << (from & 31));
+  while (word === 0) {
+    at += 1;
+    if (at >= words.length) return -1;
+    word = words[at] ?? 0;
+  }
+  return at * 32 + (31 - Math.clz32(word & -word));
+};
+
+/** How many bits are set. */
+export const countBits = (words: Uint32Array): number => {
+  let count = 0;
+  for (let word of words) {
+    word -= (word >>> 1) & 0x55555555;
+    word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
+    count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+  }
+  return count;
+};
+
+const firstNotBelow = (list: readonly number[], n: number): number => {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] ?? 0) < n) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};

@@ -1,0 +1,88 @@
+/**
+ * A shape is a class of providers that offer the same and have the same capabilities: type, offers,
+ * capabilities and nothing else. A large fleet has a few hundred, so what is decided by shape costs
+ * the same for ten providers and for a million.
+ */
+import type { Offers } from './capacity.ts';
+import { NumberSet } from './number-set.ts';
+
+/** Members whose claims add up to the same amounts, in the order of the shape's resource types. */
+export type LoadClass = {
+  readonly used: readonly number[];
+  readonly members: NumberSet;
+};
+
+export type Shape = {
+  /** Counts up; what equals are shuffled by. */
+  readonly id: number;
+  readonly key: string;
+  readonly type: string;
+  readonly offers: Offers;
+  /** Codes of `offers` in their order. */
+  readonly codes: readonly string[];
+  readonly capabilities: ReadonlySet<string>;
+  readonly members: NumberSet;
+  /** Open, and no claim has anything of them at any time. */
+  readonly free: NumberSet;
+  /** Open, with claims, and none of them for the whole: by what is used at most. */
+  readonly loads: Map<string, LoadClass>;
+  /** Open, with a claim that begins later or ends: what is free depends on the window. */
+  readonly timed: NumberSet;
+};
+
+export type ShapeTable = {
+  readonly all: () => Iterable<Shape>;
+  readonly of: (type: string, offers: Offers, capabilities: ReadonlySet<string>) => Shape;
+  /** Forgets a shape that has no members any more. */
+  readonly tidy: (shape: Shape) => void;
+};
+
+export const createShapeTable = (): ShapeTable => {
+  const shapes = new Map<string, Shape>();
+  let made = 0;
+  const keys = new WeakMap<object, string>();
+  /** Facts share their sets and offers, so most keys are known already. */
+  const keyOf = <T extends object>(value: T, make: (value: T) => string): string => {
+    const known = keys.get(value);
+    if (known !== undefined) return known;
+    const key = make(value);
+    keys.set(value, key);
+    return key;
+  };
+  return {
+    all: () => shapes.values(),
+    of: (type, offers, capabilities) => {
+      const key = `${type}|${keyOf(offers, offersKey)}|${keyOf(capabilities, codesKey)}`;
+      const known = shapes.get(key);
+      if (known !== undefined) return known;
+      made += 1;
+      const shape: Shape = {
+        id: made,
+        key,
+        type,
+        offers,
+        codes: [...offers.keys()],
+        capabilities,
+        members: new NumberSet(),
+        free: new NumberSet(),
+        loads: new Map(),
+        timed: new NumberSet(),
+      };
+      shapes.set(key, shape);
+      return shape;
+    },
+    tidy: (shape) => {
+      if (shape.members.size === 0) shapes.delete(shape.key);
+    },
+  };
+};
+
+const offersKey = (offers: Offers): string =>
+  [...offers]
+    .map(([code, { usable, minUnit, maxUnit, stepSize }]) =>
+      [code, usable, minUnit, maxUnit, stepSize].join(' '),
+    )
+    .sort()
+    .join(',');
+
+const codesKey = (codes: ReadonlySet<string>): string => [...codes].sort().join(',');

@@ -1,0 +1,53 @@
+/** The placements that a request asks for, one by one, in the order in which a search fills them. */
+import type { Candidate } from './candidate.ts';
+import type { ClaimSpec, RequestGroup } from './claim.ts';
+import type { NumberSet } from './number-set.ts';
+import type { Member } from './provider-index.ts';
+import type { Stream } from './stream.ts';
+import type { Take } from './tally.ts';
+
+/** The placements of one group, or of one resource of it, for all indices. */
+export type Run = {
+  readonly group: RequestGroup;
+  readonly take: Take;
+  /** Position of the one resource; undefined = the whole group comes from one provider. */
+  readonly resource: number | undefined;
+  readonly stream: Stream;
+  /** Candidates of it restricted to some providers, for what depends on what is chosen already. */
+  readonly restricted: (only: readonly NumberSet[]) => Stream;
+  /** Numbers and classes that failed here already; valid for the rest while their frame stands. */
+  /** What this provider would be for the run, whether or not the stream has come to it. */
+  readonly candidate: (member: Member) => Candidate | undefined;
+  readonly failed: Set<number>;
+  readonly failedTwins: Set<string>;
+};
+
+export type Slot = {
+  readonly run: Run;
+  readonly index: number;
+  /** What fails here fails in all later slots of the run. */
+  readonly carries: boolean;
+};
+
+export type Chosen = { readonly slot: Slot; readonly candidate: Candidate };
+
+/**
+ * Group by group; index by index where groups of one index depend on each other, so that a bad
+ * choice shows at once. Groups with fewer candidates come first: they fail soonest.
+ */
+export const slotsOf = (
+  runs: readonly Run[],
+  { count, groups }: Pick<ClaimSpec, 'count' | 'groups'>,
+): readonly Slot[] => {
+  const indices = Array.from({ length: count }, (_, index) => index);
+  if (!groups.some(dependsOnIndex)) {
+    return runs.flatMap((run) => indices.map((index) => ({ run, index, carries: true })));
+  }
+  return indices.flatMap((index) => runs.map((run, at) => ({ run, index, carries: at === 0 })));
+};
+
+/** Whether its placements at an index depend on other placements at the same index. */
+const dependsOnIndex = ({ name, multipleProviders, sameSubtree, distances }: RequestGroup) =>
+  multipleProviders === true ||
+  (sameSubtree ?? []).length > 0 ||
+  (distances ?? []).some(({ from }) => from.kind === 'request-group' && from.name !== name);
