@@ -13,6 +13,7 @@ import { createProjectDirectory } from './work/project-directory.ts';
 import { createProviderDirectory } from './work/provider-directory.ts';
 import { createReading } from './work/reading.ts';
 import { createSeats, type SeatLimits } from './work/seats.ts';
+import { createTopologyDirectory } from './work/topology-directory.ts';
 
 /** Every limit has a default; tests and small installations set some of them. */
 export type SchedulerConfig = Partial<SeatLimits> & {
@@ -58,15 +59,31 @@ export const createSchedulerService = async (
     bookmarkMs: config.bookmarkMs ?? 15_000,
   });
   const transport = connect.transportTo('inventory');
-  const providers = createProviderDirectory({ clock, random, log, transport });
+  const identity = connect.transportTo('identity');
+  const topologies = createTopologyDirectory({
+    clock,
+    random,
+    log,
+    transport,
+    identity,
+    turnaround: (id) => (partitions.isKnown() ? partitions.turnaround(id) : undefined),
+  });
+  const providers = createProviderDirectory(
+    { clock, random, log, transport },
+    topologies.schedulable,
+  );
   const seats = createSeats(following, {
     address: deps.replica.address,
     follower,
     providers,
+    topologies,
     history: createHistory(store),
     limits: { ...LIMITS, ...config },
   });
-  const partitions = createPartitionDirectory({ clock, random, log, transport }, seats.stand);
+  const partitions = createPartitionDirectory(
+    { clock, random, log, transport },
+    { onIds: seats.stand, onSettings: topologies.refresh },
+  );
   const rpc: RpcDeps = {
     clock,
     random,
@@ -74,7 +91,8 @@ export const createSchedulerService = async (
     reading: createReading({ clock, follower, providers, partitions }),
     leaders: seats,
     catalogue: createCatalogue(transport),
-    projects: createProjectDirectory(clock, connect.transportTo('identity')),
+    topologies,
+    projects: createProjectDirectory(clock, identity),
     incarnation: store.incarnation,
     cluster: deps.cluster,
     leaderWaitMs: config.leaderWaitMs ?? 3_000,
@@ -90,6 +108,7 @@ export const createSchedulerService = async (
         follower.run(either),
         providers.run(either),
         partitions.run(either),
+        topologies.run(either),
         standWithoutInventory(),
       ]);
     },

@@ -6,6 +6,8 @@ import type { CapacityRecord, Offers, ProviderFacts } from './domain/capacity.ts
 import type { ClaimRecord } from './domain/claim.ts';
 import type { ClaimBook } from './domain/claim-book.ts';
 import type { Command, LogBatch } from './domain/command.ts';
+import type { PartitionState } from './domain/partition-state.ts';
+import type { Topology } from './domain/topology.ts';
 
 /** What is committed of one partition, as far as this replica knows. */
 export type PartitionView = {
@@ -67,7 +69,16 @@ export type LocalLeader = {
    * decided), OUTCOME_UNKNOWN (retry with the same request id) or BUSY.
    */
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
+  /**
+   * Looks at what the leader knows, decided changes included, without changing it. Long looks are
+   * spread over time, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER or
+   * BUSY.
+   */
+  readonly read: <T>(look: Look<T>, signal: AbortSignal) => Promise<T>;
 };
+
+/** Pure and synchronous. */
+export type Look<T> = (state: PartitionState, nowMs: number) => T;
 
 /** Who leads a partition. */
 export type Leaders = {
@@ -90,10 +101,37 @@ export type Catalogue = {
   ) => Promise<readonly string[]>;
 };
 
+/** How providers lie to each other. */
+export type Topologies = {
+  readonly of: (partition: string) => Topology;
+  /**
+   * Looks again for what is named and not known here: what is unknown afterwards does not exist.
+   * Errors: unavailable.
+   */
+  readonly learn: (
+    partition: string,
+    named: {
+      /** Ids, lower case. */
+      readonly groups: readonly string[];
+      readonly distanceTypes: readonly string[];
+      /** Keys. */
+      readonly properties: readonly string[];
+    },
+    signal: AbortSignal,
+  ) => Promise<void>;
+};
+
+export type ProjectPlace = {
+  /** As metadata spells it. */
+  readonly id: string;
+  /** The projects in which it lies, nearest first, as keys. */
+  readonly ancestors: readonly string[];
+};
+
 /** The projects that metadata knows. */
 export type Projects = {
-  /** The id as metadata spells it; undefined = there is none. Errors: unavailable. */
-  readonly find: (project: string, signal: AbortSignal) => Promise<string | undefined>;
+  /** Undefined = there is none. Errors: unavailable. */
+  readonly find: (project: string, signal: AbortSignal) => Promise<ProjectPlace | undefined>;
 };
 
 /** Past changes and claims, in SQL. */

@@ -7,6 +7,7 @@ import { type Random, systemRandom } from '../../services/runtime/random.ts';
 import type { ProviderFacts } from '../../services/scheduler/domain/capacity.ts';
 import type { ClaimRecord } from '../../services/scheduler/domain/claim.ts';
 import type { Command, LogBatch } from '../../services/scheduler/domain/command.ts';
+import { NO_TOPOLOGY } from '../../services/scheduler/domain/topology.ts';
 import type { Granted, History, LocalLeader } from '../../services/scheduler/ports.ts';
 import { createFollower, type Follower } from '../../services/scheduler/work/follower.ts';
 import type { ProviderDirectory } from '../../services/scheduler/work/provider-directory.ts';
@@ -45,6 +46,11 @@ export const startReplica = (options: ReplicaOptions): Replica => {
     address,
     follower,
     providers: directoryOf(facts),
+    topologies: {
+      of: () => NO_TOPOLOGY,
+      listen: () => () => undefined,
+      missing: () => undefined,
+    },
     history: options.history ?? memoryHistory(),
     limits: {
       leaseTtlMs: options.leaseTtlMs ?? 1_000,

@@ -1,12 +1,12 @@
 /**
  * Where a claim stands follows from its record, what else is on its providers, and the time.
- * Nothing of it is stored: a claim becomes active, waits and is over without a write.
+ * Nothing of it is stored but a risk: a claim becomes active, waits and is over without a write.
  */
 import type { Offers } from './capacity.ts';
 import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
 import { type Hold, holdsOf, isWhole } from './hold.ts';
 
-export type ClaimState = 'pending' | 'active' | 'waiting' | 'releasing' | 'released';
+export type ClaimState = 'pending' | 'active' | 'waiting' | 'at-risk' | 'releasing' | 'released';
 
 export type Surroundings = {
   /** Claims that have placements on the provider, this one included or not. */
@@ -16,6 +16,8 @@ export type Surroundings = {
 
 export const claimState = (claim: ClaimRecord, around: Surroundings, nowMs: number): ClaimState => {
   if (isReleasing(claim, nowMs)) return isEnded(claim) ? 'released' : 'releasing';
+  // Whether time cures it the leader has judged and written.
+  if (claim.risk !== undefined) return 'at-risk';
   if (nowMs < claim.spec.acquireMs) return 'pending';
   for (const [providerUid, hold] of holdsOf(claim, nowMs)) {
     if (mustWait(claim, hold, { around, providerUid, nowMs })) return 'waiting';

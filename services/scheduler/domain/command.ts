@@ -37,6 +37,8 @@ export type Draft = {
   readonly claimId: string;
   /** Projects above its own, nearest first, as keys. */
   readonly ancestors: readonly string[];
+  /** Made by one who runs the partition: the default length of claims is not for him. */
+  readonly isUnbounded?: boolean;
   readonly properties: Readonly<Record<string, Property>>;
   readonly tags: readonly string[];
   readonly spec: Omit<ClaimSpec, 'acquireMs'> & { readonly acquireMs: number | undefined };

@@ -1,27 +1,17 @@
 /** From a record to the Claim that callers see. */
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { PropertyValueSchema } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import {
   type Claim,
+  ClaimEnd as ClaimEndMessage,
   ClaimSchema,
   ClaimState as ClaimStateMessage,
 } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
-import {
-  type ClaimSpecSchema,
-  Ranking as RankingMessage,
-} from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
-import {
-  allocationsOf,
-  type ClaimRecord,
-  type ClaimSpec,
-  claimName,
-  type Property,
-  type Ranking,
-} from '../domain/claim.ts';
+import { allocationsOf, type ClaimEnd, type ClaimRecord, claimName } from '../domain/claim.ts';
 import { type ClaimState, claimState } from '../domain/claim-state.ts';
 import type { PartitionView } from '../ports.ts';
+import { propertyMessage, specMessage } from './spec-message.ts';
 
 export type ClaimShown = {
   readonly view: PartitionView;
@@ -36,6 +26,13 @@ const STATES: Readonly<Record<ClaimState, ClaimStateMessage>> = {
   waiting: ClaimStateMessage.WAITING,
   releasing: ClaimStateMessage.RELEASING,
   released: ClaimStateMessage.RELEASED,
+  'at-risk': ClaimStateMessage.AT_RISK,
+};
+
+const ENDS: Readonly<Record<ClaimEnd, ClaimEndMessage>> = {
+  released: ClaimEndMessage.RELEASED,
+  expired: ClaimEndMessage.EXPIRED,
+  cancelled: ClaimEndMessage.CANCELLED,
 };
 
 export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
@@ -65,56 +62,17 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
         releaseBeginTime: timestampFromMs(claim.releaseBeginMs),
       }),
       revision,
+      owner: claim.owner,
+      end: claim.end === undefined ? ClaimEndMessage.UNSPECIFIED : ENDS[claim.end],
+      ...(claim.warnMs !== undefined && { warnTime: timestampFromMs(claim.warnMs) }),
+      ...(claim.risk !== undefined && {
+        problem: {
+          reason: claim.risk.reason,
+          message: claim.risk.message,
+          since: timestampFromMs(claim.risk.sinceMs),
+        },
+      }),
+      replacements: claim.replacements ?? 0,
     },
   });
-};
-
-const RANKINGS: Readonly<Record<Ranking, RankingMessage>> = {
-  pack: RankingMessage.PACK,
-  spread: RankingMessage.SPREAD,
-  random: RankingMessage.RANDOM,
-  closest: RankingMessage.CLOSEST,
-};
-
-const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecSchema> => ({
-  ...(spec.consumer !== undefined && { consumer: spec.consumer }),
-  acquireTime: timestampFromMs(spec.acquireMs),
-  ...(spec.releaseMs !== undefined && { releaseTime: timestampFromMs(spec.releaseMs) }),
-  groups: spec.groups.map(({ resources, providers, isolateFrom, ...group }) => ({
-    name: group.name,
-    resources: resources.map(({ resourceType, amount }) => ({
-      resourceType,
-      amount: BigInt(amount),
-    })),
-    capabilities: group.capabilities.map(constraintMessage),
-    providerGroups: constraintMessage(group.providerGroups),
-    tags: constraintMessage(group.tags),
-    providers: [...providers],
-    isolateFrom: [...isolateFrom],
-  })),
-  count: spec.count,
-  ranking: RANKINGS[spec.ranking],
-});
-
-type Constraint = ClaimSpec['groups'][number]['tags'];
-
-const constraintMessage = (constraint: Constraint) => ({
-  require: [...constraint.require],
-  forbid: [...constraint.forbid],
-  any: [...constraint.any],
-});
-
-const propertyMessage = (property: Property): MessageInitShape<typeof PropertyValueSchema> => {
-  switch (property.kind) {
-    case 'string':
-      return { kind: { case: 'stringValue', value: property.value } };
-    case 'integer':
-      return { kind: { case: 'integerValue', value: BigInt(property.value) } };
-    case 'number':
-      return { kind: { case: 'numberValue', value: Number(property.value) } };
-    case 'bool':
-      return { kind: { case: 'boolValue', value: property.value } };
-    case 'strings':
-      return { kind: { case: 'stringList', value: { values: [...property.value] } } };
-  }
 };

@@ -1,46 +1,56 @@
-/** From a CreateClaim request to what the domain decides. */
+/** From a ClaimSpec, and the requests that carry one, to what the domain decides. */
 import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
-import type { SetConstraint as SetConstraintMessage } from '../../../gen/runmachine/common/v1/constraint_pb.ts';
-import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
+import { GroupKind as GroupKindMessage } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
+import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type ClaimSpec as ClaimSpecMessage,
+  type Consumer as ConsumerMessage,
   Ranking as RankingMessage,
-  type RequestGroup as RequestGroupMessage,
 } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
-import type { CreateClaimRequest } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
-import { keyOf, type Property, type Ranking, type RequestGroup } from '../domain/claim.ts';
+import { type ClaimSpec, type Consumer, keyOf, type Ranking } from '../domain/claim.ts';
 import type { Draft } from '../domain/command.ts';
-import { MAIN_GROUP, violationsOf } from '../domain/request-check.ts';
+import { violationsOf } from '../domain/request-check.ts';
+import type { GroupKind } from '../domain/topology.ts';
+import { propertyOf, requestGroupOf } from './request-group.ts';
 
-type Place = { readonly uid: string; readonly project: string };
+export type DraftRequest = {
+  readonly claimId: string;
+  readonly claim?: Claim | undefined;
+};
 
 /** Errors: invalid_argument INVALID_FIELD with every field that is wrong. */
-export const draftOf = (request: CreateClaimRequest, { uid, project }: Place): Draft => {
-  const { claimId, claim } = request;
-  const spec = claim?.spec;
-  if (spec === undefined) throw invalidField('claim.spec', 'must say what is wanted');
+export const draftOf = (
+  { claimId, claim }: DraftRequest,
+  place: Pick<Draft, 'uid' | 'project' | 'ancestors' | 'isUnbounded'>,
+): Draft => ({
+  ...place,
+  claimId,
+  tags: claim?.tags ?? [],
+  properties: Object.fromEntries(
+    Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, propertyOf(value)]),
+  ),
+  spec: specOf(claim?.spec, 'claim.spec'),
+});
+
+/** `at` is the field that holds it. Errors: invalid_argument INVALID_FIELD. */
+export const specOf = (spec: ClaimSpecMessage | undefined, at: string): Draft['spec'] => {
+  if (spec === undefined) throw invalidField(at, 'must say what is wanted');
   if (spec.parentClaim !== '') {
-    throw invalidField('claim.spec.parent_claim', 'claims inside claims are not served yet');
+    throw invalidField(`${at}.parent_claim`, 'claims inside claims are not served yet');
   }
-  const groups = spec.groups.map(groupOf);
-  const violations = violationsOf(groups);
-  if (violations.length > 0) {
-    const [first] = violations;
-    const message = `${first?.field}: ${first?.description}`;
-    throw invalidArgument('INVALID_FIELD', message, { violations });
-  }
-  return {
-    uid,
-    project,
-    claimId,
-    ancestors: [],
-    tags: claim?.tags ?? [],
-    properties: Object.fromEntries(
-      Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, propertyOf(value)]),
-    ),
-    spec: { ...windowOf(spec), groups, ...consumerOf(spec), ...amountOf(spec) },
+  const { acquireTime, releaseTime } = spec;
+  const made: Draft['spec'] = {
+    consumer: spec.consumer === undefined ? undefined : consumerOf(spec.consumer),
+    acquireMs: acquireTime && momentOf(acquireTime, `${at}.acquire_time`),
+    releaseMs: releaseTime && momentOf(releaseTime, `${at}.release_time`),
+    groups: spec.groups.map(requestGroupOf),
+    ...choiceOf(spec),
   };
+  const violations = violationsOf(made, at);
+  const [first] = violations;
+  if (first === undefined) return made;
+  throw invalidArgument('INVALID_FIELD', `${first.field}: ${first.description}`, { violations });
 };
 
 export const invalidField = (field: string, description: string): DomainError =>
@@ -49,47 +59,20 @@ export const invalidField = (field: string, description: string): DomainError =>
     violations: [{ field, description }],
   });
 
-const groupOf = (group: RequestGroupMessage): RequestGroup => ({
-  name: nameOf(group.name),
-  resources: group.resources.map(({ resourceType, amount }) => ({
-    resourceType,
-    amount: Number(amount),
-  })),
-  capabilities: group.capabilities.map(constraintOf),
-  providerGroups: constraintOf(group.providerGroups),
-  tags: constraintOf(group.tags),
-  providers: group.providers.map(keyOf),
-  isolateFrom: group.isolateFrom.map(nameOf),
-});
-
-const nameOf = (name: string): string => (name === '' ? MAIN_GROUP : name);
-
-const constraintOf = (constraint: SetConstraintMessage | undefined) => ({
-  require: constraint?.require ?? [],
-  forbid: constraint?.forbid ?? [],
-  any: constraint?.any ?? [],
-});
-
-const windowOf = ({ acquireTime, releaseTime }: ClaimSpecMessage) => ({
-  acquireMs: momentOf(acquireTime, 'acquire_time'),
-  releaseMs: momentOf(releaseTime, 'release_time'),
-});
-
 /** The end of the year 9999, which the contract's JSON cannot say more than. */
 const LAST_MS = 253_402_300_799_999;
 
-const momentOf = (time: Timestamp | undefined, field: string): number | undefined => {
-  if (time === undefined) return undefined;
+/** Errors: invalid_argument INVALID_FIELD. */
+export const momentOf = (time: Timestamp, field: string): number => {
   const ms = timestampMs(time);
   if (ms >= 0 && ms <= LAST_MS) return ms;
-  throw invalidField(`claim.spec.${field}`, 'must lie between the years 1970 and 9999');
+  throw invalidField(field, 'must lie between the years 1970 and 9999');
 };
 
-const consumerOf = ({ consumer }: ClaimSpecMessage) => ({
-  consumer:
-    consumer === undefined
-      ? undefined
-      : { type: consumer.type, uid: keyOf(consumer.uid), name: consumer.name },
+export const consumerOf = ({ type, uid, name }: ConsumerMessage): Consumer => ({
+  type,
+  uid: keyOf(uid),
+  name,
 });
 
 const RANKINGS: ReadonlyMap<RankingMessage, Ranking> = new Map<RankingMessage, Ranking>([
@@ -99,22 +82,27 @@ const RANKINGS: ReadonlyMap<RankingMessage, Ranking> = new Map<RankingMessage, R
   [RankingMessage.CLOSEST, 'closest'],
 ]);
 
-const amountOf = ({ count, ranking }: ClaimSpecMessage) => ({
-  count: count === 0 ? 1 : count,
-  ranking: RANKINGS.get(ranking) ?? 'pack',
-});
+const KINDS: ReadonlyMap<GroupKindMessage, GroupKind> = new Map<GroupKindMessage, GroupKind>([
+  [GroupKindMessage.SITE, 'site'],
+  [GroupKindMessage.ROW, 'row'],
+  [GroupKindMessage.RACK, 'rack'],
+  [GroupKindMessage.POWER, 'power'],
+  [GroupKindMessage.AGGREGATE, 'aggregate'],
+]);
 
-const propertyOf = ({ kind }: PropertyValue): Property => {
-  switch (kind.case) {
-    case 'integerValue':
-      return { kind: 'integer', value: String(kind.value) };
-    case 'numberValue':
-      return { kind: 'number', value: String(kind.value) };
-    case 'boolValue':
-      return { kind: 'bool', value: kind.value };
-    case 'stringList':
-      return { kind: 'strings', value: kind.value.values };
-    default:
-      return { kind: 'string', value: kind.value ?? '' };
-  }
+type Choice = Omit<ClaimSpec, 'consumer' | 'acquireMs' | 'releaseMs' | 'groups'>;
+
+const choiceOf = (spec: ClaimSpecMessage): Choice => {
+  const { rankingDistanceType, nearGroup, seed, spread } = spec;
+  const groupKind = KINDS.get(spread?.groupKind ?? GroupKindMessage.UNSPECIFIED);
+  return {
+    count: spec.count === 0 ? 1 : spec.count,
+    ranking: RANKINGS.get(spec.ranking) ?? 'pack',
+    ...(rankingDistanceType !== '' && { rankingDistanceType }),
+    ...(nearGroup !== '' && { nearGroup: keyOf(nearGroup) }),
+    ...(seed !== '' && { seed }),
+    ...(groupKind !== undefined && {
+      spread: { groupKind, maxPerGroup: spread?.maxPerGroup ?? 0 },
+    }),
+  };
 };

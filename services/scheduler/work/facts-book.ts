@@ -1,40 +1,42 @@
+import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import type { Inventory } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import { type Provider, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { ProviderEvent } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
-import { keyOf } from '../domain/claim.ts';
+import { keyOf, type Property } from '../domain/claim.ts';
+import { providerTypeOf } from './provider-type.ts';
+import { createSharedValues, type SharedValues } from './shared-values.ts';
+import { distanceOf } from './topology-message.ts';
 
 export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => void;
 
 /** The providers of all partitions as inventory's events tell them. */
 export type FactsBook = ReturnType<typeof createFactsBook>;
 
-export const createFactsBook = () => {
+export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
   const byPartition = new Map<string, Map<string, ProviderFacts>>();
-  const partitionByUid = new Map<string, string>();
   const listeners = new Map<string, Set<FactsListener>>();
+  const shared = createSharedValues();
   const tell = (partition: string, uid: string, facts: ProviderFacts | undefined): void => {
     for (const listener of listeners.get(partition) ?? []) listener(uid, facts);
   };
   const put = (provider: Provider): string | undefined => {
     const partition = PROVIDER.parse(provider.name)?.partition;
     if (partition === undefined || provider.uid === '') return undefined;
-    const key = keyOf(partition);
-    const facts = factsOf(provider);
+    const key = shared.text(keyOf(partition));
+    const facts = factsOf(provider, { shared, schedulable: schedulable() });
     const providers = byPartition.get(key) ?? new Map<string, ProviderFacts>();
     byPartition.set(key, providers);
     providers.set(facts.uid, facts);
-    partitionByUid.set(facts.uid, key);
     tell(key, facts.uid, facts);
     return facts.uid;
   };
+  // A provider never changes its partition, and few go: nothing is kept to find it faster.
   const remove = (uid: string): void => {
-    const partition = partitionByUid.get(uid);
-    if (partition === undefined) return;
-    partitionByUid.delete(uid);
-    byPartition.get(partition)?.delete(uid);
-    tell(partition, uid, undefined);
+    for (const [partition, providers] of byPartition) {
+      if (providers.delete(uid)) tell(partition, uid, undefined);
+    }
   };
   return {
     /** Uid of a provider that is there; undefined for other events. */
@@ -44,8 +46,11 @@ export const createFactsBook = () => {
       return undefined;
     },
     keepOnly: (uids: ReadonlySet<string>): void => {
-      for (const uid of [...partitionByUid.keys()]) if (!uids.has(uid)) remove(uid);
+      for (const providers of byPartition.values()) {
+        for (const uid of providers.keys()) if (!uids.has(uid)) remove(uid);
+      }
     },
+    isEmpty: () => [...byPartition.values()].every(({ size }) => size === 0),
     find: (partition: string, uid: string) => byPartition.get(keyOf(partition))?.get(uid),
     all: (partition: string) => byPartition.get(keyOf(partition))?.values() ?? [],
     listen: (partition: string, listener: FactsListener) => {
@@ -60,24 +65,65 @@ export const createFactsBook = () => {
 
 const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 
-const TYPES: ReadonlyMap<ProviderType, string> = new Map<ProviderType, string>([
-  [ProviderType.BARE_METAL, 'bare-metal'],
-  [ProviderType.VM_HOST, 'vm-host'],
-  [ProviderType.STORAGE_POOL, 'storage-pool'],
-  [ProviderType.CLOUD, 'cloud'],
-  [ProviderType.DEVICE, 'device'],
-]);
+type Reading = { readonly shared: SharedValues; readonly schedulable: ReadonlySet<string> };
 
-const factsOf = ({ name, uid, generation, tags, spec }: Provider): ProviderFacts => ({
-  uid: keyOf(uid),
-  name,
-  type: TYPES.get(spec?.type ?? ProviderType.UNSPECIFIED) ?? '',
-  generation: Number(generation),
-  capabilities: new Set(spec?.capabilities ?? []),
-  groups: new Set(spec?.groups ?? []),
-  tags: new Set(tags),
-  offers: new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
-});
+const factsOf = (provider: Provider, { shared, schedulable }: Reading): ProviderFacts => {
+  const { name, uid, generation, tags, spec, status } = provider;
+  const parentUid = keyOf(status?.parentUid ?? '');
+  const properties = schedulableIn(provider, schedulable);
+  const distances = (spec?.distances ?? []).map(distanceOf);
+  const facts: ProviderFacts = {
+    uid: keyOf(uid),
+    name,
+    type: providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED),
+    generation: Number(generation),
+    capabilities: shared.set(spec?.capabilities ?? []),
+    groups: shared.set((spec?.groups ?? []).map(keyOf)),
+    tags: shared.set(tags),
+    offers: shared.offers(
+      new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
+    ),
+  };
+  // Most have none of these; what is absent takes no room.
+  if (parentUid === '' && properties.length === 0 && distances.length === 0) return facts;
+  return {
+    ...facts,
+    ...(parentUid !== '' && { parentUid: shared.text(parentUid) }),
+    ...(properties.length > 0 && { properties: shared.properties(properties) }),
+    ...(distances.length > 0 && { distances: shared.distances(distances) }),
+  };
+};
+
+const schedulableIn = (
+  { properties }: Provider,
+  schedulable: ReadonlySet<string>,
+): readonly (readonly [string, Property])[] => {
+  const found: (readonly [string, Property])[] = [];
+  for (const key of schedulable) {
+    const value = properties[key];
+    const property = value === undefined ? undefined : propertyOf(value);
+    if (property !== undefined) found.push([key, property]);
+  }
+  return found;
+};
+
+/** undefined = of a kind that this program does not know; then nobody can ask for it either. */
+const propertyOf = ({ kind }: PropertyValue): Property | undefined => {
+  switch (kind.case) {
+    case 'stringValue':
+      return { kind: 'string', value: kind.value };
+    case 'integerValue':
+      return { kind: 'integer', value: String(kind.value) };
+    case 'numberValue':
+      return { kind: 'number', value: String(kind.value) };
+    case 'boolValue':
+      return { kind: 'bool', value: kind.value };
+    case 'stringList':
+      return { kind: 'strings', value: kind.value.values };
+    default:
+      return undefined;
+  }
+};
 
 /** Usable is floor((total - reserved) x ratio); the zeros of the contract are filled in. */
 const offerOf = (inventory: Inventory): Offer => {

@@ -12,6 +12,7 @@ import type { Granted, LocalLeader } from '../ports.ts';
 import { type Batch, formBatch } from './batch.ts';
 import { type Committer, type CommitterOptions, createCommitter } from './committer.ts';
 import type { OwnCommit } from './follower.ts';
+import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, type Pending, pend, tooBusy } from './pending.ts';
 
 export type LeaderLimits = {
@@ -52,6 +53,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   const state = options.makeState(time.nowMs());
   const committer = createCommitter(deps, options);
   const queue: Pending[] = [];
+  const looks = createPacedLooks(clock);
   let wake = (): void => undefined;
   let isOver = false;
 
@@ -66,6 +68,11 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
       wake();
       return answer;
     },
+    read: (look, signal) =>
+      looks.look(() => {
+        if (isOver) throw notLeader(partition);
+        return look(state, time.nowMs());
+      }, signal),
     run: async () => {
       try {
         while (!leadership.signal.aborted) {

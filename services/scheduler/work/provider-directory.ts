@@ -5,14 +5,9 @@
  */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import { isDomainError } from '../../runtime/errors.ts';
-import type { Logger } from '../../runtime/log.ts';
-import type { Random } from '../../runtime/random.ts';
-import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import { backOff, deadlineAfter, slept } from '../../store/coordination/waiting.ts';
 import type { ProviderFacts } from '../domain/capacity.ts';
 import { createFactsBook, type FactsListener } from './facts-book.ts';
+import { createFollowedWatch, type WatchDeps } from './followed-watch.ts';
 
 export type ProviderDirectory = {
   readonly find: (partition: string, uid: string) => ProviderFacts | undefined;
@@ -28,40 +23,49 @@ export type ProviderDirectory = {
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
-export type DirectoryDeps = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
+export type DirectoryDeps = WatchDeps & {
   /** To inventory. */
   readonly transport: Transport;
 };
 
-/** Inventory says something at least every 30 s; a watch that is silent for longer is dead. */
-const SILENCE_MS_MAX = 75_000;
+/** Which properties of a provider are kept. */
+export type SchedulableKeys = {
+  readonly keys: () => ReadonlySet<string>;
+  /** Resolves when it is worth to begin: once they are known, or nobody tells them. */
+  readonly settled: (signal: AbortSignal) => Promise<void>;
+  /** Called when they have changed: facts that were read before lack some. */
+  readonly listen: (listener: () => void) => () => void;
+};
 
-export const createProviderDirectory = (deps: DirectoryDeps): ProviderDirectory => {
-  const { random, log, clock } = deps;
+export const createProviderDirectory = (
+  deps: DirectoryDeps,
+  schedulable: SchedulableKeys,
+): ProviderDirectory => {
   const client = createClient(ProviderService, deps.transport);
-  const book = createFactsBook();
+  const book = createFactsBook(schedulable.keys);
   let isComplete = false;
-  let token = '';
+  /** Uids of a present set that is being told; undefined = all that is told stays. */
+  let present: Set<string> | undefined;
 
-  const followOnce = async (signal: AbortSignal, onAnswer: () => void): Promise<void> => {
-    const present = token === '' ? new Set<string>() : undefined;
-    const watch = client.watchProviders({ parent: 'partitions/-', resumeToken: token }, { signal });
-    for await (const { events, resumeToken } of watchful(deps, watch, signal)) {
-      onAnswer();
+  const watch = createFollowedWatch(deps, {
+    what: 'providers',
+    open: (resumeToken, signal) =>
+      client.watchProviders({ parent: 'partitions/-', resumeToken }, { signal }),
+    begin: () => {
+      // Nothing can be gone from an empty book; a million uids are a lot to note for that.
+      present = book.isEmpty() ? undefined : new Set();
+    },
+    take: (events) => {
       for (const event of events) {
         const uid = book.apply(event);
         if (uid !== undefined) present?.add(uid);
-        if (event.event.case === 'synced' && present !== undefined) {
-          book.keepOnly(present);
-          isComplete = true;
-        }
+        if (event.event.case !== 'synced') continue;
+        if (present !== undefined) book.keepOnly(present);
+        present = undefined;
+        isComplete = true;
       }
-      if (resumeToken !== '') token = resumeToken;
-    }
-  };
+    },
+  });
 
   return {
     find: book.find,
@@ -69,42 +73,13 @@ export const createProviderDirectory = (deps: DirectoryDeps): ProviderDirectory 
     listen: book.listen,
     isComplete: () => isComplete,
     run: async (signal) => {
-      const pause = backOff(random, { firstMs: 100, mostMs: 5000 });
-      while (!signal.aborted) {
-        const ended = new AbortController();
-        try {
-          await asDomain(followOnce(AbortSignal.any([signal, ended.signal]), pause.reset));
-        } catch (error) {
-          if (signal.aborted) return;
-          if (isDomainError(error, 'out_of_range')) token = '';
-          else log.debug({ err: error }, 'providers cannot be followed');
-        } finally {
-          ended.abort();
-        }
-        await slept(clock, pause.nextMs(), signal);
+      await schedulable.settled(signal);
+      const stopListening = schedulable.listen(watch.startOver);
+      try {
+        await watch.run(signal);
+      } finally {
+        stopListening();
       }
     },
   };
 };
-
-/** The messages, or an error once nothing came for too long. */
-async function* watchful<T>(
-  { clock }: DirectoryDeps,
-  messages: AsyncIterable<T>,
-  signal: AbortSignal,
-): AsyncGenerator<T> {
-  const iterator = messages[Symbol.asyncIterator]();
-  for (;;) {
-    using silence = deadlineAfter(clock, SILENCE_MS_MAX, signal);
-    const silent = new Promise<never>((_, reject) => {
-      silence.signal.addEventListener('abort', () => reject(silence.signal.reason), {
-        once: true,
-      });
-    });
-    const next = iterator.next();
-    next.catch(() => undefined);
-    const { done, value } = await Promise.race([next, silent]);
-    if (done === true) return;
-    yield value;
-  }
-}

@@ -12,6 +12,7 @@ import type { Follower } from './follower.ts';
 import { type HousekeepingLimits, keepHouse } from './housekeeping.ts';
 import { createLeader, type Leader, type LeaderLimits } from './leader.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
+import type { TopologyDirectory } from './topology-directory.ts';
 
 export type SeatLimits = LeaderLimits &
   HousekeepingLimits & {
@@ -23,6 +24,7 @@ export type SeatOptions = {
   readonly address: string;
   readonly follower: Follower;
   readonly providers: ProviderDirectory;
+  readonly topologies: Pick<TopologyDirectory, 'of' | 'listen' | 'missing'>;
   readonly history: History;
   readonly limits: SeatLimits;
 };
@@ -93,6 +95,8 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
   await follower.ring.untilRevision(elected, leadership.signal);
   const leader = assemble(deps, options, term);
   const stopListening = options.providers.listen(partition, leader.state.setFacts);
+  const { setTopology } = leader.state.providers;
+  const stopTopology = options.topologies.listen(partition, setTopology);
   const collector = createCollector(deps, {
     partition,
     leadership,
@@ -123,12 +127,13 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
     over.abort();
     leaders.delete(keyOf(partition));
     stopListening();
+    stopTopology();
   }
 };
 
 const assemble = (
   deps: CoordinationDeps,
-  { follower, providers, limits }: SeatOptions,
+  { follower, providers, topologies, limits }: SeatOptions,
   { partition, leadership }: Term,
 ): Leader => {
   const followed = follower.partition(partition);
@@ -137,23 +142,29 @@ const assemble = (
     leadership,
     head: followed.head,
     limits,
-    makeState: (nowMs) =>
-      createPartitionState({
+    makeState: (nowMs) => {
+      const state = createPartitionState({
         partition,
         claims: followed.claims.all(),
         capacities: followed.capacities.values(),
         facts: providers.all(partition),
         nowMs,
-      }),
+      });
+      state.providers.setTopology(topologies.of(partition));
+      return state;
+    },
     onCommitted: follower.apply,
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
     backlog: () => followed.log.size,
-    cannotPlace: () => (providers.isComplete() ? undefined : providersUnknown()),
+    cannotPlace: () => {
+      const missing = providers.isComplete() ? topologies.missing() : 'inventory';
+      return missing === undefined ? undefined : notToldYet(missing);
+    },
   });
 };
 
-const providersUnknown = () =>
-  unavailable('SERVICE_UNAVAILABLE', 'Inventory has not told the providers yet', {
-    metadata: { service: 'inventory' },
+const notToldYet = (service: 'inventory' | 'identity') =>
+  unavailable('SERVICE_UNAVAILABLE', `What claims are placed by is not known yet: ${service}`, {
+    metadata: { service },
     retryAfterMs: 1000,
   });

@@ -1,28 +1,151 @@
 import test from 'ava';
-import { violationsOf } from '../../../services/scheduler/domain/request-check.ts';
-import { CPU, groupOf, MEMORY } from './builders.ts';
+import { DomainError } from '../../../services/runtime/errors.ts';
+import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
+import {
+  type CheckedSpec,
+  ITEMS_MAX,
+  namedIn,
+  PLACEMENTS_MAX,
+  violationsOf,
+} from '../../../services/scheduler/domain/request-check.ts';
+import { assertNamesExist } from '../../../services/scheduler/domain/request-names.ts';
+import { NO_TOPOLOGY, type Topology } from '../../../services/scheduler/domain/topology.ts';
+import { CPU, constraint, groupOf, MEMORY } from './builders.ts';
+
+const specOf = (groups: readonly RequestGroup[], rest: Partial<CheckedSpec> = {}): CheckedSpec => ({
+  groups,
+  count: 1,
+  ranking: 'pack',
+  ...rest,
+});
+const fieldsOf = (spec: CheckedSpec, at?: string) => violationsOf(spec, at).map((one) => one.field);
 
 test('a request that makes sense has no violations', (t) => {
   const groups = [
-    groupOf({ [CPU]: 1, [MEMORY]: 2 }, { name: 'a', isolateFrom: ['b', 'a'] }),
-    groupOf({ [CPU]: 1 }, { name: 'b' }),
+    groupOf({ [CPU]: 1, [MEMORY]: 2 }, { name: 'a', isolateFrom: ['b', 'a'], sameSubtree: ['a'] }),
+    groupOf(
+      { [CPU]: 1 },
+      { name: 'b', distances: [{ type: 'net', from: { kind: 'request-group', name: 'a' } }] },
+    ),
   ];
-  t.deepEqual(violationsOf(groups), []);
+  t.deepEqual(violationsOf(specOf(groups)), []);
 });
 
 test('every wrong field is named', (t) => {
   const twice = groupOf({ [CPU]: 1 });
   const groups = [
     { ...twice, resources: [...twice.resources, ...twice.resources] },
-    groupOf({ [CPU]: 2 ** 60 }, { isolateFrom: ['nobody'] }),
+    groupOf({ [CPU]: 2 ** 60 }, { isolateFrom: ['nobody'], sameSubtree: ['no-one'] }),
+    groupOf(
+      {},
+      {
+        name: 'c',
+        resources: [{ resourceType: CPU, amount: 2, minAmount: 3 }],
+        distances: [
+          { type: 'net', from: { kind: 'request-group', name: 'x' } },
+          { type: 'net', from: { kind: 'request-group', name: 'c' } },
+        ],
+      },
+    ),
   ];
-  t.deepEqual(
-    violationsOf(groups).map(({ field }) => field),
+  t.deepEqual(fieldsOf(specOf(groups)), [
+    'claim.spec.groups[0].resources[1].resource_type',
+    'claim.spec.groups[1].name',
+    'claim.spec.groups[1].resources[0].amount',
+    'claim.spec.groups[1].isolate_from',
+    'claim.spec.groups[1].same_subtree',
+    'claim.spec.groups[2].resources[0].min_amount',
+    'claim.spec.groups[2].distances[0].request_group',
+    'claim.spec.groups[2].distances[1].request_group',
+  ]);
+});
+
+test('a ranking needs what it ranks by', (t) => {
+  const groups = [groupOf({ [CPU]: 1 })];
+  t.deepEqual(fieldsOf(specOf(groups, { ranking: 'closest' }), 'spec'), [
+    'spec.ranking_distance_type',
+  ]);
+  t.deepEqual(fieldsOf(specOf(groups, { nearGroup: 'rack1' })), ['claim.spec.near_group']);
+  const near = { ranking: 'closest', rankingDistanceType: 'net', nearGroup: 'rack1' } as const;
+  t.deepEqual(fieldsOf(specOf(groups, near)), []);
+});
+
+test('a claim that no record could hold is refused before anybody looks for places', (t) => {
+  const several = groupOf({ [CPU]: 1, [MEMORY]: 1 }, { multipleProviders: true });
+  t.deepEqual(fieldsOf(specOf([several], { count: PLACEMENTS_MAX / 2 })), []);
+  t.deepEqual(fieldsOf(specOf([several], { count: PLACEMENTS_MAX / 2 + 1 })), ['claim.spec.count']);
+  const codes = Array.from({ length: ITEMS_MAX }, (_, at) => `code${at}`);
+  const many = groupOf({ [CPU]: 1 }, { capabilities: [constraint({ any: codes })] });
+  t.deepEqual(fieldsOf(specOf([many])), []);
+  t.deepEqual(fieldsOf(specOf([{ ...many, tags: constraint({ require: ['one'] }) }])), [
+    'claim.spec.groups',
+  ]);
+});
+
+const TOPOLOGY: Topology = {
+  ...NO_TOPOLOGY,
+  groups: new Map([
+    ['rack1', { id: 'rack1', kind: 'rack', parent: undefined, sharedProviders: [], distances: [] }],
+  ]),
+  distanceTypes: new Map([
     [
-      'claim.spec.groups[0].resources[1].resource_type',
-      'claim.spec.groups[1].name',
-      'claim.spec.groups[1].resources[0].amount',
-      'claim.spec.groups[1].isolate_from',
+      'net',
+      {
+        code: 'net',
+        steps: [
+          { code: 'near', position: 0, sharedKind: 'rack' },
+          { code: 'far', position: 1, sharedKind: undefined },
+        ],
+      },
     ],
+  ]),
+  schedulable: new Set(['disk.kind']),
+};
+const NO_PROPERTIES = {
+  requireItems: [],
+  forbidItems: [],
+  anyItems: [],
+  requireKeys: [],
+  forbidKeys: [],
+  anyKeys: [],
+};
+
+const reasonOf = (group: Partial<RequestGroup>): string | undefined => {
+  try {
+    assertNamesExist(TOPOLOGY, specOf([groupOf({ [CPU]: 1 }, group)]));
+    return undefined;
+  } catch (error) {
+    return error instanceof DomainError ? error.reason : String(error);
+  }
+};
+
+test('what a request names must exist', (t) => {
+  const near = { type: 'net', from: { kind: 'provider-group', id: 'rack1' } } as const;
+  t.is(reasonOf({ providerGroups: constraint({ any: ['rack1'] }) }), undefined);
+  t.is(reasonOf({ providerGroups: constraint({ forbid: ['rack9'] }) }), 'UNKNOWN_GROUP');
+  t.is(reasonOf({ distances: [{ ...near, minimum: 'near', maximum: 'far' }] }), undefined);
+  t.is(reasonOf({ distances: [{ ...near, type: 'power' }] }), 'UNKNOWN_DISTANCE_TYPE');
+  t.is(reasonOf({ distances: [{ ...near, maximum: 'nearest' }] }), 'INVALID_FIELD');
+  t.is(reasonOf({ distances: [{ ...near, minimum: 'far', maximum: 'near' }] }), 'INVALID_FIELD');
+  t.is(reasonOf({ properties: { ...NO_PROPERTIES, anyKeys: ['disk.kind'] } }), undefined);
+  const secret = { key: 'secret', value: { kind: 'bool', value: true } } as const;
+  t.is(
+    reasonOf({ properties: { ...NO_PROPERTIES, forbidItems: [secret] } }),
+    'PROPERTY_NOT_SCHEDULABLE',
   );
+});
+
+test('what a request names is listed once', (t) => {
+  const group = groupOf(
+    { [CPU]: 1 },
+    {
+      providerGroups: constraint({ require: ['rack1'], forbid: ['rack1'] }),
+      distances: [{ type: 'net', from: { kind: 'provider-group', id: 'site1' } }],
+    },
+  );
+  t.deepEqual(namedIn(specOf([group], { nearGroup: 'rack1', rankingDistanceType: 'net' })), {
+    groups: ['rack1', 'site1'],
+    distanceTypes: ['net'],
+    properties: [],
+  });
 });
