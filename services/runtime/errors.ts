@@ -35,6 +35,8 @@ export type ErrorExtras = {
   readonly retryAfterMs?: number;
   /** What each step of a placement removed: becomes a NoCapacity detail. */
   readonly removedBy?: Readonly<Record<string, number>>;
+  /** Constraints each of which alone stood in the way; goes with `removedBy`. */
+  readonly fitsWithout?: readonly string[];
 };
 
 export class DomainError extends Error {

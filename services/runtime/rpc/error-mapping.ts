@@ -91,7 +91,7 @@ export const toConnectError = (error: DomainError): ConnectError =>
   ]);
 
 const detailsOf = (error: DomainError): Detail[] => {
-  const { invalidState, violations, retryAfterMs, removedBy } = error.extras;
+  const { invalidState, violations, retryAfterMs, removedBy, fitsWithout } = error.extras;
   const details: Detail[] = [
     detail(ErrorInfoSchema, {
       reason: error.reason,
@@ -122,6 +122,9 @@ const detailsOf = (error: DomainError): Detail[] => {
           constraint: clip(constraint, VALUE_CHARS_MAX),
           removed: Math.max(0, Math.min(0xffffffff, Math.trunc(removed))),
         })),
+        fitsWithout: (fitsWithout ?? [])
+          .slice(0, LIST_MAX)
+          .map((one) => clip(one, VALUE_CHARS_MAX)),
       }),
     );
   }

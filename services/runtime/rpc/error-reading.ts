@@ -70,6 +70,7 @@ const extrasOf = (error: ConnectError): ErrorExtras => {
     ...(retry?.retryDelay && { retryAfterMs: durationMs(retry.retryDelay) }),
     ...(noCapacity && {
       removedBy: Object.fromEntries(noCapacity.steps.map((s) => [s.constraint, s.removed])),
+      fitsWithout: noCapacity.fitsWithout,
     }),
   };
 };

@@ -1,11 +1,11 @@
-import { alreadyExists, invalidArgument, resourceExhausted } from '../../runtime/errors.ts';
+import { alreadyExists, invalidArgument } from '../../runtime/errors.ts';
 import { type ClaimRecord, claimName, isEnded, withNote } from './claim.ts';
 import type { Command, Decision, Draft } from './command.ts';
 import type { Moment } from './decide.ts';
 import { entryOf, noteOf } from './log-entry.ts';
+import { orRefuse } from './no-capacity.ts';
 import type { PartitionState } from './partition-state.ts';
 import { place } from './place.ts';
-import type { Plan, Refusal } from './plan.ts';
 
 type Create = Extract<Command, { verb: 'create' }>;
 
@@ -67,32 +67,5 @@ const assertNameIsFree = (state: PartitionState, { project, claimId }: Draft): v
   const name = claimName(there);
   throw alreadyExists('ALREADY_EXISTS', `The claim "${name}" exists already`, {
     metadata: { name, type: 'runm.claim' },
-  });
-};
-
-const orRefuse = (plan: Plan): Extract<Plan, { kind: 'placed' }> => {
-  switch (plan.kind) {
-    case 'placed':
-      return plan;
-    case 'refused':
-      throw noCapacity(plan.refusal);
-    case 'gave-up':
-      throw resourceExhausted(
-        'SEARCH_LIMIT',
-        `After ${plan.expansions} steps it is still open whether the claim fits; ask for less at once`,
-        { metadata: { expansions: String(plan.expansions) } },
-      );
-  }
-};
-
-const noCapacity = ({ removedBy, suffices, group, providers }: Refusal) => {
-  const steps = Object.entries(removedBy).map(([constraint, n]) => `"${constraint}" removed ${n}`);
-  const what = group === '' ? 'the groups together' : `group "${group}"`;
-  const because =
-    providers === 0 ? 'there is no provider' : `of ${providers} providers ${steps.join(', ')}`;
-  const hint = suffices.length === 0 ? '' : `; it would fit without "${suffices.join('" or "')}"`;
-  return resourceExhausted('NO_CAPACITY', `Nothing fits ${what}: ${because}${hint}`, {
-    removedBy,
-    metadata: { group, providers: String(providers), fitsWithout: suffices.join('; ') },
   });
 };

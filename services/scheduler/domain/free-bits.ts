@@ -23,7 +23,34 @@ export const freeBits = (
       if (fits) bits[n >>> 5] = (bits[n >>> 5] ?? 0) | (1 << (n & 31));
     }
   }
+  addClosed(index, { resources, question, bits });
   return bits;
+};
+
+/** More closed providers than this are not looked at: that they are closed says enough. */
+const CLOSED_MAX = 10_000;
+
+const addClosed = (
+  index: ProviderIndex,
+  {
+    resources,
+    question,
+    bits,
+  }: {
+    readonly resources: readonly ResourceRequest[];
+    readonly question: Question;
+    readonly bits: Uint32Array;
+  },
+): void => {
+  if (index.all.size - index.open.size > CLOSED_MAX) return;
+  for (const n of index.all) {
+    if (index.open.has(n)) continue;
+    const member = index.member(n);
+    const vacancy = vacancyOf(index, member, question);
+    if (lackingIn(member.shape, vacancy, resources).length === 0) {
+      bits[n >>> 5] = (bits[n >>> 5] ?? 0) | (1 << (n & 31));
+    }
+  }
 };
 
 const addClasses = (
