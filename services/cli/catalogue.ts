@@ -1,15 +1,8 @@
-import type { Command } from './command.ts';
+import { CLAIM_NOUNS } from './catalogue-claims.ts';
+import { type Catalogue, verb } from './catalogue-entry.ts';
+import { PLACE_NOUNS } from './catalogue-places.ts';
 
-/** All nouns and verbs. Only what is called is loaded: a call must stay quick. */
-type VerbEntry = { readonly summary: string; readonly load: () => Promise<Command> };
-export type NounEntry = {
-  readonly summary: string;
-  readonly verbs: Readonly<Record<string, VerbEntry>>;
-};
-export type Catalogue = Readonly<Record<string, NounEntry | VerbEntry>>;
-
-const verb = (summary: string, load: () => Promise<Command>): VerbEntry => ({ summary, load });
-
+/** All nouns and verbs. */
 export const CATALOGUE: Catalogue = {
   status: verb(
     'what there is and how it does',
@@ -70,26 +63,7 @@ export const CATALOGUE: Catalogue = {
       ),
     },
   },
-  claim: {
-    summary: "a project's hold on resources",
-    verbs: {
-      create: verb('claim resources now', async () => (await import('./commands/claim.ts')).create),
-      reserve: verb(
-        'claim resources for a time to come',
-        async () => (await import('./commands/claim.ts')).reserve,
-      ),
-      get: verb('show one claim', async () => (await import('./commands/claim.ts')).get),
-      list: verb('list claims', async () => (await import('./commands/claim.ts')).list),
-      watch: verb(
-        'show claims as they change',
-        async () => (await import('./commands/claim.ts')).watch,
-      ),
-      release: verb(
-        'give back what a claim holds',
-        async () => (await import('./commands/claim.ts')).release,
-      ),
-    },
-  },
+  ...CLAIM_NOUNS,
   provider: {
     summary: 'hardware and hosts that provide resources',
     verbs: {
@@ -106,6 +80,14 @@ export const CATALOGUE: Catalogue = {
       delete: verb(
         'delete a provider',
         async () => (await import('./commands/provider.ts')).remove,
+      ),
+      'inventory set': verb(
+        'change amounts that it offers',
+        async () => (await import('./commands/provider-inventory.ts')).set,
+      ),
+      'inventory list': verb(
+        'list what it offers and what is used of it',
+        async () => (await import('./commands/provider-inventory.ts')).list,
       ),
     },
   },
@@ -176,29 +158,7 @@ export const CATALOGUE: Catalogue = {
       ),
     },
   },
-  capability: {
-    summary: 'yes/no traits of providers',
-    verbs: {
-      create: verb(
-        'define a capability',
-        async () => (await import('./commands/capability.ts')).create,
-      ),
-      list: verb('list capabilities', async () => (await import('./commands/capability.ts')).list),
-      delete: verb(
-        'delete an unused capability',
-        async () => (await import('./commands/capability.ts')).remove,
-      ),
-    },
-  },
-  'resource-type': {
-    summary: 'what providers offer amounts of',
-    verbs: {
-      list: verb(
-        'list resource types',
-        async () => (await import('./commands/resource-type.ts')).list,
-      ),
-    },
-  },
+  ...PLACE_NOUNS,
   project: {
     summary: 'tenants',
     verbs: {

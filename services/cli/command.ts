@@ -8,6 +8,8 @@ import type { Environment, Settings } from './profile.ts';
 export type Command = {
   readonly summary: string;
   readonly positionals?: readonly Positional[];
+  /** What may follow the positionals, any number of times. */
+  readonly rest?: Positional;
   readonly options?: Readonly<Record<string, Option>>;
   readonly examples?: readonly string[];
   /** Never calls a server: what calls need is not loaded. */
@@ -33,9 +35,13 @@ export type Args = {
   /** A positional that the command declares; a missing one that is not optional never gets here. */
   readonly positional: (name: string) => string;
   readonly optionalPositional: (name: string) => string | undefined;
+  /** What follows the declared positionals; empty unless the command declares `rest`. */
+  readonly rest: readonly string[];
   readonly string: (name: string) => string | undefined;
   readonly strings: (name: string) => readonly string[];
   readonly flag: (name: string) => boolean;
+  /** Those of the named options that were given, as one would type them again. */
+  readonly typed: (names: ReadonlySet<string>) => readonly string[];
 };
 
 export type Context = {

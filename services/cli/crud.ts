@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
-import type { Command, Context, Option } from './command.ts';
+import type { Args, Command, Context, Option } from './command.ts';
 import { type Shown, showList, showOne } from './output.ts';
 import { allPages } from './pages.ts';
 
@@ -17,11 +17,17 @@ type Page<Schema extends DescMessage> = Promise<{
 
 export const listCommand = <Schema extends DescMessage>(
   noun: Noun<Schema>,
-  read: (context: Context, page: { pageToken: string; pageSize: number }) => Page<Schema>,
+  read: (
+    context: Context,
+    page: { pageToken: string; pageSize: number },
+    args: Args,
+  ) => Page<Schema>,
+  options: Command['options'] = {},
 ): Command => ({
   summary: `list ${noun.singular}s`,
-  run: async (context) => {
-    const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }));
+  options,
+  run: async (context, args) => {
+    const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }, args));
     await showList(context.output, noun, rows);
     return undefined;
   },

@@ -1,4 +1,4 @@
-import type { Catalogue, NounEntry } from './catalogue.ts';
+import type { Catalogue, NounEntry } from './catalogue-entry.ts';
 import type { Command } from './command.ts';
 import { GLOBAL_OPTIONS } from './parse-args.ts';
 
@@ -32,10 +32,11 @@ export const nounHelp = (noun: string, entry: NounEntry): string =>
   ].join('\n');
 
 export const commandHelp = (path: string, command: Command): string => {
-  const positionals = command.positionals ?? [];
-  const usage = positionals.map((one) =>
-    one.optional ? `[${one.name.toUpperCase()}]` : one.name.toUpperCase(),
-  );
+  const positionals = [...(command.positionals ?? []), ...(command.rest ? [command.rest] : [])];
+  const usage = positionals.map((one) => {
+    const word = `${one.name.toUpperCase()}${one === command.rest ? '…' : ''}`;
+    return one.optional ? `[${word}]` : word;
+  });
   const sections = [
     `${command.summary}`,
     `usage: runm ${[path, ...usage].join(' ')} [options]`,

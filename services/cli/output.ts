@@ -8,6 +8,8 @@ export type OutputMode = 'table' | 'json' | 'yaml' | 'quiet';
 export type Output = {
   readonly mode: OutputMode;
   readonly isTerminal: boolean;
+  /** How wide a picture may be: the terminal's width, or 80 where there is none. */
+  readonly columns: number;
   readonly result: (text: string) => void;
   readonly remark: (text: string) => void;
   /** A line that is written over by the next one on a terminal, and left out off a terminal. */
@@ -29,6 +31,7 @@ export const createOutput = (streams: OutputStreams, mode: OutputMode): Output =
   return {
     mode,
     isTerminal: streams.stdout.isTTY === true,
+    columns: (streams.stdout.isTTY === true && streams.stdout.columns) || 80,
     result: (text) => {
       endProgress();
       streams.stdout.write(`${text}\n`);
@@ -61,6 +64,14 @@ export const showList = async <Schema extends DescMessage>(
   output: Output,
   shown: Shown<Schema>,
   rows: readonly MessageShape<Schema>[],
+): Promise<void> =>
+  showMany(output, shown, { rows, people: () => formatTable(shown.columns, rows) });
+
+/** The same, where people read something else than one line an object. */
+export const showMany = async <Schema extends DescMessage>(
+  output: Output,
+  shown: Pick<Shown<Schema>, 'schema' | 'name'>,
+  { rows, people }: { rows: readonly MessageShape<Schema>[]; people: () => string },
 ): Promise<void> => {
   switch (output.mode) {
     case 'json':
@@ -77,7 +88,7 @@ export const showList = async <Schema extends DescMessage>(
       return;
     case 'table':
       if (rows.length === 0) output.remark('none');
-      else output.result(formatTable(shown.columns, rows));
+      else output.result(people());
   }
 };
 

@@ -28,12 +28,13 @@ export const parseCommandLine = (command: Command, argv: readonly string[]): Arg
   );
   const parsed = parse(argv, spec, Object.keys(options));
   const given = command.positionals ?? [];
-  if (!parsed.values.help) checkPositionals(given, parsed.positionals);
+  if (!parsed.values.help) checkPositionals(command, parsed.positionals);
   const byName = new Map(given.map((one, index) => [one.name, parsed.positionals[index]]));
   const value = (name: string) => parsed.values[name];
   return {
     positional: (name) => byName.get(name) ?? '',
     optionalPositional: (name) => byName.get(name),
+    rest: parsed.positionals.slice(given.length),
     string: (name) => {
       const found = value(name);
       return typeof found === 'string' ? found : undefined;
@@ -43,6 +44,15 @@ export const parseCommandLine = (command: Command, argv: readonly string[]): Arg
       return Array.isArray(found) ? found.map(String) : [];
     },
     flag: (name) => value(name) === true,
+    typed: (names) =>
+      parsed.tokens
+        .filter((token) => token.kind === 'option')
+        .filter((token) => names.has(token.name))
+        .map((token) =>
+          token.value === undefined
+            ? `--${token.name}`
+            : `--${token.name} ${shellQuoted(token.value)}`,
+        ),
   };
 };
 
@@ -50,7 +60,13 @@ type ParseSpec = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['optio
 
 const parse = (argv: readonly string[], spec: ParseSpec, known: readonly string[]) => {
   try {
-    return parseArgs({ args: [...argv], options: spec, allowPositionals: true, strict: true });
+    return parseArgs({
+      args: [...argv],
+      options: spec,
+      allowPositionals: true,
+      strict: true,
+      tokens: true,
+    });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const unknown = /Unknown option '(-+[^']*)'/.exec(message)?.[1];
@@ -65,14 +81,22 @@ const parse = (argv: readonly string[], spec: ParseSpec, known: readonly string[
   }
 };
 
-const checkPositionals = (
-  given: NonNullable<Command['positionals']>,
-  values: readonly string[],
-): void => {
+const checkPositionals = (command: Command, values: readonly string[]): void => {
+  const given = command.positionals ?? [];
   const missing = given.find((one, index) => !one.optional && values[index] === undefined);
   if (missing) throw new UsageError(`${missing.name.toUpperCase()} is missing`, missing.help);
   const extra = values[given.length];
-  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"`, 'see --help');
-  const empty = given.find((_, index) => values[index] === '');
-  if (empty) throw new UsageError(`${empty.name.toUpperCase()} is empty`, empty.help);
+  if (extra !== undefined && !command.rest) {
+    throw new UsageError(`unexpected argument "${extra}"`, 'see --help');
+  }
+  if (extra === undefined && command.rest && !command.rest.optional) {
+    throw new UsageError(`${command.rest.name.toUpperCase()} is missing`, command.rest.help);
+  }
+  const at = values.indexOf('');
+  const empty = given[at] ?? command.rest;
+  if (at >= 0 && empty) throw new UsageError(`${empty.name.toUpperCase()} is empty`, empty.help);
 };
+
+/** As a shell reads it back. */
+export const shellQuoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   type PropertyValue,
   PropertyValueSchema,
+  StringListSchema,
 } from '../../gen/runmachine/common/v1/property_pb.ts';
 import type { Args, Option } from './command.ts';
 import { UsageError } from './usage-error.ts';
@@ -23,8 +24,17 @@ type Present = {
   readonly properties: Readonly<Record<string, PropertyValue>>;
 };
 
-/** Tags and properties as they will be, and the mask paths of what changes. */
+/** Tags and properties as they will be, and the mask paths of what changes; something must. */
 export const propertyChanges = (args: Args, present: Present) => {
+  const changes = propertyChangesIfAny(args, present);
+  if (changes.paths.length > 0) return changes;
+  throw new UsageError(
+    'nothing to change',
+    'give --tag, --remove-tag, --property or --remove-property',
+  );
+};
+
+export const propertyChangesIfAny = (args: Args, present: Present) => {
   const removedTags = new Set(args.strings('remove-tag'));
   const tags = [...new Set([...present.tags, ...args.strings('tag')])].filter(
     (tag) => !removedTags.has(tag),
@@ -41,37 +51,57 @@ export const propertyChanges = (args: Args, present: Present) => {
       ? ['properties']
       : []),
   ];
-  if (paths.length === 0) {
-    throw new UsageError(
-      'nothing to change',
-      'give --tag, --remove-tag, --property or --remove-property',
-    );
-  }
   return { tags, properties, paths };
 };
 
-/** "rack=r1" is text, "slots=4" an integer, "load=0.5" a number, "spare=true" a truth value. */
+/**
+ * "rack=r1" is text, "slots=4" an integer, "load=0.5" a number, "spare=true" a truth value; a type
+ * before the "=" decides otherwise: "zone:string=4", "feeds:list=a,b".
+ */
 export const parseProperty = (text: string): [string, PropertyValue] => {
   const at = text.indexOf('=');
-  const key = text.slice(0, at);
-  if (at < 1 || !/^[a-z0-9][a-z0-9._-]*$/.test(key)) {
+  const [key = '', kind, more] = text.slice(0, Math.max(0, at)).split(':');
+  if (at < 1 || more !== undefined || !/^[a-z0-9][a-z0-9._-]*$/.test(key)) {
     throw new UsageError(
       `--property: "${text}" is not KEY=VALUE`,
       'keys match [a-z0-9][a-z0-9._-]*',
     );
   }
-  return [key, propertyOf(text.slice(at + 1))];
+  const value = text.slice(at + 1);
+  const found = kind === undefined ? guessed(value) : ofKind(kind, value);
+  if (found !== undefined) return [key, create(PropertyValueSchema, { kind: found })];
+  throw new UsageError(
+    `--property: "${value}" is no value of type "${kind}"`,
+    'types are string, integer, number, bool and list',
+  );
 };
 
-const propertyOf = (value: string): PropertyValue => {
-  if (/^-?\d{1,18}$/.test(value)) {
-    return create(PropertyValueSchema, { kind: { case: 'integerValue', value: BigInt(value) } });
+type Kind = PropertyValue['kind'];
+
+const guessed = (value: string): Kind =>
+  ofKind('integer', value) ??
+  (value.includes('.') ? ofKind('number', value) : undefined) ??
+  ofKind('bool', value) ?? { case: 'stringValue', value };
+
+const ofKind = (kind: string, value: string): Kind | undefined => {
+  switch (kind) {
+    case 'string':
+      return { case: 'stringValue', value };
+    case 'integer':
+      return /^-?\d{1,18}$/.test(value)
+        ? { case: 'integerValue', value: BigInt(value) }
+        : undefined;
+    case 'number':
+      return /^-?\d+(\.\d+)?$/.test(value)
+        ? { case: 'numberValue', value: Number(value) }
+        : undefined;
+    case 'bool':
+      return value === 'true' || value === 'false'
+        ? { case: 'boolValue', value: value === 'true' }
+        : undefined;
+    case 'list':
+      return { case: 'stringList', value: create(StringListSchema, { values: value.split(',') }) };
+    default:
+      return undefined;
   }
-  if (/^-?\d+\.\d+$/.test(value)) {
-    return create(PropertyValueSchema, { kind: { case: 'numberValue', value: Number(value) } });
-  }
-  if (value === 'true' || value === 'false') {
-    return create(PropertyValueSchema, { kind: { case: 'boolValue', value: value === 'true' } });
-  }
-  return create(PropertyValueSchema, { kind: { case: 'stringValue', value } });
 };

@@ -1,8 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { type Inventory, InventorySchema } from '../../gen/runmachine/inventory/v1/inventory_pb.ts';
+import type { Distance } from '../../gen/runmachine/inventory/v1/distance_pb.ts';
+import type { Inventory } from '../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import { type AgentPool, AgentPoolSchema } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { Args, Context, Option } from './command.ts';
-import { parseSizeBytes } from './format/size.ts';
+import { DISTANCE_OPTION, parseDistanceTo } from './distance-to.ts';
+import { parseInventory } from './inventory-text.ts';
 import { inPartition } from './resource-names.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -20,6 +22,8 @@ export const PROVIDER_OPTIONS: Readonly<Record<string, Option>> = {
     value: 'TYPE=TOTAL[,RESERVED[,RATIO]]',
     help: 'what it offers, for example runm.memory=64GiB,2GiB or runm.cpu.shared=16,0,4',
   },
+  distance: DISTANCE_OPTION,
+  parent: { type: 'string', value: 'NAME', help: 'provider of which it is a part' },
   agent: {
     type: 'string',
     multiple: true,
@@ -29,16 +33,17 @@ export const PROVIDER_OPTIONS: Readonly<Record<string, Option>> = {
 };
 
 export const parseInventories = (args: Args): Inventory[] =>
-  args.strings('inventory').map((text) => {
-    const match = /^([a-z0-9._-]+)=([^,]+)(?:,([^,]+))?(?:,(\d+(?:\.\d{1,3})?))?$/.exec(text);
-    if (!match) throw new UsageError(`--inventory: "${text}" is not TYPE=TOTAL[,RESERVED[,RATIO]]`);
-    return create(InventorySchema, {
-      resourceType: match[1] ?? '',
-      total: parseSizeBytes(match[2] ?? '', '--inventory'),
-      reserved: match[3] === undefined ? 0n : parseSizeBytes(match[3], '--inventory'),
-      allocationRatioMilli: Math.round(Number(match[4] ?? 1) * 1000),
-    });
-  });
+  args.strings('inventory').map((text) => parseInventory(text, '--inventory'));
+
+export const parseDistances = (args: Args): Distance[] =>
+  args.strings('distance').map(parseDistanceTo);
+
+/** Name of the provider of which it is a part; "none": it is a root. Undefined: not said. */
+export const parseParent = (context: Context, args: Args): string | undefined => {
+  const typed = args.string('parent');
+  if (typed === undefined || typed === 'none') return typed && '';
+  return inPartition(context.settings, 'providers', typed);
+};
 
 export const parsePools = (context: Context, args: Args): AgentPool[] => {
   const pools = new Map<string, string[]>();

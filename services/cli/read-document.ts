@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
-import { parse } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import type { Context } from './command.ts';
 import { anyRegistry } from './format/message.ts';
 import { UsageError } from './usage-error.ts';
@@ -16,16 +16,31 @@ export const readDocument = async <Schema extends DescMessage>(
   schema: Schema,
   path: string,
 ): Promise<MessageShape<Schema>> => {
+  const documents = await readValues(context, path);
+  if (documents.length > 1) throw new UsageError(`${path} holds more than one document`);
+  return messageOf(schema, documents[0] ?? null, path);
+};
+
+/** The documents of a file; those that are lists count as what they hold. */
+export const readValues = async (context: Context, path: string): Promise<JsonValue[]> => {
   const text = path === '-' ? await readAll(context.stdin) : await readText(path);
   if (text.length > LIMIT_BYTES) throw new UsageError(`${path} is larger than 4 MiB`);
-  let parsed: JsonValue;
+  const documents = parseAllDocuments(text);
+  const wrong = [...documents].flatMap((one) => one.errors)[0];
+  if (wrong) throw new UsageError(`${path} is neither YAML nor JSON: ${firstLine(wrong)}`);
+  return [...documents].flatMap((one): JsonValue[] => {
+    const value: JsonValue = one.toJS({ maxAliasCount: 100 });
+    return Array.isArray(value) ? value : [value];
+  });
+};
+
+export const messageOf = <Schema extends DescMessage>(
+  schema: Schema,
+  value: JsonValue,
+  path: string,
+): MessageShape<Schema> => {
   try {
-    parsed = parse(text, { maxAliasCount: 100 });
-  } catch (error) {
-    throw new UsageError(`${path} is neither YAML nor JSON: ${firstLine(error)}`);
-  }
-  try {
-    return fromJson(schema, parsed, { registry: anyRegistry });
+    return fromJson(schema, value, { registry: anyRegistry });
   } catch (error) {
     throw new UsageError(
       `${path}: ${firstLine(error)}`,

@@ -1,4 +1,5 @@
 import type { ConnectError } from '@connectrpc/connect';
+import { AdvisedError } from './advised-error.ts';
 import { EXIT } from './exit.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
@@ -7,9 +8,11 @@ import { UsageError } from './usage-error.ts';
 /** Writes an error with its cause and what to do next; resolves to the exit code of its class. */
 export const reportError = async (
   output: Output,
-  error: unknown,
+  thrown: unknown,
   endpoint: string,
 ): Promise<number> => {
+  const error = thrown instanceof AdvisedError ? thrown.cause : thrown;
+  const next = thrown instanceof AdvisedError ? thrown.next : [];
   if (error instanceof UsageError) {
     output.remark(`runm: ${printable(error.message)}`);
     if (error.cure) output.remark(`      ${printable(error.cure)}`);
@@ -17,7 +20,7 @@ export const reportError = async (
   }
   if (isConnectError(error)) {
     const { reportRpcError } = await import('./report-rpc-error.ts');
-    return reportRpcError(output, error, endpoint);
+    return reportRpcError(output, error, { endpoint, next });
   }
   const message = error instanceof Error ? error.message : String(error);
   output.remark(`runm: ${printable(message)}`);

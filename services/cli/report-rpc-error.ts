@@ -1,10 +1,21 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
-import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
-import { InvalidStateSchema, NoCapacitySchema } from '../../gen/runmachine/common/v1/error_pb.ts';
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from '../../gen/google/rpc/error_details_pb.ts';
+import {
+  InvalidStateSchema,
+  type NoCapacity,
+  NoCapacitySchema,
+} from '../../gen/runmachine/common/v1/error_pb.ts';
 import { EXIT } from './exit.ts';
+import { formatAmount } from './format/amount.ts';
+import { funnelLines, suggestionLines } from './format/funnel.ts';
 import { jsonText } from './format/json-text.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
+import { lastSegment } from './resource-names.ts';
 
 const EXIT_BY_CODE: Readonly<Partial<Record<Code, number>>> = {
   [Code.InvalidArgument]: EXIT.usage,
@@ -21,46 +32,113 @@ const EXIT_BY_CODE: Readonly<Partial<Record<Code, number>>> = {
   [Code.Canceled]: EXIT.interrupted,
 };
 
-/** Writes what a server answered, with its details and what to do next. */
-export const reportRpcError = (output: Output, error: ConnectError, endpoint: string): number => {
-  const info = error.findDetails(ErrorInfoSchema)[0];
-  const exit = EXIT_BY_CODE[error.code] ?? EXIT.failed;
-  if (output.mode === 'json') {
-    output.remark(
-      jsonText({
-        code: Code[error.code],
-        message: error.rawMessage,
-        reason: info?.reason,
-        metadata: info?.metadata,
-      }),
-    );
-    return exit;
-  }
-  output.remark(`runm: ${printable(error.rawMessage)}`);
-  for (const line of detailLines(error)) output.remark(`      ${printable(line)}`);
-  const next = nextStep(error, info?.reason, endpoint);
-  if (next) output.remark(`      ${next}`);
-  return exit;
+export const exitCodeOf = (error: ConnectError): number => EXIT_BY_CODE[error.code] ?? EXIT.failed;
+
+type Asked = {
+  readonly endpoint: string;
+  /** What to type next, as the command knows it. Empty: what follows from the error alone. */
+  readonly next: readonly string[];
 };
 
+/** Writes what a server answered, with its details and what to do next. */
+export const reportRpcError = (output: Output, error: ConnectError, asked: Asked): number => {
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  if (output.mode === 'json') {
+    output.remark(jsonText(errorDocument(error)));
+    return exitCodeOf(error);
+  }
+  const capacity = error.findDetails(NoCapacitySchema)[0];
+  const text = capacity?.steps.length ? headline(error.rawMessage) : error.rawMessage;
+  output.remark(`runm: ${printable(text)}`);
+  for (const line of detailLines(error)) output.remark(`      ${printable(line)}`);
+  const next = asked.next.length ? asked.next : nextSteps(error, info?.reason, asked.endpoint);
+  next.forEach((step, index) => {
+    output.remark(`      ${index === 0 ? 'next: ' : '      '}${printable(step)}`);
+  });
+  return exitCodeOf(error);
+};
+
+/** The same for a program. */
+export const errorDocument = (error: ConnectError) => {
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  const capacity = error.findDetails(NoCapacitySchema)[0];
+  const violations = error.findDetails(BadRequestSchema).flatMap((one) => one.fieldViolations);
+  return {
+    code: Code[error.code],
+    message: error.rawMessage,
+    reason: info?.reason,
+    metadata: info?.metadata,
+    ...(violations.length && {
+      violations: violations.map(({ field, description }) => ({ field, description })),
+    }),
+    ...(capacity && {
+      capacity: {
+        steps: capacity.steps.map(({ constraint, removed }) => ({ constraint, removed })),
+        fitsWithout: capacity.fitsWithout,
+        suggestions: capacity.suggestions,
+      },
+    }),
+  };
+};
+
+// What follows the colon says in a sentence what the funnel says in lines.
+const headline = (message: string): string => message.split(': of ')[0] ?? message;
+
 const detailLines = (error: ConnectError): string[] => {
+  const info = error.findDetails(ErrorInfoSchema)[0];
   const state = error.findDetails(InvalidStateSchema)[0];
   const capacity = error.findDetails(NoCapacitySchema)[0];
   const retry = error.findDetails(RetryInfoSchema)[0];
+  const violations = error.findDetails(BadRequestSchema).flatMap((one) => one.fieldViolations);
   return [
+    ...violations.map((one) => `${one.field}: ${one.description}`),
     ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
-    ...(capacity?.steps ?? []).map((step) => `${step.constraint}: ${step.removed} ruled out`),
+    ...(capacity ? capacityLines(capacity, info?.metadata ?? {}) : []),
+    ...(info?.reason === 'QUOTA_EXCEEDED' ? quotaLines(info.metadata) : []),
     ...(retry?.retryDelay ? [`try again in ${Number(retry.retryDelay.seconds)} s`] : []),
   ];
 };
 
-const nextStep = (error: ConnectError, reason: string | undefined, endpoint: string): string => {
+type Metadata = Readonly<Record<string, string>>;
+
+const capacityLines = (capacity: NoCapacity, metadata: Metadata): string[] => {
+  const removed = capacity.steps.reduce((sum, step) => sum + step.removed, 0);
+  const providers = Number(metadata.providers ?? removed);
+  const { steps, fitsWithout, suggestions } = capacity;
+  return [...funnelLines({ providers, steps, fitsWithout }), ...suggestionLines(suggestions)];
+};
+
+const quotaLines = (metadata: Metadata): string[] => {
+  const type = metadata.resourceType ?? metadata.type ?? '';
+  const amounts = ['limit', 'used', 'wanted'].flatMap((key) => {
+    const amount = metadata[key];
+    return amount && /^\d+$/.test(amount) ? [`${key} ${formatAmount(type, BigInt(amount))}`] : [];
+  });
+  return amounts.length ? [`${type}: ${amounts.join(', ')}`] : [];
+};
+
+const nextSteps = (
+  error: ConnectError,
+  reason: string | undefined,
+  endpoint: string,
+): readonly string[] => {
   if (error.code === Code.Unauthenticated) {
-    return 'next: check the token of your profile (`runm profile list`)';
+    return ['check the token of your profile (`runm profile list`)'];
   }
   if (error.code === Code.Unavailable && reason === undefined) {
-    return `next: is runmachine running at ${endpoint}? Start it with \`npm start\``;
+    return [`is runmachine running at ${endpoint}? Start it with \`npm start\``];
   }
-  if (reason === 'ETAG_MISMATCH' || reason === 'BUSY') return 'next: read it again, then retry';
-  return '';
+  const metadata = error.findDetails(ErrorInfoSchema)[0]?.metadata ?? {};
+  switch (reason) {
+    case 'ETAG_MISMATCH':
+    case 'BUSY':
+      return ['read it again, then retry'];
+    case 'QUOTA_EXCEEDED':
+    case 'CLAIM_TOO_LONG':
+      return [`runm quota get ${lastSegment(metadata.project ?? '')}`.trimEnd()];
+    case 'NO_CAPACITY':
+      return ['runm claim explain, runm claim windows and runm claim calendar say more'];
+    default:
+      return [];
+  }
 };

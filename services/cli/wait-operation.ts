@@ -1,7 +1,5 @@
-import { create } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import {
   type Operation,
   type OperationStep,
@@ -11,6 +9,7 @@ import { OperationService } from '../../gen/runmachine/machine/v1/operation_serv
 import type { Args, Context } from './command.ts';
 import { formatSpanMs, parseSpanSeconds, secondsToDuration } from './format/span.ts';
 import { lastSegment } from './resource-names.ts';
+import { statusError } from './status-error.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -87,13 +86,6 @@ const stepLine = (step: OperationStep): string => {
 };
 
 const checked = (operation: Operation): Operation => {
-  if (operation.result.case !== 'error') return operation;
-  const status = operation.result.value;
-  const details = status.details.map((any) => ({
-    type: any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1),
-    value: any.value,
-  }));
-  const error = new ConnectError(create(StatusSchema, status).message, status.code);
-  error.details = details;
-  throw error;
+  if (operation.result.case === 'error') throw statusError(operation.result.value);
+  return operation;
 };

@@ -9,12 +9,23 @@ import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_s
 import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
 import { deleteCommand, getCommand, listCommand, type Noun } from '../crud.ts';
+import { distanceText } from '../distance-to.ts';
+import { formatAmount } from '../format/amount.ts';
 import { enumWord } from '../format/enum-word.ts';
+import { propertyText } from '../format/property.ts';
+import { PROVIDER_TYPE_WORDS, parseProviderType } from '../format/provider-type.ts';
 import { formatSizeBytes } from '../format/size.ts';
 import { formatLocalTime } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
 import { showOne } from '../output.ts';
-import { PROVIDER_OPTIONS, parseInventories, parsePools } from '../provider-options.ts';
+import { PROPERTY_OPTIONS, propertyChangesIfAny } from '../property-options.ts';
+import {
+  PROVIDER_OPTIONS,
+  parseDistances,
+  parseInventories,
+  parseParent,
+  parsePools,
+} from '../provider-options.ts';
 import { readDocument } from '../read-document.ts';
 import { inPartition, lastSegment, newId, partitionParent } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
@@ -47,9 +58,15 @@ export const providerNoun: Noun<typeof ProviderSchema> = {
       ['type', enumWord(ProviderTypeSchema, provider.spec?.type ?? ProviderType.UNSPECIFIED)],
       ['capabilities', (provider.spec?.capabilities ?? []).join(' ')],
       ['groups', (provider.spec?.groups ?? []).join(' ')],
+      ['part of', lastSegment(provider.spec?.parentProvider ?? '')],
+      ...(provider.spec?.distances ?? []).map((one): [string, string] => [
+        'distance',
+        distanceText(one),
+      ]),
       ...(provider.spec?.inventories ?? []).map((one): [string, string] => [
         one.resourceType,
-        `${one.total} (${one.reserved} kept back,` +
+        `${formatAmount(one.resourceType, one.total)}` +
+          ` (${formatAmount(one.resourceType, one.reserved)} kept back,` +
           ` ratio ${(one.allocationRatioMilli || 1000) / 1000})`,
       ]),
       ...(provider.spec?.agentPools ?? []).map((pool): [string, string] => [
@@ -58,6 +75,10 @@ export const providerNoun: Noun<typeof ProviderSchema> = {
       ]),
       ['problem', provider.status?.problem?.message ?? ''],
       ['tags', provider.tags.join(' ')],
+      ...Object.entries(provider.properties).map(([key, value]): [string, string] => [
+        key,
+        propertyText(value),
+      ]),
       ['created', formatLocalTime(provider.createTime)],
     ]),
 };
@@ -67,39 +88,54 @@ export const get = getCommand(providerNoun, async (context, name) => {
   return (await client.getProvider({ name }, callOptions(context))).provider;
 });
 
-export const list = listCommand(providerNoun, async (context, page) => {
-  const client = createClient(ProviderService, context.transport());
-  const parent = partitionParent(context.settings);
-  const answer = await client.listProviders({ parent, ...page }, callOptions(context));
-  return { rows: answer.providers, nextPageToken: answer.nextPageToken };
-});
+export const list = listCommand(
+  providerNoun,
+  async (context, page, args) => {
+    const client = createClient(ProviderService, context.transport());
+    const parent = partitionParent(context.settings);
+    const type = args.string('type');
+    const filter = {
+      group: args.string('group') ?? '',
+      capability: args.string('capability') ?? '',
+      resourceType: args.string('resource-type') ?? '',
+      tag: args.string('tag') ?? '',
+      inTree: lastSegment(args.string('in-tree') ?? ''),
+      ...(type !== undefined && { type: parseProviderType(type, '--type') }),
+    };
+    const answer = await client.listProviders({ parent, filter, ...page }, callOptions(context));
+    return { rows: answer.providers, nextPageToken: answer.nextPageToken };
+  },
+  {
+    group: { type: 'string', value: 'ID', help: 'in this group or one inside it' },
+    capability: { type: 'string', value: 'CODE', help: 'with this capability' },
+    'resource-type': { type: 'string', value: 'CODE', help: 'that offer this' },
+    tag: { type: 'string', value: 'TEXT', help: 'with this tag' },
+    type: { type: 'string', value: 'KIND', help: PROVIDER_TYPE_WORDS },
+    'in-tree': { type: 'string', value: 'NAME', help: 'parts of this provider, and itself' },
+  },
+);
 
-const TYPES: Readonly<Record<string, ProviderType>> = {
-  metal: ProviderType.BARE_METAL,
-  'vm-host': ProviderType.VM_HOST,
-  'storage-pool': ProviderType.STORAGE_POOL,
-  cloud: ProviderType.CLOUD,
-  device: ProviderType.DEVICE,
-};
+const { 'remove-tag': _, 'remove-property': __, ...SET_OPTIONS } = PROPERTY_OPTIONS;
 
 export const create: Command = {
   summary: 'record a provider',
   positionals: [{ name: 'name', help: 'name of the new provider' }],
   options: {
-    type: { type: 'string', value: 'KIND', help: Object.keys(TYPES).join(', ') },
+    type: { type: 'string', value: 'KIND', help: PROVIDER_TYPE_WORDS },
     file: { type: 'string', short: 'f', value: 'FILE', help: 'a provider as YAML or JSON' },
     ...PROVIDER_OPTIONS,
+    ...SET_OPTIONS,
   },
   run: async (context, args) => {
     const [file, typeText] = [args.string('file'), args.string('type')];
     const base = file ? await readDocument(context, ProviderSchema, file) : undefined;
-    const type = typeText === undefined ? base?.spec?.type : TYPES[typeText];
+    const type = typeText === undefined ? base?.spec?.type : parseProviderType(typeText, '--type');
     if (type === undefined) {
-      throw new UsageError(
-        '--type is missing or unknown',
-        `one of ${Object.keys(TYPES).join(', ')}`,
-      );
+      throw new UsageError('--type is missing', `one of ${PROVIDER_TYPE_WORDS}`);
     }
+    const parentProvider = parseParent(context, args);
+    const present = { tags: base?.tags ?? [], properties: base?.properties ?? {} };
+    const { tags, properties } = propertyChangesIfAny(args, present);
     const { $typeName: _, ...declared } = base?.spec ?? { $typeName: '' };
     const client = createClient(ProviderService, context.transport());
     const answer = await client.createProvider(
@@ -107,7 +143,8 @@ export const create: Command = {
         parent: partitionParent(context.settings),
         providerId: newId(args.positional('name')),
         provider: {
-          ...(base ? { tags: base.tags, properties: base.properties } : {}),
+          tags,
+          properties,
           spec: {
             ...declared,
             type,
@@ -115,6 +152,8 @@ export const create: Command = {
             groups: [...(base?.spec?.groups ?? []), ...args.strings('group')],
             inventories: [...(base?.spec?.inventories ?? []), ...parseInventories(args)],
             agentPools: [...(base?.spec?.agentPools ?? []), ...parsePools(context, args)],
+            distances: [...(base?.spec?.distances ?? []), ...parseDistances(args)],
+            ...(parentProvider !== undefined && { parentProvider }),
           },
         },
         requestId: context.random.requestId(),

@@ -1,5 +1,5 @@
 import type { Duration, Timestamp } from '@bufbuild/protobuf/wkt';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { UsageError } from '../usage-error.ts';
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
@@ -35,6 +35,18 @@ export const formatSpanMs = (ms: number): string => {
   return `${Math.round(hours / 24)} days`;
 };
 
+/** As one types it: "7d", "2d12h", "1h30m", "45s"; parseSpanSeconds reads it back. */
+export const spanText = (seconds: number): string => {
+  let left = Math.round(seconds);
+  const parts = (['d', 'h', 'm', 's'] as const).flatMap((unit) => {
+    const size = SECONDS[unit] ?? 1;
+    const many = Math.floor(left / size);
+    left -= many * size;
+    return many > 0 ? [`${many}${unit}`] : [];
+  });
+  return parts.join('') || '0s';
+};
+
 /** "4 min ago", "in 2 h"; "-" when absent. */
 export const formatAgo = (time: Timestamp | undefined, now: Date): string => {
   if (!time) return '-';
@@ -59,19 +71,46 @@ export const formatLocalTime = (time: Timestamp | undefined): string => {
   return `${parts} ${zone ?? 'UTC'}`;
 };
 
-/** "2026-03-01T14:05Z", "tomorrow", "now", "in 2h" or a local "2026-03-01 14:05" as a Date. */
+/**
+ * "2026-03-01T14:05Z", "now", "tomorrow" (in 24 hours), "in 2h", "7d ago", or local: "today 18:00",
+ * "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
+ */
 export const parseTime = (text: string, what: string, now: Date): Date => {
   if (text === 'now') return now;
   if (text === 'tomorrow') return new Date(now.getTime() + 86_400_000);
   if (text.startsWith('in ')) {
     return new Date(now.getTime() + parseSpanSeconds(text.slice(3).trim(), what) * 1000);
   }
-  const parsed = new Date(text.replace(/^(\d{4}-\d{2}-\d{2}) (\d)/, '$1T$2'));
+  if (text.endsWith(' ago')) {
+    return new Date(now.getTime() - parseSpanSeconds(text.slice(0, -4).trim(), what) * 1000);
+  }
+  const day = /^(today|tomorrow) (\d{1,2}):(\d{2})$/.exec(text);
+  // A date alone would be taken as UTC.
+  const local = text
+    .replace(/^(\d{4}-\d{2}-\d{2})$/, '$1T00:00')
+    .replace(/^(\d{4}-\d{2}-\d{2}) (\d)/, '$1T$2');
+  const parsed = day ? onDay(now, day) : new Date(local);
   if (Number.isNaN(parsed.getTime())) {
     throw new UsageError(
       `${what}: "${text}" is not a time`,
-      'write it like 2026-03-01T14:05Z, "2026-03-01 14:05", tomorrow or "in 2h"',
+      'write it like 2026-03-01T14:05Z, "2026-03-01 14:05", "tomorrow 14:00" or "in 2h"',
     );
   }
   return parsed;
+};
+
+/** A time that need not be given, as messages hold it. */
+export const optionalTime = (
+  text: string | undefined,
+  what: string,
+  now: Date,
+): Timestamp | undefined =>
+  text === undefined ? undefined : timestampFromDate(parseTime(text, what, now));
+
+const onDay = (now: Date, [, day, hour, minute]: RegExpExecArray): Date => {
+  if (Number(hour) > 23 || Number(minute) > 59) return new Date(Number.NaN);
+  const at = new Date(now);
+  at.setDate(at.getDate() + (day === 'tomorrow' ? 1 : 0));
+  at.setHours(Number(hour), Number(minute), 0, 0);
+  return at;
 };

@@ -1,0 +1,105 @@
+import { ConnectError, createClient } from '@connectrpc/connect';
+import { ErrorInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
+import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { AdvisedError } from '../../advised-error.ts';
+import { callOptions } from '../../call-options.ts';
+import type { FiledClaim } from '../../claim-file.ts';
+import { ASK_OPTIONS } from '../../claim-options.ts';
+import { typedWindow, windowSeconds } from '../../claim-window.ts';
+import type { Args, Command, Context } from '../../command.ts';
+import { spanText } from '../../format/span.ts';
+import { showOne } from '../../output.ts';
+import { lastSegment, newId } from '../../resource-names.ts';
+import { UsageError } from '../../usage-error.ts';
+import { wantedClaims } from '../../wanted-claims.ts';
+import { claimNoun, describeClaim } from './noun.ts';
+
+const SHARED: Omit<Command, 'summary' | 'run'> = {
+  positionals: [{ name: 'name', help: 'name of the new claim', optional: true }],
+  options: {
+    ...ASK_OPTIONS,
+    'claim-tag': { type: 'string', multiple: true, value: 'TEXT', help: 'tag of the claim' },
+    'dry-run': { type: 'boolean', help: 'only check' },
+  },
+};
+
+export const create: Command = {
+  ...SHARED,
+  summary: 'claim resources, all or nothing; a file of several claims makes each for itself',
+  examples: [
+    'runm claim create web --cpus 2 --memory 1GiB --for 4h',
+    'runm claim create train --whole --count 8 --require gpu.a100 --spread rack:2 --for 7d',
+    'runm claim create db --whole --distance "network<=same-row from group:rack1"',
+    'runm claim create -f claims.yaml',
+  ],
+  run: (context, args) => claimResources(context, args),
+};
+
+export const reserve: Command = {
+  ...SHARED,
+  summary: 'claim resources for a time to come',
+  examples: ['runm claim reserve bench --whole --count 2 --from "tomorrow 14:00" --for 4h'],
+  run: async (context, args) => {
+    if (args.string('from') === undefined && args.string('file') === undefined) {
+      throw new UsageError('--from is missing', 'or use `runm claim create`');
+    }
+    return claimResources(context, args);
+  },
+};
+
+const claimResources = async (context: Context, args: Args): Promise<number | undefined> => {
+  const wanted = await wantedClaims(context, args);
+  const [only, second] = wanted;
+  for (const { claim } of wanted) claim.tags.push(...args.strings('claim-tag'));
+  if (second) {
+    if (args.optionalPositional('name') !== undefined) {
+      throw new UsageError('the file holds several claims', 'give each its name in the file');
+    }
+    const { createMany } = await import('./batch.ts');
+    return createMany(context, args, wanted);
+  }
+  if (only) await createOne(context, args, only);
+  return undefined;
+};
+
+const createOne = async (context: Context, args: Args, wanted: FiledClaim): Promise<void> => {
+  const { parent, claim } = wanted;
+  const typed = args.optionalPositional('name') ?? wanted.id;
+  if (typed === '') throw new UsageError('NAME is missing', 'name of the new claim');
+  const claimId = newId(typed);
+  const validateOnly = args.flag('dry-run');
+  const client = createClient(ClaimService, context.transport());
+  const requestId = context.random.requestId();
+  const request = { parent, claimId, claim, requestId, validateOnly };
+  const answer = await client
+    .createClaim(request, callOptions(context))
+    .catch((error: unknown) => Promise.reject(advised(context, args, error)));
+  if (!answer.claim) return;
+  const made = answer.claim;
+  await showOne(context.output, claimNoun, { message: made, people: () => describeClaim(made) });
+  if (context.output.mode !== 'table') return;
+  context.output.remark(
+    validateOnly
+      ? 'only checked: it would be placed like this'
+      : `next: runm claim release ${lastSegment(made.name)}`,
+  );
+};
+
+/** A refusal says what to type to learn more, with the request as it was typed. */
+const advised = (context: Context, args: Args, error: unknown): unknown => {
+  if (!(error instanceof ConnectError)) return error;
+  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
+  if (reason !== 'NO_CAPACITY') return error;
+  const { from: _, until: __, for: ___, ...timeless } = ASK_OPTIONS;
+  const seconds = windowSeconds({ ...typedWindow(context, { ...args, string: fromNow(args) }) });
+  const again = args.typed(new Set(Object.keys(ASK_OPTIONS)));
+  const request = args.typed(new Set(Object.keys(timeless)));
+  return new AdvisedError(error, [
+    ['runm claim explain', ...again].join(' '),
+    ['runm claim windows', ...request, `--for ${seconds ? spanText(seconds) : '1d'}`].join(' '),
+  ]);
+};
+
+/** A window without a begin runs from now, which gives it a length. */
+const fromNow = (args: Args) => (name: string) =>
+  name === 'from' ? (args.string('from') ?? 'now') : args.string(name);

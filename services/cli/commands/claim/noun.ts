@@ -1,0 +1,88 @@
+import {
+  type Allocation,
+  type Claim,
+  ClaimEnd,
+  ClaimEndSchema,
+  ClaimSchema,
+  ClaimState,
+  ClaimStateSchema,
+} from '../../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import type { Noun } from '../../crud.ts';
+import { formatAmount } from '../../format/amount.ts';
+import { enumWord } from '../../format/enum-word.ts';
+import { formatLocalTime } from '../../format/span.ts';
+import { formatFields } from '../../format/table.ts';
+import { inProject, lastSegment } from '../../resource-names.ts';
+
+export const claimState = (claim: Claim): string =>
+  enumWord(ClaimStateSchema, claim.status?.state ?? ClaimState.UNSPECIFIED);
+
+export const claimUntil = (claim: Claim): string =>
+  claim.spec?.releaseTime ? formatLocalTime(claim.spec.releaseTime) : 'for ever';
+
+/** "8 GiB runm.memory of host-1". */
+export const heldText = (one: Allocation): string =>
+  `${formatAmount(one.resourceType, one.amount)} ${one.resourceType} of ${placeOf(one)}`;
+
+const placeOf = (one: Allocation): string => lastSegment(one.provider) || one.providerUid;
+
+/** How many of what, where there are many: "1 runm.machine.whole of each of 8 providers". */
+export const holdsText = (claim: Claim): string => {
+  const held = (claim.status?.allocations ?? []).filter((one) => !one.finishTime);
+  const first = held[0];
+  if (held.length <= 3 || !first) return held.map(heldText).join(', ');
+  const isSame = held.every(
+    (one) => one.resourceType === first.resourceType && one.amount === first.amount,
+  );
+  const providers = new Set(held.map((one) => one.providerUid));
+  if (!isSame) return `${held.length} allocations of ${providers.size} providers`;
+  const amount = formatAmount(first.resourceType, first.amount);
+  return `${held.length} × ${amount} ${first.resourceType} of ${providers.size} providers`;
+};
+
+/** Who holds it: the consumer, or nobody yet. */
+const heldFor = (claim: Claim): string => {
+  const consumer = claim.spec?.consumer;
+  return consumer ? lastSegment(consumer.name) || `${consumer.type} ${consumer.uid}` : '';
+};
+
+const ended = (claim: Claim): string => {
+  const end = claim.status?.end ?? ClaimEnd.UNSPECIFIED;
+  return end === ClaimEnd.UNSPECIFIED ? '' : `, ${enumWord(ClaimEndSchema, end)}`;
+};
+
+export const describeClaim = (claim: Claim): string =>
+  formatFields([
+    ['name', claim.name],
+    ['uid', claim.uid],
+    ['state', `${claimState(claim)}${ended(claim)}`],
+    ['problem', claim.status?.problem?.message ?? ''],
+    ['for', heldFor(claim)],
+    ['owner', claim.status?.owner ?? ''],
+    ['from', formatLocalTime(claim.spec?.acquireTime)],
+    ['until', claimUntil(claim)],
+    ['released', formatLocalTime(claim.status?.releaseBeginTime)],
+    ['count', (claim.spec?.count ?? 0) > 1 ? String(claim.spec?.count) : ''],
+    ['placed anew', claim.status?.replacements ? `${claim.status.replacements} times` : ''],
+    ...(claim.status?.allocations ?? []).map((one): [string, string] => [
+      'holds',
+      heldText(one) + (one.finishTime ? ` (given back ${formatLocalTime(one.finishTime)})` : ''),
+    ]),
+    ['tags', claim.tags.join(' ')],
+  ]);
+
+export const claimNoun: Noun<typeof ClaimSchema> = {
+  singular: 'claim',
+  schema: ClaimSchema,
+  name: (claim) => claim.name,
+  fullName: (context, typed) => inProject(context.settings, 'claims', typed),
+  columns: [
+    { title: 'NAME', value: (claim) => lastSegment(claim.name) },
+    { title: 'STATE', value: claimState },
+    { title: 'FOR', value: heldFor },
+    { title: 'FROM', value: (claim) => formatLocalTime(claim.spec?.acquireTime) },
+    { title: 'UNTIL', value: claimUntil },
+    { title: 'HOLDS', value: holdsText },
+  ],
+  people: describeClaim,
+};

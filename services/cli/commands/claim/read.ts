@@ -1,0 +1,110 @@
+import { createClient } from '@connectrpc/connect';
+import {
+  type Claim,
+  ClaimSchema,
+  ClaimState,
+} from '../../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { callOptions } from '../../call-options.ts';
+import type { Args, Command, Context } from '../../command.ts';
+import { getCommand, listCommand } from '../../crud.ts';
+import { holderUid, providerUid } from '../../object-uids.ts';
+import { lastSegment, partitionParent, projectParent } from '../../resource-names.ts';
+import { UsageError } from '../../usage-error.ts';
+import { claimNoun, claimState, claimUntil, holdsText } from './noun.ts';
+
+export const get = getCommand(claimNoun, async (context, name) => {
+  const client = createClient(ClaimService, context.transport());
+  return (await client.getClaim({ name }, callOptions(context))).claim;
+});
+
+export const list: Command = listCommand(
+  claimNoun,
+  async (context, page, args) => {
+    const client = createClient(ClaimService, context.transport());
+    const parent = args.flag('all-projects')
+      ? `${partitionParent(context.settings)}/projects/-`
+      : projectParent(context.settings);
+    const filter = await filterOf(context, args);
+    const answer = await client.listClaims({ parent, filter, ...page }, callOptions(context));
+    return { rows: answer.claims, nextPageToken: answer.nextPageToken };
+  },
+  {
+    state: {
+      type: 'string',
+      multiple: true,
+      value: 'STATE',
+      help: 'for example active or at-risk',
+    },
+    tag: { type: 'string', value: 'TEXT', help: 'tag of the claim' },
+    provider: { type: 'string', value: 'NAME', help: 'provider that it holds' },
+    consumer: { type: 'string', value: 'WHAT', help: 'machine:NAME or the uid of a consumer' },
+    'all-projects': { type: 'boolean', help: 'of all projects that you may see' },
+  },
+);
+
+const filterOf = async (context: Context, args: Args) => {
+  const [provider, consumer] = [args.string('provider'), args.string('consumer')];
+  return {
+    states: args
+      .strings('state')
+      .flatMap((text) => text.split(','))
+      .map(stateOf),
+    tag: args.string('tag') ?? '',
+    providerUid: provider === undefined ? '' : await providerUid(context, provider),
+    consumerUid: consumer === undefined ? '' : await holderUid(context, consumer, '--consumer'),
+  };
+};
+
+const STATES: Readonly<Record<string, ClaimState>> = {
+  pending: ClaimState.PENDING,
+  active: ClaimState.ACTIVE,
+  waiting: ClaimState.WAITING,
+  releasing: ClaimState.RELEASING,
+  released: ClaimState.RELEASED,
+  'at-risk': ClaimState.AT_RISK,
+};
+
+const stateOf = (text: string): ClaimState => {
+  const found = STATES[text.toLowerCase().replaceAll(/[ _]/g, '-')];
+  if (found !== undefined) return found;
+  const known = Object.keys(STATES).join(', ');
+  throw new UsageError(`--state: "${text}" is no state of a claim`, `one of ${known}`);
+};
+
+export const watch: Command = {
+  summary: 'show claims as they change, until Ctrl-C',
+  run: async (context) => {
+    const client = createClient(ClaimService, context.transport());
+    const parent = projectParent(context.settings);
+    const options = { signal: context.signal, timeoutMs: 24 * 3600 * 1000 };
+    try {
+      for await (const answer of client.watchClaims({ parent }, options)) {
+        for (const { event } of answer.events) {
+          if (event.case === 'created' || event.case === 'updated')
+            await tell(context, event.value);
+          else if (event.case === 'deleted') context.output.remark(`${event.value.name} is gone`);
+        }
+      }
+    } catch (error) {
+      if (!context.signal.aborted) throw error;
+    }
+    return undefined;
+  },
+};
+
+const tell = async (context: Context, claim: Claim): Promise<void> => {
+  const { output } = context;
+  if (output.mode === 'quiet') {
+    output.result(claim.name);
+    return;
+  }
+  if (output.mode === 'table') {
+    const parts = [lastSegment(claim.name), claimState(claim), `until ${claimUntil(claim)}`];
+    output.result([...parts, holdsText(claim)].join('  ').trimEnd());
+    return;
+  }
+  const { messageToJson, yamlText } = await import('../../format/message.ts');
+  const document = messageToJson(ClaimSchema, claim);
+  output.result(output.mode === 'json' ? JSON.stringify(document) : `---\n${yamlText(document)}`);
+};

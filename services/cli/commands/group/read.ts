@@ -1,0 +1,45 @@
+import { createClient } from '@connectrpc/connect';
+import { ProviderGroupService } from '../../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
+import { ProviderService } from '../../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { callOptions } from '../../call-options.ts';
+import type { Command } from '../../command.ts';
+import { deleteCommand, getCommand, listCommand } from '../../crud.ts';
+import { showList } from '../../output.ts';
+import { allPages } from '../../pages.ts';
+import { lastSegment, partitionParent } from '../../resource-names.ts';
+import { providerNoun } from '../provider.ts';
+import { groupNoun } from './noun.ts';
+
+export const get = getCommand(groupNoun, async (context, name) => {
+  const client = createClient(ProviderGroupService, context.transport());
+  return (await client.getProviderGroup({ name }, callOptions(context))).group;
+});
+
+export const list = listCommand(groupNoun, async (context, page) => {
+  const client = createClient(ProviderGroupService, context.transport());
+  const parent = partitionParent(context.settings);
+  const answer = await client.listProviderGroups({ parent, ...page }, callOptions(context));
+  return { rows: answer.groups, nextPageToken: answer.nextPageToken };
+});
+
+export const remove = deleteCommand(groupNoun, async (context, request) => {
+  const client = createClient(ProviderGroupService, context.transport());
+  await client.deleteProviderGroup(request, callOptions(context));
+});
+
+export const members: Command = {
+  summary: 'list the providers of a group, those of the groups inside it included',
+  positionals: [{ name: 'name', help: 'name of the group' }],
+  run: async (context, args) => {
+    const client = createClient(ProviderService, context.transport());
+    const filter = { group: lastSegment(args.positional('name')) };
+    const rows = await allPages(async (pageToken) => {
+      const parent = partitionParent(context.settings);
+      const request = { parent, filter, pageSize: 1000, pageToken };
+      const answer = await client.listProviders(request, callOptions(context));
+      return { rows: answer.providers, nextPageToken: answer.nextPageToken };
+    });
+    await showList(context.output, providerNoun, rows);
+    return undefined;
+  },
+};

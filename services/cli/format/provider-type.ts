@@ -1,0 +1,24 @@
+import { ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { UsageError } from '../usage-error.ts';
+
+const TYPES: Readonly<Record<string, ProviderType>> = {
+  metal: ProviderType.BARE_METAL,
+  'bare-metal': ProviderType.BARE_METAL,
+  'vm-host': ProviderType.VM_HOST,
+  'storage-pool': ProviderType.STORAGE_POOL,
+  cloud: ProviderType.CLOUD,
+  device: ProviderType.DEVICE,
+};
+
+export const PROVIDER_TYPE_WORDS = Object.keys(TYPES).join(', ');
+
+export const parseProviderType = (text: string, what: string): ProviderType => {
+  const type = TYPES[text.toLowerCase()];
+  if (type === undefined) {
+    throw new UsageError(
+      `${what}: "${text}" is no type of provider`,
+      `one of ${PROVIDER_TYPE_WORDS}`,
+    );
+  }
+  return type;
+};
