@@ -1,9 +1,16 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
-import { single } from './claims/single.ts';
+import { abuse } from './claims/abuse.ts';
+import { cold } from './claims/cold.ts';
+import { embedded, single } from './claims/single.ts';
+import { takeover } from './claims/takeover.ts';
 
 /** Rows of the table in the README, by the name that --only takes. */
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   single,
+  embedded,
+  abuse,
+  takeover,
+  cold,
 };
 
 export const claims: Bench = {

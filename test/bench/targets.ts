@@ -3,9 +3,10 @@ import type { Measured } from './bench.ts';
 
 /**
  * `>=` and `<=` compare the figure with `value`; `>= limit *` with `value` times what the limit's
- * program reached in the same run; `<= limit +` with `value` more than it.
+ * program reached in the same run; `<= limit *` with the same;
+ * `<= limit +` with `value` more than it.
  */
-export const OPERATORS = ['>=', '<=', '>= limit *', '<= limit +'] as const;
+export const OPERATORS = ['>=', '<=', '>= limit *', '<= limit *', '<= limit +'] as const;
 export type Operator = (typeof OPERATORS)[number];
 export type Target = { readonly op: Operator; readonly value: number };
 export type Targets = Readonly<Record<string, Target>>;
@@ -55,6 +56,8 @@ const isMet = ({ value, limit = Number.NaN }: Measured, target: Target): boolean
       return value <= target.value;
     case '>= limit *':
       return value >= limit * target.value;
+    case '<= limit *':
+      return value <= limit * target.value;
     case '<= limit +':
       return value <= limit + target.value;
     default: {

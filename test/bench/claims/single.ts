@@ -1,23 +1,15 @@
-import { systemClock } from '../../../services/runtime/clock.ts';
 import type { BenchOptions, Measured } from '../bench.ts';
-import { createFleet } from '../fleet/fleet.ts';
-import { recordsOf } from '../fleet/records.ts';
 import { median, quantile } from '../median.ts';
 import { type Claimers, describeRound, type Round, startClaimers } from './claimers.ts';
 import { ECHO_COMMAND, startEcho } from './echo.ts';
+import { CLIENTS, fleetOf, HELD_EACH, SERVING_LIMIT_MS, sizeUpTo, writePast } from './load.ts';
 import { profiled } from './profiled.ts';
 import { type Scheduler, type Site, startSite } from './site.ts';
 
-export const CLIENTS = 64;
-/** What each claimer holds all the time. */
-const HELD_EACH = 2;
-export const FILL = 0.8;
-export const SERVING_LIMIT_MS = 120_000;
-const SEED = 20_261_126;
+/** The most for which the embedded mode is meant. */
+const EMBEDDED_SIZE = 10_000;
 
-export type Curve = { readonly size: number; readonly rpcsPerSecond: number };
-
-export const fleetOf = (size: number) => ({ size, seed: SEED });
+type Curve = { readonly size: number; readonly rpcsPerSecond: number };
 
 /** Steady create and release at 80 % full, at each size; what the sizes cost shows in the curve. */
 export const single = async (options: BenchOptions): Promise<readonly Measured[]> => {
@@ -25,8 +17,8 @@ export const single = async (options: BenchOptions): Promise<readonly Measured[]
   const curve: Curve[] = [];
   for (const size of options.sizes) {
     options.signal.throwIfAborted();
-    const { rows, rpcsPerSecond } = await atSize(size, options);
-    measured.push(...rows);
+    const { rounds, echo, rpcsPerSecond } = await measure(size, 'etcd', options);
+    measured.push(...rowsOf(size, rounds, { echo, rpcsPerSecond }));
     curve.push({ size, rpcsPerSecond });
   }
   return [...measured, ...flatness(curve)];
@@ -48,9 +40,17 @@ const flatness = (curve: readonly Curve[]): readonly Measured[] => {
   ];
 };
 
-const atSize = async (size: number, options: BenchOptions) => {
+/** For one machine: the coordinator is in the scheduler's process, and waits for the disk. */
+export const embedded = async (options: BenchOptions): Promise<readonly Measured[]> => {
+  const size = sizeUpTo(EMBEDDED_SIZE, options);
+  const { rounds, rpcsPerSecond } = await measure(size, 'embedded', options);
+  const samples = rounds.length;
+  return [{ figure: `claim_rpcs_embedded@${size}`, value: rpcsPerSecond, unit: 'RPCs/s', samples }];
+};
+
+const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchOptions) => {
   const fleet = fleetOf(size);
-  await using site = await startSite({ fleet, store: 'etcd', bench: options });
+  await using site = await startSite({ fleet, store, bench: options });
   await writePast(site, options);
   await using scheduler = await site.startScheduler();
   await using claimers = await startClaimers(site, [scheduler], CLIENTS);
@@ -77,11 +77,11 @@ const atSize = async (size: number, options: BenchOptions) => {
       rounds.push(round);
     }
   };
-  await profiled(scheduler, { options, name: `single-${size}` }, turns);
+  await profiled(scheduler, { options, name: `${store}-${size}` }, turns);
   const { mostBytes } = await scheduler.memory();
   options.note(`${size}: scheduler at most ${Math.round(mostBytes / 1024 ** 2)} MiB`);
   const rpcsPerSecond = median(rounds.map((round) => round.rpcsPerSecond));
-  return { rpcsPerSecond, rows: rowsOf(size, rounds, { echo: median(echoes), rpcsPerSecond }) };
+  return { rounds, echo: median(echoes), rpcsPerSecond };
 };
 
 type Parts = {
@@ -128,23 +128,4 @@ const rowsOf = (
     },
     { figure: `claim_rpc_p99@${size}`, value: quantile(all, 0.99), unit: 'ms', samples },
   ];
-};
-
-/** Machines of one claim of the past: a million providers are held by some 200 000 claims. */
-const machinesPerClaim = (size: number): number => (size > 200_000 ? 4 : 1);
-
-/** Opens every provider and claims most; the claimers' own claims bring it to 80 %. */
-export const writePast = async (site: Site, { note }: BenchOptions): Promise<void> => {
-  const fleet = createFleet(site.fleet);
-  const fill = FILL - Math.min(0.2, (CLIENTS * HELD_EACH) / fleet.size);
-  const startMs = performance.now();
-  const written = await site.write(
-    recordsOf(fleet, {
-      fill,
-      machinesPerClaim: machinesPerClaim(fleet.size),
-      nowMs: systemClock.now().getTime(),
-    }),
-  );
-  const seconds = (performance.now() - startMs) / 1000;
-  note(`${fleet.size} providers: ${written} records written in ${seconds.toFixed(1)} s`);
 };

@@ -1,0 +1,32 @@
+import type { BenchOptions, Measured } from '../bench.ts';
+import { startClaimers } from './claimers.ts';
+import { fleetOf, SERVING_LIMIT_MS, sizeUpTo, writePast } from './load.ts';
+import { profiled } from './profiled.ts';
+import { startSite } from './site.ts';
+
+const SIZE = 1_000_000;
+
+/** From the start of the first scheduler's process to its first claim, and what it takes. */
+export const cold = async (options: BenchOptions): Promise<readonly Measured[]> => {
+  const fleet = fleetOf(sizeUpTo(SIZE, options));
+  await using site = await startSite({ fleet, store: 'etcd', bench: options });
+  await writePast(site, options);
+  const startedMs = performance.timeOrigin + performance.now();
+  await using scheduler = await site.startScheduler();
+  await using claimers = await startClaimers(site, [scheduler], 2);
+  const servedMs = await profiled(scheduler, { options, name: 'cold' }, () =>
+    claimers.firstClaim(SERVING_LIMIT_MS),
+  );
+  const seconds = (servedMs - startedMs) / 1000;
+  const { rssBytes, mostBytes } = await scheduler.memory();
+  const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
+  options.note(
+    `${fleet.size}: serves after ${seconds.toFixed(1)} s, has ${mib(rssBytes)} MiB, ` +
+      `at most ${mib(mostBytes)} MiB`,
+  );
+  const one = { samples: 1 };
+  return [
+    { figure: `cold_leader_serves@${fleet.size}`, value: seconds, unit: 's', ...one },
+    { figure: `cold_leader_memory@${fleet.size}`, value: mostBytes, unit: 'B', ...one },
+  ];
+};
