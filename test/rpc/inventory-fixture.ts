@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, createRouterTransport, type Transport } from '@connectrpc/connect';
 import type { ExecutionContext } from 'ava';
+import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import type { ProviderGroupSpecSchema } from '../../gen/runmachine/inventory/v1/provider_group_pb.ts';
+import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import {
   type ProviderSchema,
   ProviderType,
@@ -55,8 +58,15 @@ const grant = (permissions: readonly string[], place: Partial<Grant> = {}): Gran
   ...place,
 });
 
-const OPERATOR = ['provider.*', 'capability.*', 'partition.get', 'partition.list'];
-const READER = ['provider.get', 'provider.list', 'partition.get', 'partition.list'];
+const OPERATOR = ['provider.*', 'group.*', 'capability.*', 'partition.get', 'partition.list'];
+const READER = [
+  'provider.get',
+  'provider.list',
+  'group.get',
+  'group.list',
+  'partition.get',
+  'partition.list',
+];
 
 /** Bearer tokens that the fixture knows. */
 const USERS: ReadonlyMap<string, readonly Grant[]> = new Map([
@@ -172,6 +182,22 @@ export const makePartition = async ({ admin }: InventoryFixture, partitionId: st
   const partitions = createClient(PartitionService, admin);
   const request = { partitionId, partition: {}, requestId: newId() };
   return (await partitions.createPartition(request)).partition;
+};
+
+/** A group of the lab; a rack if nothing else is said. */
+export const makeGroup = async (
+  { admin }: InventoryFixture,
+  groupId: string,
+  spec: MessageInitShape<typeof ProviderGroupSpecSchema> = {},
+) => {
+  const { group } = await createClient(ProviderGroupService, admin).createProviderGroup({
+    parent: 'partitions/lab',
+    groupId,
+    group: { spec: { kind: GroupKind.RACK, ...spec } },
+    requestId: newId(),
+  });
+  if (group === undefined) throw new Error('No group in the answer');
+  return group;
 };
 
 export type ProviderInit = MessageInitShape<typeof ProviderSchema>;

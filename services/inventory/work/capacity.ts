@@ -3,6 +3,7 @@ import {
   CapacityService,
   type ProviderUsage,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import type { Random } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import type { Offer } from '../domain/amounts.ts';
@@ -43,7 +44,51 @@ export const capacityDecisions = (transport: Transport, random: Random): Capacit
       await set(change, known?.closed ?? true, call);
     },
     retire: (change, call) => set({ ...change, offers: [] }, true, call),
+    reshape: async ({ partition, parts, moves }, call) => {
+      await asDomain(
+        client.reshape(
+          {
+            parent: `partitions/${partition}`,
+            providers: parts.map(({ uid, generation, offers }) => ({
+              providerUid: uid,
+              inventoryGeneration: BigInt(generation),
+              capacities: offers.map(tellable),
+            })),
+            moves: moves.map(({ fromUid, toUid, resourceType, claimUid }) => ({
+              fromProviderUid: fromUid,
+              toProviderUid: toUid,
+              resourceType,
+              claimUid,
+            })),
+            requestId: random.requestId(),
+          },
+          limited(call),
+        ),
+      );
+    },
+    claimsOn: (provider, call) => claimsOn(createClient(ClaimService, transport), provider, call),
   };
+};
+
+const CLAIMS_MS = 2_000;
+const CLAIMS_MAX = 10;
+
+/** Only for people to read: without it the answer is still right. */
+const claimsOn = async (
+  client: Client<typeof ClaimService>,
+  { partition, uid: providerUid }: Pick<Retirement, 'partition' | 'uid'>,
+  call: CallOptions,
+): Promise<readonly string[]> => {
+  const parent = `partitions/${partition}/projects/-`;
+  const options = { ...call, timeoutMs: Math.min(call.timeoutMs ?? CLAIMS_MS, CLAIMS_MS) };
+  try {
+    const request = { parent, providerUid, pageSize: 8 * CLAIMS_MAX };
+    const { allocations } = await client.listAllocations(request, options);
+    const held = allocations.filter(({ allocation }) => allocation?.finishTime === undefined);
+    return [...new Set(held.map(({ claim }) => claim))].slice(0, CLAIMS_MAX);
+  } catch {
+    return [];
+  }
 };
 
 /** The scheduler takes no larger numbers; as no request is larger, they say the same. */
