@@ -15,8 +15,10 @@ export type PartitionView = {
   readonly partition: string;
   readonly claims: ClaimBook;
   readonly capacity: (providerUid: string) => CapacityRecord | undefined;
-  /** Uids of providers that have a capacity record. */
-  readonly capacityUids: () => Iterable<string>;
+  /** Uids of providers that have a capacity record, in their order, from this one on. */
+  readonly capacityUidsFrom: (first?: string) => Iterable<string>;
+  /** Everything of this partition up to this store revision is here. */
+  readonly revision: () => bigint;
   /** Store revision that holds the claim's present state. */
   readonly revisionOf: (claimUid: string) => bigint;
   readonly facts: (providerUid: string) => ProviderFacts | undefined;

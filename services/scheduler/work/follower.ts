@@ -191,11 +191,11 @@ const applyRecord = (
       return;
     case 'claim':
       if (value === undefined) removeClaim(at, part.uid);
-      else putClaim(at, decodeClaim(value), revision);
+      else putClaim(at, at.shared.claim(decodeClaim(value)), revision);
       return;
     case 'capacity':
       if (value === undefined) removeCapacity(at, part.uid);
-      else putCapacity(at, decodeCapacity(value), revision);
+      else putCapacity(at, at.shared.capacity(decodeCapacity(value)));
   }
 };
 
@@ -204,7 +204,7 @@ const applyOwn = (at: FollowedPartition, commit: OwnCommit): void => {
   if (revision <= at.ownRevision) return;
   for (const claim of commit.claims) putClaim(at, claim, revision);
   for (const uid of commit.forgotten) removeClaim(at, uid);
-  for (const record of commit.capacities) putCapacity(at, record, revision);
+  for (const record of commit.capacities) putCapacity(at, record);
   at.head = { head: commit.head, revision };
   at.ownRevision = revision;
 };

@@ -14,6 +14,7 @@ import { type Committer, type CommitterOptions, createCommitter } from './commit
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, type Pending, pend, tooBusy } from './pending.ts';
+import { createSharedValues } from './shared-values.ts';
 
 export type LeaderLimits = {
   /** Commands that may wait for their decision. */
@@ -54,6 +55,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   const committer = createCommitter(deps, options);
   const queue: Pending[] = [];
   const looks = createPacedLooks(clock);
+  const shared = createSharedValues();
   let wake = (): void => undefined;
   let isOver = false;
 
@@ -63,7 +65,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     submit: (command, signal) => {
       const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.length);
       if (refusal !== undefined) return Promise.reject(refusal);
-      const { pending, answer } = pend(command, signal);
+      const { pending, answer } = pend(shared.command(command), signal);
       queue.push(pending);
       wake();
       return answer;

@@ -69,7 +69,12 @@ const createView = (
     partition,
     claims: followed.claims,
     capacity: (uid) => followed.capacities.get(uid),
-    capacityUids: () => followed.capacities.keys(),
+    capacityUidsFrom: followed.capacityUids.from,
+    revision: () => {
+      const heard = follower.ring.revision();
+      if (followed.ownRevision > heard) return followed.ownRevision;
+      return heard;
+    },
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
     facts,
     offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),

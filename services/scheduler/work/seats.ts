@@ -154,7 +154,7 @@ const assemble = (
       return state;
     },
     onCommitted: follower.apply,
-    revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
+    revisionOf: (uid) => followed.revisions.get(uid) ?? followed.head?.revision ?? 0n,
     backlog: () => followed.log.size,
     cannotPlace: () => {
       const missing = providers.isComplete() ? topologies.missing() : 'inventory';
