@@ -7,6 +7,10 @@ import {
   type SetDefinitionRequest,
 } from '../../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import {
+  PartitionService,
+  type UpdatePartitionRequest,
+} from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import {
   type ChangeMembersRequest,
   type CreateProviderGroupRequest,
   ProviderGroupService,
@@ -29,6 +33,7 @@ import {
   create as createGroup,
   update as updateGroup,
 } from '../../../services/cli/commands/group/change.ts';
+import { update as updatePartition } from '../../../services/cli/commands/partition.ts';
 import { list as listProviders } from '../../../services/cli/commands/provider.ts';
 import {
   list as listInventories,
@@ -265,4 +270,35 @@ test('a provider moves below another one, is far from groups, and keeps its othe
   t.deepEqual(request?.updateMask?.paths, paths);
   t.is(request?.provider?.spec?.parentProvider, 'partitions/lab/providers/chassis');
   t.is(request?.provider?.properties.zone?.kind.case, 'stringValue');
+});
+
+test('a turnaround is set for one type of provider and those of the others stay', async (t) => {
+  const requests: UpdatePartitionRequest[] = [];
+  const routes = (router: ConnectRouter) => {
+    router.service(PartitionService, {
+      getPartition: ({ name }) => ({
+        partition: {
+          name,
+          spec: {
+            providerTypes: [
+              { type: ProviderType.BARE_METAL, turnaround: { seconds: 60n } },
+              { type: ProviderType.VM_HOST, turnaround: { seconds: 5n } },
+            ],
+          },
+        },
+      }),
+      updatePartition: (request) => {
+        requests.push(request);
+        return { partition: request.partition };
+      },
+    });
+  };
+  const argv = ['lab', '--turnaround', 'bare-metal=1h30m'];
+  const { stdout } = await callCommand(updatePartition, argv, routes);
+  t.deepEqual(requests[0]?.updateMask?.paths, ['spec.provider_types']);
+  t.regex(stdout, /^turnaround +vm-host=5s bare-metal=1h30m$/m);
+  const none = await callCommand(updatePartition, ['lab', '--turnaround', 'metal=0s'], routes);
+  t.regex(none.stdout, /^turnaround +vm-host=5s$/m);
+  const wrong = await callCommand(updatePartition, ['lab', '--turnaround', 'metal'], routes);
+  t.regex(wrong.stderr, /--turnaround: "metal" is not TYPE=SPAN/);
 });
