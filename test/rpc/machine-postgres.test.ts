@@ -1,6 +1,9 @@
 /** Replicas on one PostgreSQL: the day, the relayed console, stale sessions, a dying replica. */
+
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
+import { ProviderLifeState } from '../../gen/runmachine/machine/v1/provider_state_pb.ts';
 import { needs, slot } from '../needs.ts';
+import { eventually } from '../support/eventually.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { createFakeAgent } from './machine-agent.ts';
 import { machineConsoleSuite } from './machine-console.suite.ts';
@@ -14,6 +17,7 @@ import {
   PROJECT,
   type Site,
   startSite,
+  uuid,
 } from './machine-fixture.ts';
 
 const need = needs('postgres');
@@ -95,5 +99,28 @@ serial(
     await createMachine(red, 'web-2');
     const log = await red.consoles.getConsoleLog({ name: NAME });
     t.true(log.data.length > 0);
+  },
+);
+
+serial(
+  'operators at two replicas are obeyed in turn, and the leader hears the last word',
+  async (t) => {
+    await using site = await twoReplicas();
+    const { provider, offers } = site.neighbours;
+    await connectAgent(site);
+    await eventually(() => offers.at(-1)?.closed === false, { message: 'the host is open' });
+    const name = `${provider.name}/state`;
+    const statesAt = (index: number) =>
+      clientsOf(replicaOf(site, index).asPerson('operator')).providerStates;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, at) => {
+        const asked = { name, reason: `turn ${at}`, requestId: uuid() };
+        const states = statesAt(at % 2);
+        return at % 3 === 0 ? states.returnProvider(asked) : states.quarantineProvider(asked);
+      }),
+    );
+    t.true(outcomes.filter(({ status }) => status === 'fulfilled').length >= 8);
+    const { providerState } = await statesAt(1).getProviderState({ name });
+    t.is(offers.at(-1)?.closed, providerState?.state === ProviderLifeState.QUARANTINED);
   },
 );

@@ -5,9 +5,10 @@ import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
 import { eventRecords } from './event-records.ts';
 import { imageRecords } from './image-records.ts';
-import { providerStateRecords, sweeperRecords } from './keeper-records.ts';
+import { sweeperRecords } from './keeper-records.ts';
 import { machineRecords } from './machine-records.ts';
 import { operationRecords } from './operation-records.ts';
+import { cleaningRecords, providerStateRecords } from './provider-records.ts';
 
 /** All records of this service over one database. */
 export const createRecords = (clock: Clock): Records => ({
@@ -19,5 +20,6 @@ export const createRecords = (clock: Clock): Records => ({
   images: imageRecords,
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,
+  cleanings: cleaningRecords,
   sweepers: sweeperRecords,
 });

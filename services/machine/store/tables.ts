@@ -14,6 +14,7 @@ export type MachineTables = {
   readonly artifact: ArtifactRow;
   readonly artifact_part: ArtifactPartRow;
   readonly provider_state: ProviderStateRow;
+  readonly provider_cleaning: ProviderCleaningRow;
   readonly sweeper: SweeperRow;
 };
 
@@ -134,6 +135,18 @@ export type ProviderStateRow = {
   readonly partition_key: string;
   readonly state: string;
   readonly generation: number;
+  readonly version: number;
+  /** Who tells the scheduler about it now. */
+  readonly owner: string | null;
+  readonly lease_until_ms: number;
+  readonly doc: string;
+};
+
+export type ProviderCleaningRow = {
+  readonly id: Generated<number>;
+  readonly claim_uid: string;
+  readonly provider_uid: string;
+  readonly doc: string;
 };
 
 export type SweeperRow = {

@@ -72,7 +72,7 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
       const request = { name, providerUid, requestId };
       await orGone(asDomain(claims.finishRelease(request, optionsFor(undefined, signal))));
     },
-    offer: async ({ provider, offers, requestId }, signal) => {
+    tell: async ({ provider, offers, closed, requestId }, signal) => {
       const request = create(SetCapacityRequestSchema, {
         parent: `partitions/${provider.partition}`,
         providerUid: provider.uid,
@@ -84,10 +84,20 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
           maxUnit: BigInt(offer.maxUnit),
           stepSize: BigInt(offer.stepSize),
         })),
-        closed: false,
+        closed,
         requestId,
       });
       await asDomain(capacities.setCapacity(request, optionsFor(undefined, signal)));
+    },
+    usage: async ({ partition, providerUid }, signal) => {
+      const request = { parent: `partitions/${partition}`, providerUid, pageSize: 1 };
+      const { usages } = await asDomain(
+        capacities.listUsage(request, optionsFor(undefined, signal)),
+      );
+      const found = usages.find((usage) => usage.providerUid === providerUid);
+      return found === undefined
+        ? undefined
+        : { closed: found.closed, inUse: found.resources.some(({ used }) => used > 0n) };
     },
     watchClaims: async function* (partition, signal) {
       const parent = `partitions/${partition}/projects/-`;
@@ -160,6 +170,7 @@ const STATES: ReadonlyMap<ClaimStateMessage, ClaimState> = new Map<ClaimStateMes
   [ClaimStateMessage.PENDING, 'pending'],
   [ClaimStateMessage.ACTIVE, 'active'],
   [ClaimStateMessage.WAITING, 'waiting'],
+  [ClaimStateMessage.AT_RISK, 'at_risk'],
   [ClaimStateMessage.RELEASING, 'releasing'],
   [ClaimStateMessage.RELEASED, 'released'],
 ]);
