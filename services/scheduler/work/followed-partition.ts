@@ -1,6 +1,7 @@
 import type { CapacityRecord } from '../domain/capacity.ts';
-import type { ClaimRecord } from '../domain/claim.ts';
+import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
+import type { QuotaRecord } from '../domain/quota.ts';
 import type { Head } from '../domain/record-format.ts';
 import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
@@ -17,6 +18,8 @@ export type FollowedPartition = {
   readonly capacities: Map<string, CapacityRecord>;
   /** Their uids. */
   readonly capacityUids: SortedKeys;
+  /** By the project's key. */
+  readonly quotas: Map<string, QuotaRecord>;
   readonly shared: SharedValues;
   head: { readonly head: Head; readonly revision: bigint } | undefined;
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
@@ -37,6 +40,7 @@ export const createFollowedPartition = (key: string): FollowedPartition => {
     revisions: new Map(),
     capacities,
     capacityUids: createSortedKeys(() => capacities.keys()),
+    quotas: new Map(),
     shared: createSharedValues(),
     head: undefined,
     leader: undefined,
@@ -58,6 +62,10 @@ export const removeClaim = (at: FollowedPartition, uid: string): void => {
 export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void => {
   if (!at.capacities.has(record.providerUid)) at.capacityUids.add(record.providerUid);
   at.capacities.set(record.providerUid, record);
+};
+
+export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
+  at.quotas.set(keyOf(record.project), record);
 };
 
 export const removeCapacity = (at: FollowedPartition, uid: string): void => {

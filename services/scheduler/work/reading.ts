@@ -76,6 +76,8 @@ const createView = (
       return heard;
     },
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
+    quota: (project) => followed.quotas.get(keyOf(project)),
+    quotas: () => followed.quotas.values(),
     facts,
     offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),
     nowMs: () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0),
