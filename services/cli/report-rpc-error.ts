@@ -89,9 +89,12 @@ const detailLines = (error: ConnectError): string[] => {
   const state = error.findDetails(InvalidStateSchema)[0];
   const capacity = error.findDetails(NoCapacitySchema)[0];
   const retry = error.findDetails(RetryInfoSchema)[0];
-  const violations = error.findDetails(BadRequestSchema).flatMap((one) => one.fieldViolations);
+  const violations = error
+    .findDetails(BadRequestSchema)
+    .flatMap((one) => one.fieldViolations)
+    .map(({ field, description }) => `${field}: ${description}`);
   return [
-    ...violations.map((one) => `${one.field}: ${one.description}`),
+    ...violations.filter((text) => !error.rawMessage.includes(text)),
     ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
     ...(capacity ? capacityLines(capacity, info?.metadata ?? {}) : []),
     ...(info?.reason === 'QUOTA_EXCEEDED' ? quotaLines(info.metadata) : []),
