@@ -4,6 +4,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, createRouterTransport, type Transport } from '@connectrpc/connect';
 import type { ExecutionContext } from 'ava';
 import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
+import { PropertyKind } from '../../gen/runmachine/identity/v1/definition_pb.ts';
+import { DefinitionService } from '../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import type { ProviderGroupSpecSchema } from '../../gen/runmachine/inventory/v1/provider_group_pb.ts';
 import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
@@ -13,9 +15,12 @@ import {
 } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
+  type Capacity,
   CapacityService,
+  type ReshapeRequest,
   type SetCapacityRequest,
 } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { createInventoryService } from '../../services/inventory/main.ts';
 import { failedPrecondition, unavailable } from '../../services/runtime/errors.ts';
 import type { Grant, Identity } from '../../services/runtime/identity.ts';
@@ -32,6 +37,11 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 export type Leader = {
   /** Everything that it was asked to record, in order; refused ones too. */
   readonly asked: SetCapacityRequest[];
+  readonly reshapes: ReshapeRequest[];
+  /** Reshapes that it has recorded, by the providers and generations that they are about. */
+  readonly reshaped: Set<string>;
+  /** Claims that hold something, by uid of the provider. */
+  readonly claims: Map<string, readonly string[]>;
   /** Use by resource type; more than is left of a type is IN_USE. */
   readonly used: Map<string, bigint>;
   /** Whether providers are open, by uid; absent: it has no record. */
@@ -86,6 +96,9 @@ export const startInventory = async (
   t.teardown(() => dir[Symbol.dispose]());
   const leader: Leader = {
     asked: [],
+    reshapes: [],
+    reshaped: new Set(),
+    claims: new Map(),
     used: new Map(),
     open: new Map(),
     losesAnswers: false,
@@ -146,6 +159,13 @@ const identityOf = (token: string): Identity | undefined => {
   return grants && { kind: 'user', principal: `users/${token}`, uid: token, grants };
 };
 
+/** What metadata defines of properties, of every kind of object. */
+const DEFINED = [
+  { key: 'warranty-days', kind: PropertyKind.INTEGER },
+  { key: 'cooling', kind: PropertyKind.STRING },
+  { key: 'anything', kind: PropertyKind.UNSPECIFIED },
+];
+
 const leaderTransport = (leader: Leader): Transport =>
   createRouterTransport((router) => {
     router.rpc(CapacityService.method.listUsage, ({ providerUid }) => {
@@ -153,24 +173,62 @@ const leaderTransport = (leader: Leader): Transport =>
       const isOpen = leader.open.get(providerUid);
       return { usages: isOpen === undefined ? [] : [{ providerUid, closed: !isOpen }] };
     });
+    router.rpc(ClaimService.method.listAllocations, ({ providerUid }) => {
+      demandHere(leader);
+      const claims = leader.claims.get(providerUid) ?? [];
+      return { allocations: claims.map((claim) => ({ claim, allocation: { providerUid } })) };
+    });
+    router.rpc(CapacityService.method.reshape, async (request) => {
+      await reshape(leader, request);
+      return { revision: 1n, claims: 0 };
+    });
+    router.rpc(DefinitionService.method.getDefinition, ({ name }) => {
+      demandHere(leader);
+      return { definition: { name, spec: { properties: DEFINED } } };
+    });
     router.rpc(CapacityService.method.setCapacity, async (request) => {
       demandHere(leader);
       leader.asked.push(request);
       await leader.onAsked?.();
-      for (const [resourceType, used] of leader.used) {
-        const offer = request.capacities.find((one) => one.resourceType === resourceType);
-        if (used <= (offer?.usable ?? 0n)) continue;
-        throw toConnectError(
-          failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, {
-            metadata: { resourceType, used: String(used) },
-          }),
-        );
+      if (leader.claims.size === 0 || leader.claims.has(request.providerUid)) {
+        demandEnough(leader, request.capacities);
       }
       leader.open.set(request.providerUid, !request.closed);
       if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
       return { revision: BigInt(leader.asked.length) };
     });
   });
+
+const demandEnough = (leader: Leader, capacities: readonly Capacity[]): void => {
+  for (const [resourceType, used] of leader.used) {
+    const offer = capacities.find((one) => one.resourceType === resourceType);
+    const usable = offer?.usable ?? 0n;
+    if (used <= usable) continue;
+    throw toConnectError(
+      failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, {
+        metadata: { resourceType, used: String(used), usable: String(usable) },
+      }),
+    );
+  }
+};
+
+const reshape = async (leader: Leader, request: ReshapeRequest): Promise<void> => {
+  demandHere(leader);
+  leader.reshapes.push(request);
+  await leader.onAsked?.();
+  const what = request.providers
+    .map((one) => `${one.providerUid} ${one.inventoryGeneration}`)
+    .join();
+  // The same generations are the same reshape: it is not judged again.
+  if (!leader.reshaped.has(what)) {
+    demandEnough(
+      leader,
+      request.providers.flatMap(({ capacities }) => capacities),
+    );
+  }
+  leader.reshaped.add(what);
+  if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
+};
 
 const demandHere = (leader: Leader): void => {
   if (leader.isAway) throw toConnectError(unavailable('NO_LEADER', 'Nobody leads'));

@@ -94,7 +94,7 @@ type Explaining = {
   readonly call: CallOptions;
 };
 
-/** What is in use comes before what could not be asked: that would be in use at the next try too. */
+/** What is in use comes before what could not be asked: it would be in use the next time too. */
 const explained = async (
   { capacity }: RpcDeps,
   { refusals, verb, call }: Explaining,

@@ -96,8 +96,8 @@ export const parseProviderName = (name: string, field: string) => {
 };
 
 /**
- * Partitions whose providers and groups the caller may see; undefined: all. A grant on one project within a
- * partition says nothing about the partition's hardware.
+ * Partitions whose providers and groups the caller may see; undefined: all. A grant on one project
+ * within a partition says nothing about the partition's hardware.
  */
 export const placedPartitions = (access: Access): readonly string[] | undefined =>
   access.everything ? undefined : [...access.partitions];

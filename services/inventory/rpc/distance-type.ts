@@ -125,7 +125,7 @@ const reads = (deps: RpcDeps) =>
 
 const demandSteps = (type: DistanceType): void => {
   const steps = stepsOf(type);
-  // The contract asks for them only where there is a spec at all.
+  // A masked update need not say them, so the contract does not demand them.
   if (steps.length === 0) throw badField('spec.steps', 'must name at least one step');
   const violations = stepViolations(steps);
   if (violations.length > 0) throw refuseFields(violations);

@@ -38,7 +38,7 @@ export const judgeGroup = async (
 ): Promise<JudgedGroup> => {
   const { partition } = place;
   const spec = clone(ProviderGroupSpecSchema, given);
-  // The contract asks for it only where there is a spec at all.
+  // A masked update need not say it, so the contract does not demand it.
   if (spec.kind === GroupKind.UNSPECIFIED) throw badField('spec.kind', 'must say what it is');
   const said = { groups: [], distances: spec.distances };
   const places = await keepPlaces(deps, tx, { partition, spec: said, self: keyOf(place.id) });

@@ -161,7 +161,7 @@ const keepTreesStill = async (
   await records.partitions.lock(tx, partition);
 };
 
-/** The contract demands a type of every spec that is sent; only where it is masked it counts. */
+/** What is not masked does not count, so a type is demanded of what comes out. */
 const changed = ({ provider, updateMask }: In<'updateProvider'>, before: Provider): Provider => {
   const after = MASK.apply(updateMask, provider ?? create(ProviderSchema), before);
   if (specOf(after).type !== specOf(before).type) throw badField('spec.type', 'cannot be changed');

@@ -96,7 +96,7 @@ export const resourceTerms = (amounts: readonly Amounts[]): readonly Term[] =>
   amounts.map(({ resourceType }): Term => ['resource_type', resourceType]);
 
 const specViolations = (spec: ProviderSpec, partition: string): FieldViolation[] => [
-  // The contract asks for it only where there is a spec at all.
+  // A masked update need not say it, so the contract does not demand it.
   ...(spec.type === ProviderType.UNSPECIFIED ? [NO_TYPE] : []),
   ...nicViolations(spec.nics.map((nic) => ({ ...nic, isOfBmc: nic.type === NicType.BMC }))),
   ...poolViolations(spec.agentPools, partition),

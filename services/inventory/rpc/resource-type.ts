@@ -68,7 +68,7 @@ export const resourceTypeRpc = (deps: RpcDeps): Implementation =>
         demandCode('resource_type_id', id);
         if (isBuiltIn(id)) throw badField('resource_type_id', 'codes of "runm." are built in');
         const given = resourceType ?? create(ResourceTypeSchema);
-        // The contract asks for it only where there is a spec at all.
+        // A masked update need not say it, so the contract does not demand it.
         if (!given.spec?.unit) throw badField('resource_type.spec.unit', 'must be given');
         const record = await createNamed(deps, tx, { noun: nounOf(deps), id, given });
         return create(response, { resourceType: show(deps, record) });
