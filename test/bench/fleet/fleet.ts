@@ -15,6 +15,8 @@ export type FleetProvider = Build & {
   readonly name: string;
   readonly profile: Profile;
   readonly rack: number;
+  /** Id of the row in which its rack stands. */
+  readonly row: string;
   /** Its rack and its power feed; row and site follow from the rack. */
   readonly groups: readonly string[];
   readonly tags: readonly string[];
@@ -79,6 +81,7 @@ export const createFleet = ({ size, seed }: FleetOptions): Fleet => {
         name: `partitions/${PARTITION}/providers/n-${String(at).padStart(7, '0')}`,
         profile,
         rack,
+        row: rowId(rowOf(rack)),
         groups: [rackId(rack), feedId(rack, feed)],
         tags: of(SALT.canary) < 0.01 ? ['canary'] : [],
         support: pick(SUPPORT, of(SALT.support)),
