@@ -1,6 +1,7 @@
 /** The other services as work sees them. */
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView } from './domain/claim.ts';
+import type { FollowedClaim } from './domain/claim-news.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Caller, Failure } from './domain/operation.ts';
 
@@ -43,7 +44,7 @@ export type SchedulerPort = {
     signal: AbortSignal,
   ) => Promise<{ readonly closed: boolean; readonly inUse: boolean } | undefined>;
   /** The present claims of a partition, then every change; ends with the signal or an error. */
-  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<ClaimView>;
+  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<FollowedClaim>;
 };
 
 export type InventoryPort = {

@@ -242,6 +242,18 @@ export type EventRecords = {
   readonly removeOld: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };
 
+/** What was told of which claim, so that it is told once. */
+export type ClaimNewsRecords = {
+  readonly told: (reader: Reader, claimUid: string) => Promise<ReadonlySet<string>>;
+  /** False: it was told. */
+  readonly insert: (
+    tx: Tx,
+    told: { readonly claimUid: string; readonly occurrence: string; readonly recordMs: number },
+  ) => Promise<boolean>;
+  /** Forgets claims whose last news is older. */
+  readonly removeEnded: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
+};
+
 export type ImageRecords = {
   readonly insert: (tx: Tx, image: Image) => Promise<void>;
   readonly lock: (tx: Tx, uid: string) => Promise<Image | undefined>;
@@ -312,6 +324,7 @@ export type Records = {
   readonly assignments: AssignmentRecords;
   readonly agents: AgentRecords;
   readonly events: EventRecords;
+  readonly claimNews: ClaimNewsRecords;
   readonly images: ImageRecords;
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;

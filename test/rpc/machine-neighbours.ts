@@ -51,6 +51,8 @@ export type Neighbours = {
   /** Inventory tells of a new generation. */
   readonly changeProvider: (change: (provider: Provider) => void) => void;
   readonly noCapacity: () => ConnectError;
+  /** How often watchers have been told of all claims and came back for more. */
+  readonly looks: () => number;
   /** Tells watchers of claims that something changed. */
   readonly tellClaim: () => void;
 };
@@ -66,6 +68,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const providerBell = createBell();
   const claimBell = createBell();
   let refusal: ConnectError | undefined;
+  let looks = 0;
   let capacityRefusal: ConnectError | undefined;
   const all = () => [provider, ...others];
   const find = (name: string): Claim => {
@@ -155,6 +158,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
             event: { case: 'updated' as const, value: claim },
           }));
           yield { events, resumeToken: 't' };
+          looks += 1;
           await changed;
         }
       },
@@ -204,6 +208,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
           removedBy: { 'capability vm.qemu': 0, 'runm.memory': 3 },
         }),
       ),
+    looks: () => looks,
     tellClaim: () => claimBell.ring(),
   };
 };

@@ -25,6 +25,12 @@ export const amountsOf = (machine: Machine): readonly Amount[] => {
 /** The id of the claim that is made for a machine: found again by name after a crash. */
 export const ownClaimId = (machineUid: string): string => `machine-${machineUid}`;
 
+/** Whether it was made for a machine and lives as long as that. */
+export const isOwnClaim = (
+  claim: Pick<ClaimView, 'name' | 'consumerType' | 'consumerUid'>,
+): boolean =>
+  claim.consumerType === CONSUMER_TYPE && claim.name.endsWith(ownClaimId(claim.consumerUid));
+
 export type ClaimState = 'pending' | 'active' | 'waiting' | 'at_risk' | 'releasing' | 'released';
 
 export type ClaimPlace = {
@@ -137,8 +143,7 @@ export const judgeClaim = (
     const providerUids = [...new Set(open.map((place) => place.providerUid))];
     return providerUids.length === 0 ? { kind: 'leave' } : { kind: 'finish', providerUids };
   }
-  const isOurs =
-    claim.consumerType === CONSUMER_TYPE && claim.name.endsWith(ownClaimId(claim.consumerUid));
+  const isOurs = isOwnClaim(claim);
   const isOld = nowMs - claim.createMs >= GRACE_MS;
   return isOurs && living.length === 0 && isOld ? { kind: 'release' } : { kind: 'leave' };
 };

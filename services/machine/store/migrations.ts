@@ -208,6 +208,15 @@ const providerLife = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('provider_cleaning', ['provider_uid']);
 };
 
+const claimNews = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'claim_news',
+    columns(db, { claim_uid: 'text', occurrence: 'text', record_ms: 'bigint' }),
+  );
+  await db.createUnique('claim_news', ['claim_uid', 'occurrence']);
+  await db.createIndex('claim_news', ['occurrence', 'record_ms']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -221,4 +230,5 @@ export const machineMigrations: readonly Migration[] = [
     },
   },
   { name: '0002-provider-life', up: providerLife },
+  { name: '0003-claim-news', up: claimNews },
 ];

@@ -3,6 +3,7 @@ import type { Records } from '../ports.ts';
 import { agentRecords } from './agent-records.ts';
 import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
+import { claimNewsRecords } from './claim-news-records.ts';
 import { eventRecords } from './event-records.ts';
 import { imageRecords } from './image-records.ts';
 import { sweeperRecords } from './keeper-records.ts';
@@ -17,6 +18,7 @@ export const createRecords = (clock: Clock): Records => ({
   assignments: assignmentRecords,
   agents: agentRecords,
   events: eventRecords,
+  claimNews: claimNewsRecords,
   images: imageRecords,
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,

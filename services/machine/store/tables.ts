@@ -9,6 +9,7 @@ export type MachineTables = {
   readonly assignment: AssignmentTableRow;
   readonly agent: AgentRow;
   readonly event: EventRow;
+  readonly claim_news: ClaimNewsRow;
   readonly image: ImageRow;
   readonly image_part: ImagePartRow;
   readonly artifact: ArtifactRow;
@@ -90,6 +91,13 @@ export type EventRow = {
   readonly target_uid: string;
   readonly record_ms: number;
   readonly doc: string;
+};
+
+export type ClaimNewsRow = {
+  readonly id: Generated<number>;
+  readonly claim_uid: string;
+  readonly occurrence: string;
+  readonly record_ms: number;
 };
 
 export type ImageRow = {

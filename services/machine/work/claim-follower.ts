@@ -9,11 +9,13 @@ import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { type ClaimView, judgeClaim } from '../domain/claim.ts';
+import type { FollowedClaim } from '../domain/claim-news.ts';
 import { aboutProvider, event } from '../domain/event.ts';
 import type { Machine } from '../domain/machine.ts';
 import { cleansItself } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
+import { announceClaim } from './claim-announcer.ts';
 
 export type ClaimFollowerDeps = {
   readonly store: SqlStore;
@@ -67,7 +69,12 @@ const followOnce = async (deps: ClaimFollowerDeps, { partition, signal }: Where)
   }
 };
 
-const judge = async (deps: ClaimFollowerDeps, claim: ClaimView, where: Where): Promise<void> => {
+const judge = async (
+  deps: ClaimFollowerDeps,
+  claim: FollowedClaim,
+  where: Where,
+): Promise<void> => {
+  await announceClaim(deps, claim);
   const machines = await machinesOf(deps, claim);
   const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
   await forgetCleaned(deps, claim);

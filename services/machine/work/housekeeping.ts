@@ -97,6 +97,11 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
       records.events.removeOld(tx, before(KEPT.eventsMs), BITE),
     ),
   );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.claimNews.removeEnded(tx, before(KEPT.eventsMs), BITE),
+    ),
+  );
   const unused = await store.read((r) => records.artifacts.unused(r, before(KEPT.uploadMs), BITE));
   for (const uid of unused) {
     if (signal.aborted) return;
