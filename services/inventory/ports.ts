@@ -5,7 +5,6 @@
 import type { CallOptions } from '@connectrpc/connect';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
-import type { Offer } from './domain/amounts.ts';
 import type {
   GroupParts,
   GroupRecord,
@@ -15,7 +14,7 @@ import type {
   ProviderRecord,
   TermKind,
 } from './domain/records.ts';
-import type { ReshapeIntent } from './domain/reshape-intent.ts';
+import type { AllocationMove, ReshapePart } from './domain/reshape-intent.ts';
 
 /** Ids of the partitions that are meant; undefined: all. */
 export type PartitionFilter = { readonly only: readonly string[] | undefined };
@@ -199,32 +198,24 @@ export type InventoryRecords = {
 
 /** What takes capacity away is decided by the scheduler's leader before it is written here. */
 export type CapacityDecisions = {
-  /** Errors: failed_precondition IN_USE when use is above the offers; unavailable. */
-  readonly reduce: (change: CapacityChange, call: CallOptions) => Promise<void>;
-  /** Closes it to new claims. Errors: failed_precondition IN_USE while it is used; unavailable. */
-  readonly retire: (change: Retirement, call: CallOptions) => Promise<void>;
   /**
-   * Records all of it in one step, or finds that it is. Errors: failed_precondition IN_USE when
-   * something does not fit; unavailable when it may have been recorded.
+   * Records all of it in one step, or finds that it is recorded. Errors: failed_precondition IN_USE
+   * when something does not fit; unavailable when it may have been recorded; see isCertainNo.
    */
-  readonly reshape: (
-    change: Pick<ReshapeIntent, 'partition' | 'parts' | 'moves'>,
-    call: CallOptions,
-  ) => Promise<void>;
+  readonly reshape: (change: CapacityChange, call: CallOptions) => Promise<void>;
   /** Names of some of the claims that hold something of it; empty when that is not known. */
   readonly claimsOn: (
-    provider: Pick<Retirement, 'partition' | 'uid'>,
+    provider: { readonly partition: string; readonly uid: string },
     call: CallOptions,
   ) => Promise<readonly string[]>;
 };
 
-export type Retirement = {
+export type CapacityChange = {
   readonly partition: string;
-  readonly uid: string;
-  readonly generation: number;
+  /** What providers offer from a generation on; at most 32. */
+  readonly parts: readonly Omit<ReshapePart, 'inventories'>[];
+  readonly moves: readonly AllocationMove[];
 };
-
-export type CapacityChange = Retirement & { readonly offers: readonly Offer[] };
 
 /** What metadata's definitions say of properties. */
 export type PropertyKinds = {

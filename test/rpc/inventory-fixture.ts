@@ -15,10 +15,9 @@ import {
 } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
-  type Capacity,
   CapacityService,
+  type ProviderCapacity,
   type ReshapeRequest,
-  type SetCapacityRequest,
 } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { createInventoryService } from '../../services/inventory/main.ts';
@@ -36,20 +35,18 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 /** The scheduler's leader as inventory meets it. */
 export type Leader = {
   /** Everything that it was asked to record, in order; refused ones too. */
-  readonly asked: SetCapacityRequest[];
+  readonly asked: ProviderCapacity[];
   readonly reshapes: ReshapeRequest[];
-  /** Reshapes that it has recorded, by the providers and generations that they are about. */
-  readonly reshaped: Set<string>;
+  /** What it has recorded, by the providers and generations that it is about. */
+  readonly recorded: Set<string>;
   /** Claims that hold something, by uid of the provider. */
   readonly claims: Map<string, readonly string[]>;
   /** Use by resource type; more than is left of a type is IN_USE. */
   readonly used: Map<string, bigint>;
-  /** Whether providers are open, by uid; absent: it has no record. */
-  readonly open: Map<string, boolean>;
   /** Records, then fails as if the answer was lost. */
   losesAnswers: boolean;
   isAway: boolean;
-  /** Called before an answer to SetCapacity. */
+  /** Called before it decides. */
   onAsked: (() => Promise<unknown>) | undefined;
 };
 
@@ -97,10 +94,9 @@ export const startInventory = async (
   const leader: Leader = {
     asked: [],
     reshapes: [],
-    reshaped: new Set(),
+    recorded: new Set(),
     claims: new Map(),
     used: new Map(),
-    open: new Map(),
     losesAnswers: false,
     isAway: false,
     onAsked: undefined,
@@ -168,11 +164,6 @@ const DEFINED = [
 
 const leaderTransport = (leader: Leader): Transport =>
   createRouterTransport((router) => {
-    router.rpc(CapacityService.method.listUsage, ({ providerUid }) => {
-      demandHere(leader);
-      const isOpen = leader.open.get(providerUid);
-      return { usages: isOpen === undefined ? [] : [{ providerUid, closed: !isOpen }] };
-    });
     router.rpc(ClaimService.method.listAllocations, ({ providerUid }) => {
       demandHere(leader);
       const claims = leader.claims.get(providerUid) ?? [];
@@ -186,47 +177,35 @@ const leaderTransport = (leader: Leader): Transport =>
       demandHere(leader);
       return { definition: { name, spec: { properties: DEFINED } } };
     });
-    router.rpc(CapacityService.method.setCapacity, async (request) => {
-      demandHere(leader);
-      leader.asked.push(request);
-      await leader.onAsked?.();
-      if (leader.claims.size === 0 || leader.claims.has(request.providerUid)) {
-        demandEnough(leader, request.capacities);
-      }
-      leader.open.set(request.providerUid, !request.closed);
-      if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
-      return { revision: BigInt(leader.asked.length) };
-    });
   });
 
-const demandEnough = (leader: Leader, capacities: readonly Capacity[]): void => {
+/** What is held of one provider counts for all, unless it is known which claims hold it. */
+const demandEnough = (leader: Leader, { providerUid, capacities }: ProviderCapacity): void => {
+  if (leader.claims.size > 0 && !leader.claims.has(providerUid)) return;
   for (const [resourceType, used] of leader.used) {
     const offer = capacities.find((one) => one.resourceType === resourceType);
     const usable = offer?.usable ?? 0n;
     if (used <= usable) continue;
+    const metadata = { providerUid, resourceType, used: String(used), usable: String(usable) };
     throw toConnectError(
-      failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, {
-        metadata: { resourceType, used: String(used), usable: String(usable) },
-      }),
+      failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, { metadata }),
     );
   }
 };
 
+/** The same generations are the same change: it is not judged again. */
 const reshape = async (leader: Leader, request: ReshapeRequest): Promise<void> => {
   demandHere(leader);
+  leader.asked.push(...request.providers);
   leader.reshapes.push(request);
   await leader.onAsked?.();
   const what = request.providers
     .map((one) => `${one.providerUid} ${one.inventoryGeneration}`)
     .join();
-  // The same generations are the same reshape: it is not judged again.
-  if (!leader.reshaped.has(what)) {
-    demandEnough(
-      leader,
-      request.providers.flatMap(({ capacities }) => capacities),
-    );
+  if (!leader.recorded.has(what)) {
+    for (const one of request.providers) demandEnough(leader, one);
   }
-  leader.reshaped.add(what);
+  leader.recorded.add(what);
   if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
 };
 

@@ -176,7 +176,7 @@ const crashTests = (subject: InventorySubject): void => {
     const answer = await providers.reshapeProvider(toParts(requestId));
     t.deepEqual(await totals(fixture), AFTER);
     t.is(answer.providers[1]?.spec?.inventories[0]?.total, 4n);
-    t.is(new Set(fixture.leader.reshaped).size, 1);
+    t.is(fixture.leader.recorded.size, 1);
 
     const later = await startServer(t, subject);
     await die(later.fixture, requestId);

@@ -8,7 +8,7 @@
  * itself after RESERVED_MS: the provider gets a generation above everything that was asked for, so
  * that the scheduler goes by what is written here again.
  */
-import { aborted, type DomainError } from '../../runtime/errors.ts';
+import { aborted, type DomainError, type ErrorKind, isDomainError } from '../../runtime/errors.ts';
 import { type ProviderRecord, providerName, type Reservation } from './records.ts';
 
 /** Asking takes at most 20 s, and what comes later than this is refused, not written. */
@@ -77,6 +77,20 @@ export const holds = ({ uid, reserved }: ProviderRecord, grant: Grant | undefine
   grant !== undefined &&
   reserved.holder === grant.holder &&
   reserved.generation === grant.generations.get(uid);
+
+/** After anything else it may have been recorded, or may yet be. */
+const CERTAIN_NOS: readonly ErrorKind[] = [
+  'failed_precondition',
+  'invalid_argument',
+  'not_found',
+  'aborted',
+  'resource_exhausted',
+  'permission_denied',
+];
+
+/** Whether what the leader was asked for is not recorded. */
+export const isCertainNo = (error: unknown): boolean =>
+  CERTAIN_NOS.some((kind) => isDomainError(error, kind));
 
 /** After a certain no: nothing was recorded for the generation, it is merely not used again. */
 export const returned = (record: ProviderRecord): ProviderRecord => ({

@@ -4,106 +4,85 @@ import type { HasValues } from '../../runtime/context.ts';
 import { type DomainError, failedPrecondition, isDomainError } from '../../runtime/errors.ts';
 import { asService } from '../../runtime/rpc/outgoing.ts';
 import { providerName } from '../domain/records.ts';
+import { type Grant, isCertainNo } from '../domain/reservation.ts';
+import type { ReshapeIntent } from '../domain/reshape-intent.ts';
 import type { RpcDeps } from './deps.ts';
 import { giveBack } from './give-back.ts';
-import type { Asked, Question } from './question.ts';
+import type { Asked, AskFirst, Question } from './question.ts';
 
-/** Of one change; the leader commits what is asked together in one transaction or two. */
-const PARALLEL = 32;
+/** What the contract lets be recorded in one step. */
+const AT_ONCE_MAX = 32;
 
 /** Errors: failed_precondition IN_USE naming who is in the way; unavailable. */
 export const ask = async (deps: RpcDeps, context: HasValues, asked: Asked): Promise<void> => {
   const call = asService(context);
-  await (asked.intent === undefined
-    ? askEach(deps, context, { asked, call })
-    : askAtOnce(deps, context, { asked, call }));
+  if (asked.intent === undefined) await askAll(deps, context, { asked, call });
+  else await askReshape(deps, context, { asked, call, intent: asked.intent });
 };
 
 type Calling = { readonly asked: Asked; readonly call: CallOptions };
 
-type Refusal = { readonly question: Question; readonly error: unknown };
-
-const askEach = async (
+/**
+ * In steps of as many as can be recorded at once; after a no the rest is not asked for any more.
+ * Whether a provider is open is machine's to say: what it may offer changes, and nothing else.
+ */
+const askAll = async (
   deps: RpcDeps,
   context: HasValues,
   { asked, call }: Calling,
 ): Promise<void> => {
-  const { question, grant } = asked;
-  const refusals: Refusal[] = [];
+  const { grant, question } = asked;
   const waiting = [...question.questions];
-  const askNext = async (): Promise<void> => {
-    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
-      const error = await askOne(deps, { one, asked, call }).catch((thrown: unknown) => thrown);
-      if (error !== undefined) refusals.push({ question: one, error });
-      // What was not asked yet need not be.
-      if (refusals.length > 0) return;
+  while (waiting.length > 0) {
+    const step = waiting.splice(0, AT_ONCE_MAX);
+    try {
+      await deps.capacity.reshape({ ...changeOf(step, grant), moves: [] }, call);
+    } catch (error) {
+      const refused = isCertainNo(error) ? step : [];
+      const certain = new Set([...refused, ...waiting].map(({ record }) => record.uid));
+      await giveBack(deps, context, { grant, certain });
+      throw await explained(deps, { questions: step, error, verb: question.verb, call });
     }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, askNext));
-  if (refusals.length === 0) return;
-  const refused = refusals.filter(({ error }) => isCertainNo(error)).map((one) => one.question);
-  const certain = new Set([...refused, ...waiting].map(({ record }) => record.uid));
-  await giveBack(deps, context, { grant, certain });
-  throw await explained(deps, { refusals, verb: question.verb, call });
+  }
 };
 
-const askOne = async (
-  { capacity }: RpcDeps,
-  { one, asked, call }: Calling & { readonly one: Question },
-): Promise<void> => {
-  const { partition, uid } = one.record;
-  const change = { partition, uid, generation: asked.grant.generations.get(uid) ?? 0 };
-  if (one.offers === undefined) await capacity.retire(change, call);
-  else await capacity.reduce({ ...change, offers: one.offers }, call);
-};
+const changeOf = (questions: readonly Question[], { generations }: Grant) => ({
+  partition: questions[0]?.record.partition ?? '',
+  parts: questions.map(({ record: { uid }, offers }) => ({
+    uid,
+    generation: generations.get(uid) ?? 0,
+    offers: offers ?? [],
+  })),
+});
 
-const askAtOnce = async (
+const askReshape = async (
   deps: RpcDeps,
   context: HasValues,
-  { asked: { question, grant, intent }, call }: Calling,
+  { asked: { question, grant }, intent, call }: Calling & { readonly intent: ReshapeIntent },
 ): Promise<void> => {
-  if (intent === undefined) return;
   try {
     await deps.capacity.reshape(intent, call);
   } catch (error) {
     // What may have been recorded must be written: that is left to work/end-reservations.ts.
     if (!isCertainNo(error)) throw error;
     await giveBack(deps, context, { grant, certain: new Set(grant.generations.keys()) });
-    const refused = refusedPart(question.questions, error) ?? question.questions[0];
-    if (refused === undefined) throw error;
-    throw await explained(deps, {
-      refusals: [{ question: refused, error }],
-      verb: question.verb,
-      call,
-    });
+    throw await explained(deps, { ...question, error, call });
   }
 };
 
-const refusedPart = (questions: readonly Question[], error: unknown): Question | undefined =>
-  isDomainError(error)
-    ? questions.find(({ record }) => record.uid === error.metadata.providerUid)
-    : undefined;
-
-/** Anything else may have been recorded, or may yet be. */
-export const isCertainNo = (error: unknown): boolean =>
-  isDomainError(error, 'failed_precondition') || isDomainError(error, 'invalid_argument');
-
-type Explaining = {
-  readonly refusals: readonly Refusal[];
-  readonly verb: string;
+type Explaining = Pick<AskFirst, 'questions' | 'verb'> & {
+  readonly error: unknown;
   readonly call: CallOptions;
 };
 
-/** What is in use comes before what could not be asked: it would be in use the next time too. */
 const explained = async (
   { capacity }: RpcDeps,
-  { refusals, verb, call }: Explaining,
+  { questions, verb, error, call }: Explaining,
 ): Promise<unknown> => {
-  const inUse = refusals.find(({ error }) => isDomainError(error, 'failed_precondition', 'IN_USE'));
-  const { question, error } = inUse ?? refusals[0] ?? {};
-  if (question === undefined || !isDomainError(error, 'failed_precondition', 'IN_USE')) {
-    return error;
-  }
+  if (!isDomainError(error, 'failed_precondition', 'IN_USE')) return error;
+  const { providerUid } = error.metadata;
+  const question = questions.find(({ record }) => record.uid === providerUid) ?? questions[0];
+  if (question === undefined) return error;
   const { record, offers } = question;
   const claims = await capacity.claimsOn(record, call);
   return inUseError({ name: providerName(record), verb, error, claims, offers });

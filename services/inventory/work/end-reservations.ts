@@ -1,10 +1,10 @@
 import type { Clock } from '../../runtime/clock.ts';
-import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderRecord } from '../domain/records.ts';
 import {
   isAbandoned,
+  isCertainNo,
   isLeftOver,
   RESERVED_MS,
   returned,
@@ -87,9 +87,7 @@ const endReshape = async (deps: Deps, row: ProviderRecord, signal: AbortSignal):
   try {
     await capacity.reshape(intent, { signal });
   } catch (error) {
-    const isNo =
-      isDomainError(error, 'failed_precondition') || isDomainError(error, 'invalid_argument');
-    if (!isNo) throw error;
+    if (!isCertainNo(error)) throw error;
     if (await giveBack(deps, intent)) log.info({ providers }, 'ended a reshape that was refused');
     return;
   }
