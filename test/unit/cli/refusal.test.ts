@@ -31,7 +31,7 @@ const noCapacity = () =>
         value: {
           steps: [
             { constraint: 'capability cpu.avx512', removed: 100 },
-            { constraint: 'runm.memory free', removed: 20 },
+            { constraint: 'runm.memory of 68719476736', removed: 20 },
           ],
           fitsWithout: ['capability cpu.avx512'],
           suggestions: ['at most 32 GiB of runm.memory', 'begin tomorrow'],
@@ -41,22 +41,28 @@ const noCapacity = () =>
   );
 
 const quotaExceeded = () =>
-  new ConnectError('The quota of project "red" is used up', Code.ResourceExhausted, undefined, [
-    {
-      desc: ErrorInfoSchema,
-      value: {
-        reason: 'QUOTA_EXCEEDED',
-        domain: 'runmachine',
-        metadata: {
-          project: 'red',
-          resourceType: 'runm.memory',
-          limit: String(64n * 2n ** 30n),
-          used: String(60n * 2n ** 30n),
-          wanted: String(8n * 2n ** 30n),
+  new ConnectError(
+    'users/ada in project "red" may hold 68719476736 of …',
+    Code.ResourceExhausted,
+    undefined,
+    [
+      {
+        desc: ErrorInfoSchema,
+        value: {
+          reason: 'QUOTA_EXCEEDED',
+          domain: 'runmachine',
+          metadata: {
+            project: 'red',
+            user: 'users/ada',
+            resourceType: 'runm.memory',
+            limit: String(64n * 2n ** 30n),
+            used: String(60n * 2n ** 30n),
+            wanted: String(8n * 2n ** 30n),
+          },
         },
       },
-    },
-  ]);
+    ],
+  );
 
 const refusing = (error: () => ConnectError) => (router: ConnectRouter) => {
   router.service(ClaimService, {
@@ -76,7 +82,7 @@ test('a refusal shows its funnel, what would fit, and what to type next', async 
     'runm: Nothing fits group "main"',
     '      of 120 providers:',
     '        capability cpu.avx512  removed 100  20 left',
-    '        runm.memory free       removed  20   0 left',
+    '        runm.memory of 64 GiB  removed  20   0 left',
     '      it would fit without: capability cpu.avx512',
     '      what would fit: at most 32 GiB of runm.memory',
     '                  or: begin tomorrow',
@@ -105,7 +111,7 @@ test('a program reads the funnel as JSON', async (t) => {
     capacity: {
       steps: [
         { constraint: 'capability cpu.avx512', removed: 100 },
-        { constraint: 'runm.memory free', removed: 20 },
+        { constraint: 'runm.memory of 68719476736', removed: 20 },
       ],
       fitsWithout: ['capability cpu.avx512'],
     },
@@ -116,7 +122,7 @@ test('a used up quota says limit, used and wanted, and how to see it', async (t)
   const { code, stderr } = await callCommand(create, ['web', '--whole'], refusing(quotaExceeded));
   t.is(code, 7);
   const lines = [
-    'runm: The quota of project "red" is used up',
+    'runm: users/ada in project "red" may not hold that much',
     '      runm.memory: limit 64 GiB, used 60 GiB, wanted 8 GiB',
     '      next: runm quota get red',
     '',
