@@ -3,9 +3,13 @@
  * end in a refusal that says why; one that is granted, or that only ran into its deadline, ends the
  * bench.
  */
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type Client, ConnectError, createClient } from '@connectrpc/connect';
-import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import {
+  type ClaimCandidateSchema,
+  ClaimService,
+} from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
 import { domainErrorOf } from '../../../services/runtime/rpc/error-reading.ts';
@@ -32,6 +36,8 @@ export type AbuseReport = Readonly<
 type Abuse = {
   readonly parent?: string;
   readonly spec: Spec;
+  /** Absent: the scheduler chooses. */
+  readonly candidate?: MessageInitShape<typeof ClaimCandidateSchema>;
 };
 
 const HOUR_MS = 3_600_000;
@@ -81,6 +87,31 @@ const KINDS: Readonly<Record<string, () => Abuse>> = {
       ],
     },
   }),
+  'a property that is not schedulable': () => ({
+    spec: {
+      groups: [
+        {
+          resources: ok,
+          properties: {
+            requireItems: [
+              { key: 'asset.tag', value: { kind: { case: 'stringValue', value: some() } } },
+            ],
+          },
+        },
+      ],
+    },
+  }),
+  'unknown group': () => ({
+    spec: { groups: [{ resources: ok, providerGroups: { require: [`no-${some()}`] } }] },
+  }),
+  'a candidate made by hand': () => ({
+    spec: { groups: [{ resources: ok }] },
+    candidate: {
+      allocations: [
+        { group: 'main', providerUid: systemRandom.uid(), resourceType: WHOLE, amount: 1n },
+      ],
+    },
+  }),
   'more of a rack than it has': () => ({
     spec: {
       count: NODES_PER_RACK + 1,
@@ -115,7 +146,9 @@ const run = async ({ durationMs }: { readonly durationMs: number }): Promise<Abu
   const seen = new Map<string, { reason: string; readonly latencies: number[] }>();
   const abuser = async (_: unknown, number: number) => {
     const kinds = Object.entries(KINDS);
-    for (let at = number; performance.now() < endMs; at += 1) {
+    // Each begins elsewhere, so that a short turn has all kinds.
+    const first = Math.floor((number * kinds.length) / count);
+    for (let at = first; performance.now() < endMs; at += 1) {
       const [kind, make] = kinds[at % kinds.length] ?? raise('There is nothing to ask for');
       const startMs = performance.now();
       const reason = await refusalOf(client, kind, make());
@@ -136,15 +169,15 @@ const run = async ({ durationMs }: { readonly durationMs: number }): Promise<Abu
 const refusalOf = async (
   client: Client<typeof ClaimService>,
   kind: string,
-  { parent = `partitions/${PARTITION}/projects/team-00`, spec }: Abuse,
+  { parent = `partitions/${PARTITION}/projects/team-00`, spec, candidate }: Abuse,
 ): Promise<string> => {
   const requestId = systemRandom.requestId();
   const claimId = `abuse-${requestId}`;
   try {
-    await client.createClaim(
-      { parent, claimId, requestId, claim: { spec } },
-      { timeoutMs: CALL_MS },
-    );
+    const request = { parent, claimId, requestId, claim: { spec } };
+    const limit = { timeoutMs: CALL_MS };
+    if (candidate === undefined) await client.createClaim(request, limit);
+    else await client.executeClaim({ ...request, candidate }, limit);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     const refused = domainErrorOf(error);
