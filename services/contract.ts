@@ -20,6 +20,7 @@ import { EventService } from '../gen/runmachine/machine/v1/event_service_pb.ts';
 import { ImageService } from '../gen/runmachine/machine/v1/image_service_pb.ts';
 import { MachineService } from '../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { OperationService } from '../gen/runmachine/machine/v1/operation_service_pb.ts';
+import { ProviderStateService } from '../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { CapacityService } from '../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { ClaimService } from '../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { QuotaService } from '../gen/runmachine/scheduler/v1/quota_service_pb.ts';
@@ -64,6 +65,7 @@ export const PUBLIC_SERVICES: readonly DescService[] = [
   ImageService,
   OperationService,
   EventService,
+  ProviderStateService,
   AgentService,
   AgentDirectoryService,
 ];

@@ -81,6 +81,26 @@ export const CATALOGUE: Catalogue = {
         'delete a provider',
         async () => (await import('./commands/provider.ts')).remove,
       ),
+      state: verb(
+        'show where providers stand: open, in use, closed',
+        async () => (await import('./commands/provider-state.ts')).state,
+      ),
+      accept: verb(
+        'open one that has no agent of ours',
+        async () => (await import('./commands/provider-state.ts')).accept,
+      ),
+      maintain: verb(
+        'close one for work on it',
+        async () => (await import('./commands/provider-state.ts')).maintain,
+      ),
+      quarantine: verb(
+        'close one that is not to be trusted',
+        async () => (await import('./commands/provider-state.ts')).quarantine,
+      ),
+      return: verb(
+        'say that one is in order and clean',
+        async () => (await import('./commands/provider-state.ts')).giveBack,
+      ),
       'inventory set': verb(
         'change amounts that it offers',
         async () => (await import('./commands/provider-inventory.ts')).set,
@@ -152,6 +172,10 @@ export const CATALOGUE: Catalogue = {
       ),
       get: verb('show one partition', async () => (await import('./commands/partition.ts')).get),
       list: verb('list partitions', async () => (await import('./commands/partition.ts')).list),
+      update: verb(
+        'change what a partition is',
+        async () => (await import('./commands/partition.ts')).update,
+      ),
       delete: verb(
         'delete an empty partition',
         async () => (await import('./commands/partition.ts')).remove,

@@ -48,7 +48,7 @@ export const parseDistance = (text: string): TypedDistance => {
 };
 
 const limitsOf = (text: string): { minimum: string; maximum: string } | undefined => {
-  const found = [...text.matchAll(new RegExp(`([<>]?=)\\s*(${CODE})\\s*`, 'y'))];
+  const found = [...text.matchAll(new RegExp(`([<>]?=)\\s*(${CODE})\\s*`, 'gy'))];
   if (found.map(([whole]) => whole).join('') !== text) return undefined;
   const of = (sign: string) => found.filter(([, one]) => one === sign || one === '=');
   const [least, most] = [of('>='), of('<=')];

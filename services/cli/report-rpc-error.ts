@@ -47,9 +47,7 @@ export const reportRpcError = (output: Output, error: ConnectError, asked: Asked
     output.remark(jsonText(errorDocument(error)));
     return exitCodeOf(error);
   }
-  const capacity = error.findDetails(NoCapacitySchema)[0];
-  const text = capacity?.steps.length ? headline(error.rawMessage) : error.rawMessage;
-  output.remark(`runm: ${printable(text)}`);
+  output.remark(`runm: ${printable(headline(error))}`);
   for (const line of detailLines(error)) output.remark(`      ${printable(line)}`);
   const next = asked.next.length ? asked.next : nextSteps(error, info?.reason, asked.endpoint);
   next.forEach((step, index) => {
@@ -81,20 +79,36 @@ export const errorDocument = (error: ConnectError) => {
   };
 };
 
-// What follows the colon says in a sentence what the funnel says in lines.
-const headline = (message: string): string => message.split(': of ')[0] ?? message;
+/** The message, without what the lines below it say in the words of people. */
+const headline = (error: ConnectError): string => {
+  const { metadata = {} } = error.findDetails(ErrorInfoSchema)[0] ?? {};
+  if (error.findDetails(NoCapacitySchema)[0]?.steps.length) {
+    return error.rawMessage.split(': of ')[0] ?? error.rawMessage;
+  }
+  if (!isQuotaUsedUp(error)) return error.rawMessage;
+  const whose = metadata.user ? `${metadata.user} in project` : 'Project';
+  return `${whose} "${metadata.project}" may not hold that much`;
+};
+
+const isQuotaUsedUp = (error: ConnectError): boolean => {
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  return info?.reason === 'QUOTA_EXCEEDED' && quotaLines(info.metadata).length > 0;
+};
 
 const detailLines = (error: ConnectError): string[] => {
   const info = error.findDetails(ErrorInfoSchema)[0];
   const state = error.findDetails(InvalidStateSchema)[0];
   const capacity = error.findDetails(NoCapacitySchema)[0];
   const retry = error.findDetails(RetryInfoSchema)[0];
-  const violations = error.findDetails(BadRequestSchema).flatMap((one) => one.fieldViolations);
+  const violations = error
+    .findDetails(BadRequestSchema)
+    .flatMap((one) => one.fieldViolations)
+    .map(({ field, description }) => `${field}: ${description}`);
   return [
-    ...violations.map((one) => `${one.field}: ${one.description}`),
+    ...violations.filter((text) => !error.rawMessage.includes(text)),
     ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
     ...(capacity ? capacityLines(capacity, info?.metadata ?? {}) : []),
-    ...(info?.reason === 'QUOTA_EXCEEDED' ? quotaLines(info.metadata) : []),
+    ...(info && isQuotaUsedUp(error) ? quotaLines(info.metadata) : []),
     ...(retry?.retryDelay ? [`try again in ${Number(retry.retryDelay.seconds)} s`] : []),
   ];
 };
@@ -108,13 +122,15 @@ const capacityLines = (capacity: NoCapacity, metadata: Metadata): string[] => {
   return [...funnelLines({ providers, steps, fitsWithout }), ...suggestionLines(suggestions)];
 };
 
-const quotaLines = (metadata: Metadata): string[] => {
-  const type = metadata.resourceType ?? metadata.type ?? '';
-  const amounts = ['limit', 'used', 'wanted'].flatMap((key) => {
+/** Nothing where the numbers are not all told. */
+const quotaLines = ({ resourceType = '', ...metadata }: Metadata): string[] => {
+  const amounts = ['limit', 'used', 'wanted'].map((key) => {
     const amount = metadata[key];
-    return amount && /^\d+$/.test(amount) ? [`${key} ${formatAmount(type, BigInt(amount))}`] : [];
+    return amount && /^\d+$/.test(amount)
+      ? `${key} ${formatAmount(resourceType, BigInt(amount))}`
+      : undefined;
   });
-  return amounts.length ? [`${type}: ${amounts.join(', ')}`] : [];
+  return amounts.includes(undefined) ? [] : [`${resourceType}: ${amounts.join(', ')}`];
 };
 
 const nextSteps = (

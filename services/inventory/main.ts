@@ -1,17 +1,20 @@
 import type { Implementation, RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
 import { newHead } from './domain/records.ts';
-import { BUILT_IN_CAPABILITIES } from './domain/resource-types.ts';
-import type { InventoryRecords } from './ports.ts';
+import { BUILT_IN_CAPABILITIES, RESOURCE_TYPES } from './domain/resource-types.ts';
+import type { CodeRecords, InventoryRecords } from './ports.ts';
 import { capabilityDoc, capabilityRpc } from './rpc/capability.ts';
 import type { RpcDeps } from './rpc/deps.ts';
+import { distanceTypeRpc } from './rpc/distance-type.ts';
 import { partitionRpc } from './rpc/partition.ts';
 import { providerRpc } from './rpc/provider.ts';
-import { resourceTypeRpc } from './rpc/resource-type.ts';
+import { providerGroupRpc } from './rpc/provider-group.ts';
+import { resourceTypeDoc, resourceTypeRpc } from './rpc/resource-type.ts';
 import { inventoryMigrations } from './store/migrations.ts';
 import { inventoryRecords } from './store/records.ts';
 import { capacityDecisions } from './work/capacity.ts';
 import { endReservations } from './work/end-reservations.ts';
+import { propertyKinds } from './work/property-kinds.ts';
 
 const READY_MS = 2_000;
 
@@ -29,12 +32,14 @@ export const createInventoryService = async (deps: ServiceDeps): Promise<Running
   });
   const records = inventoryRecords(store.dialect);
   const capacity = capacityDecisions(deps.connect.transportTo('scheduler'), random);
+  const kinds = propertyKinds(deps.connect.transportTo('identity'), clock);
+  const parts = { store, records, capacity, clock, log };
   let background: Promise<void> | undefined;
   return {
-    implementations: inventoryImplementations({ store, records, capacity, clock, random, log }),
+    implementations: inventoryImplementations({ ...parts, kinds, random }),
     start: async (signal) => {
-      await ensureCapabilities({ store, records }, deps);
-      background = endReservations({ store, records, clock, log }, signal);
+      await ensureBuiltIns({ store, records }, deps);
+      background = endReservations(parts, signal);
     },
     stop: async () => {
       await background;
@@ -50,24 +55,41 @@ export const inventoryImplementations = (deps: RpcDeps): readonly Implementation
   partitionRpc(deps),
   capabilityRpc(deps),
   resourceTypeRpc(deps),
+  distanceTypeRpc(deps),
+  providerGroupRpc(deps),
   providerRpc(deps),
 ];
 
 type Kept = { readonly store: SqlStore; readonly records: InventoryRecords };
 
-/** Built-in capabilities that are missing are added; replicas that start at once do it once. */
-const ensureCapabilities = async (
+/** Built-in objects that are missing are added; replicas that start at once do it once. */
+const ensureBuiltIns = async (
   { store, records }: Kept,
   { clock, random }: ServiceDeps,
 ): Promise<void> => {
   const actor = { principal: 'services/inventory', requestId: random.requestId() };
-  await store.transaction(undefined, actor, async (tx) => {
-    const missing = await records.capabilities.keepAll(tx, Object.keys(BUILT_IN_CAPABILITIES));
-    const nowMs = clock.now().getTime();
-    for (const id of missing) {
-      const head = newHead({ uid: random.uid(), id, nowMs });
-      const doc = capabilityDoc(BUILT_IN_CAPABILITIES[id] ?? '');
-      await records.capabilities.insertMissing(tx, { ...head, doc });
-    }
-  });
+  const add = async (kept: CodeRecords, docs: ReadonlyMap<string, string>) => {
+    await store.transaction(undefined, actor, async (tx) => {
+      const there = new Set((await kept.keepAll(tx, [...docs.keys()])).map(({ id }) => id));
+      for (const [id, doc] of docs) {
+        if (there.has(id)) continue;
+        const head = newHead({ uid: random.uid(), id, nowMs: clock.now().getTime() });
+        await kept.insertMissing(tx, { ...head, doc });
+      }
+    });
+  };
+  const capabilities = Object.entries(BUILT_IN_CAPABILITIES);
+  await add(
+    records.capabilities,
+    new Map(capabilities.map(([id, description]) => [id, capabilityDoc(description)])),
+  );
+  await add(
+    records.resourceTypes,
+    new Map(
+      RESOURCE_TYPES.map(({ code, unit, description }) => [
+        code,
+        resourceTypeDoc({ unit, description }),
+      ]),
+    ),
+  );
 };

@@ -5,13 +5,16 @@
 import type { CallOptions } from '@connectrpc/connect';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
-import type { Offer } from './domain/amounts.ts';
 import type {
-  CapabilityRecord,
+  GroupParts,
+  GroupRecord,
+  NamedRecord,
   PartitionRecord,
   ProviderParts,
   ProviderRecord,
+  TermKind,
 } from './domain/records.ts';
+import type { AllocationMove, ReshapePart } from './domain/reshape-intent.ts';
 
 /** Ids of the partitions that are meant; undefined: all. */
 export type PartitionFilter = { readonly only: readonly string[] | undefined };
@@ -23,6 +26,8 @@ export type PartitionFilter = { readonly only: readonly string[] | undefined };
 export type NamedRecords<T, Filter> = {
   /** Errors: already_exists when the name is taken. */
   readonly insert: (tx: Tx, record: T) => Promise<void>;
+  /** Writes a locked record. */
+  readonly save: (tx: Tx, record: T) => Promise<void>;
   readonly find: (reader: Reader, idOrUid: string) => Promise<T | undefined>;
   readonly lock: (tx: Tx, idOrUid: string) => Promise<T | undefined>;
   readonly keep: (tx: Tx, idOrUid: string) => Promise<T | undefined>;
@@ -30,18 +35,28 @@ export type NamedRecords<T, Filter> = {
   readonly remove: (tx: Tx, record: T) => Promise<void>;
 };
 
-export type CapabilityRecords = NamedRecords<CapabilityRecord, Record<never, never>> & {
+/** Capabilities, resource types and distance types: what other objects name by a code. */
+export type CodeRecords = NamedRecords<NamedRecord, Record<never, never>> & {
   /** Does nothing when the name is taken. */
-  readonly insertMissing: (tx: Tx, record: CapabilityRecord) => Promise<void>;
-  /** Keeps those that there are; gives the codes that are not defined. */
-  readonly keepAll: (tx: Tx, codes: readonly string[]) => Promise<readonly string[]>;
+  readonly insertMissing: (tx: Tx, record: NamedRecord) => Promise<void>;
+  /** Those of these codes (in lower case) that there are; they are kept. */
+  readonly keepAll: (tx: Tx, codes: readonly string[]) => Promise<readonly NamedRecord[]>;
 };
 
-type FindProvider<R extends Reader> = (
+type FindPlaced<R extends Reader, T> = (
   reader: R,
   partition: string,
   idOrUid: string,
-) => Promise<ProviderRecord | undefined>;
+) => Promise<T | undefined>;
+
+/** Which providers a list shows; all that is given must hold. */
+export type ProviderFilter = PartitionFilter & {
+  readonly terms: readonly { readonly kind: Exclude<TermKind, 'group'>; readonly term: string }[];
+  /** Key of a group in which it must be, itself or through a group inside that one. */
+  readonly group?: string;
+  /** Name or uid of a provider of its tree. */
+  readonly inTree?: string;
+};
 
 export type ProviderRecords = {
   /** Errors: already_exists for a taken name or MAC address. */
@@ -52,49 +67,158 @@ export type ProviderRecords = {
   readonly saveReservation: (tx: Tx, record: ProviderRecord) => Promise<void>;
   /** Writes generation and reservation of a locked record, nothing else, and tells watchers. */
   readonly saveGeneration: (tx: Tx, record: ProviderRecord) => Promise<void>;
-  readonly remove: (tx: Tx, record: ProviderRecord) => Promise<void>;
-  readonly find: FindProvider<Reader>;
-  readonly lock: FindProvider<Tx>;
+  /** Writes a locked record and which resource types it offers, nothing else. */
+  readonly saveReshaped: (
+    tx: Tx,
+    record: ProviderRecord,
+    resourceTypes: readonly string[],
+  ) => Promise<void>;
+  readonly setResourceTerms: (
+    tx: Tx,
+    record: ProviderRecord,
+    resourceTypes: readonly string[],
+  ) => Promise<void>;
+  readonly removeAll: (tx: Tx, records: readonly ProviderRecord[]) => Promise<void>;
+  readonly find: FindPlaced<Reader, ProviderRecord>;
+  readonly lock: FindPlaced<Tx, ProviderRecord>;
   readonly lockUid: (tx: Tx, uid: string) => Promise<ProviderRecord | undefined>;
-  readonly keep: FindProvider<Tx>;
+  readonly keep: FindPlaced<Tx, ProviderRecord>;
   readonly keepUid: (tx: Tx, uid: string) => Promise<ProviderRecord | undefined>;
   readonly byUids: (reader: Reader, uids: readonly string[]) => Promise<readonly ProviderRecord[]>;
   readonly list: (
     reader: Reader,
-    filter: PartitionFilter,
+    filter: ProviderFilter,
     page: Page,
   ) => Promise<readonly ProviderRecord[]>;
+  /** Those of these ids or uids that there are, locked, in an order that all callers share. */
+  readonly lockAll: (
+    tx: Tx,
+    partition: string,
+    idsOrUids: readonly string[],
+  ) => Promise<readonly ProviderRecord[]>;
+  readonly lockUids: (tx: Tx, uids: readonly string[]) => Promise<readonly ProviderRecord[]>;
+  /** Uids of everything below it, at most `limit`; the order says nothing. */
+  readonly uidsBelow: (reader: Reader, uid: string, limit: number) => Promise<readonly string[]>;
+  /** Tells watchers too. */
+  readonly saveRoot: (tx: Tx, record: ProviderRecord) => Promise<void>;
+  /** Writes records whose documents changed in nothing but their membership of a group. */
+  readonly saveMembership: (
+    tx: Tx,
+    records: readonly ProviderRecord[],
+    change: { readonly group: string; readonly isMember: boolean },
+  ) => Promise<void>;
+  /** What is about to be written counts as offered already, so that its types stay. */
+  readonly addTerms: (
+    tx: Tx,
+    record: ProviderRecord,
+    terms: ProviderParts['terms'],
+  ) => Promise<void>;
+  readonly countWithTerm: (
+    reader: Reader,
+    kind: TermKind,
+    term: string,
+    partition?: string,
+  ) => Promise<number>;
+  /** Names of some of them. */
+  readonly withTerm: (
+    reader: Reader,
+    kind: TermKind,
+    term: string,
+    partition?: string,
+  ) => Promise<readonly string[]>;
   /** Uids of providers that were reserved at that time or before it and still are. */
   readonly reservedBefore: (
     reader: Reader,
     beforeMs: number,
     limit: number,
   ) => Promise<readonly string[]>;
-  readonly countChildren: (reader: Reader, uid: string) => Promise<number>;
+  /** Parts of these that are not themselves among them: how many, and names of some. */
+  readonly partsLeft: (
+    reader: Reader,
+    uids: readonly string[],
+  ) => Promise<{ readonly count: number; readonly names: readonly string[] }>;
   readonly countInPartition: (reader: Reader, partition: string) => Promise<number>;
-  readonly countWithCapability: (reader: Reader, code: string) => Promise<number>;
   /** How many levels of parts it has, at most `levelsMax`. */
   readonly levelsBelow: (reader: Reader, uid: string, levelsMax: number) => Promise<number>;
 };
 
+export type GroupRecords = {
+  /** Errors: already_exists when the name is taken. */
+  readonly insert: (tx: Tx, record: GroupRecord, parts: GroupParts) => Promise<void>;
+  /** Writes a locked record. */
+  readonly save: (tx: Tx, record: GroupRecord, parts: GroupParts) => Promise<void>;
+  readonly remove: (tx: Tx, record: GroupRecord) => Promise<void>;
+  readonly find: FindPlaced<Reader, GroupRecord>;
+  readonly lock: FindPlaced<Tx, GroupRecord>;
+  /** Those of these keys that there are; they are kept. */
+  readonly keepAll: (
+    tx: Tx,
+    partition: string,
+    keys: readonly string[],
+  ) => Promise<readonly GroupRecord[]>;
+  readonly byUids: (reader: Reader, uids: readonly string[]) => Promise<readonly GroupRecord[]>;
+  readonly list: (
+    reader: Reader,
+    filter: PartitionFilter,
+    page: Page,
+  ) => Promise<readonly GroupRecord[]>;
+  /** Members by uid of the group. */
+  readonly countMembers: (
+    reader: Reader,
+    groups: readonly GroupRecord[],
+  ) => Promise<ReadonlyMap<string, number>>;
+  readonly countInPartition: (reader: Reader, partition: string) => Promise<number>;
+  /** Names of some of the groups that lie in it. */
+  readonly childNames: (reader: Reader, group: GroupRecord) => Promise<readonly string[]>;
+  /** How many levels of groups lie in it, at most `levelsMax`. */
+  readonly levelsBelow: (reader: Reader, group: GroupRecord, levelsMax: number) => Promise<number>;
+  /** Names of some of the groups that share one of them. */
+  readonly sharing: (
+    reader: Reader,
+    providers: readonly ProviderRecord[],
+  ) => Promise<readonly string[]>;
+  /** Names of some that say how far they are from it. */
+  readonly distancesTo: (reader: Reader, group: GroupRecord) => Promise<readonly string[]>;
+  /** Names of some that use the distance type, or of it only steps other than these. */
+  readonly distancesOf: (
+    reader: Reader,
+    type: string,
+    stepsKept: readonly string[],
+  ) => Promise<readonly string[]>;
+};
+
 export type InventoryRecords = {
   readonly partitions: NamedRecords<PartitionRecord, PartitionFilter>;
-  readonly capabilities: CapabilityRecords;
+  readonly capabilities: CodeRecords;
+  readonly resourceTypes: CodeRecords;
+  readonly distanceTypes: CodeRecords;
+  readonly groups: GroupRecords;
   readonly providers: ProviderRecords;
 };
 
 /** What takes capacity away is decided by the scheduler's leader before it is written here. */
 export type CapacityDecisions = {
-  /** Errors: failed_precondition IN_USE when use is above the offers; unavailable. */
-  readonly reduce: (change: CapacityChange, call: CallOptions) => Promise<void>;
-  /** Closes it to new claims. Errors: failed_precondition IN_USE while it is used; unavailable. */
-  readonly retire: (change: Retirement, call: CallOptions) => Promise<void>;
+  /**
+   * Records all of it in one step, or finds that it is recorded. Errors: failed_precondition IN_USE
+   * when something does not fit; unavailable when it may have been recorded; see isCertainNo.
+   */
+  readonly reshape: (change: CapacityChange, call: CallOptions) => Promise<void>;
+  /** Names of some of the claims that hold something of it; empty when that is not known. */
+  readonly claimsOn: (
+    provider: { readonly partition: string; readonly uid: string },
+    call: CallOptions,
+  ) => Promise<readonly string[]>;
 };
 
-export type Retirement = {
+export type CapacityChange = {
   readonly partition: string;
-  readonly uid: string;
-  readonly generation: number;
+  /** What providers offer from a generation on; at most 32. */
+  readonly parts: readonly Omit<ReshapePart, 'inventories'>[];
+  readonly moves: readonly AllocationMove[];
 };
 
-export type CapacityChange = Retirement & { readonly offers: readonly Offer[] };
+/** What metadata's definitions say of properties. */
+export type PropertyKinds = {
+  /** Kinds by key, for a kind of object such as "runm.provider"; empty when that is not known. */
+  readonly of: (objectKind: string) => Promise<ReadonlyMap<string, string>>;
+};

@@ -93,7 +93,10 @@ export type Outbox<T> = {
   readonly room: () => Promise<void>;
   /** What is queued is still delivered. */
   readonly end: () => void;
-  readonly messages: () => AsyncGenerator<T, void, void>;
+  /** Undefined: nothing is queued now. */
+  readonly take: () => T | undefined;
+  /** Resolves when something is queued, or with false when it ended and nothing will come. */
+  readonly filled: () => Promise<boolean>;
 };
 
 export type AgentHub = {

@@ -3,6 +3,7 @@ import { unavailable } from '../runtime/errors.ts';
 import type { RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
 import type { AgentHub, AgentSession } from './agent-port.ts';
+import { opensItself } from './domain/provider-state.ts';
 import { OPERATION_LIMITS, type OperationLimits } from './domain/view.ts';
 import type { MachineWriter, Records } from './ports.ts';
 import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
@@ -13,6 +14,8 @@ import { imageRpc } from './rpc/image-service.ts';
 import { machineRpc } from './rpc/machine-service.ts';
 import { operationRpc } from './rpc/operation-service.ts';
 import { createPlaces } from './rpc/places.ts';
+import { providerStateRpc } from './rpc/provider-state-service.ts';
+import type { ProviderStateNeighbours } from './rpc/provider-verbs.ts';
 import { machinePageKey } from './store/machine-records.ts';
 import { createMachineWriter } from './store/machine-writer.ts';
 import { machineMigrations } from './store/migrations.ts';
@@ -107,6 +110,7 @@ type Parts = {
   readonly consoles: ReturnType<typeof createConsoleHub>;
   readonly images: ImageFetcher;
   readonly replica: { readonly id: string; readonly address: string };
+  readonly neighbours: ProviderStateNeighbours;
   readonly background: ReturnType<typeof createBackground>;
 };
 
@@ -130,7 +134,10 @@ const assemble = (deps: Deps, store: SqlStore): Parts => {
   const pools = createProviderPools({
     ...base,
     inventory,
-    onProvider: (provider) => looks.opener?.look(provider.uid),
+    // What does not open by itself is looked at when it changes; the guard finds what came before.
+    onProvider: (provider, isNews) => {
+      if (isNews || opensItself(provider)) looks.opener?.look(provider.uid);
+    },
   });
   const hub = createAgentHub({
     ...base,
@@ -162,6 +169,7 @@ const assemble = (deps: Deps, store: SqlStore): Parts => {
     ...base,
     images,
     identity,
+    inventory,
     scheduler,
     coordination,
     replica,
@@ -176,7 +184,8 @@ const assemble = (deps: Deps, store: SqlStore): Parts => {
     dueMs: config.dueMs,
     memberLeaseMs: config.memberLeaseMs,
   });
-  return { store, records, writer, queue, bell, hub, consoles, images, replica, background };
+  const neighbours = { inventory, scheduler, pools, opener };
+  return { ...base, neighbours, queue, bell, hub, consoles, images, replica, background };
 };
 
 const lookAtProviders = (
@@ -200,5 +209,6 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
     eventRpc(rpc),
     agentRpc({ ...rpc, hub, consoles, heartbeatMs, isStarted }),
     agentDirectoryRpc({ ...rpc, hub }),
+    providerStateRpc({ ...rpc, ...parts.neighbours }),
   ];
 };

@@ -1,6 +1,7 @@
 /** The other services as work sees them. */
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView } from './domain/claim.ts';
+import type { FollowedClaim } from './domain/claim-news.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Caller, Failure } from './domain/operation.ts';
 
@@ -27,16 +28,23 @@ export type SchedulerPort = {
     asked: { readonly name: string; readonly providerUid: string; readonly requestId: string },
     signal: AbortSignal,
   ) => Promise<void>;
-  readonly offer: (
+  /** What the provider offers, and whether new claims may be placed on it. */
+  readonly tell: (
     asked: {
       readonly provider: ProviderView;
       readonly offers: readonly Offer[];
+      readonly closed: boolean;
       readonly requestId: string;
     },
     signal: AbortSignal,
   ) => Promise<void>;
+  /** What the leader holds of a provider; undefined = it was never told. */
+  readonly usage: (
+    asked: { readonly partition: string; readonly providerUid: string },
+    signal: AbortSignal,
+  ) => Promise<{ readonly closed: boolean; readonly inUse: boolean } | undefined>;
   /** The present claims of a partition, then every change; ends with the signal or an error. */
-  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<ClaimView>;
+  readonly watchClaims: (partition: string, signal: AbortSignal) => AsyncIterable<FollowedClaim>;
 };
 
 export type InventoryPort = {

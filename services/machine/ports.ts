@@ -13,6 +13,7 @@ import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Operation } from './domain/operation.ts';
+import type { CleaningRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
 export type Parent = { readonly partition: string; readonly project: string };
@@ -192,6 +193,7 @@ export type Agent = {
 
 export type AgentRecords = {
   readonly insert: (tx: Tx, agent: Agent) => Promise<void>;
+  readonly remove: (tx: Tx, uid: string) => Promise<void>;
   readonly lock: (tx: Tx, uid: string) => Promise<Agent | undefined>;
   readonly save: (tx: Tx, agent: Agent) => Promise<void>;
   readonly find: (reader: Reader, uid: string) => Promise<Agent | undefined>;
@@ -238,6 +240,18 @@ export type EventRecords = {
     filter: Omit<EventFilter, 'newestFirst'>,
   ) => Promise<readonly EventRecord[]>;
   readonly removeOld: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
+};
+
+/** What was told of which claim, so that it is told once. */
+export type ClaimNewsRecords = {
+  readonly told: (reader: Reader, claimUid: string) => Promise<ReadonlySet<string>>;
+  /** False: it was told. */
+  readonly insert: (
+    tx: Tx,
+    told: { readonly claimUid: string; readonly occurrence: string; readonly recordMs: number },
+  ) => Promise<boolean>;
+  /** Forgets claims whose last news is older. */
+  readonly removeEnded: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };
 
 export type ImageRecords = {
@@ -296,19 +310,6 @@ export type ArtifactRecords = {
 
 export const ARTIFACT_PART_BYTES = 1024 ** 2;
 
-export type ProviderState = {
-  readonly providerUid: string;
-  readonly partition: string;
-  readonly state: 'closed' | 'available';
-  /** Inventory generation that the scheduler was told. */
-  readonly generation: number;
-};
-
-export type ProviderStateRecords = {
-  readonly find: (reader: Reader, providerUid: string) => Promise<ProviderState | undefined>;
-  readonly put: (tx: Tx, state: ProviderState) => Promise<void>;
-};
-
 export type SweeperRecords = {
   /** Takes or extends the lease of a partition. */
   readonly hold: (
@@ -323,9 +324,11 @@ export type Records = {
   readonly assignments: AssignmentRecords;
   readonly agents: AgentRecords;
   readonly events: EventRecords;
+  readonly claimNews: ClaimNewsRecords;
   readonly images: ImageRecords;
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;
+  readonly cleanings: CleaningRecords;
   readonly sweepers: SweeperRecords;
 };
 

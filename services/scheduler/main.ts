@@ -1,6 +1,7 @@
 import type { RunningService, ServiceDeps } from '../runtime/service.ts';
 import { abortable } from '../store/coordination/waiting.ts';
 import { openSql } from '../store/sql/open.ts';
+import { CHORE_TIMES } from './domain/chores.ts';
 import { capacityRpc } from './rpc/capacity-service.ts';
 import { claimRpc } from './rpc/claim-service.ts';
 import type { RpcDeps } from './rpc/deps.ts';
@@ -35,6 +36,7 @@ const LIMITS: SeatLimits = {
   everyMs: 60_000,
   endedRetentionMs: DAY_MS,
   compactAfterMs: 600_000,
+  ...CHORE_TIMES,
 };
 
 const READY_MS = 2_000;

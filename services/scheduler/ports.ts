@@ -7,6 +7,7 @@ import type { ClaimRecord } from './domain/claim.ts';
 import type { ClaimBook } from './domain/claim-book.ts';
 import type { Command, LogBatch } from './domain/command.ts';
 import type { PartitionState } from './domain/partition-state.ts';
+import type { QuotaRecord } from './domain/quota.ts';
 import type { Topology } from './domain/topology.ts';
 
 /** What is committed of one partition, as far as this replica knows. */
@@ -15,10 +16,14 @@ export type PartitionView = {
   readonly partition: string;
   readonly claims: ClaimBook;
   readonly capacity: (providerUid: string) => CapacityRecord | undefined;
-  /** Uids of providers that have a capacity record. */
-  readonly capacityUids: () => Iterable<string>;
+  /** Uids of providers that have a capacity record, in their order, from this one on. */
+  readonly capacityUidsFrom: (first?: string) => Iterable<string>;
+  /** Everything of this partition up to this store revision is here. */
+  readonly revision: () => bigint;
   /** Store revision that holds the claim's present state. */
   readonly revisionOf: (claimUid: string) => bigint;
+  readonly quota: (project: string) => QuotaRecord | undefined;
+  readonly quotas: () => Iterable<QuotaRecord>;
   readonly facts: (providerUid: string) => ProviderFacts | undefined;
   readonly offersOf: (providerUid: string) => Offers;
   /** The newest time known: of this replica or of the last commit, whichever is later. */
@@ -60,7 +65,9 @@ export type Reading = {
 
 export type Granted =
   | { readonly kind: 'claim'; readonly claim: ClaimRecord; readonly revision: bigint }
-  | { readonly kind: 'capacity'; readonly revision: bigint };
+  | { readonly kind: 'capacity'; readonly revision: bigint }
+  | { readonly kind: 'reshape'; readonly claims: number; readonly revision: bigint }
+  | { readonly kind: 'quota'; readonly quota: QuotaRecord; readonly revision: bigint };
 
 /** The leader of a partition, when it is this replica. */
 export type LocalLeader = {

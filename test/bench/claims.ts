@@ -1,16 +1,23 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
 import { abuse } from './claims/abuse.ts';
+import { batch } from './claims/batch.ts';
 import { cold } from './claims/cold.ts';
+import { decision } from './claims/decision.ts';
+import { spread, windows } from './claims/one-caller.ts';
 import { embedded, single } from './claims/single.ts';
 import { takeover } from './claims/takeover.ts';
 
 /** Rows of the table in the README, by the name that --only takes. */
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   single,
-  embedded,
-  abuse,
+  batch,
+  spread,
+  decision,
+  windows,
   takeover,
   cold,
+  embedded,
+  abuse,
 };
 
 export const claims: Bench = {

@@ -57,7 +57,6 @@ test('what adds capacity is written without asking the scheduler', async (t) => 
 
 test('what takes capacity away is recorded by the leader before it is written', async (t) => {
   const { fixture, uid } = await start(t);
-  fixture.leader.open.set(uid, true);
   let seen: Awaited<ReturnType<typeof read>> | undefined;
   fixture.leader.onAsked = async () => {
     seen = await read(fixture);
@@ -71,19 +70,7 @@ test('what takes capacity away is recorded by the leader before it is written', 
     asked?.capacities.map(({ resourceType, usable }) => [resourceType, usable]),
     [['runm.memory', 32n * GIB]],
   );
-  t.false(asked?.closed);
   t.is((await read(fixture)).total, 32n * GIB);
-});
-
-test('a provider that the leader has not opened stays closed by a change', async (t) => {
-  const { fixture, uid } = await start(t);
-  await setMemory(fixture, 32n * GIB);
-  fixture.leader.open.set(uid, false);
-  await setMemory(fixture, 16n * GIB);
-  t.deepEqual(
-    fixture.leader.asked.map(({ closed }) => closed),
-    [true, true],
-  );
 });
 
 test('a change below what is used is refused and nothing is left of it', async (t) => {
@@ -178,13 +165,12 @@ test('a change that died between decision and write ends by itself at any replic
   died.abort();
 });
 
-test('a deleted provider is closed at the leader first, and its name is free again', async (t) => {
+test('a deleted provider offers nothing at the leader first, and its name is free again', async (t) => {
   const { fixture, uid } = await start(t);
-  fixture.leader.open.set(uid, true);
   const requestId = newId();
   await remove(fixture, requestId);
   const [asked] = fixture.leader.asked;
-  t.true(asked?.closed);
+  t.is(asked?.providerUid, uid);
   t.deepEqual(asked?.capacities, []);
   await t.notThrowsAsync(remove(fixture, requestId));
   await refused(t, remove(fixture, newId()), { kind: 'not_found', reason: 'NOT_FOUND' });

@@ -99,13 +99,13 @@ test('resource types have units and are listed by pages', async (t) => {
   let pageToken = '';
   do {
     const page = await types.listResourceTypes({ pageSize: 3, pageToken });
-    for (const { name, unit } of page.resourceTypes) units.set(name, unit);
+    for (const { name, spec } of page.resourceTypes) units.set(name, spec?.unit ?? '');
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   t.is(units.get('resourceTypes/runm.machine.whole'), 'machines');
   t.is(units.get('resourceTypes/runm.memory'), 'bytes');
   t.is(units.get('resourceTypes/runm.cpu.shared'), 'cores');
   const { resourceType } = await types.getResourceType({ name: 'resourceTypes/runm.memory' });
-  t.is(resourceType?.unit, 'bytes');
+  t.is(resourceType?.spec?.unit, 'bytes');
   await refused(t, types.getResourceType({ name: 'resourceTypes/runm.none' }), foreign);
 });

@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, createRouterTransport, type Transport } from '@connectrpc/connect';
 import type { ExecutionContext } from 'ava';
+import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
+import { PropertyKind } from '../../gen/runmachine/identity/v1/definition_pb.ts';
+import { DefinitionService } from '../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import type { ProviderGroupSpecSchema } from '../../gen/runmachine/inventory/v1/provider_group_pb.ts';
+import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import {
   type ProviderSchema,
   ProviderType,
@@ -11,8 +16,10 @@ import {
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
   CapacityService,
-  type SetCapacityRequest,
+  type ProviderCapacity,
+  type ReshapeRequest,
 } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { createInventoryService } from '../../services/inventory/main.ts';
 import { failedPrecondition, unavailable } from '../../services/runtime/errors.ts';
 import type { Grant, Identity } from '../../services/runtime/identity.ts';
@@ -28,15 +35,18 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 /** The scheduler's leader as inventory meets it. */
 export type Leader = {
   /** Everything that it was asked to record, in order; refused ones too. */
-  readonly asked: SetCapacityRequest[];
+  readonly asked: ProviderCapacity[];
+  readonly reshapes: ReshapeRequest[];
+  /** What it has recorded, by the providers and generations that it is about. */
+  readonly recorded: Set<string>;
+  /** Claims that hold something, by uid of the provider. */
+  readonly claims: Map<string, readonly string[]>;
   /** Use by resource type; more than is left of a type is IN_USE. */
   readonly used: Map<string, bigint>;
-  /** Whether providers are open, by uid; absent: it has no record. */
-  readonly open: Map<string, boolean>;
   /** Records, then fails as if the answer was lost. */
   losesAnswers: boolean;
   isAway: boolean;
-  /** Called before an answer to SetCapacity. */
+  /** Called before it decides. */
   onAsked: (() => Promise<unknown>) | undefined;
 };
 
@@ -55,8 +65,15 @@ const grant = (permissions: readonly string[], place: Partial<Grant> = {}): Gran
   ...place,
 });
 
-const OPERATOR = ['provider.*', 'capability.*', 'partition.get', 'partition.list'];
-const READER = ['provider.get', 'provider.list', 'partition.get', 'partition.list'];
+const OPERATOR = ['provider.*', 'group.*', 'capability.*', 'partition.get', 'partition.list'];
+const READER = [
+  'provider.get',
+  'provider.list',
+  'group.get',
+  'group.list',
+  'partition.get',
+  'partition.list',
+];
 
 /** Bearer tokens that the fixture knows. */
 const USERS: ReadonlyMap<string, readonly Grant[]> = new Map([
@@ -76,8 +93,10 @@ export const startInventory = async (
   t.teardown(() => dir[Symbol.dispose]());
   const leader: Leader = {
     asked: [],
+    reshapes: [],
+    recorded: new Set(),
+    claims: new Map(),
     used: new Map(),
-    open: new Map(),
     losesAnswers: false,
     isAway: false,
     onAsked: undefined,
@@ -136,31 +155,59 @@ const identityOf = (token: string): Identity | undefined => {
   return grants && { kind: 'user', principal: `users/${token}`, uid: token, grants };
 };
 
+/** What metadata defines of properties, of every kind of object. */
+const DEFINED = [
+  { key: 'warranty-days', kind: PropertyKind.INTEGER },
+  { key: 'cooling', kind: PropertyKind.STRING },
+  { key: 'anything', kind: PropertyKind.UNSPECIFIED },
+];
+
 const leaderTransport = (leader: Leader): Transport =>
   createRouterTransport((router) => {
-    router.rpc(CapacityService.method.listUsage, ({ providerUid }) => {
+    router.rpc(ClaimService.method.listAllocations, ({ providerUid }) => {
       demandHere(leader);
-      const isOpen = leader.open.get(providerUid);
-      return { usages: isOpen === undefined ? [] : [{ providerUid, closed: !isOpen }] };
+      const claims = leader.claims.get(providerUid) ?? [];
+      return { allocations: claims.map((claim) => ({ claim, allocation: { providerUid } })) };
     });
-    router.rpc(CapacityService.method.setCapacity, async (request) => {
+    router.rpc(CapacityService.method.reshape, async (request) => {
+      await reshape(leader, request);
+      return { revision: 1n, claims: 0 };
+    });
+    router.rpc(DefinitionService.method.getDefinition, ({ name }) => {
       demandHere(leader);
-      leader.asked.push(request);
-      await leader.onAsked?.();
-      for (const [resourceType, used] of leader.used) {
-        const offer = request.capacities.find((one) => one.resourceType === resourceType);
-        if (used <= (offer?.usable ?? 0n)) continue;
-        throw toConnectError(
-          failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, {
-            metadata: { resourceType, used: String(used) },
-          }),
-        );
-      }
-      leader.open.set(request.providerUid, !request.closed);
-      if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
-      return { revision: BigInt(leader.asked.length) };
+      return { definition: { name, spec: { properties: DEFINED } } };
     });
   });
+
+/** What is held of one provider counts for all, unless it is known which claims hold it. */
+const demandEnough = (leader: Leader, { providerUid, capacities }: ProviderCapacity): void => {
+  if (leader.claims.size > 0 && !leader.claims.has(providerUid)) return;
+  for (const [resourceType, used] of leader.used) {
+    const offer = capacities.find((one) => one.resourceType === resourceType);
+    const usable = offer?.usable ?? 0n;
+    if (used <= usable) continue;
+    const metadata = { providerUid, resourceType, used: String(used), usable: String(usable) };
+    throw toConnectError(
+      failedPrecondition('IN_USE', `Claims hold ${used} of ${resourceType}`, { metadata }),
+    );
+  }
+};
+
+/** The same generations are the same change: it is not judged again. */
+const reshape = async (leader: Leader, request: ReshapeRequest): Promise<void> => {
+  demandHere(leader);
+  leader.asked.push(...request.providers);
+  leader.reshapes.push(request);
+  await leader.onAsked?.();
+  const what = request.providers
+    .map((one) => `${one.providerUid} ${one.inventoryGeneration}`)
+    .join();
+  if (!leader.recorded.has(what)) {
+    for (const one of request.providers) demandEnough(leader, one);
+  }
+  leader.recorded.add(what);
+  if (leader.losesAnswers) throw toConnectError(unavailable('OUTCOME_UNKNOWN', 'Lost'));
+};
 
 const demandHere = (leader: Leader): void => {
   if (leader.isAway) throw toConnectError(unavailable('NO_LEADER', 'Nobody leads'));
@@ -172,6 +219,22 @@ export const makePartition = async ({ admin }: InventoryFixture, partitionId: st
   const partitions = createClient(PartitionService, admin);
   const request = { partitionId, partition: {}, requestId: newId() };
   return (await partitions.createPartition(request)).partition;
+};
+
+/** A group of the lab; a rack if nothing else is said. */
+export const makeGroup = async (
+  { admin }: InventoryFixture,
+  groupId: string,
+  spec: MessageInitShape<typeof ProviderGroupSpecSchema> = {},
+) => {
+  const { group } = await createClient(ProviderGroupService, admin).createProviderGroup({
+    parent: 'partitions/lab',
+    groupId,
+    group: { spec: { kind: GroupKind.RACK, ...spec } },
+    requestId: newId(),
+  });
+  if (group === undefined) throw new Error('No group in the answer');
+  return group;
 };
 
 export type ProviderInit = MessageInitShape<typeof ProviderSchema>;

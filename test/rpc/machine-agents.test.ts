@@ -9,6 +9,7 @@ import {
 } from '../../gen/runmachine/machine/v1/image_pb.ts';
 import { MachineState, PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { domainErrorOf } from '../../services/runtime/rpc/error-reading.ts';
+import { publishRevocation } from '../../services/store/coordination/revocations.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { createFakeAgent } from './machine-agent.ts';
@@ -137,6 +138,65 @@ test('an agent speaks only for what it was given', async (t) => {
     agents.map((one) => one.name),
     [AGENT, 'partitions/lab/agents/a2'],
   );
+});
+
+test('a revoked agent is shown as revoked, connected or not, and is no longer served', async (t) => {
+  await using site = await startSite();
+  const admin = clientsOf(replicaOf(site).asPerson('admin'));
+  const agent = await connectAgent(site);
+  const awayUid = uuid();
+  site.neighbours.agents.set(awayUid, 'partitions/lab/agents/a2');
+  const away = createFakeAgent();
+  await away.dial(replicaOf(site).asAgent(awayUid));
+  away.hangUp();
+  await away.ended();
+  const signal = AbortSignal.timeout(10_000);
+  for (const uid of [site.agentUid, awayUid]) {
+    await publishRevocation(site.coordination, { kind: 'agent', uid }, signal);
+  }
+  await agent.ended();
+  const states = async () =>
+    (await admin.agents.listAgents({ parent: 'partitions/lab' })).agents.map(
+      (one) => one.status?.state,
+    );
+  const revoked = [AgentState.REVOKED, AgentState.REVOKED];
+  await eventually(async () => (await states()).join() === revoked.join());
+  const told = await admin.events.listEvents({
+    parent: 'partitions/lab/projects/-',
+    targetUid: awayUid,
+  });
+  t.deepEqual(
+    told.events.map((event) => event.type).filter((type) => type === 'agent.revoked'),
+    ['agent.revoked'],
+  );
+});
+
+test('an agent that was revoked and joined again takes the place of its name', async (t) => {
+  await using site = await startSite();
+  const replica = replicaOf(site);
+  const admin = clientsOf(replica.asPerson('admin'));
+  const red = clientsOf(replica.asPerson('red'));
+  const former = await connectAgent(site);
+  const { machine } = await createMachine(red, 'web-1');
+  const joinedUid = uuid();
+  site.neighbours.agents.delete(site.agentUid);
+  site.neighbours.agents.set(joinedUid, AGENT);
+  const agent = createFakeAgent();
+  const welcome = await agent.dial(replica.asAgent(joinedUid));
+  t.is(welcome.agent, AGENT);
+  t.is(welcome.epoch, 2n);
+  await former.ended();
+  await eventually(() => agent.guests.has(machine.uid));
+  const { agents } = await admin.agents.listAgents({ parent: 'partitions/lab' });
+  t.deepEqual(
+    agents.map(({ name, uid }) => [name, uid]),
+    [[AGENT, joinedUid]],
+  );
+  t.is((await agentState(admin))?.state, AgentState.UP);
+  await refused(t, createFakeAgent().dial(replica.asAgent(site.agentUid)), {
+    kind: 'permission_denied',
+    reason: 'NOT_ALLOWED',
+  });
 });
 
 test('two processes with one certificate are quarantined', async (t) => {

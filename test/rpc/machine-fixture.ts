@@ -7,6 +7,7 @@ import { EventService } from '../../gen/runmachine/machine/v1/event_service_pb.t
 import { ImageService } from '../../gen/runmachine/machine/v1/image_service_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { OperationService } from '../../gen/runmachine/machine/v1/operation_service_pb.ts';
+import { ProviderStateService } from '../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { createMachineService, type MachineConfig } from '../../services/machine/main.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import type { Grant, Identity } from '../../services/runtime/identity.ts';
@@ -51,6 +52,7 @@ export const USERS: ReadonlyMap<string, Identity> = new Map([
   ['admin', user('admin', [grant(['*'])])],
   ['red', user('red', [grant([...MEMBER, ...READS], { project: 'red' })])],
   ['blue', user('blue', [grant([...MEMBER, ...READS], { project: 'blue' })])],
+  ['operator', user('operator', [grant(['provider.*', ...READS], { partition: 'lab' })])],
   ['reader', user('reader', [grant(['machine.get', 'machine.list'], { project: 'red' })])],
 ]);
 
@@ -105,6 +107,8 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const url = options.url ?? `sqlite:${join(dir.path, 'machine.db')}`;
   const replicas: Replica[] = [];
   const byAddress = new Map<string, Replica>();
+  // Who owns what is begun: this function until it returns, then the site.
+  let owner: AsyncDisposableStack = cleanup;
   const add = async (): Promise<Replica> => {
     const address = `replica-${replicas.length}`;
     const replica = await startReplica({
@@ -115,13 +119,14 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
       config: { ...FAST, ...options.config },
       at: (other) => byAddress.get(other),
     });
-    cleanup.defer(replica.stop);
+    owner.defer(replica.stop);
     replicas.push(replica);
     byAddress.set(address, replica);
     return replica;
   };
   for (let count = 0; count < (options.replicas ?? 1); count += 1) await add();
   const owned = cleanup.move();
+  owner = owned;
   return {
     neighbours,
     agentUid,
@@ -235,6 +240,7 @@ export const clientsOf = (transport: Transport) => ({
   images: createClient(ImageService, transport),
   consoles: createClient(ConsoleService, transport),
   agents: createClient(AgentDirectoryService, transport),
+  providerStates: createClient(ProviderStateService, transport),
 });
 
 export type Clients = ReturnType<typeof clientsOf>;

@@ -37,15 +37,22 @@ export type Neighbours = {
   readonly claims: Map<string, Claim>;
   /** Principals in whose name claims were made. */
   readonly claimers: string[];
+  /** What the leader was told of providers, and took. */
   readonly offers: SetCapacityRequest[];
   readonly provider: Provider;
   /** Agents that have joined: uid to resource name. */
   readonly agents: Map<string, string>;
   /** What the next claims are answered with instead. */
   readonly refuse: (error: ConnectError | undefined) => void;
+  /** What the next words about capacity are answered with instead. */
+  readonly refuseCapacity: (error: ConnectError | undefined) => void;
+  /** Inventory tells of one more provider. */
+  readonly addProvider: (provider: Provider) => void;
   /** Inventory tells of a new generation. */
   readonly changeProvider: (change: (provider: Provider) => void) => void;
   readonly noCapacity: () => ConnectError;
+  /** How often watchers have been told of all claims and came back for more. */
+  readonly looks: () => number;
   /** Tells watchers of claims that something changed. */
   readonly tellClaim: () => void;
 };
@@ -57,9 +64,13 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const offers: SetCapacityRequest[] = [];
   const agents = new Map<string, string>();
   const provider = newProvider(agentName);
+  const others: Provider[] = [];
   const providerBell = createBell();
   const claimBell = createBell();
   let refusal: ConnectError | undefined;
+  let looks = 0;
+  let capacityRefusal: ConnectError | undefined;
+  const all = () => [provider, ...others];
   const find = (name: string): Claim => {
     const claim = claims.get(name);
     if (claim === undefined) throw missing(name);
@@ -90,15 +101,17 @@ export const createNeighbours = (agentName: string): Neighbours => {
     });
     service(ProviderService, {
       getProvider: ({ name }) => {
-        if (name !== PROVIDER && !name.endsWith(provider.uid)) throw missing(name);
-        return { provider };
+        const found = all().find((one) => one.name === name || name.endsWith(one.uid));
+        if (found === undefined) throw missing(name);
+        return { provider: found };
       },
       watchProviders: async function* (_, { signal }) {
-        yield { events: [{ event: { case: 'created', value: provider } }] };
+        yield { events: all().map((value) => ({ event: { case: 'created', value } })) };
         yield { events: [{ event: { case: 'synced', value: {} } }], resumeToken: 't' };
         while (!signal.aborted) {
           await providerBell.rung(signal);
-          yield { events: [{ event: { case: 'updated', value: provider } }], resumeToken: 't' };
+          const events = all().map((value) => ({ event: { case: 'updated' as const, value } }));
+          yield { events, resumeToken: 't' };
         }
       },
     });
@@ -106,8 +119,18 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const scheduler = createRouterTransport(({ service }) => {
     service(CapacityService, {
       setCapacity: (request) => {
+        if (capacityRefusal !== undefined) throw capacityRefusal;
         offers.push(request);
         return { revision: 1n };
+      },
+      listUsage: ({ providerUid }) => {
+        const last = offers.findLast((offer) => offer.providerUid === providerUid);
+        if (last === undefined) return {};
+        const held = [...claims.values()].flatMap(({ status }) => status?.allocations ?? []);
+        const resources = held
+          .filter((one) => one.providerUid === providerUid && one.finishTime === undefined)
+          .map(({ resourceType, amount: used }) => ({ resourceType, used }));
+        return { usages: [{ providerUid, closed: last.closed, resources }] };
       },
     });
     service(ClaimService, {
@@ -135,6 +158,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
             event: { case: 'updated' as const, value: claim },
           }));
           yield { events, resumeToken: 't' };
+          looks += 1;
           await changed;
         }
       },
@@ -149,7 +173,9 @@ export const createNeighbours = (agentName: string): Neighbours => {
         for (const allocation of claim.status?.allocations ?? []) {
           if (allocation.providerUid === providerUid) allocation.finishTime = timestampFromMs(1);
         }
-        if (claim.status !== undefined) claim.status.state = ClaimState.RELEASED;
+        const isOver = claim.status?.allocations.every((one) => one.finishTime !== undefined);
+        if (isOver && claim.status !== undefined) claim.status.state = ClaimState.RELEASED;
+        claimBell.ring();
         return { claim };
       },
     });
@@ -164,6 +190,13 @@ export const createNeighbours = (agentName: string): Neighbours => {
     refuse: (error) => {
       refusal = error;
     },
+    refuseCapacity: (error) => {
+      capacityRefusal = error;
+    },
+    addProvider: (one) => {
+      others.push(one);
+      providerBell.ring();
+    },
     changeProvider: (change) => {
       change(provider);
       provider.generation += 1n;
@@ -175,6 +208,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
           removedBy: { 'capability vm.qemu': 0, 'runm.memory': 3 },
         }),
       ),
+    looks: () => looks,
     tellClaim: () => claimBell.ring(),
   };
 };

@@ -1,7 +1,19 @@
 /** Replicas on one PostgreSQL: the day, the relayed console, stale sessions, a dying replica. */
+
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
+import { ProviderLifeState } from '../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import type { FollowedClaim } from '../../services/machine/domain/claim-news.ts';
+import { machineMigrations } from '../../services/machine/store/migrations.ts';
+import { createRecords } from '../../services/machine/store/records.ts';
+import { announceClaim } from '../../services/machine/work/claim-announcer.ts';
+import { accessFor } from '../../services/runtime/access.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { openSql } from '../../services/store/sql/open.ts';
 import { needs, slot } from '../needs.ts';
+import { eventually } from '../support/eventually.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { createFakeAgent } from './machine-agent.ts';
 import { machineConsoleSuite } from './machine-console.suite.ts';
 import { machineDaySuite } from './machine-day.suite.ts';
@@ -14,6 +26,7 @@ import {
   PROJECT,
   type Site,
   startSite,
+  uuid,
 } from './machine-fixture.ts';
 
 const need = needs('postgres');
@@ -97,3 +110,79 @@ serial(
     t.true(log.data.length > 0);
   },
 );
+
+serial(
+  'operators at two replicas are obeyed in turn, and the leader hears the last word',
+  async (t) => {
+    await using site = await twoReplicas();
+    const { provider, offers } = site.neighbours;
+    await connectAgent(site);
+    await eventually(() => offers.at(-1)?.closed === false, { message: 'the host is open' });
+    const name = `${provider.name}/state`;
+    const statesAt = (index: number) =>
+      clientsOf(replicaOf(site, index).asPerson('operator')).providerStates;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, at) => {
+        const asked = { name, reason: `turn ${at}`, requestId: uuid() };
+        const states = statesAt(at % 2);
+        return at % 3 === 0 ? states.returnProvider(asked) : states.quarantineProvider(asked);
+      }),
+    );
+    t.true(outcomes.filter(({ status }) => status === 'fulfilled').length >= 8);
+    const { providerState } = await statesAt(1).getProviderState({ name });
+    t.is(offers.at(-1)?.closed, providerState?.state === ProviderLifeState.QUARANTINED);
+  },
+);
+
+serial(
+  'what happened to a claim is told once by replicas that see it at the same moment',
+  async (t) => {
+    const store = await openSql({
+      service: 'machine',
+      url: await createUrl(),
+      entities: [],
+      migrations: machineMigrations,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    });
+    const records = createRecords(systemClock);
+    const deps = { store, records, clock: systemClock, random: systemRandom };
+    const claim: FollowedClaim = {
+      name: `${PROJECT}/claims/mine`,
+      uid: systemRandom.uid(),
+      state: 'released',
+      consumerType: '',
+      consumerUid: '',
+      createMs: 0,
+      places: [],
+      owner: 'users/ann',
+      releaseMs: undefined,
+      warnMs: undefined,
+      releaseBeginMs: undefined,
+      finishMs: undefined,
+      end: 'expired',
+      problem: undefined,
+      replacements: 3,
+    };
+    await Promise.all(Array.from({ length: 8 }, () => announceClaim(deps, claim)));
+    const token = await store.changes.head();
+    const seen = await store.read((reader) => records.claimNews.told(reader, claim.uid));
+    t.deepEqual([...seen].toSorted(), ['expired', 'released', 'replaced 3']);
+    const filter = {
+      parent: { partition: '-', project: '-' },
+      access: accessFor(
+        { kind: 'user', principal: 'users/a', uid: 'a', grants: [ALL] },
+        'event.list',
+      ),
+      targetUid: claim.uid,
+      newestFirst: false,
+    };
+    const page = { size: 50, limit: 51, tokenAt: () => token };
+    const events = await store.read((reader) => records.events.list(reader, filter, page));
+    t.is(events.length, 3);
+    await store.close();
+  },
+);
+
+const ALL = { role: 'admin', permissions: new Set(['*']) };

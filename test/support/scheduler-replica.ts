@@ -5,6 +5,7 @@
 import type { Clock } from '../../services/runtime/clock.ts';
 import { type Random, systemRandom } from '../../services/runtime/random.ts';
 import type { ProviderFacts } from '../../services/scheduler/domain/capacity.ts';
+import { CHORE_TIMES } from '../../services/scheduler/domain/chores.ts';
 import type { ClaimRecord } from '../../services/scheduler/domain/claim.ts';
 import type { Command, LogBatch } from '../../services/scheduler/domain/command.ts';
 import { NO_TOPOLOGY } from '../../services/scheduler/domain/topology.ts';
@@ -60,6 +61,7 @@ export const startReplica = (options: ReplicaOptions): Replica => {
       everyMs: 60_000,
       endedRetentionMs: 3_600_000,
       compactAfterMs: 600_000,
+      ...CHORE_TIMES,
     },
   });
   const following = follower.run(ended.signal);

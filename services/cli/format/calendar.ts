@@ -120,8 +120,8 @@ type Axis = {
 
 /** A line of days, and one of hours where a day has room for them. */
 const axis = ({ fromMs, slotMs, slots, msOfDay, timeZone }: Axis): string[] => {
-  const days = marks();
-  const hours = marks();
+  const days: Mark[] = [];
+  const hours: Mark[] = [];
   const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', timeZone });
   const month = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone });
   const isLong = slotMs >= 12 * HOUR;
@@ -130,22 +130,32 @@ const axis = ({ fromMs, slotMs, slots, msOfDay, timeZone }: Axis): string[] => {
     const ms = fromMs + at * slotMs;
     const since = msOfDay(ms);
     const isMidnight = since < slotMs || slotMs >= DAY;
-    if (at === 0 || isMidnight) days.put(at, isLong ? month.format(ms) : day.format(ms));
-    if (since % (hourEvery * HOUR) === 0) hours.put(at, String(since / HOUR).padStart(2, '0'));
+    const isPartial = !isMidnight;
+    if (at === 0 || isMidnight)
+      days.push({ at, text: (isLong ? month : day).format(ms), isPartial });
+    if (since % (hourEvery * HOUR) === 0) {
+      hours.push({ at, text: String(since / HOUR).padStart(2, '0') });
+    }
   }
   const hasHours = hourEvery < 12 && slotMs < DAY;
-  return hasHours ? [days.text(slots), hours.text(slots)] : [days.text(slots)];
+  return (hasHours ? [days, hours] : [days]).map((marks) => layOut(marks, slots));
 };
 
-/** Texts at columns; one that would touch the one before it is left out. */
-const marks = () => {
+type Mark = { readonly at: number; readonly text: string; readonly isPartial?: boolean };
+
+/**
+ * Texts at columns. One that would touch the one before it or stand over the edge is left out, and
+ * so is the first, where the day that it names has no room for it.
+ */
+const layOut = (marks: readonly Mark[], width: number): string => {
+  const [first, second] = marks;
+  const isNarrow = first?.isPartial && second && second.at <= first.at + first.text.length;
   let line = '';
-  return {
-    put: (at: number, text: string) => {
-      if (line.length === 0 || at > line.length) line = line.padEnd(at) + text;
-    },
-    text: (width: number) => line.slice(0, width),
-  };
+  for (const { at, text } of isNarrow ? marks.slice(1) : marks) {
+    const fits = (line === '' || at > line.length) && at + text.length <= width;
+    if (fits) line = line.padEnd(at) + text;
+  }
+  return line;
 };
 
 const shortened = (name: string, width: number): string =>

@@ -1,3 +1,5 @@
+import { formatAmount } from './amount.ts';
+
 /** What each constraint of a request left of the providers. */
 export type Funnel = {
   readonly providers: number;
@@ -11,7 +13,7 @@ export const funnelLines = ({ providers, steps, fitsWithout }: Funnel): string[]
   let left = providers;
   const rows = steps.map(({ constraint, removed }) => {
     left = Math.max(0, left - removed);
-    return { constraint, removed: String(removed), left: String(left) };
+    return { constraint: withSizes(constraint), removed: String(removed), left: String(left) };
   });
   const width = (key: 'constraint' | 'removed' | 'left') =>
     Math.max(...rows.map((row) => row[key].length), 0);
@@ -23,7 +25,9 @@ export const funnelLines = ({ providers, steps, fitsWithout }: Funnel): string[]
         `  ${row.constraint.padEnd(constraints)}  removed ${row.removed.padStart(removals)}` +
         `  ${row.left.padStart(rests)} left`,
     ),
-    ...(fitsWithout.length ? [`it would fit without: ${fitsWithout.join(', or without: ')}`] : []),
+    ...(fitsWithout.length
+      ? [`it would fit without: ${fitsWithout.map(withSizes).join(', or without: ')}`]
+      : []),
   ];
 };
 
@@ -31,4 +35,12 @@ export const funnelLines = ({ providers, steps, fitsWithout }: Funnel): string[]
 export const suggestionLines = (suggestions: readonly string[]): string[] =>
   suggestions.map(
     (text, index) => `${index === 0 ? 'what would fit: ' : '            or: '}${text}`,
+  );
+
+/** "runm.memory of 1073741824" with a size in place of the bytes. */
+const withSizes = (text: string): string =>
+  text.replaceAll(
+    /(runm\.[a-z0-9._-]+ of )(\d+)\b/g,
+    (_, head: string, amount: string) =>
+      head + formatAmount(head.slice(0, head.indexOf(' ')), BigInt(amount)),
   );

@@ -13,18 +13,10 @@ export type DeclaredNic = {
 export type DeclaredPool = { readonly role: string; readonly agents: readonly string[] };
 
 const ID = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?';
-const GROUP = new RegExp(`^${ID}$`);
 const AGENT = new RegExp(`^partitions/(?<partition>${ID})/agents/(?<agent>${ID})$`);
 const SECRET = new RegExp(`^projects/${ID}/secrets/${ID}$`);
 
 /** What is wrong, field by field; empty: nothing. */
-export const groupViolations = (groups: readonly string[]): FieldViolation[] =>
-  groups.flatMap((group, index) =>
-    GROUP.test(group)
-      ? []
-      : [{ field: `spec.groups[${index}]`, description: `"${group}" is not the id of a group` }],
-  );
-
 export const nicViolations = (nics: readonly DeclaredNic[]): FieldViolation[] => {
   const labels = new Set<string>();
   const macs = new Set<string>();

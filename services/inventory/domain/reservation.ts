@@ -8,24 +8,39 @@
  * itself after RESERVED_MS: the provider gets a generation above everything that was asked for, so
  * that the scheduler goes by what is written here again.
  */
-import { aborted, type DomainError } from '../../runtime/errors.ts';
+import { aborted, type DomainError, type ErrorKind, isDomainError } from '../../runtime/errors.ts';
 import { type ProviderRecord, providerName, type Reservation } from './records.ts';
 
 /** Asking takes at most 20 s, and what comes later than this is refused, not written. */
 export const RESERVED_MS = 30_000;
 
-/** Nothing is under way. */
-export const unreserved = (generation: number): Reservation => ({
+/** Nothing is under way, and nothing ever was. */
+export const neverReserved = (generation: number): Reservation => ({
   generation,
   holder: '',
   sinceMs: 0,
+  intent: '',
+  finished: '',
+});
+
+/** Nothing is under way any more. */
+export const unreserved = ({ reserved }: ProviderRecord, generation: number): Reservation => ({
+  ...neverReserved(generation),
+  finished: reserved.finished,
 });
 
 /** The generation of a change: above everything that any change was ever given. */
 export const nextGeneration = ({ reserved }: ProviderRecord): number => reserved.generation + 1;
 
-export const isAbandoned = ({ reserved }: ProviderRecord, nowMs: number): boolean =>
+export const isLeftOver = ({ reserved }: ProviderRecord, nowMs: number): boolean =>
   reserved.holder !== '' && nowMs - reserved.sinceMs >= RESERVED_MS;
+
+/**
+ * Left over, and without anything that must be written still: a reshape that may be recorded is
+ * ended by work/end-reservations.ts only, once the leader has said whether it is.
+ */
+export const isAbandoned = (record: ProviderRecord, nowMs: number): boolean =>
+  isLeftOver(record, nowMs) && record.reserved.intent === '';
 
 /** Errors: aborted BUSY while another change holds the provider. */
 export const demandFree = (record: ProviderRecord, holder: string, nowMs: number): void => {
@@ -47,6 +62,7 @@ export const busy = (record: ProviderRecord): DomainError => {
 export const reserve = (record: ProviderRecord, holder: string, nowMs: number): ProviderRecord => ({
   ...record,
   reserved: {
+    ...record.reserved,
     generation:
       record.reserved.holder === holder ? record.reserved.generation : nextGeneration(record),
     holder,
@@ -54,24 +70,38 @@ export const reserve = (record: ProviderRecord, holder: string, nowMs: number): 
   },
 });
 
-export const holds = (
-  { reserved }: ProviderRecord,
-  grant: { readonly holder: string; readonly generation: number } | undefined,
-): boolean =>
+/** What the scheduler said yes to: generations by the uid of their provider. */
+export type Grant = { readonly holder: string; readonly generations: ReadonlyMap<string, number> };
+
+export const holds = ({ uid, reserved }: ProviderRecord, grant: Grant | undefined): boolean =>
   grant !== undefined &&
   reserved.holder === grant.holder &&
-  reserved.generation === grant.generation;
+  reserved.generation === grant.generations.get(uid);
+
+/** After anything else it may have been recorded, or may yet be. */
+const CERTAIN_NOS: readonly ErrorKind[] = [
+  'failed_precondition',
+  'invalid_argument',
+  'not_found',
+  'aborted',
+  'resource_exhausted',
+  'permission_denied',
+];
+
+/** Whether what the leader was asked for is not recorded. */
+export const isCertainNo = (error: unknown): boolean =>
+  CERTAIN_NOS.some((kind) => isDomainError(error, kind));
 
 /** After a certain no: nothing was recorded for the generation, it is merely not used again. */
 export const returned = (record: ProviderRecord): ProviderRecord => ({
   ...record,
-  reserved: unreserved(record.reserved.generation),
+  reserved: unreserved(record, record.reserved.generation),
 });
 
 /** When something may have been recorded for it: what is written here counts from a newer one. */
 export const withdrawn = (record: ProviderRecord): ProviderRecord => {
   const generation = nextGeneration(record);
-  return { ...record, generation, reserved: unreserved(generation) };
+  return { ...record, generation, reserved: unreserved(record, generation) };
 };
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What providers offer amounts of. The list is fixed: a unit that is not understood cannot be
- * scheduled.
+ * What providers offer amounts of. Those of ours mean the same in every installation and cannot be
+ * changed; operators define more.
  */
 export type ResourceType = {
   readonly code: string;
@@ -23,7 +23,12 @@ export const RESOURCE_TYPES: readonly ResourceType[] = [
   { code: 'runm.storage.block', unit: 'bytes', description: 'Block storage' },
 ];
 
-export const RESOURCE_TYPE_CODES: ReadonlySet<string> = new Set(
+/** Codes that begin so are ours. */
+const OWN_PREFIX = 'runm.';
+
+export const isBuiltIn = (code: string): boolean => code.toLowerCase().startsWith(OWN_PREFIX);
+
+export const BUILT_IN_RESOURCE_TYPES: ReadonlySet<string> = new Set(
   RESOURCE_TYPES.map((type) => type.code),
 );
 

@@ -1,31 +1,21 @@
 /**
  * A change that takes capacity away: asked of the scheduler between two transactions, under the
- * reservation of domain/reservation.ts. A change that takes nothing away is one transaction.
+ * reservations of domain/reservation.ts. A change that takes nothing away is one transaction.
  *
- * Repeats of one request (the same request id) share a reservation: sent twice at once they are
- * done once, and one whose process died before the write is completed by its retry.
+ * Repeats of one request (the same request id) share their reservations: sent twice at once they
+ * are done once, and one whose process died before the write is completed by its retry.
  */
 import { createHash } from 'node:crypto';
-import type { CallOptions } from '@connectrpc/connect';
 import { actorOf } from '../../runtime/audit-actor.ts';
 import { callOf, type HasValues } from '../../runtime/context.ts';
-import { isDomainError } from '../../runtime/errors.ts';
-import { asService } from '../../runtime/rpc/outgoing.ts';
-import type { Tx } from '../../store/sql/transaction.ts';
 import type { Offer } from '../domain/amounts.ts';
-import type { ProviderRecord } from '../domain/records.ts';
-import {
-  busy,
-  demandFree,
-  overtaken,
-  reserve,
-  returned,
-  withdrawn,
-} from '../domain/reservation.ts';
+import type { Term } from '../domain/records.ts';
+import { busy, demandFree, type Grant, reserve } from '../domain/reservation.ts';
+import { encodeIntent, type ReshapeIntent, type ReshapePart } from '../domain/reshape-intent.ts';
+import { ask } from './ask-leader.ts';
 import type { RpcDeps } from './deps.ts';
-
-/** What the scheduler said yes to. */
-export type Grant = { readonly holder: string; readonly generation: number };
+import { giveBack } from './give-back.ts';
+import { type Asked, AskFirst } from './question.ts';
 
 export type Attempt<T> = (turn: {
   /** Names this change. */
@@ -33,19 +23,6 @@ export type Attempt<T> = (turn: {
   /** Absent: the scheduler was not asked; throw AskFirst where it must be. */
   readonly grant?: Grant;
 }) => Promise<T>;
-
-/** Leaves the transaction to ask. */
-export class AskFirst extends Error {
-  readonly record: ProviderRecord;
-  /** Absent: the provider is to go. */
-  readonly offers: readonly Offer[] | undefined;
-
-  constructor(record: ProviderRecord, offers?: readonly Offer[]) {
-    super('The scheduler has to be asked first');
-    this.record = record;
-    this.offers = offers;
-  }
-}
 
 const ROUNDS_MAX = 3;
 
@@ -59,13 +36,13 @@ export const decidedFirst = async <T>(
   for (let round = 1; ; round += 1) {
     const first = await attempt({ holder }).catch(asQuestion);
     if (!(first instanceof AskFirst)) return first;
-    const grant = await take(deps, context, { question: first, holder });
-    if (grant !== undefined) {
-      await ask(deps, context, { question: first, grant });
-      return await finish(deps, context, { question: first, grant, attempt });
+    const asked = await take(deps, context, { question: first, holder });
+    if (asked !== undefined) {
+      await ask(deps, context, asked);
+      return await finish(deps, context, { asked, attempt });
     }
     // It changed since it was looked at, or a repeat of this request was quicker: look again.
-    if (round === ROUNDS_MAX) throw busy(first.record);
+    if (round === ROUNDS_MAX) throw busyOf(first);
   }
 };
 
@@ -73,6 +50,9 @@ const asQuestion = (error: unknown): AskFirst => {
   if (error instanceof AskFirst) return error;
   throw error;
 };
+
+const busyOf = ({ questions: [first] }: AskFirst): Error =>
+  first === undefined ? new Error('Nothing was asked') : busy(first.record);
 
 const holderOf = ({ random }: RpcDeps, context: HasValues): string => {
   const { requestMark: mark } = callOf(context);
@@ -83,88 +63,72 @@ const holderOf = ({ random }: RpcDeps, context: HasValues): string => {
     .digest('base64url');
 };
 
+type Taking = { readonly question: AskFirst; readonly holder: string };
+
+/** Reserves all providers that the question is about; undefined when one has changed. */
 const take = (
   { store, records, clock }: RpcDeps,
   context: HasValues,
-  { question, holder }: { question: AskFirst; holder: string },
-): Promise<Grant | undefined> =>
+  { question, holder }: Taking,
+): Promise<Asked | undefined> =>
   store.transaction(undefined, actorOf(context), async (tx) => {
     const nowMs = clock.now().getTime();
-    const record = await records.providers.lockUid(tx, question.record.uid);
-    if (record?.generation !== question.record.generation) return undefined;
-    demandFree(record, holder, nowMs);
-    const held = reserve(record, holder, nowMs);
-    await records.providers.saveReservation(tx, held);
-    return { holder, generation: held.reserved.generation };
+    const uids = question.questions.map(({ record }) => record.uid);
+    const locked = await records.providers.lockUids(tx, uids);
+    const expected = new Map(
+      question.questions.map(({ record }) => [record.uid, record.generation]),
+    );
+    const isSame = locked.every(({ uid, generation }) => expected.get(uid) === generation);
+    if (!isSame || locked.length < expected.size) return undefined;
+    for (const record of locked) demandFree(record, holder, nowMs);
+    const held = locked.map((record) => reserve(record, holder, nowMs));
+    const generations = new Map(held.map(({ uid, reserved }) => [uid, reserved.generation]));
+    const intent = intentOf(question, { holder, generations });
+    const text = intent === undefined ? '' : encodeIntent(intent);
+    for (const record of held) {
+      const reserved = { ...record.reserved, intent: text };
+      await records.providers.saveReservation(tx, { ...record, reserved });
+    }
+    for (const { record, offers } of intent === undefined ? [] : question.questions) {
+      await records.providers.addTerms(tx, record, typeTerms(offers ?? []));
+    }
+    return { question, grant: { holder, generations }, ...(intent && { intent }) };
   });
 
-type Granted = { readonly question: AskFirst; readonly grant: Grant };
+/** What is about to be offered counts from now on, so that its types stay. */
+const typeTerms = (offers: readonly Offer[]): readonly Term[] =>
+  offers.map(({ resourceType }): Term => ['resource_type', resourceType]);
 
-const ask = async (
-  deps: RpcDeps,
-  context: HasValues,
-  { question, grant }: Granted,
-): Promise<void> => {
-  const { partition, uid } = question.record;
-  const change = { partition, uid, generation: grant.generation };
-  const call: CallOptions = asService(context);
-  try {
-    if (question.offers === undefined) await deps.capacity.retire(change, call);
-    else await deps.capacity.reduce({ ...change, offers: question.offers }, call);
-  } catch (error) {
-    await giveBack(deps, context, { question, grant, isCertain: isCertainNo(error) });
-    throw error;
-  }
+const intentOf = (
+  { questions, reshape }: AskFirst,
+  { holder, generations }: Grant,
+): ReshapeIntent | undefined => {
+  const [first] = questions;
+  if (reshape === undefined || first === undefined) return undefined;
+  const parts = questions.map(
+    ({ record: { uid }, offers }): ReshapePart => ({
+      uid,
+      generation: generations.get(uid) ?? 0,
+      inventories: reshape.inventories.get(uid) ?? [],
+      offers: offers ?? [],
+    }),
+  );
+  return { holder, partition: first.record.partition, parts, moves: reshape.moves };
 };
-
-/** Anything else may have been recorded, or may yet be. */
-const isCertainNo = (error: unknown): boolean =>
-  isDomainError(error, 'failed_precondition') || isDomainError(error, 'invalid_argument');
 
 const finish = async <T>(
   deps: RpcDeps,
   context: HasValues,
-  { question, grant, attempt }: Granted & { readonly attempt: Attempt<T> },
+  { asked, attempt }: { readonly asked: Asked; readonly attempt: Attempt<T> },
 ): Promise<T> => {
+  const { grant, question } = asked;
   try {
     return await attempt({ holder: grant.holder, grant });
   } catch (error) {
-    await giveBack(deps, context, { question, grant, isCertain: false });
-    throw error instanceof AskFirst ? busy(error.record) : error;
+    // A reshape that is recorded is written by work/end-reservations.ts if it cannot be here.
+    if (asked.intent === undefined) await giveBack(deps, context, { grant, certain: NONE });
+    throw error instanceof AskFirst ? busyOf(question) : error;
   }
 };
 
-/**
- * Does nothing when the change was written after all; work/end-reservations.ts does what fails
- * here.
- */
-const giveBack = async (
-  deps: RpcDeps,
-  context: HasValues,
-  { question, grant, isCertain }: Granted & { readonly isCertain: boolean },
-): Promise<void> => {
-  const { uid } = question.record;
-  try {
-    await deps.store.transaction(undefined, actorOf(context), (tx) =>
-      giveBackIn(deps, tx, { uid, grant, isCertain }),
-    );
-  } catch (error) {
-    deps.log.warn({ err: error, provider: uid }, 'reservation is left to end by itself');
-  }
-};
-
-const giveBackIn = async (
-  { records }: RpcDeps,
-  tx: Tx,
-  { uid, grant, isCertain }: { uid: string; grant: Grant; isCertain: boolean },
-): Promise<void> => {
-  const record = await records.providers.lockUid(tx, uid);
-  if (record === undefined) return;
-  if (record.reserved.holder !== grant.holder) {
-    const lifted = isCertain ? undefined : overtaken(record, grant.generation);
-    if (lifted !== undefined) await records.providers.saveGeneration(tx, lifted);
-    return;
-  }
-  if (isCertain) await records.providers.saveReservation(tx, returned(record));
-  else await records.providers.saveGeneration(tx, withdrawn(record));
-};
+const NONE: ReadonlySet<string> = new Set();

@@ -19,12 +19,13 @@ import { openPage, type Page } from '../../store/sql/page.ts';
 import { previewTransaction } from '../../store/sql/preview.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { keyOf, type PartitionRecord, type ProviderRecord } from '../domain/records.ts';
-import type { CapacityDecisions, InventoryRecords } from '../ports.ts';
+import type { CapacityDecisions, InventoryRecords, PropertyKinds } from '../ports.ts';
 
 export type RpcDeps = {
   readonly store: SqlStore;
   readonly records: InventoryRecords;
   readonly capacity: CapacityDecisions;
+  readonly kinds: PropertyKinds;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -68,11 +69,11 @@ export const pageOf = (
 /** The ordering column of partitions and capabilities. */
 export const nameKey = ({ id }: { readonly id: string }): readonly string[] => [keyOf(id)];
 
-/** The ordering columns of providers. */
-export const providerKey = ({ partition, id }: ProviderRecord): readonly string[] => [
-  keyOf(partition),
-  keyOf(id),
-];
+/** The ordering columns of providers and groups. */
+export const placedKey = ({
+  partition,
+  id,
+}: Pick<ProviderRecord, 'partition' | 'id'>): readonly string[] => [keyOf(partition), keyOf(id)];
 
 /** The last segment of a name whose form the contract has checked. */
 export const lastOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
@@ -95,10 +96,10 @@ export const parseProviderName = (name: string, field: string) => {
 };
 
 /**
- * Partitions whose providers the caller may see; undefined: all. A grant on one project within a
- * partition says nothing about the partition's hardware.
+ * Partitions whose providers and groups the caller may see; undefined: all. A grant on one project
+ * within a partition says nothing about the partition's hardware.
  */
-export const providerPartitions = (access: Access): readonly string[] | undefined =>
+export const placedPartitions = (access: Access): readonly string[] | undefined =>
   access.everything ? undefined : [...access.partitions];
 
 /**
@@ -119,6 +120,14 @@ export const demandPartition = async (
 /** A name that looks like a uid could never be found by its name. */
 export const demandId = (field: string, id: string): void => {
   if (isUid(id)) throw badField(field, `"${id}" must not look like a uid`);
+};
+
+const CODE = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
+
+export const demandCode = (field: string, id: string): void => {
+  demandId(field, id);
+  if (CODE.test(id)) return;
+  throw badField(field, `"${id}" is not a code such as cpu.x86.avx2 (lower case, dots)`);
 };
 
 export const absent = (name: string): DomainError =>

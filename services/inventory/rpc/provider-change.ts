@@ -1,4 +1,4 @@
-import { create, equals, type MessageShape } from '@bufbuild/protobuf';
+import { create, equals } from '@bufbuild/protobuf';
 import {
   type Provider,
   ProviderSchema,
@@ -6,19 +6,22 @@ import {
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import {
   CreateProviderResponseSchema,
-  DeleteProviderResponseSchema,
-  type ProviderService,
   UpdateProviderResponseSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
-import { accessOf, type HasValues } from '../../runtime/context.ts';
-import { failedPrecondition } from '../../runtime/errors.ts';
+import { accessOf } from '../../runtime/context.ts';
 import { resourceMask } from '../../runtime/mask.ts';
 import { checkEtag, etagOf } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { lesserOf, offersOf, takesAway } from '../domain/amounts.ts';
-import { newHead, type ProviderRecord, providerName } from '../domain/records.ts';
-import { demandFree, holds, nextGeneration, unreserved } from '../domain/reservation.ts';
-import { AskFirst, type Attempt, decidedFirst } from './decided-first.ts';
+import { newHead, type ProviderRecord } from '../domain/records.ts';
+import {
+  demandFree,
+  holds,
+  neverReserved,
+  nextGeneration,
+  unreserved,
+} from '../domain/reservation.ts';
+import { type Attempt, decidedFirst } from './decided-first.ts';
 import {
   absent,
   badField,
@@ -28,74 +31,52 @@ import {
   partitionOf,
   type RpcDeps,
 } from './deps.ts';
+import { kindsOf, propertyViolations } from './property-rules.ts';
+import type { Asking, Handle, In, Out, Show, Turn } from './provider-handlers.ts';
+import { auditOf, lockProvider } from './provider-locks.ts';
 import { amountsOf, providerDoc, specOf, storedProvider } from './provider-message.ts';
+import { type Move, planMove, writeMove } from './provider-move.ts';
 import { judgeSpec } from './provider-rules.ts';
-
-type Service = typeof ProviderService.method;
-type In<M extends keyof Service> = MessageShape<Service[M]['input']>;
-type Out<M extends keyof Service> = MessageShape<Service[M]['output']>;
-type Handle<M extends keyof Service> = (request: In<M>, context: HasValues) => Promise<Out<M>>;
+import { AskFirst, type Question } from './question.ts';
 
 export type ProviderChanges = {
   readonly createProvider: Handle<'createProvider'>;
   readonly updateProvider: Handle<'updateProvider'>;
-  readonly deleteProvider: Handle<'deleteProvider'>;
 };
 
-type Show = (record: ProviderRecord, context: HasValues) => Provider;
-
 const MASK = resourceMask(ProviderSchema);
+const KIND = 'runm.provider';
 
 export const providerChanges = (deps: RpcDeps, show: Show): ProviderChanges => ({
-  createProvider: (request, context) => {
+  createProvider: async (request, context) => {
     const { validateOnly } = request;
-    return mutate(
-      deps,
-      context,
-      { response: CreateProviderResponseSchema, validateOnly },
-      async (tx) => {
-        const record = await insertProvider(deps, tx, { request, context });
-        return create(CreateProviderResponseSchema, { provider: show(record, context) });
-      },
-    );
+    const kinds = await kindsOf(deps, KIND, request.provider);
+    const response = CreateProviderResponseSchema;
+    return mutate(deps, context, { response, validateOnly }, async (tx) => {
+      const record = await insertProvider(deps, tx, { request, context, kinds });
+      return create(response, { provider: show(record, context) });
+    });
   },
-  updateProvider: (request, context) => {
+  updateProvider: async (request, context) => {
     const { validateOnly } = request;
     MASK.check(request.updateMask);
+    const kinds = await kindsOf(deps, KIND, request.provider);
+    const response = UpdateProviderResponseSchema;
     const attempt: Attempt<Out<'updateProvider'>> = (turn) =>
-      mutate(
-        deps,
-        context,
-        { response: UpdateProviderResponseSchema, validateOnly },
-        async (tx) => {
-          const record = await writeProvider(deps, tx, { request, context, turn });
-          return create(UpdateProviderResponseSchema, { provider: show(record, context) });
-        },
-      );
-    return decidedFirst(deps, context, attempt);
-  },
-  deleteProvider: (request, context) => {
-    const attempt: Attempt<Out<'deleteProvider'>> = (turn) =>
-      mutate(deps, context, { response: DeleteProviderResponseSchema }, async (tx) => {
-        await removeProvider(deps, tx, { request, context, turn });
-        return create(DeleteProviderResponseSchema);
+      mutate(deps, context, { response, validateOnly }, async (tx) => {
+        const record = await writeProvider(deps, tx, { request, context, kinds, turn });
+        return create(response, { provider: show(record, context) });
       });
     return decidedFirst(deps, context, attempt);
   },
 });
 
-type Asked<M extends keyof Service> = {
-  readonly request: In<M>;
-  readonly context: HasValues;
-};
-type Turned<M extends keyof Service> = Asked<M> & {
-  readonly turn: Parameters<Attempt<unknown>>[0];
-};
+type Kinds = { readonly kinds: ReadonlyMap<string, string> };
 
 const insertProvider = async (
   deps: RpcDeps,
   tx: Tx,
-  { request, context }: Asked<'createProvider'>,
+  { request, context, kinds }: Asking<'createProvider'> & Kinds,
 ): Promise<ProviderRecord> => {
   const { records, random, clock } = deps;
   const asked = partitionOf(request.parent);
@@ -104,14 +85,14 @@ const insertProvider = async (
   const found = await records.partitions.keep(tx, asked);
   if (!found || !accessOf(context).covers({ partition: found.id })) throw absent(request.parent);
   const given = request.provider ?? create(ProviderSchema);
+  demandKinds(given, kinds);
   const place = { uid: random.uid(), partition: found.id };
-  const { spec, parentUid, parts } = await judgeSpec(deps, tx, { place, given: specOf(given) });
+  const { spec, parts, ...tree } = await judgeSpec(deps, tx, { place, given });
   const record: ProviderRecord = {
     ...newHead({ ...place, id: request.providerId, nowMs: clock.now().getTime() }),
     ...place,
-    generation: 1,
-    reserved: unreserved(1),
-    parentUid,
+    ...tree,
+    reserved: neverReserved(1),
     doc: providerDoc({ ...given, spec }),
   };
   await records.providers.insert(tx, record, parts);
@@ -119,32 +100,44 @@ const insertProvider = async (
   return record;
 };
 
+const demandKinds = (given: Provider, kinds: ReadonlyMap<string, string>): void => {
+  const [wrong] = propertyViolations(given, kinds);
+  if (wrong !== undefined) throw badField(wrong.field, wrong.description);
+};
+
+type Writing = Asking<'updateProvider'> & Kinds & Turn;
+
 const writeProvider = async (
   deps: RpcDeps,
   tx: Tx,
-  { request, context, turn }: Turned<'updateProvider'>,
+  { request, context, kinds, turn }: Writing,
 ): Promise<ProviderRecord> => {
   const { store, records, clock } = deps;
   const given = request.provider ?? create(ProviderSchema);
+  await keepTreesStill(deps, tx, request);
   const current = await lockProvider(deps, tx, { name: given.name, context });
   if (!current) throw absent(given.name);
   checkEtag(given.etag, etagOf(current, store.incarnation()));
   const before = storedProvider(current);
-  const after = MASK.apply(request.updateMask, given, before);
-  if (specOf(after).type !== specOf(before).type) throw badField('spec.type', 'cannot be changed');
-  const judged = await judgeSpec(deps, tx, { place: current, given: specOf(after) });
-  const { spec, parentUid, parts } = judged;
+  const after = changed(request, before);
+  if (request.updateMask?.paths.includes('properties')) demandKinds(after, kinds);
+  const judged = await judgeSpec(deps, tx, { place: current, given: after });
+  const { spec, parts, parentUid, rootUid } = judged;
+  const move = parentUid === current.parentUid ? undefined : await planMove(deps, tx, current);
+  for (const member of move?.below ?? []) demandFree(member, turn.holder, clock.now().getTime());
   const head = equals(ProviderSpecSchema, spec, specOf(before))
     ? current
-    : generationOf(deps, current, { turn, spec, validateOnly: request.validateOnly });
+    : generationOf(deps, current, { turn, spec, move, validateOnly: request.validateOnly });
   const record: ProviderRecord = {
     ...head,
     version: current.version + 1,
     updateMs: clock.now().getTime(),
     parentUid,
+    rootUid,
     doc: providerDoc({ ...after, spec }),
   };
   await records.providers.save(tx, record, parts);
+  if (move) await writeMove(deps, tx, { move, rootUid, grant: turn.grant });
   tx.audit({
     action: 'provider.update',
     ...auditOf(record),
@@ -154,8 +147,30 @@ const writeProvider = async (
   return record;
 };
 
-type SpecChange = Pick<Turned<'updateProvider'>, 'turn'> & {
+/**
+ * While a provider is moved to another parent no other is moved or made in its partition, so that
+ * the tops of trees are always right.
+ */
+const keepTreesStill = async (
+  { records }: RpcDeps,
+  tx: Tx,
+  { provider, updateMask }: In<'updateProvider'>,
+): Promise<void> => {
+  if (!updateMask?.paths.includes('spec.parent_provider')) return;
+  const { partition } = parseProviderName(provider?.name ?? '', 'provider.name');
+  await records.partitions.lock(tx, partition);
+};
+
+/** What is not masked does not count, so a type is demanded of what comes out. */
+const changed = ({ provider, updateMask }: In<'updateProvider'>, before: Provider): Provider => {
+  const after = MASK.apply(updateMask, provider ?? create(ProviderSchema), before);
+  if (specOf(after).type !== specOf(before).type) throw badField('spec.type', 'cannot be changed');
+  return after;
+};
+
+type SpecChange = Turn & {
   readonly spec: ReturnType<typeof specOf>;
+  readonly move: Move | undefined;
   readonly validateOnly: boolean;
 };
 
@@ -163,62 +178,23 @@ type SpecChange = Pick<Turned<'updateProvider'>, 'turn'> & {
 const generationOf = (
   { clock }: RpcDeps,
   current: ProviderRecord,
-  { turn, spec, validateOnly }: SpecChange,
+  { turn, spec, move, validateOnly }: SpecChange,
 ): ProviderRecord => {
   demandFree(current, turn.holder, clock.now().getTime());
+  const questions = move?.questions ?? ownQuestions(current, spec);
+  const isGranted = questions.every(({ record }) => holds(record, turn.grant));
+  if (!isGranted && !validateOnly) throw new AskFirst(questions, move ? 'move' : 'change');
+  const generation = holds(current, turn.grant)
+    ? current.reserved.generation
+    : nextGeneration(current);
+  return { ...current, generation, reserved: unreserved(current, generation) };
+};
+
+const ownQuestions = (
+  current: ProviderRecord,
+  spec: ReturnType<typeof specOf>,
+): readonly Question[] => {
   const offered = offersOf(amountsOf(specOf(storedProvider(current))));
   const offers = offersOf(amountsOf(spec));
-  const isGranted = holds(current, turn.grant);
-  if (takesAway(offered, offers) && !isGranted && !validateOnly) {
-    throw new AskFirst(current, lesserOf(offered, offers));
-  }
-  const generation = isGranted ? current.reserved.generation : nextGeneration(current);
-  return { ...current, generation, reserved: unreserved(generation) };
+  return takesAway(offered, offers) ? [{ record: current, offers: lesserOf(offered, offers) }] : [];
 };
-
-const removeProvider = async (
-  deps: RpcDeps,
-  tx: Tx,
-  { request, context, turn }: Turned<'deleteProvider'>,
-): Promise<void> => {
-  const { store, records, clock } = deps;
-  const current = await lockProvider(deps, tx, { name: request.name, context });
-  if (!current) {
-    if (request.allowMissing) return;
-    throw absent(request.name);
-  }
-  checkEtag(request.etag, etagOf(current, store.incarnation()));
-  demandNoParts(current, await records.providers.countChildren(tx, current.uid));
-  demandFree(current, turn.holder, clock.now().getTime());
-  if (!holds(current, turn.grant)) throw new AskFirst(current);
-  await records.providers.remove(tx, current);
-  tx.audit({ action: 'provider.delete', ...auditOf(current), before: JSON.parse(current.doc) });
-};
-
-/** The newest state, locked; undefined when it is not there or not the caller's to see. */
-const lockProvider = async (
-  { records }: RpcDeps,
-  tx: Tx,
-  { name, context }: { name: string; context: HasValues },
-): Promise<ProviderRecord | undefined> => {
-  const { partition, provider } = parseProviderName(name, 'provider.name');
-  const found = await records.providers.lock(tx, partition, provider);
-  return found && accessOf(context).covers({ partition: found.partition }) ? found : undefined;
-};
-
-const demandNoParts = (record: ProviderRecord, children: number): void => {
-  if (children === 0) return;
-  const name = providerName(record);
-  throw failedPrecondition(
-    'IN_USE',
-    `Cannot delete ${name}: ${children} providers are parts of it`,
-    { metadata: { name, children: String(children) } },
-  );
-};
-
-const auditOf = (record: ProviderRecord) => ({
-  objectKind: 'provider',
-  objectUid: record.uid,
-  objectName: providerName(record),
-  partition: record.partition,
-});

@@ -1,5 +1,6 @@
 import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { Inventory } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import {
   type Provider,
   ProviderSchema,
@@ -30,7 +31,11 @@ export const providerMessage = (
     properties: stored.properties,
     tags: stored.tags,
     spec: seesAll ? spec : publicSpec(spec),
-    status: { capacityGeneration: BigInt(record.generation) },
+    status: {
+      capacityGeneration: BigInt(record.generation),
+      parentUid: record.parentUid,
+      rootUid: record.rootUid,
+    },
   });
 };
 
@@ -56,8 +61,10 @@ export const storedProvider = (record: ProviderRecord): Provider =>
 
 export const specOf = ({ spec }: Provider): ProviderSpec => spec ?? create(ProviderSpecSchema);
 
-export const amountsOf = (spec: ProviderSpec): readonly Amounts[] =>
-  spec.inventories.map((row) =>
+export const amountsOf = (spec: ProviderSpec): readonly Amounts[] => amountsIn(spec.inventories);
+
+export const amountsIn = (rows: readonly Inventory[]): readonly Amounts[] =>
+  rows.map((row) =>
     withDefaults({
       resourceType: row.resourceType,
       total: row.total,

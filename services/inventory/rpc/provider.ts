@@ -1,21 +1,28 @@
-import { ProviderSchema } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
-import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { ProviderSchema, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import {
+  type ProviderFilter as FilterMessage,
+  ProviderService,
+} from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { accessFor } from '../../runtime/access.ts';
 import { accessOf, type HasValues, identityOf } from '../../runtime/context.ts';
 import { pageOfMessages } from '../../runtime/message-page.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import type { ProviderRecord } from '../domain/records.ts';
+import { keyOf, type ProviderRecord } from '../domain/records.ts';
+import type { ProviderFilter } from '../ports.ts';
 import {
   absent,
   demandPartition,
   pageOf,
   parseProviderName,
-  providerKey,
-  providerPartitions,
+  placedKey,
+  placedPartitions,
   type RpcDeps,
 } from './deps.ts';
 import { providerChanges } from './provider-change.ts';
+import { providerDeletions } from './provider-delete.ts';
 import { providerMessage } from './provider-message.ts';
+import { providerReshape } from './provider-reshape.ts';
+import { typeTerm } from './provider-rules.ts';
 import { watchProviders } from './provider-watch.ts';
 
 export const providerRpc = (deps: RpcDeps): Implementation => {
@@ -38,18 +45,37 @@ export const providerRpc = (deps: RpcDeps): Implementation => {
     },
     listProviders: async (request, context) => {
       const partition = await demandPartition(deps, request.parent);
-      const only = partition ? [partition.id] : providerPartitions(accessOf(context));
-      const page = pageOf(deps, request, request.parent);
-      const rows = await store.read((reader) => records.providers.list(reader, { only }, page));
+      const only = partition ? [partition.id] : placedPartitions(accessOf(context));
+      const page = pageOf(deps, request, [request.parent, request.filter]);
+      const filter: ProviderFilter = { only, ...filterOf(request.filter) };
+      const rows = await store.read((reader) => records.providers.list(reader, filter, page));
       const { messages, nextPageToken } = pageOfMessages(page, rows, {
         schema: ProviderSchema,
         toMessage: (row) => show(row, context),
-        keyOf: providerKey,
+        keyOf: placedKey,
       });
       return { providers: messages, nextPageToken };
     },
     ...providerChanges(deps, show),
+    ...providerDeletions(deps),
+    ...providerReshape(deps, show),
     watchProviders: (request, context) =>
       watchProviders(deps, { request, context, show: (record) => show(record, context) }),
   });
+};
+
+const filterOf = (filter: FilterMessage | undefined): Omit<ProviderFilter, 'only'> => {
+  if (filter === undefined) return { terms: [] };
+  const { group, capability, resourceType, tag, type, inTree } = filter;
+  const terms: ProviderFilter['terms'] = [
+    ...(tag === '' ? [] : [{ kind: 'tag' as const, term: tag }]),
+    ...(capability === '' ? [] : [{ kind: 'capability' as const, term: keyOf(capability) }]),
+    ...(resourceType === '' ? [] : [{ kind: 'resource_type' as const, term: keyOf(resourceType) }]),
+    ...(type === ProviderType.UNSPECIFIED ? [] : [{ kind: 'type' as const, term: typeTerm(type) }]),
+  ];
+  return {
+    terms,
+    ...(group !== '' && { group: keyOf(group) }),
+    ...(inTree !== '' && { inTree: inTree.slice(inTree.lastIndexOf('/') + 1) }),
+  };
 };

@@ -1,27 +1,7 @@
 import { sql } from 'kysely';
-import type { Migration, MigrationDb, TableBuilder } from '../../store/sql/migration.ts';
-
-type Column = keyof MigrationDb['type'];
-
-const columns =
-  ({ type }: MigrationDb, wanted: Readonly<Record<string, Column>>) =>
-  (table: TableBuilder): TableBuilder => {
-    let built = table;
-    for (const [name, kind] of Object.entries(wanted)) {
-      built = built.addColumn(name, type[kind], (column) => column.notNull());
-    }
-    return built;
-  };
-
-const HEAD = {
-  uid: 'text',
-  name_id: 'text',
-  id_key: 'text',
-  version: 'bigint',
-  create_ms: 'bigint',
-  update_ms: 'bigint',
-  doc: 'text',
-} as const;
+import type { Migration } from '../../store/sql/migration.ts';
+import { columns, HEAD } from './migration-columns.ts';
+import { placesMigration } from './places-migration.ts';
 
 export const inventoryMigrations: readonly Migration[] = [
   {
@@ -63,4 +43,5 @@ export const inventoryMigrations: readonly Migration[] = [
       await db.createIndex('provider_capability', ['provider_uid']);
     },
   },
+  placesMigration,
 ];

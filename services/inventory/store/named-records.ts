@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import { behindKey } from '../../store/sql/page.ts';
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import type { NamedRecord } from '../domain/records.ts';
-import type { CapabilityRecords, NamedRecords, PartitionFilter } from '../ports.ts';
+import type { CodeRecords, NamedRecords, PartitionFilter } from '../ports.ts';
 import {
   among,
   called,
@@ -14,13 +15,23 @@ import {
 } from './rows.ts';
 
 type Noun = {
-  readonly table: 'partition_row' | 'capability';
+  readonly table: 'partition_row' | 'capability' | 'resource_type' | 'distance_type';
   readonly kind: string;
   readonly collection: string;
 };
 
 const PARTITION: Noun = { table: 'partition_row', kind: 'partition', collection: 'partitions' };
 const CAPABILITY: Noun = { table: 'capability', kind: 'capability', collection: 'capabilities' };
+const RESOURCE_TYPE: Noun = {
+  table: 'resource_type',
+  kind: 'resource_type',
+  collection: 'resourceTypes',
+};
+const DISTANCE_TYPE: Noun = {
+  table: 'distance_type',
+  kind: 'distance_type',
+  collection: 'distanceTypes',
+};
 
 const namedRecords = <Filter extends Partial<PartitionFilter>>(
   { table, kind, collection }: Noun,
@@ -32,6 +43,15 @@ const namedRecords = <Filter extends Partial<PartitionFilter>>(
     insert: async (tx, record) => {
       const insert = db(tx).insertInto(table).values(headRow(record)).execute();
       await insertUnique(insert, `${collection}/${record.id}`);
+      tx.change({ kind, uid: record.uid });
+    },
+    save: async (tx, record) => {
+      const { numUpdatedRows } = await db(tx)
+        .updateTable(table)
+        .set(headRow(record))
+        .where('uid', '=', record.uid)
+        .executeTakeFirstOrThrow();
+      assert(numUpdatedRows === 1n);
       tx.change({ kind, uid: record.uid });
     },
     find: async (reader, idOrUid) => {
@@ -64,28 +84,30 @@ const namedRecords = <Filter extends Partial<PartitionFilter>>(
   };
 };
 
-export const partitionRecords = (locks: Locks) => namedRecords<PartitionFilter>(PARTITION, locks);
-
-export const capabilityRecords = (locks: Locks): CapabilityRecords => ({
-  ...namedRecords<Record<never, never>>(CAPABILITY, locks),
+const codeRecords = (noun: Noun, locks: Locks): CodeRecords => ({
+  ...namedRecords<Record<never, never>>(noun, locks),
   insertMissing: async (tx, record) => {
     const { numInsertedOrUpdatedRows } = await db(tx)
-      .insertInto('capability')
+      .insertInto(noun.table)
       .values(headRow(record))
       .onConflict((conflict) => conflict.column('id_key').doNothing())
       .executeTakeFirstOrThrow();
-    if (numInsertedOrUpdatedRows === 1n) tx.change({ kind: CAPABILITY.kind, uid: record.uid });
+    if (numInsertedOrUpdatedRows === 1n) tx.change({ kind: noun.kind, uid: record.uid });
   },
   keepAll: async (tx, codes) => {
     if (codes.length === 0) return [];
     const rows = await db(tx)
-      .selectFrom('capability')
-      .select('id_key')
+      .selectFrom(noun.table)
+      .select(HEAD_COLUMNS)
       .where('id_key', 'in', [...codes])
       .orderBy('id_key')
       .modifyEnd(locks.forKeep)
       .execute();
-    const known = new Set(rows.map((row) => row.id_key));
-    return codes.filter((code) => !known.has(code));
+    return rows.map(headOf);
   },
 });
+
+export const partitionRecords = (locks: Locks) => namedRecords<PartitionFilter>(PARTITION, locks);
+export const capabilityRecords = (locks: Locks) => codeRecords(CAPABILITY, locks);
+export const resourceTypeRecords = (locks: Locks) => codeRecords(RESOURCE_TYPE, locks);
+export const distanceTypeRecords = (locks: Locks) => codeRecords(DISTANCE_TYPE, locks);

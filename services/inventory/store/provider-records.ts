@@ -1,69 +1,27 @@
 import assert from 'node:assert/strict';
-import { sql } from 'kysely';
-import { alreadyExists } from '../../runtime/errors.ts';
-import { behindKey } from '../../store/sql/page.ts';
-import type { Reader, Tx } from '../../store/sql/transaction.ts';
-import {
-  keyOf,
-  type ProviderParts,
-  type ProviderRecord,
-  providerChangeKind,
-  providerName,
-} from '../domain/records.ts';
+import { type RawBuilder, sql } from 'kysely';
+import { isUid } from '../../runtime/names.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import { keyOf, type ProviderRecord, placedChangeKind, providerName } from '../domain/records.ts';
 import type { ProviderRecords } from '../ports.ts';
 import {
-  among,
-  called,
-  db,
-  HEAD_COLUMNS,
-  headOf,
-  headRow,
-  insertUnique,
-  type Locks,
-} from './rows.ts';
-import type { InventoryTables, ProviderRow } from './tables.ts';
-
-const COLUMNS = [
-  ...HEAD_COLUMNS,
-  'partition_id',
-  'generation',
-  'parent_uid',
-  'reserved_generation',
-  'reserve_holder',
-  'reserve_ms',
-] as const;
-
-type Stored = Pick<ProviderRow, (typeof COLUMNS)[number]>;
-
-const read = (row: Stored): ProviderRecord => ({
-  ...headOf(row),
-  partition: row.partition_id,
-  generation: Number(row.generation),
-  parentUid: row.parent_uid,
-  reserved: {
-    generation: Number(row.reserved_generation),
-    holder: row.reserve_holder,
-    sinceMs: Number(row.reserve_ms),
-  },
-});
-
-const generationsOf = ({ generation, reserved }: ProviderRecord) => ({
-  generation,
-  reserved_generation: reserved.generation,
-  reserve_holder: reserved.holder,
-  reserve_ms: reserved.sinceMs,
-});
-
-const rowOf = (record: ProviderRecord) => ({
-  ...headRow(record),
-  ...generationsOf(record),
-  partition_id: record.partition,
-  partition_key: keyOf(record.partition),
-  parent_uid: record.parentUid,
-});
+  addTerms,
+  removeGroupTerm,
+  removeParts,
+  setResourceTerms,
+  writeParts,
+} from './provider-parts.ts';
+import { byName, byUid, COLUMNS, generationsOf, read, rowOf } from './provider-rows.ts';
+import { providerSearches } from './provider-search.ts';
+import { db, insertUnique, type Locks } from './rows.ts';
 
 export const providerRecords = (locks: Locks): ProviderRecords => ({
-  ...searches,
+  ...providerSearches,
+  ...writes,
+  ...locking(locks),
+});
+
+const writes = {
   insert: async (tx, record, parts) => {
     const insert = db(tx).insertInto('provider').values(rowOf(record)).execute();
     await insertUnique(insert, providerName(record));
@@ -72,7 +30,7 @@ export const providerRecords = (locks: Locks): ProviderRecords => ({
   },
   save: async (tx, record, parts) => {
     await update(tx, record.uid, rowOf(record));
-    await removeParts(tx, record.uid);
+    await removeParts(tx, [record.uid]);
     await writeParts(tx, record, parts);
     tx.change(changeOf(record));
   },
@@ -81,43 +39,89 @@ export const providerRecords = (locks: Locks): ProviderRecords => ({
     await update(tx, record.uid, generationsOf(record));
     tx.change(changeOf(record));
   },
-  remove: async (tx, record) => {
-    await removeParts(tx, record.uid);
-    await db(tx).deleteFrom('provider').where('uid', '=', record.uid).execute();
-    tx.change({ ...changeOf(record), deleted: true });
+  saveRoot: async (tx, { uid, rootUid, partition }) => {
+    await update(tx, uid, { root_uid: rootUid });
+    tx.change(changeOf({ uid, partition }));
   },
-  lock: async (tx, partition, idOrUid) => {
-    const row = await byName(tx, partition, idOrUid).modifyEnd(locks.forUpdate).executeTakeFirst();
-    return row && read(row);
+  saveMembership: async (tx, records, { group, isMember }) => {
+    for (const record of records) {
+      await update(tx, record.uid, rowOf(record));
+      tx.change(changeOf(record));
+    }
+    if (isMember) await addTerms(tx, records, [['group', group]]);
+    else await removeGroupTerm(tx, records, group);
   },
-  lockUid: async (tx, uid) => {
-    const row = await byUid(tx, uid).modifyEnd(locks.forUpdate).executeTakeFirst();
-    return row && read(row);
+  addTerms: (tx, record, terms) => addTerms(tx, [record], terms),
+  saveReshaped: async (tx, record, resourceTypes) => {
+    await update(tx, record.uid, rowOf(record));
+    await setResourceTerms(tx, record, resourceTypes);
+    tx.change(changeOf(record));
   },
-  keep: async (tx, partition, idOrUid) => {
-    const row = await byName(tx, partition, idOrUid).modifyEnd(locks.forKeep).executeTakeFirst();
-    return row && read(row);
+  setResourceTerms,
+  removeAll: async (tx, records) => {
+    if (records.length === 0) return;
+    const uids = records.map(({ uid }) => uid);
+    await removeParts(tx, uids);
+    await db(tx).deleteFrom('provider').where('uid', 'in', uids).execute();
+    for (const record of records) tx.change({ ...changeOf(record), deleted: true });
   },
-  keepUid: async (tx, uid) => {
-    const row = await byUid(tx, uid).modifyEnd(locks.forKeep).executeTakeFirst();
-    return row && read(row);
-  },
-});
+} satisfies Partial<ProviderRecords>;
 
-const changeOf = ({ uid, partition }: ProviderRecord) => ({
-  kind: providerChangeKind(partition),
-  uid,
-});
+const locking = (locks: Locks) =>
+  ({
+    lock: async (tx, partition, idOrUid) => {
+      const row = await byName(tx, partition, idOrUid)
+        .modifyEnd(locks.forUpdate)
+        .executeTakeFirst();
+      return row && read(row);
+    },
+    lockUid: async (tx, uid) => {
+      const row = await byUid(tx, uid).modifyEnd(locks.forUpdate).executeTakeFirst();
+      return row && read(row);
+    },
+    lockAll: (tx, partition, idsOrUids) =>
+      lockWhere(tx, locks, amongNames(keyOf(partition), idsOrUids)),
+    lockUids: async (tx, uids) =>
+      uids.length === 0 ? [] : lockWhere(tx, locks, sql<boolean>`uid in (${sql.join([...uids])})`),
+    keep: async (tx, partition, idOrUid) => {
+      const row = await byName(tx, partition, idOrUid).modifyEnd(locks.forKeep).executeTakeFirst();
+      return row && read(row);
+    },
+    keepUid: async (tx, uid) => {
+      const row = await byUid(tx, uid).modifyEnd(locks.forKeep).executeTakeFirst();
+      return row && read(row);
+    },
+  }) satisfies Partial<ProviderRecords>;
 
-const byName = (reader: Reader | Tx, partition: string, idOrUid: string) =>
-  db(reader)
+/** In the order of uids, so that two who lock several never wait for each other. */
+const lockWhere = async (
+  tx: Tx,
+  locks: Locks,
+  condition: RawBuilder<boolean>,
+): Promise<readonly ProviderRecord[]> => {
+  const rows = await db(tx)
     .selectFrom('provider')
     .select(COLUMNS)
-    .where('partition_key', '=', keyOf(partition))
-    .where(called(idOrUid));
+    .where(condition)
+    .orderBy('uid')
+    .modifyEnd(locks.forUpdate)
+    .execute();
+  return rows.map(read);
+};
 
-const byUid = (reader: Reader | Tx, uid: string) =>
-  db(reader).selectFrom('provider').select(COLUMNS).where('uid', '=', uid);
+const amongNames = (partition: string, idsOrUids: readonly string[]): RawBuilder<boolean> => {
+  const keys = idsOrUids.map(keyOf);
+  const uids = keys.filter(isUid);
+  const ids = keys.filter((key) => !isUid(key));
+  const byId = ids.length === 0 ? sql<boolean>`1 = 0` : sql<boolean>`id_key in (${sql.join(ids)})`;
+  const byUids = uids.length === 0 ? sql<boolean>`1 = 0` : sql<boolean>`uid in (${sql.join(uids)})`;
+  return sql<boolean>`partition_key = ${partition} and (${byId} or ${byUids})`;
+};
+
+const changeOf = ({ uid, partition }: Pick<ProviderRecord, 'uid' | 'partition'>) => ({
+  kind: placedChangeKind('provider', partition),
+  uid,
+});
 
 /** The caller has locked the row, so it is there. */
 const update = async (
@@ -132,133 +136,3 @@ const update = async (
     .executeTakeFirstOrThrow();
   assert(numUpdatedRows === 1n);
 };
-
-const writeParts = async (
-  tx: Tx,
-  record: ProviderRecord,
-  { nics, capabilities }: ProviderParts,
-): Promise<void> => {
-  const { uid } = record;
-  if (nics.length > 0) {
-    await demandFreeMacs(tx, record, nics);
-    const rows = nics.map(({ label, mac }) => ({
-      provider_uid: uid,
-      partition_key: keyOf(record.partition),
-      label,
-      mac,
-    }));
-    await insertUnique(
-      db(tx).insertInto('provider_nic').values(rows).execute(),
-      providerName(record),
-    );
-  }
-  if (capabilities.length > 0) {
-    const rows = capabilities.map((code) => ({ provider_uid: uid, code }));
-    await db(tx).insertInto('provider_capability').values(rows).execute();
-  }
-};
-
-/** Says which address is whose; the unique index holds where two write at once. */
-const demandFreeMacs = async (
-  tx: Tx,
-  record: ProviderRecord,
-  nics: ProviderParts['nics'],
-): Promise<void> => {
-  const macs = nics.map(({ mac }) => mac).filter((mac) => mac !== '');
-  if (macs.length === 0) return;
-  const taken = await db(tx)
-    .selectFrom('provider_nic')
-    .innerJoin('provider', 'provider.uid', 'provider_nic.provider_uid')
-    .select(['provider_nic.mac', 'provider.name_id', 'provider.partition_id'])
-    .where('provider_nic.partition_key', '=', keyOf(record.partition))
-    .where('provider_nic.mac', 'in', macs)
-    .executeTakeFirst();
-  if (taken === undefined) return;
-  const name = providerName(record);
-  const holder = providerName({ partition: taken.partition_id, id: taken.name_id });
-  throw alreadyExists(
-    'ALREADY_EXISTS',
-    `Cannot write ${name}: ${holder} has the MAC address ${taken.mac}`,
-    { metadata: { name, field: 'spec.nics.mac', mac: taken.mac, holder } },
-  );
-};
-
-const removeParts = async (tx: Tx, uid: string): Promise<void> => {
-  await db(tx).deleteFrom('provider_nic').where('provider_uid', '=', uid).execute();
-  await db(tx).deleteFrom('provider_capability').where('provider_uid', '=', uid).execute();
-};
-
-const countWhere = async (
-  reader: Reader,
-  column: 'parent_uid' | 'partition_key',
-  value: string,
-): Promise<number> => {
-  const { count } = await db(reader)
-    .selectFrom('provider')
-    .select((build) => build.fn.countAll<number>().as('count'))
-    .where(column, '=', value)
-    .executeTakeFirstOrThrow();
-  return Number(count);
-};
-
-const searches = {
-  find: async (reader, partition, idOrUid) => {
-    const row = await byName(reader, partition, idOrUid).executeTakeFirst();
-    return row && read(row);
-  },
-  byUids: async (reader, uids) => {
-    if (uids.length === 0) return [];
-    const rows = await db(reader)
-      .selectFrom('provider')
-      .select(COLUMNS)
-      .where('uid', 'in', [...uids])
-      .execute();
-    return rows.map(read);
-  },
-  list: async (reader, filter, page) => {
-    const rows = await db(reader)
-      .selectFrom('provider')
-      .select(COLUMNS)
-      .where(among('partition_key', filter.only))
-      .where(behindKey(['partition_key', 'id_key'], page))
-      .orderBy('partition_key')
-      .orderBy('id_key')
-      .limit(page.limit)
-      .execute();
-    return rows.map(read);
-  },
-  reservedBefore: async (reader, beforeMs, limit) => {
-    const rows = await db(reader)
-      .selectFrom('provider')
-      .select('uid')
-      .where('reserve_ms', '>', 0)
-      .where('reserve_ms', '<=', beforeMs)
-      .orderBy('reserve_ms')
-      .limit(limit)
-      .execute();
-    return rows.map(({ uid }) => uid);
-  },
-  countChildren: (reader, uid) => countWhere(reader, 'parent_uid', uid),
-  countInPartition: (reader, partition) => countWhere(reader, 'partition_key', keyOf(partition)),
-  countWithCapability: async (reader, code) => {
-    const { count } = await db(reader)
-      .selectFrom('provider_capability')
-      .select((build) => build.fn.countAll<number>().as('count'))
-      .where('code', '=', code)
-      .executeTakeFirstOrThrow();
-    return Number(count);
-  },
-  levelsBelow: async (reader, uid, levelsMax) => {
-    const { rows } = await sql<{ readonly levels: number }>`
-      with recursive below (uid, level) as (
-        select uid, 0 from provider where uid = ${uid}
-        union all
-        select part.uid, below.level + 1 from provider part
-        join below on part.parent_uid = below.uid where below.level < ${levelsMax}
-      )
-      select coalesce(max(level), 0) as levels from below`.execute(
-      reader.kysely<InventoryTables>(),
-    );
-    return Number(rows[0]?.levels ?? 0);
-  },
-} satisfies Partial<ProviderRecords>;

@@ -1,6 +1,12 @@
 import type { SqlDialect } from '../../store/sql/migration.ts';
 import type { InventoryRecords } from '../ports.ts';
-import { capabilityRecords, partitionRecords } from './named-records.ts';
+import { groupRecords } from './group-records.ts';
+import {
+  capabilityRecords,
+  distanceTypeRecords,
+  partitionRecords,
+  resourceTypeRecords,
+} from './named-records.ts';
 import { providerRecords } from './provider-records.ts';
 import { locksOf } from './rows.ts';
 
@@ -9,6 +15,9 @@ export const inventoryRecords = (dialect: SqlDialect): InventoryRecords => {
   return {
     partitions: partitionRecords(locks),
     capabilities: capabilityRecords(locks),
+    resourceTypes: resourceTypeRecords(locks),
+    distanceTypes: distanceTypeRecords(locks),
+    groups: groupRecords(locks),
     providers: providerRecords(locks),
   };
 };

@@ -11,13 +11,22 @@ import type { HeadRow, InventoryTables } from './tables.ts';
 export const db = (reader: Reader | Tx): Kysely<InventoryTables> =>
   reader.kysely<InventoryTables>();
 
-export const HEAD_COLUMNS = ['uid', 'name_id', 'version', 'create_ms', 'update_ms', 'doc'] as const;
+export const HEAD_COLUMNS = [
+  'uid',
+  'name_id',
+  'version',
+  'generation',
+  'create_ms',
+  'update_ms',
+  'doc',
+] as const;
 
 export const headRow = (record: NamedRecord) => ({
   uid: record.uid,
   name_id: record.id,
   id_key: keyOf(record.id),
   version: record.version,
+  generation: record.generation,
   create_ms: record.createMs,
   update_ms: record.updateMs,
   doc: record.doc,
@@ -27,6 +36,7 @@ export const headOf = (row: Pick<HeadRow, (typeof HEAD_COLUMNS)[number]>): Named
   uid: row.uid,
   id: row.name_id,
   version: Number(row.version),
+  generation: Number(row.generation),
   createMs: Number(row.create_ms),
   updateMs: Number(row.update_ms),
   doc: row.doc,

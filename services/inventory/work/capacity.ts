@@ -1,48 +1,42 @@
 import { type CallOptions, type Client, createClient, type Transport } from '@connectrpc/connect';
-import {
-  CapacityService,
-  type ProviderUsage,
-} from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { CapacityService } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
+import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import type { Random } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import type { Offer } from '../domain/amounts.ts';
-import type { CapacityChange, CapacityDecisions, Retirement } from '../ports.ts';
+import type { CapacityDecisions } from '../ports.ts';
 
-/** For each of the two calls; together they stay below RESERVED_MS. */
+/** For one step; a change asks for a few at most, and all stay below RESERVED_MS. */
 const CALL_MS = 10_000;
 
 /**
- * Asks the scheduler's leader before capacity is taken away. Whether the provider is open for
- * claims is machine's to say, so it is told again as it was; one without a record stays closed, as
- * it is.
+ * Asks the scheduler's leader before capacity is taken away. Reshape is the call for all of it: it
+ * records several providers at once, leaves alone whether they are open for claims, which is
+ * machine's to say, and a repeat for the same generations finds what is recorded.
  */
 export const capacityDecisions = (transport: Transport, random: Random): CapacityDecisions => {
-  const client = createClient(CapacityService, transport);
-  const set = async (
-    { partition, uid, generation, offers }: CapacityChange,
-    closed: boolean,
-    call: CallOptions,
-  ): Promise<void> => {
-    await asDomain(
-      client.setCapacity(
-        {
-          parent: `partitions/${partition}`,
+  const capacities = createClient(CapacityService, transport);
+  const claims = createClient(ClaimService, transport);
+  return {
+    reshape: async ({ partition, parts, moves }, call) => {
+      const request = {
+        parent: `partitions/${partition}`,
+        providers: parts.map(({ uid, generation, offers }) => ({
           providerUid: uid,
           inventoryGeneration: BigInt(generation),
           capacities: offers.map(tellable),
-          closed,
-          requestId: random.requestId(),
-        },
-        limited(call),
-      ),
-    );
-  };
-  return {
-    reduce: async (change, call) => {
-      const known = await usageOf(client, change, call);
-      await set(change, known?.closed ?? true, call);
+        })),
+        moves: moves.map(({ fromUid, toUid, resourceType, claimUid }) => ({
+          fromProviderUid: fromUid,
+          toProviderUid: toUid,
+          resourceType,
+          claimUid,
+        })),
+        requestId: random.requestId(),
+      };
+      await asDomain(capacities.reshape(request, limited(call, CALL_MS)));
     },
-    retire: (change, call) => set({ ...change, offers: [] }, true, call),
+    claimsOn: (provider, call) => claimsOn(claims, provider, call),
   };
 };
 
@@ -59,19 +53,27 @@ const tellable = ({ resourceType, usable, minUnit, maxUnit, stepSize }: Offer): 
 
 const atMost = (amount: bigint): bigint => (amount < TOLD_MAX ? amount : TOLD_MAX);
 
-const limited = (call: CallOptions): CallOptions => ({
+const limited = (call: CallOptions, limitMs: number): CallOptions => ({
   ...call,
-  timeoutMs: Math.min(call.timeoutMs ?? CALL_MS, CALL_MS),
+  timeoutMs: Math.min(call.timeoutMs ?? limitMs, limitMs),
 });
 
-const usageOf = async (
-  client: Client<typeof CapacityService>,
-  { partition, uid: providerUid }: Retirement,
+const CLAIMS_MS = 2_000;
+const CLAIMS_MAX = 10;
+
+/** Only for people to read: without it the answer is still right. */
+const claimsOn = async (
+  client: Client<typeof ClaimService>,
+  { partition, uid: providerUid }: { readonly partition: string; readonly uid: string },
   call: CallOptions,
-): Promise<ProviderUsage | undefined> => {
-  const parent = `partitions/${partition}`;
-  const answer = await asDomain(
-    client.listUsage({ parent, providerUid, pageSize: 1 }, limited(call)),
-  );
-  return answer.usages.find((usage) => usage.providerUid === providerUid);
+): Promise<readonly string[]> => {
+  const parent = `partitions/${partition}/projects/-`;
+  try {
+    const request = { parent, providerUid, pageSize: 8 * CLAIMS_MAX };
+    const { allocations } = await client.listAllocations(request, limited(call, CLAIMS_MS));
+    const held = allocations.filter(({ allocation }) => allocation?.finishTime === undefined);
+    return [...new Set(held.map(({ claim }) => claim))].slice(0, CLAIMS_MAX);
+  } catch {
+    return [];
+  }
 };

@@ -25,7 +25,13 @@ export const amountsOf = (machine: Machine): readonly Amount[] => {
 /** The id of the claim that is made for a machine: found again by name after a crash. */
 export const ownClaimId = (machineUid: string): string => `machine-${machineUid}`;
 
-export type ClaimState = 'pending' | 'active' | 'waiting' | 'releasing' | 'released';
+/** Whether it was made for a machine and lives as long as that. */
+export const isOwnClaim = (
+  claim: Pick<ClaimView, 'name' | 'consumerType' | 'consumerUid'>,
+): boolean =>
+  claim.consumerType === CONSUMER_TYPE && claim.name.endsWith(ownClaimId(claim.consumerUid));
+
+export type ClaimState = 'pending' | 'active' | 'waiting' | 'at_risk' | 'releasing' | 'released';
 
 export type ClaimPlace = {
   readonly group: string;
@@ -106,14 +112,14 @@ const holdingOf = (claim: ClaimView, place: ClaimPlace, owned: boolean): Holding
   providerUid: place.providerUid,
 });
 
-/** What the sweeper does about a claim whose consumer is a machine. */
+/** What the sweeper does about a claim. */
 export type ClaimVerdict =
   | { readonly kind: 'leave' }
   /** Its resources end: the machine on it must go. */
   | { readonly kind: 'delete-machines' }
   /** Nobody uses it any more. */
   | { readonly kind: 'release' }
-  /** No machine is on these providers: they are clean. */
+  /** No machine is on these providers: what cleans itself is clean, the others wait. */
   | { readonly kind: 'finish'; readonly providerUids: readonly string[] };
 
 /** A claim younger than this may belong to a machine whose row this reader has not seen yet. */
@@ -137,8 +143,7 @@ export const judgeClaim = (
     const providerUids = [...new Set(open.map((place) => place.providerUid))];
     return providerUids.length === 0 ? { kind: 'leave' } : { kind: 'finish', providerUids };
   }
-  const isOurs =
-    claim.consumerType === CONSUMER_TYPE && claim.name.endsWith(ownClaimId(claim.consumerUid));
+  const isOurs = isOwnClaim(claim);
   const isOld = nowMs - claim.createMs >= GRACE_MS;
   return isOurs && living.length === 0 && isOld ? { kind: 'release' } : { kind: 'leave' };
 };

@@ -1,4 +1,5 @@
 /** The timeline: what happened, in sentences. Written in the transaction of what they tell. */
+import type { ProviderView } from './capacity.ts';
 import { type Machine, machineName } from './machine.ts';
 
 export type Severity = 'info' | 'warning' | 'error';
@@ -47,4 +48,12 @@ export const aboutMachine = (machine: Machine) => ({
   project: machine.project,
   target: machineName(machine),
   targetUid: machine.uid,
+});
+
+/** About whom an event is, for a provider: operators see it, tenants do not. */
+export const aboutProvider = (provider: Pick<ProviderView, 'partition' | 'name' | 'uid'>) => ({
+  partition: provider.partition,
+  project: '',
+  target: provider.name,
+  targetUid: provider.uid,
 });

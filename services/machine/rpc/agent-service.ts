@@ -71,7 +71,10 @@ async function* session(
   const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    for await (const down of opened.outbox.messages()) yield message(deps, opened, down);
+    while (await opened.outbox.filled()) {
+      let down = opened.outbox.take();
+      for (; down !== undefined; down = opened.outbox.take()) yield message(deps, opened, down);
+    }
   } finally {
     context.signal.removeEventListener('abort', onAbort);
     deps.hub.close(opened, 'CLOSED');
@@ -110,26 +113,41 @@ const message = (deps: AgentRpcDeps, opened: AgentSession, down: Down): SessionR
       })
     : downMessage(down);
 
-const read = async (
+/**
+ * Reads until the end. No loop with `await`: it would keep the last message of each of ten thousand
+ * agents while it waits for the next.
+ */
+const read = (
   deps: AgentRpcDeps,
   iterator: AsyncIterator<SessionRequest>,
   opened: AgentSession,
-): Promise<void> => {
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const more = () => {
+      iterator.next().then(onNext).catch(reject);
+    };
+    const onNext = (next: IteratorResult<SessionRequest>) => {
+      if (next.done === true || opened.isClosed) return resolve();
+      const room = take(deps, next.value, opened);
+      if (room === undefined) more();
+      else room.then(more, reject);
+    };
+    more();
+  });
+
+/** Set while the agent must wait before it says more. */
+const take = (
+  deps: AgentRpcDeps,
+  request: SessionRequest,
+  opened: AgentSession,
+): Promise<void> | undefined => {
+  const { content } = request;
+  if (content.case === 'hello') throw wrongOrder('Hello comes once, at the beginning');
+  deps.hub.heard(opened, content.case === 'heartbeat');
+  if (content.case === 'heartbeat') return undefined;
   const incarnation = deps.store.incarnation();
-  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-    if (opened.isClosed) return;
-    const { content } = next.value;
-    if (content.case === 'hello') throw wrongOrder('Hello comes once, at the beginning');
-    if (content.case === 'heartbeat') {
-      deps.hub.heard(opened, true);
-      continue;
-    }
-    deps.hub.heard(opened, false);
-    const nowMs = deps.clock.now().getTime();
-    const report = reportOf(next.value, { incarnation, nowMs });
-    const room = report === undefined ? undefined : deps.hub.report(opened, report);
-    if (room !== undefined) await room;
-  }
+  const report = reportOf(request, { incarnation, nowMs: deps.clock.now().getTime() });
+  return report === undefined ? undefined : deps.hub.report(opened, report);
 };
 
 async function* channel(

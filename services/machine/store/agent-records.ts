@@ -53,6 +53,10 @@ export const agentRecords: AgentRecords = {
       .execute();
     changed(tx, agent.uid);
   },
+  remove: async (tx, uid) => {
+    await db(tx).deleteFrom('agent').where('uid', '=', uid).execute();
+    changed(tx, uid);
+  },
   lock: async (tx, uid) =>
     first(
       await db(tx)

@@ -1,33 +1,6 @@
 import { sql } from 'kysely';
-import type { ProviderStateRecords, SweeperRecords } from '../ports.ts';
+import type { SweeperRecords } from '../ports.ts';
 import { db, keyOf } from './rows.ts';
-
-export const providerStateRecords: ProviderStateRecords = {
-  find: async (reader, providerUid) => {
-    const row = await db(reader)
-      .selectFrom('provider_state')
-      .selectAll()
-      .where('provider_uid', '=', providerUid)
-      .executeTakeFirst();
-    return row === undefined
-      ? undefined
-      : {
-          providerUid,
-          partition: row.partition_key,
-          state: row.state === 'available' ? 'available' : 'closed',
-          generation: Number(row.generation),
-        };
-  },
-  put: async (tx, { providerUid, partition, state, generation }) => {
-    const values = { partition_key: keyOf(partition), state, generation };
-    await db(tx)
-      .insertInto('provider_state')
-      .values({ provider_uid: providerUid, ...values })
-      .onConflict((conflict) => conflict.column('provider_uid').doUpdateSet(values))
-      .execute();
-    tx.change({ kind: 'provider_state', uid: providerUid });
-  },
-};
 
 export const sweeperRecords: SweeperRecords = {
   hold: async (tx, { partition, owner, untilMs, nowMs }) => {

@@ -186,6 +186,37 @@ const keepers = async (db: MigrationDb): Promise<void> => {
   await db.createUnique('sweeper', ['partition_key']);
 };
 
+const providerLife = async (db: MigrationDb): Promise<void> => {
+  // SQLite adds one column at a time.
+  const table = () => db.kysely.schema.alterTable('provider_state');
+  await table()
+    .addColumn('version', db.type.bigint, (column) => column.notNull().defaultTo(1))
+    .execute();
+  await table().addColumn('owner', db.type.text).execute();
+  await table()
+    .addColumn('lease_until_ms', db.type.bigint, (column) => column.notNull().defaultTo(0))
+    .execute();
+  await table()
+    .addColumn('doc', db.type.text, (column) => column.notNull().defaultTo('{}'))
+    .execute();
+  await db.createIndex('provider_state', ['partition_key', 'id']);
+  await db.createTable(
+    'provider_cleaning',
+    columns(db, { claim_uid: 'text', provider_uid: 'text', doc: 'text' }),
+  );
+  await db.createUnique('provider_cleaning', ['claim_uid', 'provider_uid']);
+  await db.createIndex('provider_cleaning', ['provider_uid']);
+};
+
+const claimNews = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'claim_news',
+    columns(db, { claim_uid: 'text', occurrence: 'text', record_ms: 'bigint' }),
+  );
+  await db.createUnique('claim_news', ['claim_uid', 'occurrence']);
+  await db.createIndex('claim_news', ['occurrence', 'record_ms']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -198,4 +229,6 @@ export const machineMigrations: readonly Migration[] = [
       await keepers(db);
     },
   },
+  { name: '0002-provider-life', up: providerLife },
+  { name: '0003-claim-news', up: claimNews },
 ];

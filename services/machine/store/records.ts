@@ -3,11 +3,13 @@ import type { Records } from '../ports.ts';
 import { agentRecords } from './agent-records.ts';
 import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
+import { claimNewsRecords } from './claim-news-records.ts';
 import { eventRecords } from './event-records.ts';
 import { imageRecords } from './image-records.ts';
-import { providerStateRecords, sweeperRecords } from './keeper-records.ts';
+import { sweeperRecords } from './keeper-records.ts';
 import { machineRecords } from './machine-records.ts';
 import { operationRecords } from './operation-records.ts';
+import { cleaningRecords, providerStateRecords } from './provider-records.ts';
 
 /** All records of this service over one database. */
 export const createRecords = (clock: Clock): Records => ({
@@ -16,8 +18,10 @@ export const createRecords = (clock: Clock): Records => ({
   assignments: assignmentRecords,
   agents: agentRecords,
   events: eventRecords,
+  claimNews: claimNewsRecords,
   images: imageRecords,
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,
+  cleanings: cleaningRecords,
   sweepers: sweeperRecords,
 });

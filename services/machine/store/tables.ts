@@ -9,11 +9,13 @@ export type MachineTables = {
   readonly assignment: AssignmentTableRow;
   readonly agent: AgentRow;
   readonly event: EventRow;
+  readonly claim_news: ClaimNewsRow;
   readonly image: ImageRow;
   readonly image_part: ImagePartRow;
   readonly artifact: ArtifactRow;
   readonly artifact_part: ArtifactPartRow;
   readonly provider_state: ProviderStateRow;
+  readonly provider_cleaning: ProviderCleaningRow;
   readonly sweeper: SweeperRow;
 };
 
@@ -91,6 +93,13 @@ export type EventRow = {
   readonly doc: string;
 };
 
+export type ClaimNewsRow = {
+  readonly id: Generated<number>;
+  readonly claim_uid: string;
+  readonly occurrence: string;
+  readonly record_ms: number;
+};
+
 export type ImageRow = {
   readonly id: Generated<number>;
   readonly uid: string;
@@ -134,6 +143,18 @@ export type ProviderStateRow = {
   readonly partition_key: string;
   readonly state: string;
   readonly generation: number;
+  readonly version: number;
+  /** Who tells the scheduler about it now. */
+  readonly owner: string | null;
+  readonly lease_until_ms: number;
+  readonly doc: string;
+};
+
+export type ProviderCleaningRow = {
+  readonly id: Generated<number>;
+  readonly claim_uid: string;
+  readonly provider_uid: string;
+  readonly doc: string;
 };
 
 export type SweeperRow = {

@@ -88,8 +88,7 @@ const greetTogether = async (deps: Deps, batch: readonly Waiting[]): Promise<voi
 const takeOver = async (deps: Deps, tx: Tx, { first, hello }: Greeting): Promise<Greeted> => {
   const nowMs = deps.clock.now().getTime();
   const locked = await deps.records.agents.lock(tx, hello.agentUid);
-  if (locked === undefined) await deps.records.agents.insert(tx, first);
-  const agent = locked ?? first;
+  const agent = locked ?? (await succeed(deps, tx, first));
   if (agent.quarantineUntilMs > nowMs) return { agent, quarantined: true };
   const verdict = greet(agent.greetings, hello.instanceId, nowMs);
   const epoch = agent.epoch + 1;
@@ -108,6 +107,20 @@ const takeOver = async (deps: Deps, tx: Tx, { first, hello }: Greeting): Promise
   const draft = isQuarantined ? quarantineEvent(nowMs) : upEvent(nowMs, deps.replica.id);
   await tellAgent(deps, tx, { agent: next, drafts: [draft] });
   return { agent: next, quarantined: isQuarantined };
+};
+
+/**
+ * A new agent. One that was revoked and joined again has another uid and takes the place of its
+ * name: machines are addressed to the name. The epoch goes on, so that whatever is left of the
+ * former session is the older one.
+ */
+const succeed = async (deps: Deps, tx: Tx, first: Agent): Promise<Agent> => {
+  const key = `partitions/${first.partition}/agents/${first.agentId}`;
+  const former = await deps.records.agents.findByKey(tx, key);
+  if (former !== undefined) await deps.records.agents.remove(tx, former.uid);
+  const agent = { ...first, epoch: former?.epoch ?? 0 };
+  await deps.records.agents.insert(tx, agent);
+  return agent;
 };
 
 type At = { readonly nowMs: number; readonly replica: Deps['replica'] };
@@ -211,32 +224,52 @@ export const markDown = async (deps: Deps, ended: readonly Ended[]): Promise<voi
   });
 };
 
-type Down = { readonly uid: string; readonly epoch: number; readonly why: string };
+type Down = {
+  readonly uid: string;
+  readonly epoch: number;
+  readonly why: string;
+  /** Absent = down. */
+  readonly state?: 'revoked';
+};
 
-const setDown = async (deps: Deps, tx: Tx, { uid, epoch, why }: Down): Promise<boolean> => {
+const setDown = async (deps: Deps, tx: Tx, down: Down): Promise<boolean> => {
+  const { uid, epoch, state = 'down' } = down;
   const agent = await deps.records.agents.lock(tx, uid);
-  if (agent === undefined || agent.epoch !== epoch || agent.state !== 'up') return false;
+  if (agent === undefined || agent.epoch !== epoch || agent.state === state) return false;
+  if (state === 'down' && agent.state !== 'up') return false;
   const nowMs = deps.clock.now().getTime();
   const next: Agent = {
     ...agent,
     // Grown, so that a session which only seemed dead learns that it is over.
     epoch: agent.epoch + 1,
-    state: 'down',
+    state,
     sinceMs: nowMs,
     updateMs: nowMs,
     replica: '',
     address: '',
   };
   await deps.records.agents.save(tx, next);
-  const said = {
+  const draft = state === 'revoked' ? revokedEvent(nowMs) : downEvent(nowMs, down.why);
+  await tellAgent(deps, tx, { agent: next, drafts: [draft] });
+  return true;
+};
+
+const downEvent = (nowMs: number, why: string) =>
+  event(nowMs, {
     type: 'agent.down',
     severity: 'warning',
     message: `The agent has no session any more (${why}); its machines go on`,
     data: { reason: why },
-  } as const;
-  await tellAgent(deps, tx, { agent: next, drafts: [event(nowMs, said)] });
-  return true;
-};
+  });
+
+const revokedEvent = (nowMs: number) =>
+  event(nowMs, {
+    type: 'agent.revoked',
+    severity: 'warning',
+    message:
+      'The certificates of the agent were revoked; its machines go on. With a new join token it ' +
+      'can join again under its name',
+  });
 
 /** For agents whose replica is gone. Answers how many were marked. */
 export const markLost = async (
@@ -247,6 +280,20 @@ export const markLost = async (
     let count = 0;
     for (const { uid, epoch } of lost) {
       if (await setDown(deps, tx, { uid, epoch, why: 'REPLICA_LOST' })) count += 1;
+    }
+    return count;
+  });
+
+/** Those whose certificates were revoked, connected or not. Answers how many were marked. */
+export const markRevoked = async (
+  deps: Deps,
+  revoked: readonly Pick<Agent, 'uid' | 'epoch'>[],
+): Promise<number> =>
+  deps.store.transaction(undefined, ACTOR, async (tx) => {
+    let count = 0;
+    const sorted = revoked.toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
+    for (const { uid, epoch } of sorted) {
+      if (await setDown(deps, tx, { uid, epoch, why: 'REVOKED', state: 'revoked' })) count += 1;
     }
     return count;
   });

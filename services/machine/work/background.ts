@@ -13,7 +13,7 @@ import type { ProviderPools } from './provider-pools.ts';
 import { type SweeperDeps, sweepPartition } from './sweeper.ts';
 
 export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
-  SweeperDeps & {
+  Omit<SweeperDeps, 'findProvider' | 'look'> & {
     readonly images: ImageFetcher;
     readonly coordination: Coordination;
     readonly hub: AgentHub;
@@ -87,10 +87,11 @@ const beMember = async (deps: BackgroundDeps, run: Run, signal: AbortSignal): Pr
 /** A sweeper for each partition that has providers; the lease row decides which replica's works. */
 const sweepPartitions = async (deps: BackgroundDeps, signal: AbortSignal): Promise<void> => {
   const sweeping = new Map<string, Promise<void>>();
+  const sweeper = { ...deps, findProvider: deps.pools.find, look: deps.opener.look };
   while (!signal.aborted) {
     for (const partition of deps.pools.partitions()) {
       const key = partition.toLowerCase();
-      if (!sweeping.has(key)) sweeping.set(key, sweepPartition(deps, partition, signal));
+      if (!sweeping.has(key)) sweeping.set(key, sweepPartition(sweeper, partition, signal));
     }
     await deps.clock.sleep(deps.sweepMs, signal).catch(() => undefined);
   }

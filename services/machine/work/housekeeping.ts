@@ -1,16 +1,19 @@
-/** Old rows and agents of dead replicas: any replica may sweep these. */
+/** Old rows, agents of dead replicas and revoked ones: any replica may sweep these. */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
+import type { Coordination } from '../../store/coordination/port.ts';
+import { listRevoked } from '../../store/coordination/revocations.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
-import { markLost } from './agent-row.ts';
+import { markLost, markRevoked } from './agent-row.ts';
 
 export type HousekeepingDeps = {
   readonly store: SqlStore;
   readonly records: Records;
   readonly identity: IdentityPort;
+  readonly coordination: Coordination;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -37,6 +40,7 @@ export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Pr
   for (let turn = 0; !signal.aborted; turn += 1) {
     try {
       await sweepAgents(deps);
+      await sweepRevoked(deps, signal);
       if (turn % ROWS_EVERY === 0) await sweepRows(deps, signal);
     } catch (error) {
       if (!signal.aborted) deps.log.warn({ err: error }, 'housekeeping failed');
@@ -55,6 +59,19 @@ const sweepAgents = async (deps: HousekeepingDeps): Promise<void> => {
   if (lost.length === 0) return;
   const count = await markLost(deps, lost);
   deps.log.warn({ count }, 'agents of lost replicas were marked down');
+};
+
+/** The listener cuts a revoked agent off; here it is shown as what it is. */
+const sweepRevoked = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
+  const uids = (await listRevoked(deps.coordination, signal)).map(({ uid }) => uid);
+  for (let at = 0; at < uids.length; at += BITE) {
+    const bite = uids.slice(at, at + BITE);
+    const agents = await deps.store.read((reader) => deps.records.agents.findMany(reader, bite));
+    const shownOtherwise = agents.filter(({ state }) => state !== 'revoked');
+    if (shownOtherwise.length === 0) continue;
+    const count = await markRevoked(deps, shownOtherwise);
+    if (count > 0) deps.log.info({ count }, 'agents were revoked');
+  }
 };
 
 const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
@@ -78,6 +95,11 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
   await bite(() =>
     store.transaction(undefined, ACTOR, (tx) =>
       records.events.removeOld(tx, before(KEPT.eventsMs), BITE),
+    ),
+  );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.claimNews.removeEnded(tx, before(KEPT.eventsMs), BITE),
     ),
   );
   const unused = await store.read((r) => records.artifacts.unused(r, before(KEPT.uploadMs), BITE));

@@ -1,17 +1,14 @@
 /**
- * Opens VM hosts at the scheduler: closed until their agent is up and has all its assignments, told
- * again when what they offer grows a generation. One provider at a time is told by this replica;
- * the request id follows from provider and generation, so two replicas tell the same.
+ * Sees to it that the scheduler holds of each provider what is wanted of it. VM hosts open by
+ * themselves: closed until their agent is up and has all its assignments. What an operator accepted
+ * is open, what he closed stays closed. All are told again when what they offer grows a generation.
  */
 import { type BoundedQueue, createBoundedQueue } from '../../runtime/bounded-queue.ts';
-import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { derivedRequestId } from '../../runtime/random.ts';
-import type { SqlStore } from '../../store/sql/open.ts';
-import { offersOf, type ProviderView } from '../domain/capacity.ts';
-import type { SchedulerPort } from '../neighbours-port.ts';
-import type { Records } from '../ports.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import { isTold, type ProviderState, wantedOf } from '../domain/provider-state.ts';
+import { type TurnDeps, takeTurn } from '../provider-turn.ts';
 
 export type ProviderOpener = {
   /** Looks at the provider soon. */
@@ -19,11 +16,7 @@ export type ProviderOpener = {
   readonly work: (signal: AbortSignal) => Promise<void>;
 };
 
-type Deps = {
-  readonly store: SqlStore;
-  readonly records: Records;
-  readonly scheduler: SchedulerPort;
-  readonly clock: Clock;
+type Deps = TurnDeps & {
   readonly log: Logger;
   readonly find: (providerUid: string) => ProviderView | undefined;
   /** Whether an agent of the provider is synced at this replica. */
@@ -47,10 +40,10 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
       if (uid === undefined) return;
       queued.delete(uid);
       try {
-        await open(deps, uid, signal);
+        await settle(deps, uid, signal);
       } catch (error) {
         if (signal.aborted) return;
-        deps.log.warn({ err: error, provider: uid }, 'provider cannot be opened now');
+        deps.log.warn({ err: error, provider: uid }, 'provider cannot be opened or closed now');
         await deps.clock.sleep(RETRY_MS, signal).catch(() => undefined);
         // Refused for good: only another generation can change that, and it comes by the watch.
         if (!isDomainError(error, 'failed_precondition')) look(uid);
@@ -60,16 +53,45 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
   return { look, work };
 };
 
-const open = async (deps: Deps, uid: string, signal: AbortSignal): Promise<void> => {
+const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<void> => {
   const provider = deps.find(uid);
-  if (provider === undefined || !provider.isVmHost || !deps.isServed(provider)) return;
-  const known = await deps.store.read((reader) => deps.records.providers.find(reader, uid));
-  if (known?.state === 'available' && known.generation >= provider.generation) return;
-  const requestId = derivedRequestId(uid, `open ${provider.generation}`);
-  await deps.scheduler.offer({ provider, offers: offersOf(provider), requestId }, signal);
-  const { partition, generation } = provider;
-  await deps.store.transaction(undefined, ACTOR, (tx) =>
-    deps.records.providers.put(tx, { providerUid: uid, partition, state: 'available', generation }),
-  );
-  deps.log.info({ provider: provider.name, generation }, 'provider is open for claims');
+  if (provider === undefined) return;
+  const seen = await deps.store.read((reader) => deps.records.providers.find(reader, uid));
+  if (missing(deps, provider, seen) === undefined) return;
+  const turn = await takeTurn(deps, provider);
+  // Whoever has the turn looks at the newest; what he cannot see is found by the partition's guard.
+  if (turn === undefined) return;
+  const { known, owner } = turn;
+  const wanted = missing(deps, provider, known);
+  if (wanted === undefined) {
+    await turn.giveUp();
+    return;
+  }
+  try {
+    await turn.tell(wanted === 'closed', signal);
+    const opened: Partial<ProviderState> =
+      wanted === 'open' && known.state === 'enrolled'
+        ? { state: 'available', principal: '', reason: '', sinceMs: deps.clock.now().getTime() }
+        : {};
+    const { generation } = provider;
+    await deps.store.transaction(undefined, ACTOR, (tx) =>
+      deps.records.providers.save(tx, { ...known, ...opened, generation }, owner),
+    );
+    deps.log.info({ provider: provider.name, generation, wanted }, 'provider was told');
+  } catch (error) {
+    await turn.giveUp();
+    throw error;
+  }
+};
+
+/** What the scheduler has to be told; undefined: nothing. */
+const missing = (
+  deps: Deps,
+  provider: ProviderView,
+  known: ProviderState | undefined,
+): 'open' | 'closed' | undefined => {
+  const wanted = wantedOf(provider, known, deps.isServed(provider));
+  if (wanted === 'leave') return undefined;
+  const isAsWanted = known !== undefined && (wanted === 'closed' || known.state === 'available');
+  return isAsWanted && isTold(known, provider.generation) ? undefined : wanted;
 };

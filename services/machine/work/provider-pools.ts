@@ -13,6 +13,10 @@ import type { Records } from '../ports.ts';
 export type ProviderPools = {
   readonly find: (providerUid: string) => ProviderView | undefined;
   readonly ofAgent: (agentKey: string) => readonly ProviderView[];
+  /** In the order of their names. */
+  readonly inPartition: (partition: string) => readonly ProviderView[];
+  /** Whether everything that inventory has was seen once. */
+  readonly isSynced: () => boolean;
   /** Partitions that have a provider. */
   readonly partitions: () => ReadonlySet<string>;
   /**
@@ -30,8 +34,8 @@ type Deps = {
   readonly inventory: InventoryPort;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A provider appeared or changed. */
-  readonly onProvider: (provider: ProviderView) => void;
+  /** A provider was there at the beginning, or appeared or changed since (`isNews`). */
+  readonly onProvider: (provider: ProviderView, isNews: boolean) => void;
 };
 
 const PAUSE_MS = 2_000;
@@ -40,13 +44,18 @@ const ACTOR = { principal: 'services/machine', requestId: 'provider pools' };
 export const createProviderPools = (deps: Deps): ProviderPools => {
   const byUid = new Map<string, ProviderView>();
   const byAgent = new Map<string, Set<string>>();
+  const sorted = new Map<string, readonly ProviderView[]>();
+  let wasSynced = false;
   const forget = (uid: string): void => {
-    for (const key of byUid.get(uid)?.vmAgents ?? []) byAgent.get(key)?.delete(uid);
+    const known = byUid.get(uid);
+    for (const key of known?.vmAgents ?? []) byAgent.get(key)?.delete(uid);
+    if (known !== undefined) sorted.delete(known.partition.toLowerCase());
     byUid.delete(uid);
   };
   const learn = (provider: ProviderView): void => {
     forget(provider.uid);
     byUid.set(provider.uid, provider);
+    sorted.delete(provider.partition.toLowerCase());
     for (const key of provider.vmAgents) {
       const uids = byAgent.get(key) ?? new Set();
       byAgent.set(key, uids.add(provider.uid));
@@ -85,9 +94,10 @@ export const createProviderPools = (deps: Deps): ProviderPools => {
         present.add(change.provider.uid);
         learn(change.provider);
         if (isSynced) await readdress(change.provider);
-        deps.onProvider(change.provider);
+        deps.onProvider(change.provider, isSynced);
       } else {
         isSynced = true;
+        wasSynced = true;
         for (const uid of [...byUid.keys()]) if (!present.has(uid)) forget(uid);
         await readdressAll();
       }
@@ -96,6 +106,13 @@ export const createProviderPools = (deps: Deps): ProviderPools => {
   return {
     find: (uid) => byUid.get(uid),
     ofAgent: (key) => [...(byAgent.get(key) ?? [])].flatMap((uid) => byUid.get(uid) ?? []),
+    inPartition: (partition) => {
+      const key = partition.toLowerCase();
+      const list = sorted.get(key) ?? sortedByName(byUid.values(), key);
+      sorted.set(key, list);
+      return list;
+    },
+    isSynced: () => wasSynced,
     partitions: () => new Set([...byUid.values()].map((provider) => provider.partition)),
     agentFor: async (machine, signal) => {
       const uid = machine.holding?.providerUid ?? '';
@@ -115,3 +132,13 @@ export const createProviderPools = (deps: Deps): ProviderPools => {
     },
   };
 };
+
+const sortedByName = (
+  providers: Iterable<ProviderView>,
+  partitionKey: string,
+): readonly ProviderView[] =>
+  [...providers]
+    .filter(({ partition }) => partition.toLowerCase() === partitionKey)
+    .map((provider) => ({ provider, key: provider.name.toLowerCase() }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ provider }) => provider);

@@ -3,32 +3,21 @@
  * service's own.
  */
 import { create } from '@bufbuild/protobuf';
-import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type CallOptions, createClient, type Transport } from '@connectrpc/connect';
 import {
   CapacityService,
   SetCapacityRequestSchema,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
-import {
-  type Claim,
-  ClaimState as ClaimStateMessage,
-} from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { ConsumerSchema } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import { ON_BEHALF_OF } from '../../runtime/rpc/on-behalf-of.ts';
-import {
-  amountsOf,
-  type ClaimState,
-  type ClaimView,
-  CONSUMER_TYPE,
-  ownClaimId,
-  VIRTUAL_CAPABILITY,
-} from '../domain/claim.ts';
+import { amountsOf, CONSUMER_TYPE, ownClaimId, VIRTUAL_CAPABILITY } from '../domain/claim.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import { type Caller, failureOf } from '../domain/operation.ts';
 import type { SchedulerPort } from '../neighbours-port.ts';
+import { claimView, followedClaim } from './claim-reading.ts';
 
 const CALL_MS = 10_000;
 
@@ -72,7 +61,7 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
       const request = { name, providerUid, requestId };
       await orGone(asDomain(claims.finishRelease(request, optionsFor(undefined, signal))));
     },
-    offer: async ({ provider, offers, requestId }, signal) => {
+    tell: async ({ provider, offers, closed, requestId }, signal) => {
       const request = create(SetCapacityRequestSchema, {
         parent: `partitions/${provider.partition}`,
         providerUid: provider.uid,
@@ -84,16 +73,27 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
           maxUnit: BigInt(offer.maxUnit),
           stepSize: BigInt(offer.stepSize),
         })),
-        closed: false,
+        closed,
         requestId,
       });
       await asDomain(capacities.setCapacity(request, optionsFor(undefined, signal)));
+    },
+    usage: async ({ partition, providerUid }, signal) => {
+      const request = { parent: `partitions/${partition}`, providerUid, pageSize: 1 };
+      const { usages } = await asDomain(
+        capacities.listUsage(request, optionsFor(undefined, signal)),
+      );
+      const found = usages.find((usage) => usage.providerUid === providerUid);
+      return found === undefined
+        ? undefined
+        : { closed: found.closed, inUse: found.resources.some(({ used }) => used > 0n) };
     },
     watchClaims: async function* (partition, signal) {
       const parent = `partitions/${partition}/projects/-`;
       for await (const { events } of claims.watchClaims({ parent }, { signal })) {
         for (const { event } of events) {
-          if (event.case === 'created' || event.case === 'updated') yield claimView(event.value);
+          if (event.case === 'created' || event.case === 'updated')
+            yield followedClaim(event.value);
         }
       }
     },
@@ -154,31 +154,4 @@ const claimRequest = ({
       ],
     },
   },
-});
-
-const STATES: ReadonlyMap<ClaimStateMessage, ClaimState> = new Map<ClaimStateMessage, ClaimState>([
-  [ClaimStateMessage.PENDING, 'pending'],
-  [ClaimStateMessage.ACTIVE, 'active'],
-  [ClaimStateMessage.WAITING, 'waiting'],
-  [ClaimStateMessage.RELEASING, 'releasing'],
-  [ClaimStateMessage.RELEASED, 'released'],
-]);
-
-const claimView = (claim: Claim): ClaimView => ({
-  name: claim.name,
-  uid: claim.uid,
-  // A state that is not known here is shown to nobody and acted on by nobody: pending does nothing.
-  state: STATES.get(claim.status?.state ?? ClaimStateMessage.UNSPECIFIED) ?? 'pending',
-  consumerType: claim.spec?.consumer?.type ?? '',
-  consumerUid: claim.spec?.consumer?.uid ?? '',
-  createMs: claim.createTime === undefined ? 0 : timestampMs(claim.createTime),
-  places: (claim.status?.allocations ?? []).map((allocation) => ({
-    group: allocation.group,
-    index: allocation.index,
-    provider: allocation.provider,
-    providerUid: allocation.providerUid,
-    resourceType: allocation.resourceType,
-    amount: Number(allocation.amount),
-    finished: allocation.finishTime !== undefined,
-  })),
 });

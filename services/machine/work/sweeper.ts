@@ -6,33 +6,35 @@
  */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { derivedRequestId, type Random } from '../../runtime/random.ts';
+import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import { acceptVerb } from '../accept-verb.ts';
-import { type ClaimView, CONSUMER_TYPE, judgeClaim } from '../domain/claim.ts';
 import type { Machine } from '../domain/machine.ts';
 import { bootIsLate } from '../domain/observe.ts';
 import { type Caller, type Operation, operationName } from '../domain/operation.ts';
 import { bootTimeoutMsOf } from '../domain/spec.ts';
-import type { SchedulerPort } from '../neighbours-port.ts';
 import type { MachineWriter, Records } from '../ports.ts';
+import { type ClaimFollowerDeps, followClaims } from './claim-follower.ts';
+import { type GuardDeps, guardProviders } from './provider-guard.ts';
 
-export type SweeperDeps = {
-  readonly store: SqlStore;
-  readonly records: Records;
-  readonly writer: MachineWriter;
-  readonly scheduler: SchedulerPort;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly owner: string;
-  readonly sweepMs: number;
-  readonly wake: (operationUid: string) => void;
-};
+export type SweeperDeps = GuardDeps &
+  Omit<ClaimFollowerDeps, 'endMachine'> & {
+    readonly store: SqlStore;
+    readonly records: Records;
+    readonly writer: MachineWriter;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Logger;
+    readonly owner: string;
+    readonly sweepMs: number;
+    readonly wake: (operationUid: string) => void;
+  };
 
 const BITE = 100;
 const SYSTEM: Caller = { principal: 'services/machine', onBehalfOf: '' };
 const ACTOR = { principal: 'services/machine', requestId: 'sweeper' };
+/** Sweeps between two rounds over the providers. */
+const GUARD_ROUNDS = 10;
 /** A failed deletion is tried again after this. */
 const RELEASE_AGAIN_MS = 10 * 60_000;
 
@@ -43,6 +45,7 @@ export const sweepPartition = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const leaseMs = deps.sweepMs * 5;
+  const guard = createGuard(deps, partition);
   let term: AbortController | undefined;
   while (!signal.aborted) {
     try {
@@ -57,6 +60,7 @@ export const sweepPartition = async (
       } else {
         term ??= begin(deps, partition, signal);
         await sweepOnce(deps, partition);
+        await guard(signal);
       }
     } catch (error) {
       if (!signal.aborted) deps.log.warn({ err: error, partition }, 'partition cannot be swept');
@@ -66,61 +70,30 @@ export const sweepPartition = async (
   term?.abort();
 };
 
-/** Watches the claims for as long as the lease is held. */
+/** Goes round the partition's providers, some at a time. */
+const createGuard = (deps: SweeperDeps, partition: string) => {
+  let afterId = 0;
+  let restMs = 0;
+  return async (signal: AbortSignal): Promise<void> => {
+    if (deps.clock.monotonicMs() < restMs) return;
+    afterId = await guardProviders(deps, { partition, afterId }, signal);
+    if (afterId === 0) restMs = deps.clock.monotonicMs() + deps.sweepMs * GUARD_ROUNDS;
+  };
+};
+
+/** Follows the claims for as long as the lease is held. */
 const begin = (deps: SweeperDeps, partition: string, signal: AbortSignal): AbortController => {
   const term = new AbortController();
   const stop = AbortSignal.any([term.signal, signal]);
-  const watch = async () => {
-    while (!stop.aborted) {
-      try {
-        for await (const claim of deps.scheduler.watchClaims(partition, stop)) {
-          await judge(deps, claim, stop);
-        }
-      } catch (error) {
-        if (!stop.aborted) deps.log.warn({ err: error, partition }, 'claims cannot be followed');
-      }
-      await deps.clock.sleep(deps.sweepMs * 2, stop).catch(() => undefined);
-    }
-  };
-  watch().catch((error: unknown) => deps.log.error({ err: error, partition }, 'sweeper failed'));
+  followClaims(
+    { ...deps, endMachine: (machine) => remove(deps, machine, SYSTEM, 'LEASE_ENDED') },
+    {
+      partition,
+      signal: stop,
+    },
+  ).catch((error: unknown) => deps.log.error({ err: error, partition }, 'sweeper failed'));
   return term;
 };
-
-const judge = async (deps: SweeperDeps, claim: ClaimView, signal: AbortSignal): Promise<void> => {
-  const isMachines = claim.consumerType === CONSUMER_TYPE || claim.consumerType === '';
-  if (!isMachines) return;
-  const machines = await machinesOf(deps, claim);
-  const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
-  switch (verdict.kind) {
-    case 'leave':
-      return;
-    case 'delete-machines':
-      for (const machine of machines) await remove(deps, machine, SYSTEM, 'LEASE_ENDED');
-      return;
-    case 'release':
-      await deps.scheduler.beginRelease(claim.name, derivedRequestId(claim.uid, 'release'), signal);
-      return;
-    case 'finish':
-      for (const providerUid of verdict.providerUids) {
-        const requestId = derivedRequestId(claim.uid, `finish ${providerUid}`);
-        await deps.scheduler.finishRelease({ name: claim.name, providerUid, requestId }, signal);
-      }
-      return;
-    default:
-      verdict satisfies never;
-  }
-};
-
-const machinesOf = (deps: SweeperDeps, claim: ClaimView): Promise<readonly Machine[]> =>
-  deps.store.read(async (reader) => {
-    const holding = await deps.records.machines.ofClaim(reader, claim.uid);
-    const consumer =
-      claim.consumerUid === ''
-        ? undefined
-        : await deps.records.machines.find(reader, claim.consumerUid);
-    const others = holding.filter((machine) => machine.uid !== consumer?.uid);
-    return consumer === undefined ? others : [...others, consumer];
-  });
 
 const sweepOnce = async (deps: SweeperDeps, partition: string): Promise<void> => {
   const nowMs = deps.clock.now().getTime();

@@ -9,6 +9,7 @@ import type { RequestMark } from '../request-key.ts';
 import type { MethodFacts } from './method-facts.ts';
 import { type Peer, peerKey } from './peer.ts';
 
+const nothing = (): void => undefined;
 const NOBODY: Peer = { source: { kind: 'people' }, header: () => undefined, address: '' };
 
 /** One call while it runs. The stages fill it in; the handler sees it as a read-only `Call`. */
@@ -31,22 +32,22 @@ export class CallState implements Call {
   unplaced = false;
   accessWasRead = false;
   /** Looks at identity and policy again; does nothing for a call that is no stream. */
-  recheck: () => void = () => undefined;
+  recheck: () => void = nothing;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
-  readonly #outer: AbortSignal;
-  readonly #clientTimeoutMs: () => number | undefined;
-  readonly #timers: NodeJS.Timeout[] = [];
+  /** Of the mount. */
+  readonly #outer: HandlerContext;
+  #timers: NodeJS.Timeout[] | undefined;
 
   constructor(facts: MethodFacts, context: HandlerContext, clock: Clock) {
     this.facts = facts;
     this.#clock = clock;
     this.startedMs = clock.monotonicMs();
     this.peer = context.values.get(peerKey) ?? NOBODY;
-    this.#outer = context.signal;
-    this.#clientTimeoutMs = context.timeoutMs;
-    if (this.#outer.aborted) this.#onOuterAbort();
-    else this.#outer.addEventListener('abort', this.#onOuterAbort, { once: true });
+    this.#outer = context;
+    const { signal } = context;
+    if (signal.aborted) this.handleEvent();
+    else signal.addEventListener('abort', this, { once: true });
     context.values.set(callKey, this);
     this.context = new GuardedContext(context, this);
   }
@@ -72,14 +73,15 @@ export class CallState implements Call {
     return this.facts.policy?.quota ?? '';
   }
 
-  readonly remainingMs = (): number | undefined =>
-    this.deadlineMs === undefined
+  remainingMs(): number | undefined {
+    return this.deadlineMs === undefined
       ? undefined
       : Math.max(0, this.deadlineMs - this.#clock.monotonicMs());
+  }
 
   /** What the client set; undefined = it set none. */
   clientTimeoutMs(): number | undefined {
-    return this.#clientTimeoutMs();
+    return this.#outer.timeoutMs();
   }
 
   /** Ends the call with that error, whatever the handler does. */
@@ -89,32 +91,38 @@ export class CallState implements Call {
 
   /** Runs until close; for the deadline. */
   after(delayMs: number, run: () => void): void {
-    this.#timers.push(setTimeout(run, delayMs));
+    this.keep(setTimeout(run, delayMs));
   }
 
   /** Runs again and again until close; for the check of long streams. */
   every(intervalMs: number, run: () => void): void {
-    this.#timers.push(setInterval(run, intervalMs));
+    this.keep(setInterval(run, intervalMs));
+  }
+
+  private keep(timer: NodeJS.Timeout): void {
+    if (this.#timers === undefined) this.#timers = [timer];
+    else this.#timers.push(timer);
   }
 
   close(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#outer.removeEventListener('abort', this.#onOuterAbort);
+    for (const timer of this.#timers ?? []) clearTimeout(timer);
+    this.#outer.signal.removeEventListener('abort', this);
   }
 
-  readonly #onOuterAbort = (): void => {
+  /** The mount's signal aborted. A method, as a closure would be one more for each call. */
+  handleEvent(): void {
     const timedOut =
       this.deadlineMs !== undefined && this.#clock.monotonicMs() >= this.deadlineMs - 1;
     this.#abort.abort(
       timedOut
         ? new DomainError('deadline_exceeded', 'DEADLINE_EXCEEDED', 'The deadline passed', {
-            cause: this.#outer.reason,
+            cause: this.#outer.signal.reason,
           })
         : new DomainError('cancelled', 'CANCELLED', 'The caller cancelled the call', {
-            cause: this.#outer.reason,
+            cause: this.#outer.signal.reason,
           }),
     );
-  };
+  }
 }
 
 /**
@@ -140,7 +148,7 @@ class GuardedContext implements HandlerContext {
     return this.#call.signal;
   }
   get timeoutMs() {
-    return this.#call.remainingMs;
+    return () => this.#call.remainingMs();
   }
   get requestMethod() {
     return this.#inner.requestMethod;

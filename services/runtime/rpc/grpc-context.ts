@@ -1,6 +1,7 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { type ContextValues, createContextValues, type HandlerContext } from '@connectrpc/connect';
+import type { ContextValues, HandlerContext } from '@connectrpc/connect';
 import { type Deadline, Metadata } from '@grpc/grpc-js';
+import { CallValues } from './call-values.ts';
 import { type Peer, peerKey } from './peer.ts';
 
 // One for all: the exception that abort() makes otherwise costs as much as decoding a message.
@@ -12,7 +13,7 @@ export class GrpcContext implements HandlerContext {
   readonly method: DescMethod;
   readonly protocolName = 'grpc';
   readonly requestMethod = 'POST';
-  readonly values: ContextValues = createContextValues();
+  readonly values: ContextValues = new CallValues();
   readonly #metadata: Metadata;
   readonly #deadlineMs: number;
   readonly #abort = new AbortController();
@@ -52,8 +53,11 @@ export class GrpcContext implements HandlerContext {
   }
 
   // grpc-js gives the deadline as wall time, Infinity when the client set none.
-  readonly timeoutMs = (): number | undefined =>
-    Number.isFinite(this.#deadlineMs) ? Math.max(0, this.#deadlineMs - Date.now()) : undefined;
+  timeoutMs(): number | undefined {
+    return Number.isFinite(this.#deadlineMs)
+      ? Math.max(0, this.#deadlineMs - Date.now())
+      : undefined;
+  }
 
   /**
    * The caller went away or its deadline passed. grpc-js says so after every call, also when all
@@ -63,8 +67,11 @@ export class GrpcContext implements HandlerContext {
     this.#abort.abort(GONE);
   }
 
+  /** To be sent now. Not kept: a stream may live for days. */
   header(): Metadata | undefined {
-    return this.#responseHeader === undefined ? undefined : metadataOf(this.#responseHeader);
+    const header = this.#responseHeader;
+    this.#responseHeader = undefined;
+    return header === undefined ? undefined : metadataOf(header);
   }
 
   trailer(): Metadata | undefined {

@@ -11,13 +11,25 @@ const NONE: PeerCertificate = { uris: [], fingerprint: '', serial: '' };
 const bySession = new WeakMap<object, PeerCertificate>();
 
 /** The peer of a call on the mTLS listener; the handshake has verified its certificate. */
-export const peerOfGrpcCall = (call: AnyCall): Peer => ({
-  source: { kind: 'certificate', certificate: certificateOf(call) },
-  header: (name) => firstText(call.metadata, name),
-  get address() {
-    return call.getPeer();
-  },
-});
+export const peerOfGrpcCall = (call: AnyCall): Peer => new GrpcPeer(call);
+
+class GrpcPeer implements Peer {
+  readonly source: Peer['source'];
+  readonly #call: AnyCall;
+
+  constructor(call: AnyCall) {
+    this.source = { kind: 'certificate', certificate: certificateOf(call) };
+    this.#call = call;
+  }
+
+  header(name: string): string | undefined {
+    return firstText(this.#call.metadata, name);
+  }
+
+  get address(): string {
+    return this.#call.getPeer();
+  }
+}
 
 const firstText = (metadata: Metadata, name: string): string | undefined => {
   const [value] = metadata.get(name);

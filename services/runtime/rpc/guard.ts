@@ -188,18 +188,32 @@ const incoming = <T extends Message>(
 
 const keepChecking = (pipeline: Pipeline, call: CallState): void => {
   let isRunning = false;
-  const check = async () => {
+  const check = () => {
     if (isRunning) return;
+    const pending = recheck(pipeline, call);
+    if (pending === undefined) return;
     isRunning = true;
-    try {
-      for (const stage of pipeline.stages) await stage.recheck?.(call);
-    } catch (error) {
-      call.abort(error);
-    }
-    isRunning = false;
+    pending
+      .catch((error: unknown) => call.abort(error))
+      .finally(() => {
+        isRunning = false;
+      });
   };
   call.recheck = check;
   call.every(pipeline.limits.recheckMs, check);
+};
+
+/** In the order of the stages. No promise where none is needed: agents are known from memory. */
+const recheck = (pipeline: Pipeline, call: CallState, from = 0): undefined | Promise<undefined> => {
+  try {
+    for (let at = from; at < pipeline.stages.length; at += 1) {
+      const pending = pipeline.stages[at]?.recheck?.(call);
+      if (pending !== undefined) return pending.then(() => recheck(pipeline, call, at + 1));
+    }
+  } catch (error) {
+    call.abort(error);
+  }
+  return undefined;
 };
 
 const end = (pipeline: Pipeline, call: CallState, outcome: Outcome): void => {

@@ -1,10 +1,5 @@
 import type { Readable } from 'node:stream';
 
-type Waiting<T> = {
-  readonly resolve: (result: IteratorResult<T, undefined>) => void;
-  readonly reject: (reason: unknown) => void;
-};
-
 const END = { done: true, value: undefined } as const;
 
 /**
@@ -16,51 +11,71 @@ export const incomingMessages = <T>(
   call: Readable,
   decode: (bytes: Buffer) => T,
 ): AsyncIterable<T> => ({
-  [Symbol.asyncIterator]: () => {
-    let waiting: Waiting<T> | undefined;
-    let isOver = false;
-    let failure: unknown;
-    const look = () => {
-      if (waiting === undefined) return;
-      const { resolve, reject } = waiting;
-      const bytes: Buffer | null = isOver ? null : call.read();
-      if (bytes === null && !isOver) return;
-      waiting = undefined;
-      if (bytes === null) {
-        if (failure === undefined) resolve(END);
-        else reject(failure);
-        failure = undefined;
-        return;
-      }
-      try {
-        resolve({ done: false, value: decode(bytes) });
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const finish = (error?: unknown) => {
-      if (isOver) return;
-      isOver = true;
-      failure = error;
-      call.off('readable', look).off('end', onEnd).off('close', onClose);
-      look();
-    };
-    const onEnd = () => finish();
-    const onError = (error: unknown) => finish(error);
-    const onClose = () => finish(new Error('The call was closed before the end of its input'));
-    if (call.readableEnded) isOver = true;
-    else if (call.destroyed) onClose();
-    else call.on('readable', look).on('end', onEnd).on('error', onError).on('close', onClose);
-    return {
-      next: () =>
-        new Promise((resolve, reject) => {
-          waiting = { resolve, reject };
-          look();
-        }),
-      return: () => {
-        finish();
-        return Promise.resolve(END);
-      },
-    };
-  },
+  [Symbol.asyncIterator]: () => new IncomingIterator(call, decode),
 });
+
+class IncomingIterator<T> implements AsyncIterator<T, undefined> {
+  readonly #call: Readable;
+  readonly #decode: (bytes: Buffer) => T;
+  #resolve: ((result: IteratorResult<T, undefined>) => void) | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+  #isOver = false;
+  #failure: unknown;
+
+  constructor(call: Readable, decode: (bytes: Buffer) => T) {
+    this.#call = call;
+    this.#decode = decode;
+    if (call.readableEnded) this.#isOver = true;
+    else if (call.destroyed) this.#onClose();
+    else {
+      call.on('readable', this.#look).on('end', this.#onEnd);
+      call.on('error', this.#finish).on('close', this.#onClose);
+    }
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#look();
+    });
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#finish();
+    return Promise.resolve(END);
+  }
+
+  readonly #look = (): void => {
+    const [resolve, reject] = [this.#resolve, this.#reject];
+    if (resolve === undefined || reject === undefined) return;
+    const bytes: Buffer | null = this.#isOver ? null : this.#call.read();
+    if (bytes === null && !this.#isOver) return;
+    this.#resolve = undefined;
+    this.#reject = undefined;
+    if (bytes === null) {
+      if (this.#failure === undefined) resolve(END);
+      else reject(this.#failure);
+      this.#failure = undefined;
+      return;
+    }
+    try {
+      resolve({ done: false, value: this.#decode(bytes) });
+    } catch (error) {
+      reject(error);
+    }
+  };
+
+  readonly #finish = (error?: unknown): void => {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#failure = error;
+    this.#call.off('readable', this.#look).off('end', this.#onEnd).off('close', this.#onClose);
+    this.#look();
+  };
+
+  readonly #onEnd = (): void => this.#finish();
+
+  readonly #onClose = (): void =>
+    this.#finish(new Error('The call was closed before the end of its input'));
+}

@@ -1,5 +1,7 @@
-/** The claims of a partition in memory, found by uid, name, project and provider. */
+/** The claims of a partition in memory, found by uid, name, project, provider and consumer. */
 import { type ClaimRecord, isEnded, keyOf } from './claim.ts';
+import { createKeyLists, type KeyLists } from './key-lists.ts';
+import { createSortedKeys, type SortedKeys } from './sorted-keys.ts';
 
 export type ClaimBook = {
   readonly put: (claim: ClaimRecord) => void;
@@ -8,33 +10,73 @@ export type ClaimBook = {
   /** The living claim of that name, else the one of that name that ended last. */
   readonly findByName: (project: string, claimId: string) => ClaimRecord | undefined;
   readonly ofProvider: (providerUid: string) => Iterable<ClaimRecord>;
+  /** Uids of providers that claims have or had, in their order, from this one on. */
+  readonly providersFrom: (first?: string) => Iterable<string>;
+  /** By the uid of the consumer. */
+  readonly ofConsumer: (consumerUid: string) => Iterable<ClaimRecord>;
   /** Projects that have claims, as keys (lower case). */
   readonly projects: () => Iterable<string>;
-  /** The project's claims in the order of their names; those of one name by uid. */
-  readonly ofProject: (project: string) => readonly ClaimRecord[];
+  /**
+   * The project's claims in the order of their names, those of one name by uid; from the name
+   * `first` (a key) on.
+   */
+  readonly ofProject: (project: string, first?: string) => Iterable<ClaimRecord>;
   readonly all: () => IterableIterator<ClaimRecord>;
   readonly size: () => number;
 };
 
-type Bucket = {
-  readonly uids: Set<string>;
-  /** Undefined after a claim came or went. */
-  sorted: readonly string[] | undefined;
+type Project = {
+  /** Uids by the key of the claim's name. */
+  readonly named: KeyLists;
+  readonly names: SortedKeys;
 };
 
 export const createClaimBook = (): ClaimBook => {
   const claims = new Map<string, ClaimRecord>();
-  const byName = new Map<string, Set<string>>();
-  const byProvider = new Map<string, Set<string>>();
-  const byProject = new Map<string, Bucket>();
+  const projects = new Map<string, Project>();
+  const byProvider = createKeyLists();
+  const providers = createSortedKeys(byProvider.keys);
+  const byConsumer = createKeyLists();
 
-  const forget = (claim: ClaimRecord): void => {
-    drop(byName, nameKey(claim.project, claim.claimId), claim.uid);
-    for (const { uid } of claim.providers) drop(byProvider, uid, claim.uid);
-    const bucket = byProject.get(keyOf(claim.project));
-    bucket?.uids.delete(claim.uid);
-    if (bucket?.uids.size === 0) byProject.delete(keyOf(claim.project));
-    else if (bucket !== undefined) bucket.sorted = undefined;
+  const projectOf = (claim: ClaimRecord): Project => {
+    const key = keyOf(claim.project);
+    const known = projects.get(key);
+    if (known !== undefined) return known;
+    const named = createKeyLists();
+    const made = { named, names: createSortedKeys(named.keys) };
+    projects.set(key, made);
+    return made;
+  };
+  /** What may change while a claim lives: where it is and what it is for. */
+  const link = (claim: ClaimRecord): void => {
+    for (const { uid } of claim.providers) {
+      if (!byProvider.has(uid)) providers.add(uid);
+      byProvider.add(uid, claim.uid);
+    }
+    const consumer = claim.spec.consumer?.uid;
+    if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
+  };
+  const unlink = (claim: ClaimRecord): void => {
+    for (const { uid } of claim.providers) {
+      const wasThere = byProvider.has(uid);
+      byProvider.remove(uid, claim.uid);
+      if (wasThere && !byProvider.has(uid)) providers.remove(uid);
+    }
+    const consumer = claim.spec.consumer?.uid;
+    if (consumer !== undefined) byConsumer.remove(consumer, claim.uid);
+  };
+  const addName = (claim: ClaimRecord): void => {
+    const { named, names } = projectOf(claim);
+    const key = keyOf(claim.claimId);
+    if (!named.has(key)) names.add(key);
+    named.add(key, claim.uid);
+  };
+  const removeName = (claim: ClaimRecord): void => {
+    const { named, names } = projectOf(claim);
+    const key = keyOf(claim.claimId);
+    named.remove(key, claim.uid);
+    if (!named.has(key)) names.remove(key);
+    if (named.size() === 0) projects.delete(keyOf(claim.project));
   };
   const known = (uids: Iterable<string>): ClaimRecord[] =>
     [...uids].flatMap((uid) => claims.get(uid) ?? []);
@@ -43,35 +85,33 @@ export const createClaimBook = (): ClaimBook => {
     put: (claim) => {
       const before = claims.get(claim.uid);
       claims.set(claim.uid, claim);
-      for (const { uid } of claim.providers) add(byProvider, uid, claim.uid);
-      if (before !== undefined) return;
-      add(byName, nameKey(claim.project, claim.claimId), claim.uid);
-      const project = keyOf(claim.project);
-      const bucket = byProject.get(project) ?? { uids: new Set<string>(), sorted: undefined };
-      byProject.set(project, bucket);
-      bucket.uids.add(claim.uid);
-      bucket.sorted = undefined;
+      if (before === undefined) addName(claim);
+      else if (before.providers !== claim.providers || before.spec !== claim.spec) unlink(before);
+      link(claim);
     },
     remove: (uid) => {
       const claim = claims.get(uid);
       if (claim === undefined) return;
       claims.delete(uid);
-      forget(claim);
+      removeName(claim);
+      unlink(claim);
     },
     get: (uid) => claims.get(uid),
     findByName: (project, claimId) => {
-      const named = known(byName.get(nameKey(project, claimId)) ?? []);
+      const uids = projects.get(keyOf(project))?.named.get(keyOf(claimId));
+      const named = uids === undefined ? [] : known(uids);
       return named.find((claim) => !isEnded(claim)) ?? newest(named);
     },
-    ofProvider: (providerUid) => known(byProvider.get(providerUid) ?? []),
-    projects: () => byProject.keys(),
-    ofProject: (project) => {
-      const bucket = byProject.get(keyOf(project));
-      if (bucket === undefined) return [];
-      bucket.sorted ??= known(bucket.uids)
-        .toSorted(byOrder)
-        .map(({ uid }) => uid);
-      return known(bucket.sorted);
+    ofProvider: (providerUid) => known(byProvider.get(providerUid)),
+    providersFrom: providers.from,
+    ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
+    projects: () => projects.keys(),
+    ofProject: function* (project, first) {
+      const there = projects.get(keyOf(project));
+      if (there === undefined) return;
+      for (const name of there.names.from(first)) {
+        yield* known([...there.named.get(name)].sort());
+      }
     },
     all: () => claims.values(),
     size: () => claims.size,
@@ -89,24 +129,7 @@ export const orderKey = (claim: ClaimRecord): readonly [string, string, string, 
   claim.uid,
 ];
 
-const byOrder = (a: ClaimRecord, b: ClaimRecord): number =>
-  compare(keyOf(a.claimId), keyOf(b.claimId)) || compare(a.uid, b.uid);
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-const nameKey = (project: string, claimId: string): string => `${keyOf(project)}/${keyOf(claimId)}`;
-
 const newest = (claims: readonly ClaimRecord[]): ClaimRecord | undefined =>
   claims.toSorted((a, b) => b.createMs - a.createMs || compare(b.uid, a.uid))[0];
 
-const add = (map: Map<string, Set<string>>, key: string, uid: string): void => {
-  const uids = map.get(key);
-  if (uids === undefined) map.set(key, new Set([uid]));
-  else uids.add(uid);
-};
-
-const drop = (map: Map<string, Set<string>>, key: string, uid: string): void => {
-  const uids = map.get(key);
-  uids?.delete(uid);
-  if (uids?.size === 0) map.delete(key);
-};
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,5 +1,5 @@
 import { aborted, failedPrecondition } from '../../runtime/errors.ts';
-import type { CapacityRecord } from './capacity.ts';
+import type { CapacityRecord, Offers } from './capacity.ts';
 import { WHOLE } from './claim.ts';
 import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
@@ -29,7 +29,7 @@ export const decideCapacity = (
   }
   const note = noteOf(origin, 'set-capacity', nowMs);
   const noted = note === undefined ? {} : { note };
-  if (before !== undefined && isSame(before, command)) {
+  if (before !== undefined && isSameCapacity(before, command)) {
     return { kind: 'capacity', capacity: before, entry: undefined, ...noted };
   }
   assertEnough(command, [...state.providers.holdsOn(providerUid)], nowMs);
@@ -51,8 +51,13 @@ export const decideCapacity = (
   };
 };
 
-/** A retry, or news of which nothing is new: the record stands. */
-const isSame = (before: CapacityRecord, { generation, offers, closed }: SetCapacity): boolean =>
+type Content = Pick<CapacityRecord, 'generation' | 'offers' | 'closed'>;
+
+/** True for a retry, or for news of which nothing is new: the record stands. */
+export const isSameCapacity = (
+  before: CapacityRecord,
+  { generation, offers, closed }: Content,
+): boolean =>
   before.generation === generation &&
   before.closed === closed &&
   before.offers.size === offers.size &&
@@ -63,15 +68,36 @@ const isSame = (before: CapacityRecord, { generation, offers, closed }: SetCapac
 
 const OFFER_FIELDS = ['usable', 'minUnit', 'maxUnit', 'stepSize'] as const;
 
-/**
- * A provider held whole only has to stay one: its memory may turn out smaller while a tenant has
- * it.
- */
 const assertEnough = (
   { providerUid, offers }: SetCapacity,
   holds: readonly Hold[],
   nowMs: number,
 ): void => {
+  const over = overuseOf(holds, offers, nowMs);
+  if (over === undefined) return;
+  const { resourceType, used, usable } = over;
+  throw failedPrecondition(
+    'IN_USE',
+    `Claims hold up to ${used} of ${resourceType} on the provider; ${usable} would be too little`,
+    { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
+  );
+};
+
+export type Overuse = {
+  readonly resourceType: string;
+  readonly used: number;
+  readonly usable: number;
+};
+
+/**
+ * What is used above the offers at some instant from now on. A provider held whole only has to stay
+ * one: its memory may turn out smaller while a tenant has it.
+ */
+export const overuseOf = (
+  holds: readonly Hold[],
+  offers: Offers,
+  nowMs: number,
+): Overuse | undefined => {
   const window = { fromMs: nowMs, toMs: Infinity };
   const slices = holds.filter((hold) => !isWhole(hold));
   const codes = new Set(slices.flatMap(({ amounts }) => [...amounts.keys()]));
@@ -79,11 +105,7 @@ const assertEnough = (
   for (const resourceType of codes) {
     const used = peakUse(resourceType === WHOLE ? holds : slices, resourceType, window);
     const usable = offers.get(resourceType)?.usable ?? 0;
-    if (used <= usable) continue;
-    throw failedPrecondition(
-      'IN_USE',
-      `Claims hold up to ${used} of ${resourceType} on the provider; ${usable} would be too little`,
-      { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
-    );
+    if (used > usable) return { resourceType, used, usable };
   }
+  return undefined;
 };

@@ -1,30 +1,71 @@
-import { alreadyExists, invalidArgument } from '../../runtime/errors.ts';
-import { type ClaimRecord, claimName, isEnded, withNote } from './claim.ts';
-import type { Command, Decision, Draft } from './command.ts';
+import { alreadyExists } from '../../runtime/errors.ts';
+import { type ClaimRecord, claimName, isEnded, type Placement, withNote } from './claim.ts';
+import { windowOf } from './claim-length.ts';
+import type { Command, Decision, Draft, Origin } from './command.ts';
 import type { Moment } from './decide.ts';
+import type { Interval } from './hold.ts';
 import { entryOf, noteOf } from './log-entry.ts';
 import { orRefuse } from './no-capacity.ts';
 import type { PartitionState } from './partition-state.ts';
 import { place } from './place.ts';
+import type { Chosen } from './plan.ts';
+import { assertQuota } from './quota-check.ts';
+import { givenAmounts, leastAmounts } from './quota-count.ts';
 
 type Create = Extract<Command, { verb: 'create' }>;
 
 export const decideCreate = (state: PartitionState, command: Create, moment: Moment): Decision => {
-  const { draft, origin, validateOnly } = command;
-  const { nowMs } = moment;
-  const acquireMs = Math.max(draft.spec.acquireMs ?? nowMs, nowMs);
-  assertWindow(acquireMs, draft);
+  const { draft, origin } = command;
+  const prepared = prepare(state, { draft, origin }, moment);
+  const { spec, window } = prepared;
+  const plan = place(state.providers, { spec, window, seed: spec.seed ?? origin.requestId });
+  const decision = grant(state, { ...prepared, ...orRefuse(plan), verb: 'create' }, moment);
+  return command.validateOnly ? { kind: 'shown', claim: decision.claim } : decision;
+};
+
+type Asked = { readonly draft: Draft; readonly origin: Origin };
+
+type Prepared = Asked & {
+  readonly spec: ClaimRecord['spec'];
+  readonly window: Interval;
+  readonly owner: string;
+};
+
+/** What can be refused before anybody looks for a place. */
+export const prepare = (
+  state: PartitionState,
+  { draft, origin }: Asked,
+  { nowMs }: Moment,
+): Prepared => {
   assertNameIsFree(state, draft);
-  const spec = { ...draft.spec, acquireMs };
-  const window = { fromMs: acquireMs, toMs: spec.releaseMs ?? Infinity };
-  const plan = place(state.providers, { spec, window, seed: origin.requestId });
-  const { providers, placements } = orRefuse(plan);
+  const window = windowOf(draft, state.quotas.find, nowMs);
+  const owner = origin.onBehalfOf ?? origin.principal;
+  const releaseMs = window.toMs === Infinity ? undefined : window.toMs;
+  const spec = { ...draft.spec, acquireMs: window.fromMs, releaseMs };
+  assertQuota(state.quotas, { ...draft, owner }, { amounts: leastAmounts(spec), over: window });
+  return { draft, origin, spec, window, owner };
+};
+
+type Placed = Prepared & {
+  readonly verb: 'create' | 'execute';
+  readonly providers: readonly Chosen[];
+  readonly placements: readonly Placement[];
+};
+
+/** The claim on the place that was found. Errors: QUOTA_EXCEEDED. */
+export const grant = (
+  state: PartitionState,
+  { draft, origin, spec, window, owner, verb, providers, placements }: Placed,
+  { nowMs, logNumber }: Moment,
+): Extract<Decision, { kind: 'claim' }> => {
+  const amounts = givenAmounts(spec, placements);
+  assertQuota(state.quotas, { ...draft, owner }, { amounts, over: window });
   const claim: ClaimRecord = {
     uid: draft.uid,
     partition: state.partition,
     project: draft.project,
     claimId: draft.claimId,
-    owner: origin.onBehalfOf ?? origin.principal,
+    owner,
     ancestors: draft.ancestors,
     version: 1,
     generation: 1,
@@ -36,28 +77,17 @@ export const decideCreate = (state: PartitionState, command: Create, moment: Mom
     providers: providers.map(({ uid, name }) => ({ uid, name, finishMs: undefined })),
     placements,
     releaseBeginMs: undefined,
-    logNumber: moment.logNumber,
-    requests: withNote([], noteOf(origin, 'create', nowMs)),
+    logNumber,
+    requests: withNote([], noteOf(origin, verb, nowMs)),
   };
-  if (validateOnly) return { kind: 'shown', claim };
   const after = {
-    acquireMs,
+    acquireMs: spec.acquireMs,
     releaseMs: spec.releaseMs,
     count: spec.count,
     groups: spec.groups.map(({ name, resources }) => ({ name, resources })),
     providers: providers.slice(0, 64).map(({ uid }) => uid),
   };
   return { kind: 'claim', claim, entry: entryOf('claim.create', { claim, origin, after }) };
-};
-
-const assertWindow = (acquireMs: number, { spec }: Draft): void => {
-  const { releaseMs } = spec;
-  if (releaseMs === undefined || releaseMs > acquireMs) return;
-  const [from, to] = [acquireMs, releaseMs].map((ms) => new Date(ms).toISOString());
-  throw invalidArgument('WINDOW_INVALID', `The window begins at ${from} and ends at ${to}`, {
-    metadata: { acquireTime: from ?? '', releaseTime: to ?? '' },
-    violations: [{ field: 'claim.spec.release_time', description: 'must be after acquire_time' }],
-  });
 };
 
 /** A claim that has ended leaves its name to the next. */

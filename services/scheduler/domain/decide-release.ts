@@ -1,8 +1,9 @@
 import { failedPrecondition, notFound } from '../../runtime/errors.ts';
-import { type ClaimRecord, isReleasing, keyOf, withNote } from './claim.ts';
-import type { ClaimRef, Command, Decision, Origin } from './command.ts';
+import { changed, findClaim, withoutRisk } from './change-claim.ts';
+import { type ClaimEnd, type ClaimRecord, isReleasing } from './claim.ts';
+import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
-import { entryOf, noteOf } from './log-entry.ts';
+import { entryOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
 
 /** Begins the release. What is released already, or releasing, stays as it is. */
@@ -11,14 +12,26 @@ export const decideBeginRelease = (
   { ref, origin, precondition }: Extract<Command, { verb: 'begin-release' }>,
   moment: Moment,
 ): Decision => {
-  const claim = found(state, ref);
+  const claim = findClaim(state, ref);
   precondition(claim);
   if (claim.releaseBeginMs !== undefined) return { kind: 'claim', claim, entry: undefined };
   const { releaseMs } = claim.spec;
   const releaseBeginMs = Math.min(moment.nowMs, releaseMs ?? Infinity);
-  const next = changed(claim, { origin, verb: 'begin-release', moment }, { releaseBeginMs });
-  const entry = entryOf('claim.release', { claim: next, origin, after: { releaseBeginMs } });
-  return { kind: 'claim', claim: next, entry };
+  const end = endOf(claim, moment.nowMs);
+  const why = { origin, verb: 'begin-release', moment };
+  const next = { ...changed(withoutRisk(claim), why), releaseBeginMs, end };
+  const after = { releaseBeginMs, end };
+  return {
+    kind: 'claim',
+    claim: next,
+    entry: entryOf('claim.release', { claim: next, origin, after }),
+  };
+};
+
+/** Why its release begins now. */
+const endOf = ({ spec: { acquireMs, releaseMs } }: ClaimRecord, nowMs: number): ClaimEnd => {
+  if (releaseMs !== undefined && releaseMs <= nowMs) return 'expired';
+  return nowMs < acquireMs ? 'cancelled' : 'released';
 };
 
 /**
@@ -30,7 +43,7 @@ export const decideFinishRelease = (
   { ref, origin, providerUid }: Extract<Command, { verb: 'finish-release' }>,
   moment: Moment,
 ): Decision => {
-  const claim = found(state, ref);
+  const claim = findClaim(state, ref);
   const { nowMs } = moment;
   const provider = claim.providers.find(({ uid }) => uid === providerUid);
   if (provider === undefined) {
@@ -46,11 +59,13 @@ export const decideFinishRelease = (
     });
   }
   if (provider.finishMs !== undefined) return { kind: 'claim', claim, entry: undefined };
-  const fields = {
+  const why = { origin, verb: 'finish-release', moment };
+  const next: ClaimRecord = {
+    ...changed(withoutRisk(claim), why),
     releaseBeginMs: claim.releaseBeginMs ?? claim.spec.releaseMs ?? nowMs,
+    end: claim.end ?? endOf(claim, nowMs),
     providers: claim.providers.map((one) => (one === provider ? { ...one, finishMs: nowMs } : one)),
   };
-  const next = changed(claim, { origin, verb: 'finish-release', moment }, fields);
   const after = { providerUid, finishMs: nowMs };
   return {
     kind: 'claim',
@@ -58,29 +73,3 @@ export const decideFinishRelease = (
     entry: entryOf('claim.finish', { claim: next, origin, after }),
   };
 };
-
-const found = (state: PartitionState, { project, claim }: ClaimRef): ClaimRecord => {
-  const byUid = state.claims.get(keyOf(claim));
-  const isThere = byUid !== undefined && keyOf(byUid.project) === keyOf(project);
-  const one = isThere ? byUid : state.claims.findByName(project, claim);
-  if (one !== undefined) return one;
-  const name = `partitions/${state.partition}/projects/${project}/claims/${claim}`;
-  throw notFound('NOT_FOUND', `The claim "${name}" does not exist`, {
-    metadata: { name, type: 'runm.claim' },
-  });
-};
-
-type Why = { readonly origin: Origin; readonly verb: string; readonly moment: Moment };
-
-const changed = (
-  claim: ClaimRecord,
-  { origin, verb, moment }: Why,
-  fields: Partial<Pick<ClaimRecord, 'releaseBeginMs' | 'providers'>>,
-): ClaimRecord => ({
-  ...claim,
-  ...fields,
-  version: claim.version + 1,
-  updateMs: moment.nowMs,
-  logNumber: moment.logNumber,
-  requests: withNote(claim.requests, noteOf(origin, verb, moment.nowMs)),
-});

@@ -7,8 +7,13 @@ import { invalidArgument, notFound } from '../../runtime/errors.ts';
 import { endMs, isEnded } from './claim.ts';
 import type { Command, Decision, Origin } from './command.ts';
 import { decideCapacity } from './decide-capacity.ts';
+import { decideAssess, decideWarn } from './decide-chore.ts';
 import { decideCreate } from './decide-create.ts';
+import { decideQuota, decideUserQuotas } from './decide-quota.ts';
 import { decideBeginRelease, decideFinishRelease } from './decide-release.ts';
+import { decideReshape } from './decide-reshape.ts';
+import { decideExtend, decideShorten } from './decide-time.ts';
+import { decideTransfer } from './decide-transfer.ts';
 import { entryOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
 
@@ -24,12 +29,28 @@ export const decide = (state: PartitionState, command: Command, moment: Moment):
   switch (command.verb) {
     case 'create':
       return decideCreate(state, command, moment);
+    case 'extend':
+      return decideExtend(state, command, moment);
+    case 'shorten':
+      return decideShorten(state, command, moment);
+    case 'transfer':
+      return decideTransfer(state, command, moment);
     case 'begin-release':
       return decideBeginRelease(state, command, moment);
     case 'finish-release':
       return decideFinishRelease(state, command, moment);
     case 'set-capacity':
       return decideCapacity(state, command, moment);
+    case 'reshape':
+      return decideReshape(state, command, moment);
+    case 'set-quota':
+      return decideQuota(state, command, moment);
+    case 'set-user-quotas':
+      return decideUserQuotas(state, command, moment);
+    case 'warn':
+      return decideWarn(state, command, moment);
+    case 'assess':
+      return decideAssess(state, command, moment);
     case 'forget':
       return decideForget(state, command);
   }
@@ -49,6 +70,10 @@ const answeredBefore = (state: PartitionState, command: Command): Decision | und
   if (object.kind === 'capacity') {
     const capacity = state.capacity(object.uid);
     return capacity === undefined ? undefined : { kind: 'capacity', capacity, entry: undefined };
+  }
+  if (object.kind === 'quota') {
+    const quota = state.quotas.find(object.uid);
+    return quota === undefined ? undefined : { kind: 'quota', quota, entry: undefined };
   }
   const claim = state.claims.get(object.uid);
   return claim === undefined ? undefined : { kind: 'claim', claim, entry: undefined };

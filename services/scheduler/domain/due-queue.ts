@@ -5,15 +5,15 @@
 export type DueQueue = {
   readonly add: (uid: string, atMs: number) => void;
   /** Takes everything that is due. */
-  readonly take: (nowMs: number) => readonly string[];
+  readonly take: (nowMs: number) => readonly Due[];
   /** When the next one is due; undefined = nothing waits. */
   readonly nextMs: () => number | undefined;
 };
 
-type Item = { readonly uid: string; readonly atMs: number };
+export type Due = { readonly uid: string; readonly atMs: number };
 
 export const createDueQueue = (): DueQueue => {
-  const heap: Item[] = [];
+  const heap: Due[] = [];
   const timeAt = (at: number): number => heap[at]?.atMs ?? Infinity;
   const swap = (a: number, b: number): void => {
     const [first, second] = [heap[a], heap[b]];
@@ -36,7 +36,7 @@ export const createDueQueue = (): DueQueue => {
       at = least;
     }
   };
-  const pop = (): Item | undefined => {
+  const pop = (): Due | undefined => {
     const first = heap[0];
     const last = heap.pop();
     if (last !== undefined && heap.length > 0) {
@@ -51,10 +51,10 @@ export const createDueQueue = (): DueQueue => {
       rise(heap.length - 1);
     },
     take: (nowMs) => {
-      const due: string[] = [];
+      const due: Due[] = [];
       while (timeAt(0) <= nowMs) {
         const item = pop();
-        if (item !== undefined) due.push(item.uid);
+        if (item !== undefined) due.push(item);
       }
       return due;
     },

@@ -13,6 +13,7 @@ export type KeyPart =
   | { readonly kind: 'leader' }
   | { readonly kind: 'head' }
   | { readonly kind: 'claim' | 'capacity'; readonly uid: string }
+  | { readonly kind: 'quota'; readonly project: string }
   | { readonly kind: 'log'; readonly number: number };
 
 /** All partitions. */
@@ -24,6 +25,8 @@ export const claimKey = (partition: string, uid: string): string =>
   `${ROOT}${keyOf(partition)}/claims/${uid}`;
 export const capacityKey = (partition: string, providerUid: string): string =>
   `${ROOT}${keyOf(partition)}/cap/${providerUid}`;
+export const quotaKey = (partition: string, project: string): string =>
+  `${ROOT}${keyOf(partition)}/quota/${keyOf(project)}`;
 export const logPrefix = (partition: string): string => `${ROOT}${keyOf(partition)}/log/`;
 export const logKey = (partition: string, number: number): string =>
   `${logPrefix(partition)}${String(number).padStart(NUMBER_DIGITS, '0')}`;
@@ -50,6 +53,8 @@ const partOf = (word: string, id: string): KeyPart | undefined => {
       return id === '' ? undefined : { kind: 'claim', uid: id };
     case 'cap':
       return id === '' ? undefined : { kind: 'capacity', uid: id };
+    case 'quota':
+      return id === '' ? undefined : { kind: 'quota', project: id };
     case 'log':
       return /^\d+$/.test(id) ? { kind: 'log', number: Number(id) } : undefined;
     default:

@@ -1,6 +1,7 @@
 import type { CapacityRecord } from './capacity.ts';
 import { type ClaimRecord, claimName, type RequestNote } from './claim.ts';
 import type { LogEntry, Origin } from './command.ts';
+import { type QuotaRecord, quotaIdentity } from './quota.ts';
 
 type OfClaim = {
   readonly claim: ClaimRecord;
@@ -35,6 +36,28 @@ export const capacityEntryOf = ({ record, name, origin }: OfCapacity): LogEntry 
     generation: record.generation,
     closed: record.closed,
     usable: Object.fromEntries([...record.offers].map(([code, { usable }]) => [code, usable])),
+  },
+});
+
+type OfQuota = {
+  readonly partition: string;
+  readonly quota: QuotaRecord;
+  readonly origin: Origin;
+};
+
+export const quotaEntryOf = (action: string, { partition, quota, origin }: OfQuota): LogEntry => ({
+  action,
+  objectKind: 'quota',
+  objectUid: quotaIdentity(partition, quota).uid,
+  objectName: `partitions/${partition}/projects/${quota.project}/quota`,
+  project: quota.project,
+  ...whoOf(origin),
+  after: {
+    generation: quota.generation,
+    limits: Object.fromEntries(quota.limits),
+    users: quota.users.size,
+    claimLengthDefaultMs: quota.claimLengthDefaultMs,
+    claimLengthMaxMs: quota.claimLengthMaxMs,
   },
 });
 

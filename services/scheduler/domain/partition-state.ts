@@ -3,21 +3,34 @@
  * that is on its way. What takes capacity counts from the decision, what gives it back from the
  * commit.
  */
-
-import { type Answered, createAnswers } from './answers.ts';
-import type { CapacityRecord, ProviderFacts } from './capacity.ts';
-import { type ClaimRecord, isEnded } from './claim.ts';
+import { type Agenda, createAgenda } from './agenda.ts';
+import { type Answered, type Answers, createAnswers } from './answers.ts';
+import {
+  type CapacityRecord,
+  isClosed,
+  type Offers,
+  offersInForce,
+  type ProviderFacts,
+} from './capacity.ts';
+import { CHORE_TIMES, type ChoreTimes, nextLookMs } from './chores.ts';
+import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
 import { type ClaimBook, createClaimBook } from './claim-book.ts';
 import type { Decision } from './command.ts';
-import { createDueQueue } from './due-queue.ts';
 import { holdsOf } from './hold.ts';
 import { createProviderIndex, type ProviderIndex } from './provider-index.ts';
+import type { QuotaRecord } from './quota.ts';
+import { createQuotaBook, type QuotaBook } from './quota-book.ts';
 
 export type PartitionState = {
   readonly partition: string;
   readonly claims: ClaimBook;
   readonly providers: ProviderIndex;
+  readonly quotas: QuotaBook;
+  readonly times: ChoreTimes;
   readonly capacity: (providerUid: string) => CapacityRecord | undefined;
+  readonly offersOf: (providerUid: string) => Offers;
+  /** What a whole machine of that provider needs between two claims. */
+  readonly turnaroundMs: (providerUid: string) => number;
   /** What a request id did; undefined = nothing that is remembered. */
   readonly answered: (requestId: string) => Answered | undefined;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
@@ -30,7 +43,12 @@ export type PartitionState = {
    * count until they are given back.
    */
   readonly overdue: (nowMs: number) => readonly ClaimRecord[];
-  /** When the next window ends; undefined = none does. */
+  /**
+   * Takes some of the claims that are to be looked at; whoever takes one says when to look again.
+   */
+  readonly takeLooks: (most: number) => readonly ClaimRecord[];
+  readonly lookAgain: (uid: string, atMs: number) => void;
+  /** When something is due next; undefined = never. */
   readonly nextDueMs: () => number | undefined;
 };
 
@@ -38,90 +56,257 @@ export type Known = {
   readonly partition: string;
   readonly claims: Iterable<ClaimRecord>;
   readonly capacities: Iterable<CapacityRecord>;
+  readonly quotas?: Iterable<QuotaRecord>;
   readonly facts: Iterable<ProviderFacts>;
   readonly nowMs: number;
+  readonly times?: ChoreTimes;
+};
+
+/** What the functions below work on. */
+type Parts = {
+  readonly times: ChoreTimes;
+  readonly claims: ClaimBook;
+  readonly providers: ProviderIndex;
+  readonly capacities: Map<string, CapacityRecord>;
+  readonly quotas: QuotaBook;
+  readonly answers: Answers;
+  readonly agenda: Agenda;
+  /** Claims whose window is over and whose release is not written. */
+  readonly late: Set<string>;
+  /** Claims that are to be looked at now. */
+  readonly looks: Set<string>;
 };
 
 export const createPartitionState = (known: Known): PartitionState => {
   const claims = createClaimBook();
-  const providers = createProviderIndex();
-  const capacities = new Map<string, CapacityRecord>();
-  const requests = createAnswers();
-  const due = createDueQueue();
-  const late = new Set<string>();
-
-  const syncHolds = (claim: ClaimRecord, nowMs: number): void => {
-    const holds = holdsOf(claim, nowMs);
-    for (const { uid } of claim.providers) providers.setHold(uid, claim.uid, holds.get(uid));
+  const parts: Parts = {
+    times: known.times ?? CHORE_TIMES,
+    claims,
+    providers: createProviderIndex((uid) => heldProviders(claims, uid)),
+    capacities: new Map(),
+    quotas: createQuotaBook(),
+    answers: createAnswers(),
+    agenda: createAgenda(),
+    late: new Set(),
+    looks: new Set(),
   };
-  const remember = (claim: ClaimRecord): void => {
-    const before = claims.get(claim.uid);
-    requests.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
-    claims.put(claim);
-    const { releaseMs } = claim.spec;
-    if (claim.releaseBeginMs !== undefined) late.delete(claim.uid);
-    else if (releaseMs !== undefined && before?.spec.releaseMs !== releaseMs) {
-      due.add(claim.uid, releaseMs);
-    }
-  };
-  const rememberCapacity = (record: CapacityRecord): void => {
-    capacities.set(record.providerUid, record);
-  };
-
-  for (const facts of known.facts) providers.setFacts(facts.uid, facts);
-  for (const record of known.capacities) {
-    rememberCapacity(record);
-    providers.setCapacity(record.providerUid, record);
-  }
-  for (const claim of known.claims) {
-    remember(claim);
-    if (!isEnded(claim)) syncHolds(claim, known.nowMs);
-  }
-
+  learn(parts, known);
+  const { providers, capacities, quotas, answers, agenda, looks } = parts;
   return {
     partition: known.partition,
     claims,
     providers,
+    quotas,
+    times: parts.times,
     capacity: (uid) => capacities.get(uid),
-    answered: requests.find,
-    setFacts: providers.setFacts,
-    take: (decision, nowMs) => {
-      if (decision.kind === 'capacity') {
-        requests.noteCapacity(decision.capacity.providerUid, decision.note);
-        if (decision.entry === undefined) return;
-        rememberCapacity(decision.capacity);
-        providers.shut(decision.capacity.providerUid);
-      } else if (decision.kind === 'claim' && decision.entry !== undefined) {
-        const { claim } = decision;
-        remember(claim);
-        // Giving back waits for the commit; everything else may only take more.
-        if (claim.providers.every(({ finishMs }) => finishMs === undefined)) {
-          syncHolds(claim, nowMs);
-        }
-      }
+    offersOf: (uid) => offersInForce(providers.factsOf(uid), capacities.get(uid)),
+    turnaroundMs: (uid) => {
+      const type = providers.factsOf(uid)?.type ?? '';
+      return providers.topology().turnaroundMs.get(type) ?? 0;
     },
+    answered: answers.find,
+    setFacts: (uid, facts) => {
+      providers.setFacts(uid, facts);
+      if (facts === undefined) lookAtPending(parts, uid);
+    },
+    take: (decision, nowMs) => take(parts, decision, nowMs),
     settle: (decision, nowMs) => {
-      if (decision.kind === 'capacity') {
-        const record = capacities.get(decision.capacity.providerUid);
-        providers.setCapacity(decision.capacity.providerUid, record);
-      } else if (decision.kind === 'claim') {
-        const newest = claims.get(decision.claim.uid);
-        if (newest !== undefined) syncHolds(newest, nowMs);
-      } else if (decision.kind === 'forgotten') {
-        const { uid, requests: notes } = decision.claim;
-        requests.replace({ kind: 'claim', uid }, notes, []);
-        claims.remove(uid);
-      }
+      quotas.setNow(nowMs);
+      settle(parts, decision, nowMs);
     },
-    overdue: (nowMs) => {
-      for (const uid of due.take(nowMs)) {
-        const claim = claims.get(uid);
-        if (claim === undefined || claim.releaseBeginMs !== undefined) continue;
-        late.add(uid);
-        syncHolds(claim, nowMs);
-      }
-      return [...late].flatMap((uid) => claims.get(uid) ?? []);
-    },
-    nextDueMs: due.nextMs,
+    overdue: (nowMs) => overdue(parts, nowMs),
+    takeLooks: (most) => takeLooks(parts, most),
+    lookAgain: agenda.add,
+    nextDueMs: () => (looks.size > 0 ? 0 : agenda.nextMs()),
   };
+};
+
+/** Providers that the claim of that uid holds, or the claims of that consumer. */
+const heldProviders = (claims: ClaimBook, uid: string): readonly string[] => {
+  const claim = claims.get(uid);
+  const held = claim === undefined ? [...claims.ofConsumer(uid)] : [claim];
+  return held.flatMap(({ providers }) =>
+    providers.filter(({ finishMs }) => finishMs === undefined).map((provider) => provider.uid),
+  );
+};
+
+const learn = (parts: Parts, known: Known): void => {
+  const { providers, capacities, quotas } = parts;
+  const { nowMs } = known;
+  quotas.setNow(nowMs);
+  for (const facts of known.facts) providers.setFacts(facts.uid, facts);
+  for (const record of known.capacities) {
+    capacities.set(record.providerUid, record);
+    providers.setCapacity(record.providerUid, record);
+  }
+  for (const quota of known.quotas ?? []) {
+    parts.answers.replace(quotaObject(quota), undefined, quota.requests);
+    quotas.put(quota);
+  }
+  const releasing: ClaimRecord[] = [];
+  for (const claim of known.claims) {
+    remember(parts, claim, nowMs);
+    quotas.count(claim.uid, claim);
+    if (isEnded(claim)) continue;
+    syncHolds(parts, claim, nowMs);
+    if (isReleasing(claim, nowMs)) releasing.push(claim);
+    else if (isToBeLookedAt(parts, claim, nowMs)) parts.looks.add(claim.uid);
+  }
+  // Only claims beside these can be kept waiting.
+  for (const { providers: held } of releasing) {
+    for (const { uid } of held)
+      for (const one of parts.claims.ofProvider(uid)) parts.looks.add(one.uid);
+  }
+};
+
+/** At a new leader: what its predecessor would have seen happen. */
+const isToBeLookedAt = ({ times }: Parts, claim: ClaimRecord, nowMs: number): boolean => {
+  if (claim.risk !== undefined) return true;
+  const { acquireMs } = claim.spec;
+  return nowMs < acquireMs && acquireMs - times.replaceBeforeMs <= nowMs;
+};
+
+const quotaObject = ({ project }: QuotaRecord) =>
+  ({ kind: 'quota', uid: project.toLowerCase() }) as const;
+
+const syncHolds = ({ providers }: Parts, claim: ClaimRecord, nowMs: number): void => {
+  const holds = holdsOf(claim, nowMs);
+  for (const { uid } of claim.providers) providers.setHold(uid, claim.uid, holds.get(uid));
+};
+
+const remember = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
+  const { claims, answers, agenda, late } = parts;
+  const before = claims.get(claim.uid);
+  answers.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
+  claims.put(claim);
+  if (claim.releaseBeginMs !== undefined) late.delete(claim.uid);
+  const nextMs = nextLookMs(claim, parts.times, nowMs);
+  if (nextMs !== undefined) agenda.add(claim.uid, nextMs);
+};
+
+const take = (parts: Parts, decision: Decision, nowMs: number): void => {
+  parts.quotas.setNow(nowMs);
+  switch (decision.kind) {
+    case 'capacity':
+      parts.answers.noteCapacity(decision.capacity.providerUid, decision.note);
+      if (decision.entry !== undefined) takeCapacity(parts, decision.capacity);
+      return;
+    case 'claim':
+      if (decision.entry !== undefined) takeClaim(parts, decision.claim, nowMs);
+      return;
+    case 'reshape':
+      for (const capacity of decision.capacities) takeCapacity(parts, capacity);
+      for (const { claim } of decision.claims) takeClaim(parts, claim, nowMs);
+      return;
+    case 'quota':
+      if (decision.entry !== undefined) takeQuota(parts, decision.quota);
+      return;
+    case 'shown':
+    case 'forgotten':
+  }
+};
+
+const takeCapacity = ({ capacities, providers }: Parts, capacity: CapacityRecord): void => {
+  capacities.set(capacity.providerUid, capacity);
+  providers.shut(capacity.providerUid);
+};
+
+/** Giving back waits for the commit; everything else may only take more. */
+const takeClaim = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
+  const before = parts.claims.get(claim.uid);
+  remember(parts, claim, nowMs);
+  if (before !== undefined && isGivingBack(before, claim)) return;
+  syncHolds(parts, claim, nowMs);
+  if (claim.releaseBeginMs === undefined) parts.quotas.count(claim.uid, claim);
+};
+
+const isGivingBack = (before: ClaimRecord, claim: ClaimRecord): boolean =>
+  claim.providers.some(({ finishMs }) => finishMs !== undefined) ||
+  (claim.spec.releaseMs ?? Infinity) < (before.spec.releaseMs ?? Infinity);
+
+const takeQuota = ({ quotas, answers }: Parts, quota: QuotaRecord): void => {
+  answers.replace(quotaObject(quota), quotas.find(quota.project)?.requests, quota.requests);
+  quotas.put(quota);
+};
+
+const settle = (parts: Parts, decision: Decision, nowMs: number): void => {
+  switch (decision.kind) {
+    case 'capacity':
+      settleCapacity(parts, decision.capacity.providerUid);
+      return;
+    case 'claim':
+      settleClaim(parts, { left: [], ...decision }, nowMs);
+      return;
+    case 'reshape':
+      for (const { providerUid } of decision.capacities) settleCapacity(parts, providerUid);
+      for (const moved of decision.claims) settleClaim(parts, moved, nowMs);
+      return;
+    case 'forgotten': {
+      const { uid, requests } = decision.claim;
+      parts.answers.replace({ kind: 'claim', uid }, requests, []);
+      parts.claims.remove(uid);
+      return;
+    }
+    case 'shown':
+    case 'quota':
+  }
+};
+
+const settleCapacity = (parts: Parts, uid: string): void => {
+  const { providers, capacities } = parts;
+  providers.setCapacity(uid, capacities.get(uid));
+  if (isClosed(providers.factsOf(uid), capacities.get(uid))) lookAtPending(parts, uid);
+  else lookAtRisky(parts, uid);
+};
+
+type Left = { readonly claim: ClaimRecord; readonly left: readonly string[] };
+
+const settleClaim = (parts: Parts, { claim: { uid }, left }: Left, nowMs: number): void => {
+  for (const providerUid of left) parts.providers.setHold(providerUid, uid, undefined);
+  const newest = parts.claims.get(uid);
+  if (newest === undefined) return;
+  syncHolds(parts, newest, nowMs);
+  parts.quotas.count(uid, newest);
+  if (newest.releaseBeginMs === undefined) return;
+  // What was given back may be what another waits for.
+  for (const provider of newest.providers) {
+    if (provider.finishMs !== undefined) lookAtRisky(parts, provider.uid);
+  }
+};
+
+/** Claims that are still to begin there. */
+const lookAtPending = ({ claims, looks }: Parts, providerUid: string): void => {
+  for (const claim of claims.ofProvider(providerUid)) {
+    if (claim.releaseBeginMs === undefined) looks.add(claim.uid);
+  }
+};
+
+const lookAtRisky = ({ claims, looks }: Parts, providerUid: string): void => {
+  for (const claim of claims.ofProvider(providerUid)) {
+    if (claim.risk !== undefined) looks.add(claim.uid);
+  }
+};
+
+const overdue = (parts: Parts, nowMs: number): readonly ClaimRecord[] => {
+  const { agenda, claims, late, looks } = parts;
+  for (const uid of agenda.take(nowMs)) {
+    const claim = claims.get(uid);
+    if (claim === undefined || claim.releaseBeginMs !== undefined) continue;
+    if (isReleasing(claim, nowMs)) {
+      late.add(uid);
+      syncHolds(parts, claim, nowMs);
+    } else looks.add(uid);
+  }
+  return [...late].flatMap((uid) => claims.get(uid) ?? []);
+};
+
+const takeLooks = ({ looks, claims }: Parts, most: number): readonly ClaimRecord[] => {
+  const taken: ClaimRecord[] = [];
+  for (const uid of looks) {
+    if (taken.length >= most) break;
+    looks.delete(uid);
+    const claim = claims.get(uid);
+    if (claim !== undefined && claim.releaseBeginMs === undefined) taken.push(claim);
+  }
+  return taken;
 };

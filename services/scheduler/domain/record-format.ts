@@ -6,6 +6,7 @@ import { internal } from '../../runtime/errors.ts';
 import type { CapacityRecord, Offer } from './capacity.ts';
 import type { ClaimRecord } from './claim.ts';
 import type { LogBatch } from './command.ts';
+import type { QuotaRecord } from './quota.ts';
 
 export type Head = {
   /** Number of the newest commit. */
@@ -37,6 +38,28 @@ export const encodeCapacity = (record: CapacityRecord): Uint8Array =>
 export const decodeCapacity = (bytes: Uint8Array): CapacityRecord => {
   const stored = decode<StoredCapacity>(bytes, 'capacity');
   return { ...stored, offers: new Map(stored.offers) };
+};
+
+type StoredLimits = readonly (readonly [string, number])[];
+type StoredQuota = Omit<QuotaRecord, 'limits' | 'users'> & {
+  readonly limits: StoredLimits;
+  readonly users: readonly (readonly [string, StoredLimits])[];
+};
+
+export const encodeQuota = (record: QuotaRecord): Uint8Array =>
+  encode({
+    ...record,
+    limits: [...record.limits],
+    users: [...record.users].map(([user, limits]) => [user, [...limits]]),
+  });
+
+export const decodeQuota = (bytes: Uint8Array): QuotaRecord => {
+  const stored = decode<StoredQuota>(bytes, 'quota');
+  return {
+    ...stored,
+    limits: new Map(stored.limits),
+    users: new Map(stored.users.map(([user, limits]) => [user, new Map(limits)])),
+  };
 };
 
 const encoder = new TextEncoder();

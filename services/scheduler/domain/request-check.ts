@@ -1,6 +1,12 @@
 /** Whether a request makes sense in itself, beyond what the contract's rules can say. */
 import type { FieldViolation } from '../../runtime/errors.ts';
-import type { ClaimSpec, DistanceConstraint, RequestGroup, ResourceRequest } from './claim.ts';
+import type {
+  ClaimSpec,
+  DistanceConstraint,
+  RequestGroup,
+  ResourceRequest,
+  SetConstraint,
+} from './claim.ts';
 
 /** The name of a group that was given none. */
 export const MAIN_GROUP = 'main';
@@ -92,8 +98,8 @@ const sizeProblems = ({ groups, count }: CheckedSpec, at: string): readonly Fiel
   );
   const found: FieldViolation[] = [];
   if (each * count > PLACEMENTS_MAX) {
-    const description = `${count} times ${each} placements are more than the ${PLACEMENTS_MAX} of one claim`;
-    found.push(wrong(`${at}.count`, description));
+    const wanted = `${count} times ${each} placements`;
+    found.push(wrong(`${at}.count`, `${wanted} are more than the ${PLACEMENTS_MAX} of one claim`));
   }
   const items = groups.reduce((sum, group) => sum + itemsOf(group), 0);
   if (items > ITEMS_MAX) {
@@ -117,6 +123,10 @@ const itemsOf = (group: RequestGroup): number => {
 export const blocksOf = ({ capabilities }: Pick<ResourceRequest, 'capabilities'>) =>
   capabilities ?? [];
 
+/** All codes or names of a constraint. */
+export const listedIn = (constraint: SetConstraint): readonly string[] =>
+  Object.values(constraint).flat();
+
 /** What a request names that lives elsewhere: groups in lower case, codes, property keys. */
 export type Named = {
   readonly groups: readonly string[];
@@ -129,11 +139,7 @@ export const namedIn = (spec: CheckedSpec): Named => {
   const distances = groups.flatMap((group) => group.distances ?? []);
   return {
     groups: unique([
-      ...groups.flatMap(({ providerGroups: { require, forbid, any } }) => [
-        ...require,
-        ...forbid,
-        ...any,
-      ]),
+      ...groups.flatMap(({ providerGroups }) => listedIn(providerGroups)),
       ...distances.flatMap(({ from }) => (from.kind === 'provider-group' ? [from.id] : [])),
       ...(nearGroup === undefined ? [] : [nearGroup]),
     ]),

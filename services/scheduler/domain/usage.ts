@@ -1,8 +1,8 @@
-/** What is used of a provider now. */
+/** What is used of a provider now, and what is free of it over a window. */
 import type { Offers } from './capacity.ts';
-import type { ClaimRecord } from './claim.ts';
+import { type ClaimRecord, WHOLE } from './claim.ts';
 import { isUsing, type Surroundings } from './claim-state.ts';
-import { holdsOf } from './hold.ts';
+import { type Hold, holdsOf, type Interval, isWhole, overlaps, peakUse } from './hold.ts';
 
 export type ResourceUsage = {
   readonly resourceType: string;
@@ -39,4 +39,44 @@ const amountsNow = (
 ): Iterable<readonly [string, number]> => {
   if (!isUsing(claim, providerUid, { around, nowMs })) return [];
   return holdsOf(claim, nowMs).get(providerUid)?.amounts ?? [];
+};
+
+export type Tree = Surroundings & {
+  /** Uid of the provider of which it is a part; undefined = a root. */
+  readonly parentOf: (providerUid: string) => string | undefined;
+};
+
+type When = { readonly window: Interval; readonly nowMs: number };
+
+/** A chain of parents that is longer has a cycle in it. */
+const LEVELS_MAX = 64;
+
+/** Amounts that nobody holds at any instant of the window, by resource type. */
+export const freeOf = (
+  providerUid: string,
+  around: Tree,
+  { window, nowMs }: When,
+): ((resourceType: string) => number) => {
+  const holdsOn = (uid: string): readonly Hold[] =>
+    [...around.claimsOn(uid)].flatMap((claim) => {
+      const hold = holdsOf(claim, nowMs).get(uid);
+      return hold !== undefined && overlaps(hold, window) ? [hold] : [];
+    });
+  const holds = holdsOn(providerUid);
+  let isTaken = holds.some(isWhole);
+  let level = 0;
+  for (
+    let uid = around.parentOf(providerUid);
+    uid !== undefined && level < LEVELS_MAX && !isTaken;
+    uid = around.parentOf(uid)
+  ) {
+    isTaken = holdsOn(uid).some(isWhole);
+    level += 1;
+  }
+  const offers = around.offersOf(providerUid);
+  return (resourceType) => {
+    if (isTaken || (resourceType === WHOLE && holds.length > 0)) return 0;
+    const usable = offers.get(resourceType)?.usable ?? 0;
+    return Math.max(0, usable - peakUse(holds, resourceType, window));
+  };
 };

@@ -3,25 +3,21 @@ import { Code, ConnectError, createClient, type HandlerContext } from '@connectr
 import {
   type Capacity,
   CapacityService,
-  type ListUsageRequest,
-  type ListUsageResponse,
-  ListUsageResponseSchema,
   type SetCapacityRequest,
   SetCapacityResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
 import { namePattern } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import { closePage, openPage } from '../../store/sql/page.ts';
 import type { Offer } from '../domain/capacity.ts';
 import { keyOf } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
-import { usageOf } from '../domain/usage.ts';
 import type { PartitionView } from '../ports.ts';
 import { assertService } from './claim-calls.ts';
 import { invalidField } from './claim-request.ts';
 import { viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
+import { listUsage } from './list-usage.ts';
 import { originOf } from './origin.ts';
 import { toLeader } from './to-leader.ts';
 
@@ -56,11 +52,11 @@ export const capacityRpc = (deps: RpcDeps): Implementation =>
     listUsage: async (request, context) => {
       const view = await viewIn(deps, request.parent, context);
       // Of one provider a service wants to know for certain, before it takes capacity away.
-      if (request.providerUid === '') return listUsage(deps, view, request);
+      if (request.providerUid === '') return listUsage(view, request, deps.incarnation());
       return toLeader(deps, context, {
         partition: view.partition,
         ways: {
-          local: async () => listUsage(deps, view, request),
+          local: async () => listUsage(view, request, deps.incarnation()),
           remote: (transport, options) =>
             createClient(CapacityService, transport).listUsage(request, options),
         },
@@ -102,40 +98,4 @@ const offerOf = (capacity: Capacity, at: number): Offer => {
 const numberOf = (field: string, value: bigint): number => {
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw invalidField(field, 'must be below 2^53');
   return Number(value);
-};
-
-/** Providers that have a capacity record: the others are closed and hold nothing. */
-const listUsage = (
-  deps: RpcDeps,
-  view: PartitionView,
-  request: ListUsageRequest,
-): ListUsageResponse => {
-  const { parent, providerUid } = request;
-  const page = openPage({
-    pageSize: request.pageSize,
-    pageToken: request.pageToken,
-    otherArguments: { parent: keyOf(parent), providerUid: keyOf(providerUid) },
-    incarnation: deps.incarnation(),
-    sizeDefault: 100,
-    sizeMax: 1000,
-  });
-  const after = String(page.after?.[0] ?? '');
-  const uids = [...view.capacityUids()]
-    .filter((uid) => (providerUid === '' || uid === keyOf(providerUid)) && uid > after)
-    .sort()
-    .slice(0, page.limit);
-  const { rows, nextPageToken } = closePage(page, uids, (uid) => [uid]);
-  const around = { claimsOn: view.claims.ofProvider, offersOf: view.offersOf };
-  return create(ListUsageResponseSchema, {
-    usages: rows.map((uid) => ({
-      providerUid: uid,
-      resources: usageOf(uid, around, view.nowMs()).map(({ resourceType, usable, used }) => ({
-        resourceType,
-        usable: BigInt(usable),
-        used: BigInt(used),
-      })),
-      closed: view.capacity(uid)?.closed ?? true,
-    })),
-    nextPageToken,
-  });
 };

@@ -1,4 +1,4 @@
-/** What the handlers of ClaimService have in common: names, the way to the leader, what is shown. */
+/** What the handlers of claims have in common: names, the way to the leader, what is shown. */
 import type { HandlerContext } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { callOf } from '../../runtime/context.ts';

@@ -68,7 +68,8 @@ export function* claimsBelow(
     for (const key of projectsOf(view, project)) {
       const isPast = after !== undefined && compare([partition, key], after.slice(0, 2)) < 0;
       if (isPast || !access.covers({ partition: view.partition, project: key })) continue;
-      for (const claim of view.claims.ofProject(key)) {
+      const isSame = after !== undefined && partition === after[0] && key === after[1];
+      for (const claim of view.claims.ofProject(key, isSame ? after[2] : undefined)) {
         if (after === undefined || compare(orderKey(claim), after) > 0) yield { view, claim };
       }
     }

@@ -62,10 +62,10 @@ const constraintOf = (constraint: SetConstraintMessage | undefined): SetConstrai
 });
 
 /** Ids are compared without regard to case. */
-const lowered = ({ require, forbid, any }: SetConstraint): SetConstraint => ({
-  require: require.map(keyOf),
-  forbid: forbid.map(keyOf),
-  any: any.map(keyOf),
+const lowered = (constraint: SetConstraint): SetConstraint => ({
+  require: constraint.require.map(keyOf),
+  forbid: constraint.forbid.map(keyOf),
+  any: constraint.any.map(keyOf),
 });
 
 const hasItems = (

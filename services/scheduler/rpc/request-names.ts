@@ -1,7 +1,7 @@
 /** Whether everything exists that a request names: codes of inventory, groups, properties. */
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { Draft } from '../domain/command.ts';
-import { blocksOf, namedIn } from '../domain/request-check.ts';
+import { blocksOf, listedIn, namedIn } from '../domain/request-check.ts';
 import { assertNamesExist } from '../domain/request-names.ts';
 import type { RpcDeps } from './deps.ts';
 
@@ -30,9 +30,7 @@ export const checkNames = async (
     ...groups.flatMap(({ capabilities }) => capabilities),
     ...resources.flatMap(blocksOf),
   ];
-  const codes = unique(
-    blocks.flatMap(({ require, forbid, any }) => [...require, ...forbid, ...any]),
-  );
+  const codes = unique(blocks.flatMap(listedIn));
   const [unknownCapability] = await catalogue.unknownCapabilities(codes, signal);
   if (unknownCapability !== undefined) {
     throw invalidArgument(

@@ -2,15 +2,16 @@
  * Forms the next commit from what waits: decides one command after the other until the batch is
  * full.
  */
-import { invalidArgument } from '../../runtime/errors.ts';
+import { invalidArgument, resourceExhausted } from '../../runtime/errors.ts';
 import type { Write } from '../../store/coordination/port.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';
 import type { ClaimRecord } from '../domain/claim.ts';
-import type { Command, Decision, LogEntry } from '../domain/command.ts';
+import { type Command, type Decision, entriesOf, type LogEntry } from '../domain/command.ts';
 import { decide, type Moment } from '../domain/decide.ts';
-import { capacityKey, claimKey } from '../domain/keys.ts';
+import { capacityKey, claimKey, quotaKey } from '../domain/keys.ts';
 import type { PartitionState } from '../domain/partition-state.ts';
-import { encodeCapacity, encodeClaim } from '../domain/record-format.ts';
+import type { QuotaRecord } from '../domain/quota.ts';
+import { encodeCapacity, encodeClaim, encodeQuota } from '../domain/record-format.ts';
 import { OWN_WRITES } from './committer.ts';
 import type { Pending } from './pending.ts';
 
@@ -23,6 +24,7 @@ export type Batch = {
   readonly claims: readonly ClaimRecord[];
   readonly forgotten: readonly string[];
   readonly capacities: readonly CapacityRecord[];
+  readonly quotas: readonly QuotaRecord[];
 };
 
 /** Puts of one transaction, head and log included. */
@@ -92,64 +94,103 @@ export const formBatch = (input: BatchInput): Batch => {
 const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Decision | 'full' => {
   if (draft.writes.size + OWN_WRITES >= PUTS_MAX) return 'full';
   const decision = decide(state, command, moment);
-  const { entry } = { entry: undefined, ...decision };
-  if (entry === undefined) {
+  const entries = entriesOf(decision);
+  if (entries.length === 0) {
     state.take(decision, moment.nowMs);
     return decision;
   }
-  const write = writeOf(state.partition, decision);
-  const bytes = sizeOf(write) + JSON.stringify(entry).length;
-  if (bytes > RECORD_BYTES_MAX) throw tooLarge(bytes);
-  if (draft.bytes + bytes > BYTES_MAX) return 'full';
+  const writes = writesOf(state.partition, decision);
+  const size = writes.reduce((sum, write) => sum + sizeOf(write), 0);
+  const bytes = size + JSON.stringify(entries).length;
+  if (bytes > RECORD_BYTES_MAX || writes.length + OWN_WRITES > PUTS_MAX) {
+    throw tooLarge(decision, { bytes, records: writes.length });
+  }
+  const puts = draft.writes.size + writes.length + OWN_WRITES;
+  if (puts > PUTS_MAX || draft.bytes + bytes > BYTES_MAX) return 'full';
   draft.bytes += bytes;
-  draft.writes.set('put' in write ? write.put : keyOfDelete(write), write);
-  draft.entries.push(entry);
+  for (const write of writes) draft.writes.set(keyIn(write), write);
+  draft.entries.push(...entries);
   draft.decisions.push(decision);
   state.take(decision, moment.nowMs);
   return decision;
 };
 
-const writeOf = (partition: string, decision: Decision): Write => {
+const writesOf = (partition: string, decision: Decision): readonly Write[] => {
   switch (decision.kind) {
     case 'claim':
     case 'shown':
-      return {
-        put: claimKey(partition, decision.claim.uid),
-        value: encodeClaim(decision.claim),
-      };
+      return [claimWrite(partition, decision.claim)];
     case 'forgotten':
-      return { delete: claimKey(partition, decision.claim.uid) };
+      return [{ delete: claimKey(partition, decision.claim.uid) }];
     case 'capacity':
-      return {
-        put: capacityKey(partition, decision.capacity.providerUid),
-        value: encodeCapacity(decision.capacity),
-      };
+      return [capacityWrite(partition, decision.capacity)];
+    case 'reshape':
+      return [
+        ...decision.capacities.map((capacity) => capacityWrite(partition, capacity)),
+        ...decision.claims.map(({ claim }) => claimWrite(partition, claim)),
+      ];
+    case 'quota': {
+      const { quota } = decision;
+      return [{ put: quotaKey(partition, quota.project), value: encodeQuota(quota) }];
+    }
   }
 };
 
-const keyOfDelete = (write: Write): string => ('delete' in write ? write.delete : '');
+const claimWrite = (partition: string, claim: ClaimRecord): Write => ({
+  put: claimKey(partition, claim.uid),
+  value: encodeClaim(claim),
+});
+
+const capacityWrite = (partition: string, capacity: CapacityRecord): Write => ({
+  put: capacityKey(partition, capacity.providerUid),
+  value: encodeCapacity(capacity),
+});
+
+const keyIn = (write: Write): string => {
+  if ('put' in write) return write.put;
+  return 'delete' in write ? write.delete : write.deletePrefix;
+};
 
 const sizeOf = (write: Write): number => ('put' in write ? write.value.byteLength : 0);
 
-const tooLarge = (bytes: number) =>
-  invalidArgument(
+type Size = { readonly bytes: number; readonly records: number };
+
+/** What no transaction can hold, however empty it is. */
+const tooLarge = ({ kind }: Decision, { bytes, records }: Size) => {
+  if (kind === 'reshape') {
+    return resourceExhausted(
+      'BUSY',
+      `The reshape would change ${records} records; move fewer claims at once, by claim_uid`,
+      { metadata: { records: String(records), bytes: String(bytes) } },
+    );
+  }
+  const field = kind === 'quota' ? 'users' : 'claim.spec.count';
+  return invalidArgument(
     'INVALID_FIELD',
-    `The claim would be stored in ${bytes} bytes; at most ${RECORD_BYTES_MAX} are allowed`,
-    { violations: [{ field: 'claim.spec.count', description: 'ask for less in one claim' }] },
+    `The record would be stored in ${bytes} bytes; at most ${RECORD_BYTES_MAX} are allowed`,
+    { violations: [{ field, description: 'ask for less in one record' }] },
   );
+};
 
 /** Several decisions on one object are one write: the last. */
 const finish = (draft: Draft): Batch => {
   const claims = new Map<string, ClaimRecord>();
   const capacities = new Map<string, CapacityRecord>();
+  const quotas = new Map<string, QuotaRecord>();
   const forgotten = new Set<string>();
-  for (const decision of draft.decisions) {
+  const keep = (decision: Decision): void => {
     if (decision.kind === 'claim') claims.set(decision.claim.uid, decision.claim);
     if (decision.kind === 'forgotten') forgotten.add(decision.claim.uid);
+    if (decision.kind === 'quota') quotas.set(decision.quota.project, decision.quota);
     if (decision.kind === 'capacity') {
       capacities.set(decision.capacity.providerUid, decision.capacity);
     }
-  }
+    if (decision.kind === 'reshape') {
+      for (const record of decision.capacities) capacities.set(record.providerUid, record);
+      for (const { claim } of decision.claims) claims.set(claim.uid, claim);
+    }
+  };
+  draft.decisions.forEach(keep);
   return {
     entries: draft.entries,
     writes: [...draft.writes.values()],
@@ -158,5 +199,6 @@ const finish = (draft: Draft): Batch => {
     claims: [...claims.values()],
     forgotten: [...forgotten],
     capacities: [...capacities.values()],
+    quotas: [...quotas.values()],
   };
 };

@@ -68,29 +68,31 @@ const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 type Reading = { readonly shared: SharedValues; readonly schedulable: ReadonlySet<string> };
 
 const factsOf = (provider: Provider, { shared, schedulable }: Reading): ProviderFacts => {
-  const { name, uid, generation, tags, spec, status } = provider;
+  const { spec, status } = provider;
   const parentUid = keyOf(status?.parentUid ?? '');
-  const properties = schedulableIn(provider, schedulable);
-  const distances = (spec?.distances ?? []).map(distanceOf);
-  const facts: ProviderFacts = {
-    uid: keyOf(uid),
-    name,
-    type: providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED),
-    generation: Number(generation),
-    capabilities: shared.set(spec?.capabilities ?? []),
-    groups: shared.set((spec?.groups ?? []).map(keyOf)),
-    tags: shared.set(tags),
-    offers: shared.offers(
-      new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
-    ),
-  };
-  // Most have none of these; what is absent takes no room.
-  if (parentUid === '' && properties.length === 0 && distances.length === 0) return facts;
+  const properties = shared.properties(schedulableIn(provider, schedulable));
+  const distances = shared.distances((spec?.distances ?? []).map(distanceOf));
+  const uid = keyOf(provider.uid);
+  const { name } = provider;
+  const generation = Number(provider.generation);
+  const type = providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED);
+  const capabilities = shared.set(spec?.capabilities ?? []);
+  const groups = shared.set((spec?.groups ?? []).map(keyOf));
+  const tags = shared.set(provider.tags);
+  const offers = shared.offers(
+    new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
+  );
+  // Written out: an object that is copied to get more fields takes half as much again.
+  const facts = { uid, name, type, generation, capabilities, groups, tags, offers };
+  if (parentUid === '' && distances.length === 0) {
+    if (properties.size === 0) return facts;
+    return { uid, name, type, generation, capabilities, groups, tags, offers, properties };
+  }
   return {
     ...facts,
     ...(parentUid !== '' && { parentUid: shared.text(parentUid) }),
-    ...(properties.length > 0 && { properties: shared.properties(properties) }),
-    ...(distances.length > 0 && { distances: shared.distances(distances) }),
+    ...(properties.size > 0 && { properties }),
+    ...(distances.length > 0 && { distances }),
   };
 };
 

@@ -1,7 +1,10 @@
 import type { CapacityRecord } from '../domain/capacity.ts';
-import type { ClaimRecord } from '../domain/claim.ts';
+import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
+import type { QuotaRecord } from '../domain/quota.ts';
 import type { Head } from '../domain/record-format.ts';
+import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
+import { createSharedValues, type SharedValues } from './shared-values.ts';
 
 /**
  * What coordination says of one partition; filled by the follower and by this replica's own
@@ -10,9 +13,14 @@ import type { Head } from '../domain/record-format.ts';
 export type FollowedPartition = {
   readonly key: string;
   readonly claims: ClaimBook;
-  /** Store revision of each claim and capacity record, by uid. */
+  /** Store revision of each claim, by uid. */
   readonly revisions: Map<string, bigint>;
   readonly capacities: Map<string, CapacityRecord>;
+  /** Their uids. */
+  readonly capacityUids: SortedKeys;
+  /** By the project's key. */
+  readonly quotas: Map<string, QuotaRecord>;
+  readonly shared: SharedValues;
   head: { readonly head: Head; readonly revision: bigint } | undefined;
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
   /** Log entries that wait for the collector. */
@@ -24,16 +32,22 @@ export type FollowedPartition = {
   ownRevision: bigint;
 };
 
-export const createFollowedPartition = (key: string): FollowedPartition => ({
-  key,
-  claims: createClaimBook(),
-  revisions: new Map(),
-  capacities: new Map(),
-  head: undefined,
-  leader: undefined,
-  log: new Set(),
-  ownRevision: 0n,
-});
+export const createFollowedPartition = (key: string): FollowedPartition => {
+  const capacities = new Map<string, CapacityRecord>();
+  return {
+    key,
+    claims: createClaimBook(),
+    revisions: new Map(),
+    capacities,
+    capacityUids: createSortedKeys(() => capacities.keys()),
+    quotas: new Map(),
+    shared: createSharedValues(),
+    head: undefined,
+    leader: undefined,
+    log: new Set(),
+    ownRevision: 0n,
+  };
+};
 
 export const putClaim = (at: FollowedPartition, claim: ClaimRecord, revision: bigint): void => {
   at.claims.put(claim);
@@ -45,16 +59,15 @@ export const removeClaim = (at: FollowedPartition, uid: string): void => {
   at.revisions.delete(uid);
 };
 
-export const putCapacity = (
-  at: FollowedPartition,
-  record: CapacityRecord,
-  revision: bigint,
-): void => {
+export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void => {
+  if (!at.capacities.has(record.providerUid)) at.capacityUids.add(record.providerUid);
   at.capacities.set(record.providerUid, record);
-  at.revisions.set(record.providerUid, revision);
+};
+
+export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
+  at.quotas.set(keyOf(record.project), record);
 };
 
 export const removeCapacity = (at: FollowedPartition, uid: string): void => {
-  at.capacities.delete(uid);
-  at.revisions.delete(uid);
+  if (at.capacities.delete(uid)) at.capacityUids.remove(uid);
 };

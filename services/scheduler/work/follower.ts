@@ -9,8 +9,15 @@ import type { KeyValue, WatchBatch, WatchEvent } from '../../store/coordination/
 import { backOff, slept } from '../../store/coordination/waiting.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
-import { parseKey, ROOT_PREFIX } from '../domain/keys.ts';
-import { decodeCapacity, decodeClaim, decodeHead, type Head } from '../domain/record-format.ts';
+import { type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
+import type { QuotaRecord } from '../domain/quota.ts';
+import {
+  decodeCapacity,
+  decodeClaim,
+  decodeHead,
+  decodeQuota,
+  type Head,
+} from '../domain/record-format.ts';
 import type { ClaimChange } from '../ports.ts';
 import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
 import {
@@ -18,6 +25,7 @@ import {
   type FollowedPartition,
   putCapacity,
   putClaim,
+  putQuota,
   removeCapacity,
   removeClaim,
 } from './followed-partition.ts';
@@ -29,6 +37,7 @@ export type OwnCommit = {
   readonly claims: readonly ClaimRecord[];
   readonly forgotten: readonly string[];
   readonly capacities: readonly CapacityRecord[];
+  readonly quotas: readonly QuotaRecord[];
   readonly head: Head;
 };
 
@@ -146,6 +155,7 @@ const replaceAll = (
     if (at.ownRevision > revision) continue;
     for (const { uid } of [...at.claims.all()]) removeClaim(at, uid);
     for (const uid of [...at.capacities.keys()]) removeCapacity(at, uid);
+    at.quotas.clear();
     at.head = undefined;
   }
   for (const at of keys) applyEvent(partition, { kind: 'put', at });
@@ -182,20 +192,24 @@ type Stored = { readonly revision: bigint; readonly value: Uint8Array | undefine
 
 const applyRecord = (
   at: FollowedPartition,
-  part: { readonly kind: 'head' } | { readonly kind: 'claim' | 'capacity'; readonly uid: string },
+  part: Exclude<KeyPart, { readonly kind: 'leader' | 'log' }>,
   { revision, value }: Stored,
 ): void => {
   switch (part.kind) {
     case 'head':
       at.head = value === undefined ? undefined : { head: decodeHead(value), revision };
       return;
+    case 'quota':
+      if (value === undefined) at.quotas.delete(part.project);
+      else putQuota(at, decodeQuota(value));
+      return;
     case 'claim':
       if (value === undefined) removeClaim(at, part.uid);
-      else putClaim(at, decodeClaim(value), revision);
+      else putClaim(at, at.shared.claim(decodeClaim(value)), revision);
       return;
     case 'capacity':
       if (value === undefined) removeCapacity(at, part.uid);
-      else putCapacity(at, decodeCapacity(value), revision);
+      else putCapacity(at, at.shared.capacity(decodeCapacity(value)));
   }
 };
 
@@ -204,7 +218,8 @@ const applyOwn = (at: FollowedPartition, commit: OwnCommit): void => {
   if (revision <= at.ownRevision) return;
   for (const claim of commit.claims) putClaim(at, claim, revision);
   for (const uid of commit.forgotten) removeClaim(at, uid);
-  for (const record of commit.capacities) putCapacity(at, record, revision);
+  for (const record of commit.capacities) putCapacity(at, record);
+  for (const record of commit.quotas) putQuota(at, record);
   at.head = { head: commit.head, revision };
   at.ownRevision = revision;
 };

@@ -5,6 +5,7 @@
  */
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
+import { choresOf } from '../domain/chores.ts';
 import { type Command, type Decision, ON_TIME } from '../domain/command.ts';
 import { createLeaderTime, type LeaderTime } from '../domain/leader-time.ts';
 import type { PartitionState } from '../domain/partition-state.ts';
@@ -14,6 +15,7 @@ import { type Committer, type CommitterOptions, createCommitter } from './commit
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, type Pending, pend, tooBusy } from './pending.ts';
+import { createSharedValues } from './shared-values.ts';
 
 export type LeaderLimits = {
   /** Commands that may wait for their decision. */
@@ -27,7 +29,7 @@ export type LeaderOptions = CommitterOptions & {
   readonly makeState: (nowMs: number) => PartitionState;
   /** Puts what was committed where reads find it; called before anybody is answered. */
   readonly onCommitted: (commit: OwnCommit) => void;
-  /** Store revision of a claim or of a provider's capacity record. */
+  /** Store revision of a claim; of anything else that of the newest commit. */
   readonly revisionOf: (uid: string) => bigint;
   /** Log entries that wait for the collector. */
   readonly backlog: () => number;
@@ -54,6 +56,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   const committer = createCommitter(deps, options);
   const queue: Pending[] = [];
   const looks = createPacedLooks(clock);
+  const shared = createSharedValues();
   let wake = (): void => undefined;
   let isOver = false;
 
@@ -63,7 +66,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     submit: (command, signal) => {
       const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.length);
       if (refusal !== undefined) return Promise.reject(refusal);
-      const { pending, answer } = pend(command, signal);
+      const { pending, answer } = pend(shared.command(command), signal);
       queue.push(pending);
       wake();
       return answer;
@@ -119,7 +122,7 @@ type Turn = {
 const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
   const { deps, options, state, committer, time, queue } = turn;
   const nowMs = time.nowMs();
-  const own = state.overdue(nowMs).map((claim) => releaseOnTime(claim.project, claim.uid));
+  const own = ownCommands(turn, nowMs);
   const batch = formBatch({
     state,
     moment: { nowMs, logNumber: committer.nextNumber() },
@@ -140,10 +143,11 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
       return 'lost';
     }
     const { revision, head } = result;
-    const { claims, forgotten, capacities } = batch;
+    const { claims, forgotten, capacities, quotas } = batch;
     for (const decision of batch.decisions) state.settle(decision, time.nowMs());
     const { partition } = options;
-    options.onCommitted({ partition, revision, claims, forgotten, capacities, head });
+    const changes = { claims, forgotten, capacities, quotas };
+    options.onCommitted({ partition, revision, ...changes, head });
     answer(options, batch);
     return 'worked';
   } catch (error) {
@@ -151,6 +155,18 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
     refuse(options, batch, isDomainError(error, 'invalid_argument') ? 'no' : 'unknown');
     throw error;
   }
+};
+
+/** Ends of windows that one batch writes; callers have the rest of it. */
+const ENDS_MAX = 32;
+
+const ownCommands = ({ state, options }: Turn, nowMs: number): readonly Command[] => {
+  const ends = state.overdue(nowMs).slice(0, ENDS_MAX);
+  const canPlace = options.cannotPlace() === undefined;
+  return [
+    ...ends.map((claim) => releaseOnTime(claim.project, claim.uid)),
+    ...choresOf(state, nowMs, canPlace),
+  ];
 };
 
 /** What the end of its window does to a claim: the same as BeginRelease. */
@@ -166,15 +182,21 @@ const answer = (options: LeaderOptions, { waiting }: Batch): void => {
 };
 
 const grantedOf = ({ revisionOf }: LeaderOptions, decision: Decision): Granted => {
-  if (decision.kind === 'capacity') {
-    return { kind: 'capacity', revision: revisionOf(decision.capacity.providerUid) };
+  switch (decision.kind) {
+    case 'capacity':
+      return { kind: 'capacity', revision: revisionOf(decision.capacity.providerUid) };
+    case 'reshape':
+      return { kind: 'reshape', claims: decision.claims.length, revision: revisionOf('') };
+    case 'quota':
+      return { kind: 'quota', quota: decision.quota, revision: revisionOf('') };
+    case 'shown':
+      return { kind: 'claim', claim: decision.claim, revision: 0n };
+    case 'claim':
+    case 'forgotten': {
+      const { claim } = decision;
+      return { kind: 'claim', claim, revision: revisionOf(claim.uid) };
+    }
   }
-  const { claim } = decision;
-  return {
-    kind: 'claim',
-    claim,
-    revision: decision.kind === 'shown' ? 0n : revisionOf(claim.uid),
-  };
 };
 
 const refuse = (
@@ -194,8 +216,8 @@ type Waiting = {
   readonly signal: AbortSignal;
 };
 
-/** Longest sleep of a timer; a later window is looked at again then. */
-const SLEEP_MS_MAX = 3_600_000;
+/** Longest sleep: what inventory tells meanwhile may have made something due. */
+const SLEEP_MS_MAX = 10_000;
 
 /** Until something is asked, a window ends or the leadership does. */
 const untilDue = async (

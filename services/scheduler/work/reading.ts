@@ -69,8 +69,15 @@ const createView = (
     partition,
     claims: followed.claims,
     capacity: (uid) => followed.capacities.get(uid),
-    capacityUids: () => followed.capacities.keys(),
+    capacityUidsFrom: followed.capacityUids.from,
+    revision: () => {
+      const heard = follower.ring.revision();
+      if (followed.ownRevision > heard) return followed.ownRevision;
+      return heard;
+    },
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
+    quota: (project) => followed.quotas.get(keyOf(project)),
+    quotas: () => followed.quotas.values(),
     facts,
     offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),
     nowMs: () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0),

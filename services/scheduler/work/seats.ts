@@ -3,6 +3,7 @@ import { unavailable } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import { campaign } from '../../store/coordination/leadership.ts';
 import type { Leadership } from '../../store/coordination/leadership-port.ts';
+import type { ChoreTimes } from '../domain/chores.ts';
 import { keyOf } from '../domain/claim.ts';
 import { leaderKey } from '../domain/keys.ts';
 import { createPartitionState } from '../domain/partition-state.ts';
@@ -15,6 +16,7 @@ import type { ProviderDirectory } from './provider-directory.ts';
 import type { TopologyDirectory } from './topology-directory.ts';
 
 export type SeatLimits = LeaderLimits &
+  ChoreTimes &
   HousekeepingLimits & {
     readonly leaseTtlMs: number;
     readonly collectPauseMs: number;
@@ -147,6 +149,8 @@ const assemble = (
         partition,
         claims: followed.claims.all(),
         capacities: followed.capacities.values(),
+        quotas: followed.quotas.values(),
+        times: limits,
         facts: providers.all(partition),
         nowMs,
       });
@@ -154,7 +158,7 @@ const assemble = (
       return state;
     },
     onCommitted: follower.apply,
-    revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
+    revisionOf: (uid) => followed.revisions.get(uid) ?? followed.head?.revision ?? 0n,
     backlog: () => followed.log.size,
     cannotPlace: () => {
       const missing = providers.isComplete() ? topologies.missing() : 'inventory';

@@ -3,8 +3,9 @@
  * capabilities, offers and groups; kept once each they cost nothing, kept per provider they are
  * most of the memory of a leader.
  */
-import type { Offers } from '../domain/capacity.ts';
-import type { Property } from '../domain/claim.ts';
+import type { CapacityRecord, Offers } from '../domain/capacity.ts';
+import type { ClaimRecord, Property } from '../domain/claim.ts';
+import type { Command } from '../domain/command.ts';
 import type { Distance } from '../domain/topology.ts';
 
 export type SharedValues = {
@@ -15,6 +16,11 @@ export type SharedValues = {
     properties: readonly (readonly [string, Property])[],
   ) => ReadonlyMap<string, Property>;
   readonly distances: (distances: readonly Distance[]) => readonly Distance[];
+  readonly capacity: (record: CapacityRecord) => CapacityRecord;
+  /** What claims have in common: most ask for the same. */
+  readonly claim: (claim: ClaimRecord) => ClaimRecord;
+  /** What the record that a command makes will have in common with others. */
+  readonly command: (command: Command) => Command;
 };
 
 /**
@@ -29,16 +35,63 @@ export const createSharedValues = (): SharedValues => {
   const offers = createPool<Offers>();
   const properties = createPool<ReadonlyMap<string, Property>>();
   const distances = createPool<readonly Distance[]>();
+  const { shareClaim, shareSpec } = createClaimSharing();
+  const shareOffers = (given: Offers): Offers => offers(offersKey(given), () => given);
   return {
     text: (text) => texts(text, () => text),
     set: (given) => {
       if (given.length === 0) return NONE;
       return sets([...given].sort().join('\n'), () => new Set(given));
     },
-    offers: (given) => offers(offersKey(given), () => given),
+    offers: shareOffers,
     properties: (given) => properties(JSON.stringify(given), () => new Map(given)),
     distances: (given) => distances(JSON.stringify(given), () => given),
+    capacity: (record) => ({ ...record, offers: shareOffers(record.offers) }),
+    command: (command) => {
+      if (command.verb === 'set-capacity') {
+        return { ...command, offers: shareOffers(command.offers) };
+      }
+      if (command.verb !== 'create') return command;
+      const { draft } = command;
+      return { ...command, draft: { ...draft, spec: shareSpec(draft.spec) } };
+    },
+    claim: shareClaim,
   };
+};
+
+const createClaimSharing = () => {
+  const values = createPool<unknown>();
+  /** The same object for equal ones; they are never changed. */
+  const share = <T>(value: T): T => {
+    const key = JSON.stringify(value);
+    // What is equal as JSON has the same type, for it is asked for by its place in a record.
+    return values(key, () => value) as T;
+  };
+  const shareSpec = <T extends Pick<ClaimRecord['spec'], 'groups' | 'consumer'>>(spec: T): T => {
+    const { consumer } = spec;
+    return {
+      ...spec,
+      groups: share(spec.groups),
+      consumer: consumer === undefined ? undefined : { ...consumer, type: share(consumer.type) },
+    };
+  };
+  const shareClaim = (claim: ClaimRecord): ClaimRecord => ({
+    ...claim,
+    partition: share(claim.partition),
+    project: share(claim.project),
+    owner: share(claim.owner),
+    ancestors: share(claim.ancestors),
+    properties: share(claim.properties),
+    tags: share(claim.tags),
+    spec: shareSpec(claim.spec),
+    placements: share(claim.placements),
+    requests: claim.requests.map((note) => ({
+      ...note,
+      verb: share(note.verb),
+      caller: share(note.caller),
+    })),
+  });
+  return { shareSpec, shareClaim };
 };
 
 const NONE: ReadonlySet<string> = new Set();

@@ -39,22 +39,38 @@ export const publishRevocations = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const wanted = new Set(revoked.map(keyOf));
-  const present = new Set<string>();
-  for (let after: string | undefined; ; ) {
-    const page = await coordination.range(
-      { prefix: PREFIX, ...(after !== undefined && { after }) },
-      signal,
-    );
-    for (const { key } of page.keys) present.add(key);
-    after = page.keys.at(-1)?.key;
-    if (!page.more || after === undefined) break;
-  }
+  const present = new Set(await presentKeys(coordination, signal));
   for (const one of revoked) {
     if (!present.has(keyOf(one))) await publishRevocation(coordination, one, signal);
   }
   for (const key of present) {
     if (wanted.has(key)) continue;
     await coordination.transact({ compare: [], writes: [{ delete: key }] }, signal);
+  }
+};
+
+/** Those whose certificates may still be valid. */
+export const listRevoked = async (
+  coordination: Coordination,
+  signal: AbortSignal,
+): Promise<readonly Revoked[]> => {
+  const keys = await presentKeys(coordination, signal);
+  return keys.flatMap((key) => {
+    const [, kind, uid] = key.split('/');
+    return kind === 'agent' && uid !== undefined ? [{ kind, uid }] : [];
+  });
+};
+
+const presentKeys = async (coordination: Coordination, signal: AbortSignal): Promise<string[]> => {
+  const present: string[] = [];
+  for (let after: string | undefined; ; ) {
+    const page = await coordination.range(
+      { prefix: PREFIX, ...(after !== undefined && { after }) },
+      signal,
+    );
+    present.push(...page.keys.map(({ key }) => key));
+    after = page.keys.at(-1)?.key;
+    if (!page.more || after === undefined) return present;
   }
 };
 

@@ -21,7 +21,11 @@ export const sizeUpTo = (size: number, { sizes }: BenchOptions): number =>
 const machinesPerClaim = (size: number): number => (size > 200_000 ? 4 : 1);
 
 /** Opens every provider and claims most; the claimers' own claims bring it to 80 %. */
-export const writePast = async (site: Site, { note }: BenchOptions): Promise<void> => {
+export const writePast = async (
+  site: Site,
+  { note }: BenchOptions,
+  { bookings = false }: { readonly bookings?: boolean } = {},
+): Promise<void> => {
   const fleet = createFleet(site.fleet);
   const fill = FILL - Math.min(0.2, (CLIENTS * HELD_EACH) / fleet.size);
   const startMs = performance.now();
@@ -29,6 +33,7 @@ export const writePast = async (site: Site, { note }: BenchOptions): Promise<voi
     recordsOf(fleet, {
       fill,
       machinesPerClaim: machinesPerClaim(fleet.size),
+      bookings,
       nowMs: systemClock.now().getTime(),
     }),
   );

@@ -37,6 +37,8 @@ export type Site = AsyncDisposable & {
   readonly fleet: FleetOptions;
   /** Certificate of the claimers. */
   readonly callerPem: Pem;
+  /** Errors: the embedded one is the scheduler's once that runs. */
+  readonly coordination: () => Coordination;
   /** Puts records before the first scheduler starts; answers how many. */
   readonly write: (writes: Iterable<Write>) => Promise<number>;
   readonly startScheduler: () => Promise<Scheduler>;
@@ -94,6 +96,7 @@ export const startSite = async ({ fleet, store, bench }: SiteOptions): Promise<S
   return {
     fleet,
     callerPem,
+    coordination: opened.coordination,
     write: (writes) => writeRecords(opened.coordination(), writes),
     startScheduler,
     storeCpuUs: () => opened.cpuUs(),

@@ -15,7 +15,9 @@ export type FleetProvider = Build & {
   readonly name: string;
   readonly profile: Profile;
   readonly rack: number;
-  /** Its rack, row, site and power feed. */
+  /** Id of the row in which its rack stands. */
+  readonly row: string;
+  /** Its rack and its power feed; row and site follow from the rack. */
   readonly groups: readonly string[];
   readonly tags: readonly string[];
   readonly support: Support;
@@ -79,7 +81,8 @@ export const createFleet = ({ size, seed }: FleetOptions): Fleet => {
         name: `partitions/${PARTITION}/providers/n-${String(at).padStart(7, '0')}`,
         profile,
         rack,
-        groups: [rackId(rack), rowId(rowOf(rack)), siteId(siteOf(rack)), feedId(rack, feed)],
+        row: rowId(rowOf(rack)),
+        groups: [rackId(rack), feedId(rack, feed)],
         tags: of(SALT.canary) < 0.01 ? ['canary'] : [],
         support: pick(SUPPORT, of(SALT.support)),
         year: pick(YEARS, of(SALT.year)),

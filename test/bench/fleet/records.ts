@@ -21,39 +21,64 @@ export type Past = {
   readonly fill: number;
   /** Machines of one claim. */
   readonly machinesPerClaim: number;
+  /** Whether each provider is booked once more, some time after it becomes free. */
+  readonly bookings: boolean;
   /** Now, as the scheduler will see it. */
   readonly nowMs: number;
 };
 
-const SALT = { held: 32, claimUid: 33, release: 34 } as const;
+const SALT = { held: 32, release: 33, begin: 34, length: 35 } as const;
 export const PROJECTS = 16;
 export const projectOf = (at: number): string => `team-${String(at % PROJECTS).padStart(2, '0')}`;
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** All of it, in the order of the providers. */
 export function* recordsOf(fleet: Fleet, past: Past): Generator<Write> {
   const open = { servers: [] as FleetProvider[], hosts: [] as FleetProvider[] };
   let claims = 0;
-  function* claimed(providers: FleetProvider[], least: number): Generator<Write> {
-    if (providers.length < least || providers.length === 0) return;
-    const claim = claimOf(providers.splice(0), { fleet, past, number: claims });
-    claims += 1;
-    yield { put: claimKey(PARTITION, claim.uid), value: encodeClaim(claim) };
+  function* held(providers: FleetProvider[], least: number): Generator<Write> {
+    if (providers.length < least) return;
+    const [first] = providers;
+    if (first === undefined) return;
+    const window = { acquireMs: past.nowMs - DAY_MS, releaseMs: releaseOf(fleet, first, past) };
+    yield claimed(providers.splice(0), window);
   }
+  const claimed = (providers: readonly FleetProvider[], window: Window): Write => {
+    const claim = claimOf(providers, { past, window, number: claims });
+    claims += 1;
+    return { put: claimKey(PARTITION, claim.uid), value: encodeClaim(claim) };
+  };
   for (let at = 0; at < fleet.size; at += 1) {
     const provider = fleet.provider(at);
     const capacity = capacityOf(provider, past);
     yield { put: capacityKey(PARTITION, provider.uid), value: encodeCapacity(capacity) };
+    if (past.bookings) yield claimed([provider], bookingOf(fleet, provider, past));
     if (!isHeld(fleet, provider, past)) continue;
     const those = provider.profile.type === 'vm-host' ? open.hosts : open.servers;
     those.push(provider);
-    yield* claimed(those, past.machinesPerClaim);
+    yield* held(those, past.machinesPerClaim);
   }
-  yield* claimed(open.servers, 1);
-  yield* claimed(open.hosts, 1);
+  yield* held(open.servers, 1);
+  yield* held(open.hosts, 1);
   const head = { number: 1, atMs: past.nowMs, nonce: 'fleet' };
   yield { put: headKey(PARTITION), value: encodeHead(head) };
 }
+
+type Window = { readonly acquireMs: number; readonly releaseMs: number };
+
+/** When a claim of the past ends, by its first provider. */
+const releaseOf = ({ seed }: Fleet, { at }: FleetProvider, { nowMs }: Past): number =>
+  nowMs + Math.round((2 + 60 * share(seed, at, SALT.release)) * DAY_MS);
+
+/** After whatever holds the provider now; only for claims of one machine. */
+const bookingOf = (fleet: Fleet, provider: FleetProvider, past: Past): Window => {
+  const freeMs = isHeld(fleet, provider, past) ? releaseOf(fleet, provider, past) : past.nowMs;
+  const of = (salt: number) => share(fleet.seed, provider.at, salt);
+  const acquireMs = freeMs + Math.round(HOUR_MS + of(SALT.begin) * 30 * DAY_MS);
+  const releaseMs = acquireMs + Math.round(4 * HOUR_MS + of(SALT.length) * 7 * DAY_MS);
+  return { acquireMs, releaseMs };
+};
 
 /** Hosts are all in use, each in part. */
 export const isHeld = (fleet: Fleet, { at, profile }: FleetProvider, { fill }: Past): boolean =>
@@ -84,19 +109,19 @@ const capacityOf = (provider: FleetProvider, { nowMs }: Past): CapacityRecord =>
   updateMs: nowMs,
 });
 
-type Numbered = { readonly fleet: Fleet; readonly past: Past; readonly number: number };
+type Numbered = { readonly past: Past; readonly window: Window; readonly number: number };
 
 const NOTHING = { require: [], forbid: [], any: [] };
 
 const claimOf = (
   providers: readonly FleetProvider[],
-  { fleet, past, number }: Numbered,
+  { past, window, number }: Numbered,
 ): ClaimRecord => {
   const [first] = providers;
   if (first === undefined) throw new Error('A claim needs a provider');
   const isHost = first.profile.type === 'vm-host';
   const createMs = past.nowMs - DAY_MS;
-  const uid = claimUid(first);
+  const uid = claimUid(first, number);
   return {
     uid,
     partition: PARTITION,
@@ -112,9 +137,7 @@ const claimOf = (
     tags: [],
     spec: {
       consumer: undefined,
-      acquireMs: createMs,
-      releaseMs:
-        past.nowMs + Math.round((2 + 90 * share(fleet.seed, number, SALT.release)) * DAY_MS),
+      ...window,
       groups: [
         {
           name: 'main',
@@ -154,5 +177,6 @@ const shareOfHost = (providers: readonly FleetProvider[], { fill }: Past) => {
   ];
 };
 
-/** Unlike every provider's: another digit where those have their variant. */
-const claimUid = ({ uid }: FleetProvider): string => `${uid.slice(0, 19)}9${uid.slice(20)}`;
+/** Unlike every provider's: another digit where those have their variant, and the number in it. */
+const claimUid = ({ uid }: FleetProvider, number: number): string =>
+  `${uid.slice(0, 19)}9${uid.slice(20, 24)}${number.toString(16).padStart(12, '0')}`;

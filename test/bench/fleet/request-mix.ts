@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { GroupKind } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import type { ClaimSpecSchema } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { WHOLE } from '../../../services/scheduler/domain/claim.ts';
 import { type Fleet, rackId } from './fleet.ts';
@@ -41,7 +42,7 @@ const wholeIn = (group: string): Spec => ({
   groups: [{ resources: whole, providerGroups: { require: [group] } }],
 });
 
-const slice = (cpus: number, memoryGib: number): Spec => ({
+export const slice = (cpus: number, memoryGib: number): Spec => ({
   groups: [
     {
       resources: [
@@ -49,6 +50,26 @@ const slice = (cpus: number, memoryGib: number): Spec => ({
         { resourceType: MEMORY, amount: BigInt(memoryGib * GIB) },
       ],
       capabilities: [{ require: ['vm.qemu'] }],
+    },
+  ],
+});
+
+/** All or nothing, each on another server, as evenly over racks as can be. */
+export const spreadOverRacks = (count: number): Spec => ({
+  count,
+  groups: [{ resources: whole, isolateFrom: ['main'] }],
+  spread: { groupKind: GroupKind.RACK },
+});
+
+/** Servers of a profile that is rare, near each other: few racks ever have so many free. */
+export const together = (count: number, rack: number): Spec => ({
+  count,
+  groups: [
+    {
+      resources: whole,
+      capabilities: [{ require: ['memory.big'] }],
+      providerGroups: { require: [rackId(rack)] },
+      isolateFrom: ['main'],
     },
   ],
 });

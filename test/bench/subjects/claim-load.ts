@@ -50,7 +50,6 @@ type Connected = {
 };
 let connected: Connected | undefined;
 
-const CALL_MS = 10_000;
 const DAY_MS = 24 * 3_600_000;
 
 const connect = (options: Connection): void => {
@@ -72,24 +71,30 @@ const connect = (options: Connection): void => {
 const FIRST_CALL_MS = 1_000;
 const PAUSE_MS = 20;
 
-/** Tries until a claim is made, and gives it back; answers when it was made, as wall time. */
+/**
+ * Tries until a claim is made, and gives it back; answers when it was made, as wall time. Any other
+ * refusal than that the scheduler is not there yet is an error.
+ */
 const firstClaim = async ({ limitMs }: { readonly limitMs: number }): Promise<number> => {
   const turn = newTurn();
   const [claimer] = turn.claimers;
   if (claimer === undefined) throw new Error('There is no claimer here');
   const endMs = performance.now() + limitMs;
-  while (performance.now() < endMs) {
-    const kept = claimer.held.length;
-    await create(turn, claimer, FIRST_CALL_MS);
-    if (claimer.held.length > kept) {
+  for (;;) {
+    try {
+      const answer = await turn.client.createClaim(nextRequest(turn, claimer), {
+        timeoutMs: FIRST_CALL_MS,
+      });
       const madeMs = performance.timeOrigin + performance.now();
-      const made = claimer.held.pop();
-      if (made !== undefined) await giveBack(turn, claimer, made);
+      if (answer.claim !== undefined) await giveBack(turn, claimer, answer.claim);
       return madeMs;
+    } catch (error) {
+      const kind = domainErrorOf(error)?.kind;
+      const isEarly = kind === 'unavailable' || kind === 'deadline_exceeded';
+      if (!isEarly || performance.now() > endMs) throw error;
     }
     await systemClock.sleep(PAUSE_MS);
   }
-  throw new Error(`no claim within ${limitMs} ms: ${JSON.stringify(turn.tally.refusals)}`);
 };
 
 type Tally = {
@@ -134,24 +139,26 @@ const timed = async (
   return { elapsedMs: performance.now() - startMs, ...turn.tally };
 };
 
-const create = async (turn: Turn, claimer: Claimer, timeoutMs = CALL_MS): Promise<void> => {
+const create = async (turn: Turn, claimer: Claimer): Promise<void> => {
+  const request = nextRequest(turn, claimer);
+  const answer = await measured(turn, 'create', () => turn.client.createClaim(request));
+  if (answer?.claim !== undefined) claimer.held.push(answer.claim);
+};
+
+const nextRequest = ({ fleet }: Turn, claimer: Claimer) => {
   claimer.made += 1;
-  const { client, fleet } = turn;
-  const requestId = systemRandom.requestId();
   const spec = {
     ...drawSpec(fleet, claimer.draw),
     releaseTime: timestampFromMs(
       systemClock.now().getTime() + Math.round((1 + 29 * claimer.draw()) * DAY_MS),
     ),
   };
-  const request = {
+  return {
     parent: `partitions/${PARTITION}/projects/${projectOf(claimer.number)}`,
     claimId: `c-${process.pid}-${claimer.number}-${claimer.made}`,
-    requestId,
+    requestId: systemRandom.requestId(),
     claim: { spec },
   };
-  const answer = await measured(turn, 'create', () => client.createClaim(request, { timeoutMs }));
-  if (answer?.claim !== undefined) claimer.held.push(answer.claim);
 };
 
 const giveBack = async (turn: Turn, claimer: Claimer, claim: Claim): Promise<void> => {

@@ -3,10 +3,14 @@
  * present set of the watch comes in batches as they are asked for, so a million providers need no
  * memory here.
  */
-import { createServiceImplSpec } from '@connectrpc/connect';
+import type { DescService } from '@bufbuild/protobuf';
+import { createServiceImplSpec, type ServiceImpl } from '@connectrpc/connect';
+import { DefinitionService } from '../../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { ProjectService } from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
+import { DistanceTypeService } from '../../../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
 import { PartitionService } from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import { ProviderGroupService } from '../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
 import { RESOURCE_TYPES } from '../../../services/inventory/domain/resource-types.ts';
@@ -26,6 +30,7 @@ import { CLUSTER } from '../../support/certificates.ts';
 import { createFleet, type Fleet, type FleetOptions, PARTITION } from '../fleet/fleet.ts';
 import { CAPABILITIES } from '../fleet/profile.ts';
 import { providerMessage } from '../fleet/provider-message.ts';
+import { DISTANCE_TYPE, definitionMessage, groupMessage } from '../fleet/topology-message.ts';
 import { serveParent } from '../serve-parent.ts';
 
 type Start = { readonly pem: Pem; readonly logFile: string; readonly fleet: FleetOptions };
@@ -63,53 +68,62 @@ const start = async ({ pem, logFile, fleet: options }: Start): Promise<number> =
 };
 
 const implementations = (fleet: Fleet) => [
-  {
-    service: PartitionService,
-    spec: createServiceImplSpec<typeof PartitionService>(PartitionService, {
-      listPartitions: () => ({ partitions: [{ name: `partitions/${PARTITION}` }] }),
+  served(PartitionService, {
+    listPartitions: () => ({ partitions: [{ name: `partitions/${PARTITION}` }] }),
+  }),
+  served(ProviderService, {
+    watchProviders: ({ resumeToken }, { signal }) => watch(resumeToken, signal, providersOf(fleet)),
+  }),
+  served(ProviderGroupService, {
+    watchProviderGroups: ({ resumeToken }, { signal }) =>
+      watch(resumeToken, signal, groupsOf(fleet)),
+  }),
+  served(DistanceTypeService, {
+    listDistanceTypes: () => ({ distanceTypes: [DISTANCE_TYPE] }),
+  }),
+  served(ResourceTypeService, {
+    listResourceTypes: () => ({
+      resourceTypes: RESOURCE_TYPES.map(({ code }) => ({ name: `resourceTypes/${code}` })),
     }),
-  },
-  {
-    service: ProviderService,
-    spec: createServiceImplSpec<typeof ProviderService>(ProviderService, {
-      watchProviders: ({ resumeToken }, { signal }) => watch(fleet, resumeToken, signal),
+  }),
+  served(CapabilityService, {
+    listCapabilities: () => ({
+      capabilities: CAPABILITIES.map((code) => ({ name: `capabilities/${code}` })),
     }),
-  },
-  {
-    service: ResourceTypeService,
-    spec: createServiceImplSpec<typeof ResourceTypeService>(ResourceTypeService, {
-      listResourceTypes: () => ({
-        resourceTypes: RESOURCE_TYPES.map(({ code }) => ({ name: `resourceTypes/${code}` })),
-      }),
-    }),
-  },
-  {
-    service: CapabilityService,
-    spec: createServiceImplSpec<typeof CapabilityService>(CapabilityService, {
-      listCapabilities: () => ({
-        capabilities: CAPABILITIES.map((code) => ({ name: `capabilities/${code}` })),
-      }),
-    }),
-  },
-  {
-    service: ProjectService,
-    spec: createServiceImplSpec<typeof ProjectService>(ProjectService, {
-      getProject: ({ name }) => {
-        if (/^projects\/team-\d\d$/.test(name)) return { project: { name } };
-        throw toConnectError(notFound('NOT_FOUND', `${name} does not exist`));
-      },
-    }),
-  },
+  }),
+  served(DefinitionService, {
+    getDefinition: ({ name }) => ({ definition: definitionMessage(name) }),
+  }),
+  served(ProjectService, {
+    getProject: ({ name }) => {
+      if (/^projects\/team-\d\d$/.test(name)) return { project: { name } };
+      throw toConnectError(notFound('NOT_FOUND', `${name} does not exist`));
+    },
+  }),
 ];
 
+const served = <T extends DescService>(service: T, implementation: Partial<ServiceImpl<T>>) => ({
+  service,
+  spec: createServiceImplSpec<T>(service, implementation),
+});
+
+function* providersOf(fleet: Fleet) {
+  for (let at = 0; at < fleet.size; at += 1) yield providerMessage(fleet.provider(at));
+}
+
+function* groupsOf(fleet: Fleet) {
+  let number = 0;
+  for (const group of fleet.groups()) {
+    number += 1;
+    yield groupMessage(group, number);
+  }
+}
+
 /** Nothing changes after the present set; who resumes is up to date. */
-async function* watch(fleet: Fleet, resumeToken: string, signal: AbortSignal) {
+async function* watch<T>(resumeToken: string, signal: AbortSignal, present: Generator<T>) {
   if (resumeToken === '') {
-    for (let from = 0; from < fleet.size; from += EVENTS_PER_MESSAGE) {
-      const count = Math.min(EVENTS_PER_MESSAGE, fleet.size - from);
-      const events = Array.from({ length: count }, (_, at) => ({
-        event: { case: 'created' as const, value: providerMessage(fleet.provider(from + at)) },
-      }));
+    for (const values of batchesOf(present)) {
+      const events = values.map((value) => ({ event: { case: 'created' as const, value } }));
       yield { events, resumeToken: '' };
     }
     yield { events: [{ event: { case: 'synced' as const, value: {} } }], resumeToken: TOKEN };
@@ -119,6 +133,17 @@ async function* watch(fleet: Fleet, resumeToken: string, signal: AbortSignal) {
     if (signal.aborted) return;
     yield { events: [{ event: { case: 'bookmark' as const, value: {} } }], resumeToken: TOKEN };
   }
+}
+
+function* batchesOf<T>(values: Iterable<T>): Generator<readonly T[]> {
+  let batch: T[] = [];
+  for (const value of values) {
+    batch.push(value);
+    if (batch.length < EVENTS_PER_MESSAGE) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 serveParent({ start, rssBytes: () => process.memoryUsage.rss() });

@@ -13,7 +13,12 @@ for (const store of ['etcd', 'embedded'] as const) {
     const { signal } = new AbortController();
     const bench = { quick: true, only: [], sizes: [FLEET.size], note: t.log.bind(t), signal };
     await using site = await startSite({ fleet: FLEET, store, bench });
-    const past = { fill: 0.5, machinesPerClaim: 1, nowMs: Math.round(performance.timeOrigin) };
+    const past = {
+      fill: 0.5,
+      machinesPerClaim: 1,
+      bookings: false,
+      nowMs: Math.round(performance.timeOrigin),
+    };
     const written = await site.write(recordsOf(createFleet(FLEET), past));
     t.true(written > FLEET.size);
     await using scheduler = await site.startScheduler();

@@ -77,7 +77,8 @@ const schedulerWorld = () => {
       if (state === 'releasing') seen.finished += 1;
       if (state === 'releasing') state = 'released';
     },
-    offer: async () => undefined,
+    tell: async () => undefined,
+    usage: async () => undefined,
     watchClaims: async function* () {},
   };
   return { port, seen, isHeld: () => state === 'active' };

@@ -181,6 +181,6 @@ export const run = (state: PartitionState, command: Command, nowMs = 0): Decisio
 /** The claim that a command grants. */
 export const granted = (state: PartitionState, command: Command, nowMs = 0): ClaimRecord => {
   const decision = run(state, command, nowMs);
-  if (decision.kind === 'capacity') throw new Error('The command is about capacity');
+  if (!('claim' in decision)) throw new Error(`The command is about ${decision.kind}`);
   return decision.claim;
 };

@@ -7,7 +7,7 @@ test('everything that is due is taken once, soonest first', (t) => {
     fc.property(fc.array(fc.nat(50)), fc.nat(50), (times, nowMs) => {
       const queue = createDueQueue();
       for (const [at, atMs] of times.entries()) queue.add(`${at}`, atMs);
-      const taken = queue.take(nowMs).map((uid) => times[Number(uid)] ?? -1);
+      const taken = queue.take(nowMs).map(({ uid }) => times[Number(uid)] ?? -1);
       const due = times.filter((atMs) => atMs <= nowMs).toSorted((a, b) => a - b);
       t.deepEqual(taken, due);
       const later = times.filter((atMs) => atMs > nowMs);

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { Partition } from "./partition_pb.ts";
 import { file_runmachine_inventory_v1_partition } from "./partition_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/partition_service.proto.
  */
 export const file_runmachine_inventory_v1_partition_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wYXJ0aXRpb25fc2VydmljZS5wcm90bxIXcnVubWFjaGluZS5pbnZlbnRvcnkudjEiXAoTR2V0UGFydGl0aW9uUmVxdWVzdBJFCgRuYW1lGAEgASgJQje6SDRyMhiABDItXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIk0KFEdldFBhcnRpdGlvblJlc3BvbnNlEjUKCXBhcnRpdGlvbhgBIAEoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbiJIChVMaXN0UGFydGl0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIImkKFkxpc3RQYXJ0aXRpb25zUmVzcG9uc2USNgoKcGFydGl0aW9ucxgBIAMoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AEKFkNyZWF0ZVBhcnRpdGlvblJlcXVlc3QSTgoMcGFydGl0aW9uX2lkGAIgASgJQji6SDVyMxg/Mi9eW0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV17MCw2MX1bQS1aYS16MC05XSk/JBI9CglwYXJ0aXRpb24YAyABKAsyIi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5QYXJ0aXRpb25CBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIlAKF0NyZWF0ZVBhcnRpdGlvblJlc3BvbnNlEjUKCXBhcnRpdGlvbhgBIAEoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbiKvAQoWRGVsZXRlUGFydGl0aW9uUmVxdWVzdBJFCgRuYW1lGAEgASgJQje6SDRyMhiABDItXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGQoXRGVsZXRlUGFydGl0aW9uUmVzcG9uc2Uy2QQKEFBhcnRpdGlvblNlcnZpY2UShQEKDEdldFBhcnRpdGlvbhIsLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFBhcnRpdGlvblJlcXVlc3QaLS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5HZXRQYXJ0aXRpb25SZXNwb25zZSIYkAIBirUYEQoNcGFydGl0aW9uLmdldBAGEowBCg5MaXN0UGFydGl0aW9ucxIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkxpc3RQYXJ0aXRpb25zUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkxpc3RQYXJ0aXRpb25zUmVzcG9uc2UiGZACAYq1GBIKDnBhcnRpdGlvbi5saXN0EAYSlQEKD0NyZWF0ZVBhcnRpdGlvbhIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNyZWF0ZVBhcnRpdGlvblJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQYXJ0aXRpb25SZXNwb25zZSIfkAICirUYGAoQcGFydGl0aW9uLmNyZWF0ZRAFGAEgAhKVAQoPRGVsZXRlUGFydGl0aW9uEi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRGVsZXRlUGFydGl0aW9uUmVxdWVzdBowLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVBhcnRpdGlvblJlc3BvbnNlIh+QAgKKtRgYChBwYXJ0aXRpb24uZGVsZXRlEAUYASABYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_partition]);
+  fileDesc("Ci9ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wYXJ0aXRpb25fc2VydmljZS5wcm90bxIXcnVubWFjaGluZS5pbnZlbnRvcnkudjEiXAoTR2V0UGFydGl0aW9uUmVxdWVzdBJFCgRuYW1lGAEgASgJQje6SDRyMhiABDItXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIk0KFEdldFBhcnRpdGlvblJlc3BvbnNlEjUKCXBhcnRpdGlvbhgBIAEoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbiJIChVMaXN0UGFydGl0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIImkKFkxpc3RQYXJ0aXRpb25zUmVzcG9uc2USNgoKcGFydGl0aW9ucxgBIAMoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AEKFkNyZWF0ZVBhcnRpdGlvblJlcXVlc3QSTgoMcGFydGl0aW9uX2lkGAIgASgJQji6SDVyMxg/Mi9eW0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV17MCw2MX1bQS1aYS16MC05XSk/JBI9CglwYXJ0aXRpb24YAyABKAsyIi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5QYXJ0aXRpb25CBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIlAKF0NyZWF0ZVBhcnRpdGlvblJlc3BvbnNlEjUKCXBhcnRpdGlvbhgBIAEoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbiLIAQoWVXBkYXRlUGFydGl0aW9uUmVxdWVzdBI9CglwYXJ0aXRpb24YASABKAsyIi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5QYXJ0aXRpb25CBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIlAKF1VwZGF0ZVBhcnRpdGlvblJlc3BvbnNlEjUKCXBhcnRpdGlvbhgBIAEoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlBhcnRpdGlvbiKvAQoWRGVsZXRlUGFydGl0aW9uUmVxdWVzdBJFCgRuYW1lGAEgASgJQje6SDRyMhiABDItXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGQoXRGVsZXRlUGFydGl0aW9uUmVzcG9uc2Uy8QUKEFBhcnRpdGlvblNlcnZpY2UShQEKDEdldFBhcnRpdGlvbhIsLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFBhcnRpdGlvblJlcXVlc3QaLS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5HZXRQYXJ0aXRpb25SZXNwb25zZSIYkAIBirUYEQoNcGFydGl0aW9uLmdldBAGEowBCg5MaXN0UGFydGl0aW9ucxIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkxpc3RQYXJ0aXRpb25zUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkxpc3RQYXJ0aXRpb25zUmVzcG9uc2UiGZACAYq1GBIKDnBhcnRpdGlvbi5saXN0EAYSlQEKD0NyZWF0ZVBhcnRpdGlvbhIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkNyZWF0ZVBhcnRpdGlvblJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQYXJ0aXRpb25SZXNwb25zZSIfkAICirUYGAoQcGFydGl0aW9uLmNyZWF0ZRAFGAEgAhKVAQoPVXBkYXRlUGFydGl0aW9uEi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUGFydGl0aW9uUmVxdWVzdBowLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlVwZGF0ZVBhcnRpdGlvblJlc3BvbnNlIh+QAgKKtRgYChBwYXJ0aXRpb24udXBkYXRlEAUYASABEpUBCg9EZWxldGVQYXJ0aXRpb24SLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5EZWxldGVQYXJ0aXRpb25SZXF1ZXN0GjAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRGVsZXRlUGFydGl0aW9uUmVzcG9uc2UiH5ACAoq1GBgKEHBhcnRpdGlvbi5kZWxldGUQBRgBIAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_partition]);
 
 /**
  * Request of GetPartition.
@@ -178,6 +180,69 @@ export const CreatePartitionResponseSchema: GenMessage<CreatePartitionResponse> 
   messageDesc(file_runmachine_inventory_v1_partition_service, 5);
 
 /**
+ * Request of UpdatePartition.
+ *
+ * @generated from message runmachine.inventory.v1.UpdatePartitionRequest
+ */
+export type UpdatePartitionRequest = Message<"runmachine.inventory.v1.UpdatePartitionRequest"> & {
+  /**
+   * The object with its name and the new values of the masked fields. A set etag is checked.
+   *
+   * @generated from field: runmachine.inventory.v1.Partition partition = 1;
+   */
+  partition?: Partition | undefined;
+
+  /**
+   * Paths to change: spec.*, properties, tags. Required; others are refused by name.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Only check; nothing is written. The answer shows what would be.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdatePartitionRequest.
+ * Use `create(UpdatePartitionRequestSchema)` to create a new message.
+ */
+export const UpdatePartitionRequestSchema: GenMessage<UpdatePartitionRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_partition_service, 6);
+
+/**
+ * Response of UpdatePartition.
+ *
+ * @generated from message runmachine.inventory.v1.UpdatePartitionResponse
+ */
+export type UpdatePartitionResponse = Message<"runmachine.inventory.v1.UpdatePartitionResponse"> & {
+  /**
+   * The partition as it is now.
+   *
+   * @generated from field: runmachine.inventory.v1.Partition partition = 1;
+   */
+  partition?: Partition | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.UpdatePartitionResponse.
+ * Use `create(UpdatePartitionResponseSchema)` to create a new message.
+ */
+export const UpdatePartitionResponseSchema: GenMessage<UpdatePartitionResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_partition_service, 7);
+
+/**
  * Request of DeletePartition.
  *
  * @generated from message runmachine.inventory.v1.DeletePartitionRequest
@@ -217,7 +282,7 @@ export type DeletePartitionRequest = Message<"runmachine.inventory.v1.DeletePart
  * Use `create(DeletePartitionRequestSchema)` to create a new message.
  */
 export const DeletePartitionRequestSchema: GenMessage<DeletePartitionRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_partition_service, 6);
+  messageDesc(file_runmachine_inventory_v1_partition_service, 8);
 
 /**
  * Response of DeletePartition.
@@ -232,7 +297,7 @@ export type DeletePartitionResponse = Message<"runmachine.inventory.v1.DeletePar
  * Use `create(DeletePartitionResponseSchema)` to create a new message.
  */
 export const DeletePartitionResponseSchema: GenMessage<DeletePartitionResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_partition_service, 7);
+  messageDesc(file_runmachine_inventory_v1_partition_service, 9);
 
 /**
  * Reads and changes partitions.
@@ -269,6 +334,16 @@ export const PartitionService: GenService<{
     methodKind: "unary";
     input: typeof CreatePartitionRequestSchema;
     output: typeof CreatePartitionResponseSchema;
+  },
+  /**
+   * Changes the masked fields.
+   *
+   * @generated from rpc runmachine.inventory.v1.PartitionService.UpdatePartition
+   */
+  updatePartition: {
+    methodKind: "unary";
+    input: typeof UpdatePartitionRequestSchema;
+    output: typeof UpdatePartitionResponseSchema;
   },
   /**
    * Deletes one partition. Only when empty: FAILED_PRECONDITION IN_USE.

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/resource_type.proto.
  */
 export const file_runmachine_inventory_v1_resource_type: GenFile = /*@__PURE__*/
-  fileDesc("CitydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKXAgoMUmVzb3VyY2VUeXBlEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEgwKBGV0YWcYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoBBIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgRzcGVjGAogASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlU3BlYyJKChBSZXNvdXJjZVR5cGVTcGVjEhcKBHVuaXQYASABKAlCCbpIBnIEEAEYIBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAhiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CitydW5tYWNoaW5lL2ludmVudG9yeS92MS9yZXNvdXJjZV90eXBlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKXAgoMUmVzb3VyY2VUeXBlEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEgwKBGV0YWcYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoBBIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgRzcGVjGAogASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzb3VyY2VUeXBlU3BlYyJIChBSZXNvdXJjZVR5cGVTcGVjEhUKBHVuaXQYASABKAlCB7pIBHICGCASHQoLZGVzY3JpcHRpb24YAiABKAlCCLpIBXIDGIAIYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * What a provider offers an amount of, for example runm.memory. Those whose code begins with "runm." are built in and
@@ -93,7 +93,7 @@ export const ResourceTypeSchema: GenMessage<ResourceType> = /*@__PURE__*/
  */
 export type ResourceTypeSpec = Message<"runmachine.inventory.v1.ResourceTypeSpec"> & {
   /**
-   * Unit of amounts, for example "bytes", "cores", "machines" or "count"; cannot be changed.
+   * Unit of amounts, for example "bytes", "cores", "machines" or "count"; must be said at creation and cannot be changed.
    *
    * @generated from field: string unit = 1;
    */

@@ -51,6 +51,22 @@ const ended = (claim: Claim): string => {
   return end === ClaimEnd.UNSPECIFIED ? '' : `, ${enumWord(ClaimEndSchema, end)}`;
 };
 
+/** More lines than that nobody reads; `--json` has all. */
+const HOLDS_SHOWN = 32;
+
+const holdsFields = (allocations: readonly Allocation[]): [string, string][] => {
+  const more = allocations.length - HOLDS_SHOWN;
+  return [
+    ...allocations
+      .slice(0, HOLDS_SHOWN)
+      .map((one): [string, string] => [
+        'holds',
+        heldText(one) + (one.finishTime ? ` (given back ${formatLocalTime(one.finishTime)})` : ''),
+      ]),
+    ...(more > 0 ? [['', `and ${more} more allocations`] satisfies [string, string]] : []),
+  ];
+};
+
 export const describeClaim = (claim: Claim): string =>
   formatFields([
     ['name', claim.name],
@@ -64,10 +80,7 @@ export const describeClaim = (claim: Claim): string =>
     ['released', formatLocalTime(claim.status?.releaseBeginTime)],
     ['count', (claim.spec?.count ?? 0) > 1 ? String(claim.spec?.count) : ''],
     ['placed anew', claim.status?.replacements ? `${claim.status.replacements} times` : ''],
-    ...(claim.status?.allocations ?? []).map((one): [string, string] => [
-      'holds',
-      heldText(one) + (one.finishTime ? ` (given back ${formatLocalTime(one.finishTime)})` : ''),
-    ]),
+    ...holdsFields(claim.status?.allocations ?? []),
     ['tags', claim.tags.join(' ')],
   ]);
 

@@ -7,8 +7,10 @@ import {
 import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Args, Command, Context } from '../../command.ts';
-import { getCommand, listCommand } from '../../crud.ts';
+import { getCommand } from '../../crud.ts';
 import { holderUid, providerUid } from '../../object-uids.ts';
+import { showList } from '../../output.ts';
+import { allPages } from '../../pages.ts';
 import { lastSegment, partitionParent, projectParent } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
 import { claimNoun, claimState, claimUntil, holdsText } from './noun.ts';
@@ -18,18 +20,18 @@ export const get = getCommand(claimNoun, async (context, name) => {
   return (await client.getClaim({ name }, callOptions(context))).claim;
 });
 
-export const list: Command = listCommand(
-  claimNoun,
-  async (context, page, args) => {
-    const client = createClient(ClaimService, context.transport());
-    const parent = args.flag('all-projects')
-      ? `${partitionParent(context.settings)}/projects/-`
-      : projectParent(context.settings);
-    const filter = await filterOf(context, args);
-    const answer = await client.listClaims({ parent, filter, ...page }, callOptions(context));
-    return { rows: answer.claims, nextPageToken: answer.nextPageToken };
-  },
-  {
+/** Of several projects a name alone is not enough. */
+const ofAllProjects = {
+  ...claimNoun,
+  columns: [
+    { title: 'PROJECT', value: (claim: Claim) => claim.name.split('/')[3] ?? '' },
+    ...claimNoun.columns,
+  ],
+};
+
+export const list: Command = {
+  summary: 'list claims',
+  options: {
     state: {
       type: 'string',
       multiple: true,
@@ -41,7 +43,22 @@ export const list: Command = listCommand(
     consumer: { type: 'string', value: 'WHAT', help: 'machine:NAME or the uid of a consumer' },
     'all-projects': { type: 'boolean', help: 'of all projects that you may see' },
   },
-);
+  run: async (context, args) => {
+    const client = createClient(ClaimService, context.transport());
+    const isWide = args.flag('all-projects');
+    const parent = isWide
+      ? `${partitionParent(context.settings)}/projects/-`
+      : projectParent(context.settings);
+    const filter = await filterOf(context, args);
+    const rows = await allPages(async (pageToken) => {
+      const request = { parent, filter, pageSize: 1000, pageToken };
+      const answer = await client.listClaims(request, callOptions(context));
+      return { rows: answer.claims, nextPageToken: answer.nextPageToken };
+    });
+    await showList(context.output, isWide ? ofAllProjects : claimNoun, rows);
+    return undefined;
+  },
+};
 
 const filterOf = async (context: Context, args: Args) => {
   const [provider, consumer] = [args.string('provider'), args.string('consumer')];

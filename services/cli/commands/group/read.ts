@@ -2,8 +2,9 @@ import { createClient } from '@connectrpc/connect';
 import { ProviderGroupService } from '../../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import { ProviderService } from '../../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
-import type { Command } from '../../command.ts';
+import type { Command, Context } from '../../command.ts';
 import { deleteCommand, getCommand, listCommand } from '../../crud.ts';
+import { isUid } from '../../object-uids.ts';
 import { showList } from '../../output.ts';
 import { allPages } from '../../pages.ts';
 import { lastSegment, partitionParent } from '../../resource-names.ts';
@@ -29,10 +30,10 @@ export const remove = deleteCommand(groupNoun, async (context, request) => {
 
 export const members: Command = {
   summary: 'list the providers of a group, those of the groups inside it included',
-  positionals: [{ name: 'name', help: 'name of the group' }],
+  positionals: [{ name: 'name', help: 'name or uid of the group' }],
   run: async (context, args) => {
     const client = createClient(ProviderService, context.transport());
-    const filter = { group: lastSegment(args.positional('name')) };
+    const filter = { group: await groupId(context, args.positional('name')) };
     const rows = await allPages(async (pageToken) => {
       const parent = partitionParent(context.settings);
       const request = { parent, filter, pageSize: 1000, pageToken };
@@ -42,4 +43,14 @@ export const members: Command = {
     await showList(context.output, providerNoun, rows);
     return undefined;
   },
+};
+
+/** Providers are found by the id of their group, not by its uid. */
+const groupId = async (context: Context, typed: string): Promise<string> => {
+  if (!isUid(typed)) return lastSegment(typed);
+  const client = createClient(ProviderGroupService, context.transport());
+  const name = groupNoun.fullName(context, typed);
+  return lastSegment(
+    (await client.getProviderGroup({ name }, callOptions(context))).group?.name ?? '',
+  );
 };

@@ -42,20 +42,26 @@ const callerOf = (call: CallState, actor: Identity, policy: ServicePolicy): Iden
  * A lost identity ends the stream. Not being able to ask does not: an outage of metadata must not
  * cut every watch.
  */
-const recheck = async (
+const recheck = (
   call: CallState,
   begin: (call: CallState) => undefined | Promise<undefined>,
-): Promise<undefined> => {
+): undefined | Promise<undefined> => {
   const before = call.actor.principal;
-  try {
-    await begin(call);
-  } catch (error) {
-    if (!isDomainError(error, 'unavailable') && !isDomainError(error, 'deadline_exceeded')) {
-      throw error;
-    }
-  }
-  if (call.actor.principal !== before) {
+  const compare = (): undefined => {
+    if (call.actor.principal === before) return undefined;
     throw unauthenticated('BAD_CREDENTIALS', 'The credentials of the stream now name another');
+  };
+  const forgive = (error: unknown): undefined => {
+    if (isDomainError(error, 'unavailable') || isDomainError(error, 'deadline_exceeded')) {
+      return undefined;
+    }
+    throw error;
+  };
+  try {
+    const asked = begin(call);
+    if (asked !== undefined) return asked.catch(forgive).then(compare);
+  } catch (error) {
+    forgive(error);
   }
-  return undefined;
+  return compare();
 };

@@ -13,7 +13,7 @@ import { drawSpec } from '../../../bench/fleet/request-mix.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 
 const SEED = 7;
-const PAST = { fill: 0.8, machinesPerClaim: 4, nowMs: Date.UTC(2026, 5, 1) };
+const PAST = { fill: 0.8, machinesPerClaim: 4, bookings: false, nowMs: Date.UTC(2026, 5, 1) };
 
 test('a provider of a fleet is the same whenever and wherever it is made', (t) => {
   const [one, other] = [
@@ -83,6 +83,24 @@ test('the past of a fleet holds what was asked for, and no provider above what i
   // Hosts are all in use, servers to 80 %.
   const expected = fleet.size * (0.2 + 0.8 * PAST.fill);
   t.true(Math.abs(used.size - expected) < fleet.size * 0.03, `${used.size} of ${expected}`);
+});
+
+test('a booking begins after whatever holds its provider now', (t) => {
+  const fleet = createFleet({ size: 1_000, seed: SEED });
+  const past = { ...PAST, machinesPerClaim: 1, bookings: true };
+  const windows = new Map<string, { readonly fromMs: number; readonly toMs: number }[]>();
+  for (const write of recordsOf(fleet, past)) {
+    if (!('put' in write) || parseKey(write.put)?.part.kind !== 'claim') continue;
+    for (const [uid, { fromMs, toMs }] of holdsOf(decodeClaim(write.value), past.nowMs)) {
+      windows.set(uid, [...(windows.get(uid) ?? []), { fromMs, toMs }]);
+    }
+  }
+  t.is(windows.size, fleet.size);
+  for (const [first, second] of windows.values()) {
+    const [one, two] = [first, second].toSorted((a, b) => (a?.fromMs ?? 0) - (b?.fromMs ?? 0));
+    t.true((one?.fromMs ?? Infinity) < (one?.toMs ?? 0));
+    if (two !== undefined) t.true((one?.toMs ?? Infinity) < two.fromMs);
+  }
 });
 
 test('people ask for servers by capability, servers of a rack and slices, 2 to 1 to 1', (t) => {

@@ -1,0 +1,136 @@
+import { createClient } from '@connectrpc/connect';
+import {
+  ProviderLifeState,
+  ProviderLifeStateSchema,
+  type ProviderState,
+  ProviderStateSchema,
+} from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import { ProviderStateService } from '../../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
+import { callOptions } from '../call-options.ts';
+import type { Command, Context } from '../command.ts';
+import { enumWord } from '../format/enum-word.ts';
+import { formatAgo } from '../format/span.ts';
+import { formatFields } from '../format/table.ts';
+import { type Shown, showList, showOne } from '../output.ts';
+import { allPages } from '../pages.ts';
+import { inPartition, partitionParent } from '../resource-names.ts';
+import { UsageError } from '../usage-error.ts';
+
+const stateWord = ({ state }: ProviderState): string => enumWord(ProviderLifeStateSchema, state);
+
+const providerId = ({ name }: ProviderState): string => name.split('/').at(-2) ?? name;
+
+const shown: Shown<typeof ProviderStateSchema> = {
+  schema: ProviderStateSchema,
+  name: ({ name }) => name,
+  columns: [
+    { title: 'PROVIDER', value: providerId },
+    { title: 'STATE', value: stateWord },
+    { title: 'BY', value: ({ principal }) => principal },
+    { title: 'REASON', value: ({ reason }) => reason },
+    { title: 'CLEANING', value: ({ cleanings }) => cleanings.map(({ claim }) => claim).join(' ') },
+  ],
+};
+
+const stateName = (context: Context, typed: string): string =>
+  `${inPartition(context.settings, 'providers', typed)}/state`;
+
+const people = (one: ProviderState, context: Context): string =>
+  formatFields([
+    ['provider', one.name.replace(/\/state$/, '')],
+    ['uid', one.providerUid],
+    ['state', stateWord(one)],
+    ['in use', one.inUse ? 'yes' : 'no'],
+    ['reason', one.reason],
+    ['by', one.principal],
+    ['since', formatAgo(one.updateTime, context.clock.now())],
+    ...one.cleanings.map(({ claim, since }): [string, string] => [
+      'waits for cleaning',
+      `${claim}, ${formatAgo(since, context.clock.now())}`,
+    ]),
+  ]);
+
+/** Without a name the states of all. */
+export const state: Command = {
+  summary: 'show where providers stand: open, in use, closed, waiting for a cleaning',
+  positionals: [{ name: 'name', help: 'name or uid of the provider', optional: true }],
+  run: async (context, args) => {
+    const states = client(context);
+    const typed = args.optionalPositional('name');
+    if (typed !== undefined) {
+      const request = { name: stateName(context, typed) };
+      const { providerState } = await states.getProviderState(request, callOptions(context));
+      await showState(context, providerState);
+      return undefined;
+    }
+    const parent = partitionParent(context.settings);
+    const rows = await allPages(async (pageToken) => {
+      const page = { parent, pageToken, pageSize: 200 };
+      const answer = await states.listProviderStates(page, callOptions(context));
+      return { rows: answer.providerStates, nextPageToken: answer.nextPageToken };
+    });
+    await showList(context.output, shown, rows);
+    return undefined;
+  },
+};
+
+const showState = async (context: Context, one: ProviderState | undefined): Promise<void> => {
+  if (!one) throw new Error('the answer holds no state');
+  await showOne(context.output, shown, { message: one, people: () => people(one, context) });
+};
+
+type Call = (
+  context: Context,
+  request: { readonly name: string; readonly reason: string; readonly requestId: string },
+) => Promise<{ readonly providerState?: ProviderState | undefined }>;
+
+const client = (context: Context) => createClient(ProviderStateService, context.transport());
+
+const verb = (summary: string, isReasonNeeded: boolean, call: Call): Command => ({
+  summary,
+  positionals: [{ name: 'name', help: 'name or uid of the provider' }],
+  options: {
+    reason: {
+      type: 'string',
+      value: 'TEXT',
+      help: `why, for whoever looks at it later${isReasonNeeded ? '; needed' : ''}`,
+    },
+  },
+  run: async (context, args) => {
+    const name = stateName(context, args.positional('name'));
+    const reason = args.string('reason') ?? '';
+    if (isReasonNeeded && reason === '') {
+      throw new UsageError('--reason is missing', 'say why, for example --reason "new disk"');
+    }
+    const requestId = context.random.requestId();
+    const { providerState } = await call(context, { name, reason, requestId });
+    await showState(context, providerState);
+    if (providerState?.inUse && isClosed(providerState)) {
+      context.output.remark('claims that hold it go on; no new ones come');
+    }
+    return undefined;
+  },
+});
+
+const isClosed = ({ state: life }: ProviderState): boolean =>
+  life === ProviderLifeState.MAINTENANCE || life === ProviderLifeState.QUARANTINED;
+
+export const accept = verb('open a provider that has no agent of ours', false, (context, asked) =>
+  client(context).acceptProvider(asked, callOptions(context)),
+);
+
+export const maintain = verb('close a provider for work on it', true, (context, asked) =>
+  client(context).maintainProvider(asked, callOptions(context)),
+);
+
+export const quarantine = verb(
+  'close a provider that is not to be trusted',
+  true,
+  (context, asked) => client(context).quarantineProvider(asked, callOptions(context)),
+);
+
+export const giveBack = verb(
+  'say that a provider is in order and clean: ended claims give it back, and it opens again',
+  false,
+  (context, asked) => client(context).returnProvider(asked, callOptions(context)),
+);

@@ -1,0 +1,52 @@
+/** Records of the life-cycle of providers; see ports.ts. */
+import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { Cleaning, ProviderState } from './domain/provider-state.ts';
+
+export type ProviderStateRecords = {
+  readonly find: (reader: Reader, providerUid: string) => Promise<ProviderState | undefined>;
+  readonly findMany: (
+    reader: Reader,
+    providerUids: readonly string[],
+  ) => Promise<readonly ProviderState[]>;
+  /**
+   * Takes the turn of telling the scheduler about the provider, making its row where there is none.
+   * Answers the row as it was before; undefined: it is another's turn.
+   */
+  readonly hold: (
+    tx: Tx,
+    asked: {
+      readonly providerUid: string;
+      readonly partition: string;
+      readonly owner: string;
+      readonly untilMs: number;
+      readonly nowMs: number;
+    },
+  ) => Promise<ProviderState | undefined>;
+  /** Writes the row and ends the turn of `owner`. False: it had ended before. */
+  readonly save: (tx: Tx, state: ProviderState, owner: string) => Promise<boolean>;
+  /**
+   * Gives the turn up. Unless `isCertain`, the row goes on saying that nobody knows what the
+   * scheduler holds.
+   */
+  readonly giveUp: (
+    tx: Tx,
+    asked: { readonly providerUid: string; readonly owner: string; readonly isCertain: boolean },
+  ) => Promise<void>;
+  /** Rows of a partition behind that number, in their order. */
+  readonly scan: (
+    reader: Reader,
+    asked: { readonly partition: string; readonly afterId: number; readonly limit: number },
+  ) => Promise<readonly { readonly id: number; readonly state: ProviderState }[]>;
+  readonly remove: (tx: Tx, providerUid: string) => Promise<void>;
+};
+
+export type CleaningRecords = {
+  /** False: it was known. */
+  readonly insert: (tx: Tx, cleaning: Cleaning) => Promise<boolean>;
+  readonly ofProviders: (
+    reader: Reader,
+    providerUids: readonly string[],
+  ) => Promise<readonly Cleaning[]>;
+  readonly ofClaim: (reader: Reader, claimUid: string) => Promise<readonly Cleaning[]>;
+  readonly remove: (tx: Tx, cleanings: readonly Cleaning[]) => Promise<void>;
+};

@@ -1,0 +1,192 @@
+/**
+ * Accept, maintain, quarantine and return: the scheduler decides first, then the row is written,
+ * with both in one turn of the provider (provider-turn.ts).
+ */
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+
+import type { HandlerContext } from '@connectrpc/connect';
+import type { ProviderState as ProviderStateMessage } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import { requestKeyOf } from '../../runtime/context.ts';
+import { derivedRequestId } from '../../runtime/random.ts';
+import { checkEtag } from '../../store/sql/page.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import { aboutProvider, event } from '../domain/event.ts';
+import {
+  afterVerb,
+  type Cleaning,
+  isTold,
+  nextLife,
+  opensItself,
+  type ProviderState,
+  type ProviderVerb,
+} from '../domain/provider-state.ts';
+import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
+import { busy, type ProviderTurn, waitForTurn } from '../provider-turn.ts';
+import { providerStateMessage, stateEtag } from './provider-state-message.ts';
+import { actorOf, callerOf, type RpcDeps } from './rpc-deps.ts';
+
+export type ProviderStateNeighbours = {
+  readonly inventory: Pick<InventoryPort, 'findProvider'>;
+  readonly scheduler: Pick<SchedulerPort, 'tell' | 'usage' | 'finishRelease'>;
+  readonly pools: {
+    readonly inPartition: (partition: string) => readonly ProviderView[];
+    readonly isSynced: () => boolean;
+  };
+  readonly opener: { readonly look: (providerUid: string) => void };
+};
+
+export type ProviderRpcDeps = RpcDeps & ProviderStateNeighbours;
+
+type Asked<D extends DescMessage> = {
+  readonly verb: ProviderVerb;
+  readonly provider: ProviderView;
+  readonly request: { readonly reason: string; readonly etag: string };
+  readonly response: D;
+  readonly answer: (state: ProviderStateMessage) => MessageShape<D>;
+};
+
+/** Leaves the transaction of a request that was not answered before. */
+class NotAnswered extends Error {}
+
+export const changeLife = async <D extends DescMessage>(
+  deps: ProviderRpcDeps,
+  context: HandlerContext,
+  asked: Asked<D>,
+): Promise<MessageShape<D>> => {
+  const { provider, response } = asked;
+  const turn = await waitForTurn(deps, provider, context.signal);
+  let isOver = false;
+  try {
+    // A repeat is answered as it was, whatever the state is today.
+    const earlier = await answered(deps, context, response);
+    if (earlier !== undefined) return earlier;
+    const decided = await decide(deps, turn, { ...asked, context });
+    const answer = await write(deps, context, { ...asked, turn, ...decided });
+    isOver = true;
+    return answer;
+  } finally {
+    if (!isOver) await turn.giveUp();
+    deps.opener.look(provider.uid);
+  }
+};
+
+const answered = async <D extends DescMessage>(
+  deps: ProviderRpcDeps,
+  context: HandlerContext,
+  response: D,
+): Promise<MessageShape<D> | undefined> => {
+  try {
+    return await deps.store.transaction(requestKeyOf(context, response), actorOf(context), () => {
+      throw new NotAnswered();
+    });
+  } catch (error) {
+    if (error instanceof NotAnswered) return undefined;
+    throw error;
+  }
+};
+
+type Decided = { readonly after: ProviderState; readonly cleaned: readonly Cleaning[] };
+
+/** What the verb leads to; the scheduler has agreed. */
+const decide = async <D extends DescMessage>(
+  deps: ProviderRpcDeps,
+  { known, tell }: ProviderTurn,
+  { verb, provider, request, context }: Asked<D> & { readonly context: HandlerContext },
+): Promise<Decided> => {
+  const { signal } = context;
+  checkEtag(request.etag, stateEtag(known, deps.store.incarnation()));
+  const waiting = await deps.store.read((reader) =>
+    deps.records.cleanings.ofProviders(reader, [provider.uid]),
+  );
+  const next = nextLife(verb, known, {
+    name: provider.name,
+    opensItself: opensItself(provider),
+    cleanings: waiting.length,
+  });
+  const cleaned = verb === 'return' ? waiting : [];
+  for (const { claim: name, claimUid, providerUid } of cleaned) {
+    const requestId = derivedRequestId(claimUid, `finish ${providerUid}`);
+    await deps.scheduler.finishRelease({ name, providerUid, requestId }, signal);
+  }
+  const nowMs = deps.clock.now().getTime();
+  const { principal } = callerOf(context);
+  const after = afterVerb(known, next, { reason: request.reason, principal, nowMs });
+  const isNews = next !== known.state || !isTold(known, provider.generation);
+  if (next === 'enrolled' || !isNews) return { after, cleaned };
+  await tell(next !== 'available', signal);
+  return { after: { ...after, generation: provider.generation }, cleaned };
+};
+
+const write = async <D extends DescMessage>(
+  deps: ProviderRpcDeps,
+  context: HandlerContext,
+  change: Asked<D> & Decided & { readonly turn: ProviderTurn },
+): Promise<MessageShape<D>> => {
+  const { provider, response, turn, after, cleaned } = change;
+  // Asked before the transaction: nobody waits for another service while it holds the row.
+  const held = await deps.scheduler
+    .usage({ partition: provider.partition, providerUid: provider.uid }, context.signal)
+    .catch(() => undefined);
+  const key = requestKeyOf(context, response);
+  return deps.store.transaction(key, actorOf(context), async (tx) => {
+    const { records, store } = deps;
+    if (!(await records.providers.save(tx, after, turn.owner))) throw busy(provider.name);
+    await records.cleanings.remove(tx, cleaned);
+    const cleanings = await records.cleanings.ofProviders(tx, [provider.uid]);
+    const known = { ...after, version: after.version + 1 };
+    const inUse = held?.inUse ?? false;
+    const state = { provider: provider.name, known, cleanings, inUse };
+    await tellOf(deps, tx, { ...change, principal: callerOf(context).principal });
+    return change.answer(providerStateMessage(state, store.incarnation()));
+  });
+};
+
+type Told = Decided & {
+  readonly verb: ProviderVerb;
+  readonly provider: ProviderView;
+  readonly request: { readonly reason: string };
+  readonly turn: ProviderTurn;
+  readonly principal: string;
+};
+
+const SENTENCES: Readonly<Record<ProviderVerb, string>> = {
+  accept: 'accepted it',
+  maintain: 'took it out for maintenance',
+  quarantine: 'quarantined it',
+  return: 'returned it',
+};
+
+const TYPES: Readonly<Record<ProviderVerb, string>> = {
+  accept: 'provider.accepted',
+  maintain: 'provider.maintenance',
+  quarantine: 'provider.quarantined',
+  return: 'provider.returned',
+};
+
+const tellOf = async ({ records, clock, random }: ProviderRpcDeps, tx: Tx, told: Told) => {
+  const { verb, provider, request, turn, after, cleaned, principal } = told;
+  const { reason } = request;
+  const nowMs = clock.now().getTime();
+  const because = reason === '' ? '' : `: ${reason}`;
+  const claims = cleaned.map(({ claim }) => claim);
+  const draft = event(nowMs, {
+    type: TYPES[verb],
+    severity: verb === 'quarantine' ? 'warning' : 'info',
+    message: `${principal} ${SENTENCES[verb]}${because}`,
+    data: { reason, ...(claims.length > 0 && { claims: claims.join(',') }) },
+  });
+  const about = aboutProvider(provider);
+  await records.events.insert(tx, [
+    { ...draft, ...about, uid: random.uid(), recordMs: nowMs, principal, operation: '' },
+  ]);
+  tx.audit({
+    action: `provider.${verb}`,
+    objectKind: 'provider',
+    objectUid: provider.uid,
+    objectName: provider.name,
+    partition: provider.partition,
+    before: { state: turn.known.state },
+    after: { state: after.state, reason, claims },
+  });
+};

@@ -1,0 +1,72 @@
+/**
+ * Finds what nobody was told of: a turn whose holder died, a generation that grew while nobody
+ * looked, a provider that an operator closed and that is open at the scheduler all the same (the
+ * leader's record and ours are written one after the other, and a restore may give back an old
+ * one). Looks at some rows of a partition at a time, by whoever sweeps it.
+ */
+import type { Clock } from '../../runtime/clock.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import { isTold, type ProviderState } from '../domain/provider-state.ts';
+import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
+import type { Records } from '../ports.ts';
+
+export type GuardDeps = {
+  readonly store: SqlStore;
+  readonly records: Pick<Records, 'providers'>;
+  readonly scheduler: Pick<SchedulerPort, 'usage'>;
+  readonly inventory: Pick<InventoryPort, 'findProvider'>;
+  readonly clock: Clock;
+  readonly findProvider: (providerUid: string) => ProviderView | undefined;
+  readonly look: (providerUid: string) => void;
+};
+
+const ROWS = 500;
+const ACTOR = { principal: 'services/machine', requestId: 'provider guard' };
+
+/** Looks at rows behind `afterId`; answers where to go on, 0 = from the beginning. */
+export const guardProviders = async (
+  deps: GuardDeps,
+  asked: { readonly partition: string; readonly afterId: number },
+  signal: AbortSignal,
+): Promise<number> => {
+  const rows = await deps.store.read((reader) =>
+    deps.records.providers.scan(reader, { ...asked, limit: ROWS }),
+  );
+  for (const { state } of rows) {
+    if (signal.aborted) break;
+    await guard(deps, state, signal);
+  }
+  return rows.length < ROWS ? 0 : (rows.at(-1)?.id ?? 0);
+};
+
+const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal): Promise<void> => {
+  const { providerUid, partition, state } = known;
+  const provider = deps.findProvider(providerUid);
+  if (provider === undefined) {
+    // This replica's picture may be behind; inventory itself knows.
+    const name = `partitions/${partition}/providers/${providerUid}`;
+    if ((await deps.inventory.findProvider(name, signal)) !== undefined) return;
+    await deps.store.transaction(undefined, ACTOR, (tx) =>
+      deps.records.providers.remove(tx, providerUid),
+    );
+    return;
+  }
+  if (state === 'enrolled' && known.owner === null) return;
+  if (!isTold(known, provider.generation)) {
+    deps.look(providerUid);
+    return;
+  }
+  if (state === 'available') return;
+  const held = await deps.scheduler.usage({ partition, providerUid }, signal);
+  if (held === undefined || held.closed) return;
+  await forget(deps, known);
+  deps.look(providerUid);
+};
+
+/** From now on the row says that nobody knows what the scheduler holds. */
+const forget = async (deps: GuardDeps, { providerUid, partition }: ProviderState) => {
+  const nowMs = deps.clock.now().getTime();
+  const asked = { providerUid, partition, owner: 'provider guard', untilMs: nowMs, nowMs };
+  await deps.store.transaction(undefined, ACTOR, (tx) => deps.records.providers.hold(tx, asked));
+};

@@ -1,0 +1,67 @@
+/** When a new claim begins and ends, by what it says and by what its projects allow. */
+import { failedPrecondition, invalidArgument } from '../../runtime/errors.ts';
+import type { Draft } from './command.ts';
+import type { Interval } from './hold.ts';
+import type { QuotaRecord } from './quota.ts';
+import { chainOf } from './quota-book.ts';
+
+type FindQuota = (project: string) => QuotaRecord | undefined;
+
+/** Errors: invalid_argument WINDOW_INVALID, failed_precondition CLAIM_TOO_LONG. */
+export const windowOf = (draft: Draft, find: FindQuota, nowMs: number): Interval => {
+  const fromMs = Math.max(draft.spec.acquireMs ?? nowMs, nowMs);
+  const byDefault = draft.isUnbounded === true ? undefined : defaultMs(draft, find);
+  const toMs = draft.spec.releaseMs ?? fromMs + (byDefault ?? Infinity);
+  assertWindow({ fromMs, toMs }, nowMs);
+  assertLength(draft, find, { fromMs, toMs });
+  return { fromMs, toMs };
+};
+
+type Owned = Pick<Draft, 'project' | 'ancestors'>;
+
+/** Errors: failed_precondition CLAIM_TOO_LONG. */
+export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: Interval): void => {
+  const limit = nearest(owned, find, ({ claimLengthMaxMs }) => claimLengthMaxMs);
+  if (limit === undefined || toMs - fromMs <= limit.ms) return;
+  const most = `${limit.ms / 1000} s`;
+  const what =
+    toMs === Infinity ? 'The claim has no end' : `${(toMs - fromMs) / 1000} s are too long`;
+  const latest = new Date(fromMs + limit.ms).toISOString();
+  throw failedPrecondition(
+    'CLAIM_TOO_LONG',
+    `${what}: project "${limit.project}" allows ${most}, until ${latest}`,
+    {
+      metadata: { project: limit.project, claimLengthMax: most, latestReleaseTime: latest },
+      violations: [
+        { field: 'claim.spec.release_time', description: `must be no later than ${latest}` },
+      ],
+    },
+  );
+};
+
+const defaultMs = (owned: Owned, find: FindQuota): number | undefined =>
+  nearest(owned, find, ({ claimLengthDefaultMs }) => claimLengthDefaultMs)?.ms;
+
+/** What the nearest project says of the claim's own and those above it. */
+const nearest = (
+  owned: Owned,
+  find: FindQuota,
+  of: (quota: QuotaRecord) => number | undefined,
+): { readonly ms: number; readonly project: string } | undefined => {
+  for (const key of chainOf(owned)) {
+    const quota = find(key);
+    const ms = quota === undefined ? undefined : of(quota);
+    if (quota !== undefined && ms !== undefined) return { ms, project: quota.project };
+  }
+  return undefined;
+};
+
+const assertWindow = ({ fromMs, toMs }: Interval, nowMs: number): void => {
+  if (toMs > fromMs) return;
+  const [from, to] = [fromMs, toMs].map((ms) => new Date(ms).toISOString());
+  const description = toMs <= nowMs ? 'lies in the past' : 'must be after acquire_time';
+  throw invalidArgument('WINDOW_INVALID', `The window begins at ${from} and ends at ${to}`, {
+    metadata: { acquireTime: from ?? '', releaseTime: to ?? '' },
+    violations: [{ field: 'claim.spec.release_time', description }],
+  });
+};

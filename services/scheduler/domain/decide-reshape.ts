@@ -1,0 +1,193 @@
+/**
+ * Changes what several providers offer and moves allocations between them, all in one step: before
+ * and after it no provider is used above what it offers.
+ */
+import { aborted, failedPrecondition, invalidArgument, notFound } from '../../runtime/errors.ts';
+import type { CapacityRecord, Offers } from './capacity.ts';
+import { changed } from './change-claim.ts';
+import { type ClaimRecord, isEnded, WHOLE } from './claim.ts';
+import type { Command, Decision, LogEntry, Moved } from './command.ts';
+import type { Moment } from './decide.ts';
+import { isSameCapacity, overuseOf } from './decide-capacity.ts';
+import { type Hold, holdsOf, isWhole, overlaps } from './hold.ts';
+import { capacityEntryOf, entryOf } from './log-entry.ts';
+import { moveAllocations } from './move-allocations.ts';
+import type { PartitionState } from './partition-state.ts';
+
+type Reshape = Extract<Command, { verb: 'reshape' }>;
+
+/**
+ * Errors: aborted ETAG_MISMATCH for an old generation, failed_precondition IN_USE when a provider
+ * would be used above what it offers, not_found when a move has nothing to move.
+ */
+export const decideReshape = (
+  state: PartitionState,
+  command: Reshape,
+  moment: Moment,
+): Decision => {
+  assertEachOnce(command);
+  const capacities = command.providers.map((one) => capacityOf(state, one, moment));
+  if (capacities.every(({ isNew }) => !isNew)) {
+    return { kind: 'reshape', capacities: [], claims: [], entries: [] };
+  }
+  const claims = movedClaims(state, command, moment);
+  const records = capacities.filter(({ isNew }) => isNew).map(({ record }) => record);
+  const offers = new Map(
+    command.providers.map(({ providerUid, offers: its }) => [providerUid, its]),
+  );
+  const touched = new Set([...offers.keys(), ...command.moves.map(({ toUid }) => toUid)]);
+  for (const uid of touched) {
+    const after = holdsAfter(state, { uid, claims }, moment.nowMs);
+    assertFits(uid, { ...after, offers: offers.get(uid) ?? state.offersOf(uid) }, moment.nowMs);
+  }
+  return {
+    kind: 'reshape',
+    capacities: records,
+    claims,
+    entries: entriesFor(state, { command, records, claims }),
+  };
+};
+
+const assertEachOnce = ({ providers, moves }: Reshape): void => {
+  const uids = providers.map(({ providerUid }) => providerUid);
+  const twice = uids.find((uid, at) => uids.indexOf(uid) !== at);
+  if (twice !== undefined) throw wrong('providers', `"${twice}" stands twice`);
+  const idle = moves.find(({ fromUid, toUid }) => fromUid === toUid);
+  if (idle !== undefined) throw wrong('moves', `"${idle.fromUid}" is both ends of a move`);
+};
+
+const wrong = (field: string, description: string) =>
+  invalidArgument('INVALID_FIELD', `${field}: ${description}`, {
+    metadata: { field },
+    violations: [{ field, description }],
+  });
+
+const capacityOf = (
+  state: PartitionState,
+  { providerUid, generation, offers }: Reshape['providers'][number],
+  { nowMs }: Moment,
+): { readonly record: CapacityRecord; readonly isNew: boolean } => {
+  const before = state.capacity(providerUid);
+  if (before !== undefined && generation < before.generation) {
+    throw aborted(
+      'ETAG_MISMATCH',
+      `Provider "${providerUid}" has recorded generation ${before.generation}, not ${generation}`,
+      { metadata: { generation: String(before.generation), providerUid } },
+    );
+  }
+  const closed = before?.closed ?? true;
+  if (before !== undefined && isSameCapacity(before, { generation, offers, closed })) {
+    return { record: before, isNew: false };
+  }
+  const version = (before?.version ?? 0) + 1;
+  const record = { providerUid, generation, offers, closed, version, updateMs: nowMs };
+  return { record, isNew: true };
+};
+
+/** Every move in turn, on what the moves before it have left. */
+const movedClaims = (
+  state: PartitionState,
+  { moves, origin, verb }: Reshape,
+  moment: Moment,
+): readonly Moved[] => {
+  const now = new Map<string, ClaimRecord>();
+  for (const move of moves) {
+    let count = 0;
+    const asked =
+      move.claimUid === undefined
+        ? [...state.claims.ofProvider(move.fromUid), ...now.values()].map(({ uid }) => uid)
+        : [move.claimUid];
+    for (const uid of new Set(asked)) {
+      const claim = now.get(uid) ?? state.claims.get(uid);
+      if (claim === undefined || isEnded(claim)) continue;
+      const name = state.providers.factsOf(move.toUid)?.name ?? move.toUid;
+      const next = moveAllocations(claim, move, name);
+      if (next === undefined) continue;
+      count += 1;
+      now.set(uid, next);
+    }
+    if (count === 0) throw nothingToMove(move);
+  }
+  return [...now.values()].map((claim) => {
+    const there = new Set(claim.providers.map(({ uid }) => uid));
+    const before = state.claims.get(claim.uid)?.providers ?? [];
+    const left = before.map(({ uid }) => uid).filter((uid) => !there.has(uid));
+    return { claim: changed(claim, { origin, verb, moment }), left };
+  });
+};
+
+const nothingToMove = ({ fromUid, resourceType, claimUid }: Reshape['moves'][number]) => {
+  const whose = claimUid === undefined ? 'No claim' : `Claim "${claimUid}"`;
+  return notFound('NOT_FOUND', `${whose} holds ${resourceType} of provider "${fromUid}"`, {
+    metadata: { name: fromUid, type: 'runm.provider', resourceType },
+  });
+};
+
+type There = { readonly uid: string; readonly claims: readonly Moved[] };
+
+type After = {
+  readonly holds: readonly Hold[];
+  /** Of whole providers above it, and of what is below it. */
+  readonly above: readonly Hold[];
+  readonly below: readonly Hold[];
+};
+
+const holdsAfter = (state: PartitionState, { uid, claims }: There, nowMs: number): After => {
+  const moved = new Set(claims.map(({ claim }) => claim.uid));
+  const stays = ({ claimUid }: Hold) => !moved.has(claimUid);
+  const booked = state.providers.find(uid)?.booked;
+  const implied = (side: 'above' | 'below') => (booked?.[side] ?? []).map(({ hold }) => hold);
+  const held = claims.flatMap(({ claim }) => holdsOf(claim, nowMs).get(uid) ?? []);
+  return {
+    holds: [...(booked?.own ?? []).filter(stays), ...held],
+    above: implied('above').filter(stays),
+    below: implied('below').filter(stays),
+  };
+};
+
+const assertFits = (
+  providerUid: string,
+  { offers, ...after }: After & { readonly offers: Offers },
+  nowMs: number,
+): void => {
+  const over = overuseOf(after.holds, offers, nowMs) ?? sharedWhole(after);
+  if (over === undefined) return;
+  const { resourceType, used, usable } = over;
+  throw failedPrecondition(
+    'IN_USE',
+    `Claims would hold up to ${used} of ${resourceType} on provider "${providerUid}", ` +
+      `which offers ${usable}`,
+    { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
+  );
+};
+
+/** Two claims at one instant of which one takes the provider, or what it is in, whole. */
+const sharedWhole = ({ holds, above, below }: After) => {
+  const isShared = holds.some((own) => {
+    const barring = isWhole(own)
+      ? [...holds, ...above, ...below]
+      : [...holds.filter(isWhole), ...above];
+    return barring.some(
+      (other) => other !== own && other.claimUid !== own.claimUid && overlaps(other, own),
+    );
+  });
+  return isShared ? { resourceType: WHOLE, used: 2, usable: 1 } : undefined;
+};
+
+type Outcome = {
+  readonly command: Reshape;
+  readonly records: readonly CapacityRecord[];
+  readonly claims: readonly Moved[];
+};
+
+const entriesFor = (
+  state: PartitionState,
+  { command: { origin, moves }, records, claims }: Outcome,
+): readonly LogEntry[] => [
+  ...records.map((record) => {
+    const facts = state.providers.factsOf(record.providerUid);
+    const name = facts?.name ?? `partitions/${state.partition}/providers/${record.providerUid}`;
+    return { ...capacityEntryOf({ record, name, origin }), action: 'capacity.reshape' };
+  }),
+  ...claims.map(({ claim }) => entryOf('claim.move', { claim, origin, after: { moves } })),
+];

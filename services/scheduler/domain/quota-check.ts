@@ -1,0 +1,30 @@
+/** Refuses what would pass a quota. */
+import { resourceExhausted } from '../../runtime/errors.ts';
+import type { Interval } from './hold.ts';
+import type { Counting, QuotaBook } from './quota-book.ts';
+import type { Amounts } from './quota-count.ts';
+
+type More = { readonly amounts: Amounts; readonly over: Interval };
+
+/** Errors: resource_exhausted QUOTA_EXCEEDED with the project, the type and the numbers. */
+export const assertQuota = (quotas: QuotaBook, who: Counting, { amounts, over }: More): void => {
+  const excess = quotas.excess(who, amounts, over);
+  if (excess === undefined) return;
+  const { project, user, resourceType, limit, used, wanted } = excess;
+  const whose = user === undefined ? `Project "${project}"` : `${user} in project "${project}"`;
+  throw resourceExhausted(
+    'QUOTA_EXCEEDED',
+    `${whose} may hold ${limit} of ${resourceType}; ${used} are held or booked at some instant ` +
+      `and ${wanted} more are wanted`,
+    {
+      metadata: {
+        project,
+        ...(user !== undefined && { user }),
+        resourceType,
+        limit: String(limit),
+        used: String(used),
+        wanted: String(wanted),
+      },
+    },
+  );
+};

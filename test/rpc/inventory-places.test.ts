@@ -1,0 +1,4 @@
+import test from 'ava';
+import { inventoryPlacesSuite } from './inventory-places.suite.ts';
+
+inventoryPlacesSuite({ test });

@@ -1,0 +1,4 @@
+import test from 'ava';
+import { inventoryReshapeSuite } from './inventory-reshape.suite.ts';
+
+inventoryReshapeSuite({ test });
