@@ -1,132 +1,118 @@
 /**
- * Why nothing fits: what each constraint removed, and which one alone stood in the way. Counted on
- * bits, so that a refusal in a large fleet costs no more than a few passes over them.
+ * Whether a request fits, what each constraint removes, and which requests near to it would fit.
  */
-import type { Asked, Constraint } from './constraint.ts';
-import { freeBits } from './free-bits.ts';
-import { countBits } from './number-set.ts';
-import type { PlaceRequest } from './place.ts';
-import type { Funnel, Refusal } from './plan.ts';
+import { findWindows } from './find-windows.ts';
+import { funnelsOf, togetherOf } from './funnel.ts';
+import { findPlace, type PlaceRequest } from './place.ts';
+import type { Funnel } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
-import { FILTERS } from './selection.ts';
 
-/** The funnel of the first group that finds no place, and what hinders all together. */
-export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
-  let first: Funnel | undefined;
-  for (const asked of askedOf(request)) {
-    const funnel = funnelOf(index, request, asked);
-    if (funnel.remaining === 0) return { funnel, together: undefined };
-    first ??= funnel;
-  }
-  const none = { group: '', providers: index.size(), steps: [], remaining: 0, fitsWithout: [] };
-  return { funnel: first ?? none, together: togetherOf(request) };
+export type Explanation = {
+  readonly fits: boolean;
+  /** One per request group, or per resource of a group over several providers. */
+  readonly groups: readonly Funnel[];
+  /** What stands in the way of all together; undefined = nothing. */
+  readonly obstacle: string | undefined;
+  /** What would fit instead, nearest first, as people say it. */
+  readonly suggestions: readonly string[];
 };
 
-export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] =>
-  askedOf(request).map((asked) => funnelOf(index, request, asked));
+/** Steps that one trial may take. */
+const EXPANSIONS_MAX = 2_000;
+const DAYS_90_MS = 90 * 86_400_000;
 
-const togetherOf = ({ spec: { groups, count } }: PlaceRequest): string => {
-  const isIsolated = groups.some(({ isolateFrom }) => isolateFrom.length > 0);
-  return isIsolated ? `count ${count} isolated` : `count ${count} together`;
-};
-
-const askedOf = ({ spec }: PlaceRequest): readonly Asked[] =>
-  spec.groups.flatMap((group): Asked[] => {
-    const spread = spec.spread === undefined ? {} : { spreadKind: spec.spread.groupKind };
-    if (group.multipleProviders !== true) {
-      return [{ group, resources: group.resources, isPart: false, ...spread }];
-    }
-    return group.resources.map((one) => ({ group, resources: [one], isPart: true, ...spread }));
-  });
-
-type Step = {
-  readonly name: string;
-  readonly bits: Uint32Array;
-  /** Steps about one resource type are dropped together. */
-  readonly about: string;
-};
-
-const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Funnel => {
-  const { group, resources, isPart } = asked;
-  const all = bitsOf(index, (bits) => index.all.orInto(bits));
-  const steps = [
-    ...FILTERS.flatMap((filter) => filter.constraints(asked, index)).map((one) =>
-      stepOf(index, one, all),
-    ),
-    ...resources.map((one): Step => {
-      const { resourceType } = one;
-      return {
-        name: freeReason(resourceType),
-        bits: freeBits(index, [one], questionOf(request)),
-        about: resourceType,
-      };
-    }),
-  ];
-  const left = all.slice();
-  const counted = [];
-  let remaining = countBits(left);
-  const providers = remaining;
-  for (const { name, bits } of steps) {
-    and(left, bits);
-    const now = countBits(left);
-    counted.push({ constraint: name, removed: remaining - now });
-    remaining = now;
-  }
+export const explain = (index: ProviderIndex, request: PlaceRequest): Explanation => {
+  const found = findPlace(index, request);
+  const groups = funnelsOf(index, request);
+  if (found.kind === 'placed') return { fits: true, groups, obstacle: undefined, suggestions: [] };
   return {
-    group: isPart ? `${group.name} ${resources[0]?.resourceType}` : group.name,
-    providers,
-    steps: counted,
-    remaining,
-    fitsWithout: remaining > 0 ? [] : fitsWithoutOf(steps, all),
+    fits: false,
+    groups,
+    obstacle: obstacleOf(request, groups, found.kind === 'gave-up'),
+    suggestions: [
+      ...fewer(index, request),
+      ...less(index, request),
+      ...later(index, request),
+      ...withoutOne(groups),
+    ],
   };
 };
 
-/** How a refusal names that too little is free. */
-export const freeReason = (resourceType: string): string => `${resourceType} free`;
+const obstacleOf = (
+  request: PlaceRequest,
+  groups: readonly Funnel[],
+  gaveUp: boolean,
+): string | undefined => {
+  if (gaveUp) return 'undecided within the budget of the search; ask for less at once';
+  return groups.some(({ remaining }) => remaining === 0) ? undefined : togetherOf(request);
+};
 
-const stepOf = (index: ProviderIndex, constraint: Constraint, all: Uint32Array): Step => {
-  const { name } = constraint;
-  const about = (constraint.kind === 'shape' && constraint.resourceType) || name;
-  const bits = bitsOf(index, (into) => {
-    if (constraint.kind === 'shape') {
-      for (const shape of index.shapes()) if (constraint.keeps(shape)) shape.members.orInto(into);
-    } else for (const set of constraint.sets) set.orInto(into);
-  });
-  if (constraint.kind === 'none-of') {
-    for (let at = 0; at < bits.length; at += 1) bits[at] = (all[at] ?? 0) & ~(bits[at] ?? 0);
+const withoutOne = (groups: readonly Funnel[]): readonly string[] =>
+  groups.flatMap(({ group, fitsWithout }) =>
+    fitsWithout
+      .filter((constraint) => constraint !== 'open for claims' && !constraint.startsWith('runm.'))
+      .map((constraint) => `without "${constraint}" in group "${group}"`),
+  );
+
+/** The largest count that fits. */
+const fewer = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+  const { count } = request.spec;
+  let [fits, tooMany] = [0, count];
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >> 1;
+    if (isPlaced(index, { ...request, spec: { ...request.spec, count: middle } })) fits = middle;
+    else tooMany = middle;
   }
-  return { name, bits, about };
+  return fits === 0 ? [] : [`${fits} instead of ${count}`];
 };
 
-const questionOf = ({ window, ignoreClaimUid }: PlaceRequest) => ({
-  window,
-  ...(ignoreClaimUid !== undefined && { ignoreClaimUid }),
-});
-
-const bitsOf = (index: ProviderIndex, fill: (bits: Uint32Array) => void): Uint32Array => {
-  const bits = new Uint32Array((index.width() >>> 5) + 1);
-  fill(bits);
-  return bits;
+/** The largest amount of one resource that fits, in halves of what was asked for. */
+const less = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+  const { groups } = request.spec;
+  return groups.flatMap((group, position) =>
+    group.resources.flatMap(({ resourceType, amount }, at) => {
+      const isWith = (wanted: number): boolean => {
+        const resources = group.resources.with(at, {
+          ...group.resources[at],
+          resourceType,
+          amount: wanted,
+        });
+        const changed = groups.with(position, { ...group, resources });
+        return isPlaced(index, { ...request, spec: { ...request.spec, groups: changed } });
+      };
+      for (let wanted = Math.floor(amount / 2); wanted >= 1; wanted = Math.floor(wanted / 2)) {
+        if (!isWith(wanted)) continue;
+        return [`${most(isWith, wanted, amount)} of ${resourceType} instead of ${amount}`];
+      }
+      return [];
+    }),
+  );
 };
 
-const and = (left: Uint32Array, right: Uint32Array): void => {
-  for (let at = 0; at < left.length; at += 1) left[at] = (left[at] ?? 0) & (right[at] ?? 0);
+/** Between an amount that fits and one that does not, in sixteenths. */
+const most = (isWith: (wanted: number) => boolean, fits: number, tooMuch: number): number => {
+  let [low, high] = [fits, tooMuch];
+  for (let round = 0; round < 4 && high - low > 1; round += 1) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (isWith(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 };
 
-/**
- * Names of the constraints each of which alone stands in the way. Of one resource type the first
- * that removes something is named.
- */
-const fitsWithoutOf = (steps: readonly Step[], all: Uint32Array): readonly string[] => {
-  const abouts = [...new Set(steps.map(({ about }) => about))];
-  return abouts.flatMap((dropped) => {
-    const left = all.slice();
-    for (const { about, bits } of steps) if (about !== dropped) and(left, bits);
-    if (countBits(left) === 0) return [];
-    const own = steps.filter(({ about }) => about === dropped);
-    return own.find(({ bits }) => removesAll(left, bits))?.name ?? own[0]?.name ?? [];
-  });
+/** The same later. */
+const later = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+  const { fromMs, toMs } = request.window;
+  if (toMs === Infinity) return [];
+  const question = {
+    durationMs: toMs - fromMs,
+    earliestMs: fromMs,
+    latestMs: toMs + DAYS_90_MS,
+    limit: 1,
+  };
+  const [window] = findWindows(index, request, question);
+  return window === undefined ? [] : [`from ${new Date(window.beginMs).toISOString()} on`];
 };
 
-const removesAll = (left: Uint32Array, bits: Uint32Array): boolean =>
-  left.every((word, at) => (word & (bits[at] ?? 0)) === 0);
+const isPlaced = (index: ProviderIndex, request: PlaceRequest): boolean =>
+  findPlace(index, { ...request, expansionsMax: EXPANSIONS_MAX }).kind === 'placed';

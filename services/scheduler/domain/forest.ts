@@ -14,6 +14,8 @@ export type Forest = {
   readonly rootOf: (n: number) => number;
   /** True when it is a part of something or has parts. */
   readonly isInTree: (n: number) => boolean;
+  /** True when nothing is a part of anything. */
+  readonly isFlat: () => boolean;
 };
 
 /** Inventory refuses cycles; a stream of changes may show one for a moment. */
@@ -96,5 +98,6 @@ export const createForest = (numberOf: (uid: string) => number | undefined): For
     },
     rootOf: (n) => above(n).at(-1) ?? n,
     isInTree: (n) => parents.has(n) || children.has(n),
+    isFlat: () => parents.size === 0,
   };
 };

@@ -7,7 +7,7 @@ import { type Candidate, candidatesOf, judgeMember, type Wish } from './candidat
 import type { ClaimSpec, RequestGroup, ResourceRequest } from './claim.ts';
 import { closestAnchors, nearTiers } from './closest.ts';
 import type { Asked } from './constraint.ts';
-import { refusalOf } from './explain.ts';
+import { refusalOf } from './funnel.ts';
 import type { Interval } from './hold.ts';
 import type { NumberSet } from './number-set.ts';
 import { placedPlan } from './placed-plan.ts';
@@ -38,15 +38,20 @@ export type PlaceRequest = {
 export const EXPANSIONS_MAX = 50_000;
 
 export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
+  const found = findPlace(index, request);
+  if (found.kind !== 'none') return found;
+  return { kind: 'refused', refusal: refusalOf(index, request) };
+};
+
+/** The same without an explanation. */
+export const findPlace = (index: ProviderIndex, request: PlaceRequest): Answer => {
   const { spec } = request;
   const expansionsMax = request.expansionsMax ?? EXPANSIONS_MAX;
   const budget: Budget = { expansions: 0, looks: 0, expansionsMax };
   // All that is wanted, where it fits; only then less.
   const whole = hasMinimum(spec.groups) ? withoutMinimum(request) : request;
-  let found = placeAs(index, whole, budget);
-  if (found.kind === 'none' && whole !== request) found = placeAs(index, request, budget);
-  if (found.kind !== 'none') return found;
-  return { kind: 'refused', refusal: refusalOf(index, request) };
+  const found = placeAs(index, whole, budget);
+  return found.kind === 'none' && whole !== request ? placeAs(index, request, budget) : found;
 };
 
 const hasMinimum = (groups: readonly RequestGroup[]): boolean =>
@@ -63,7 +68,7 @@ const withoutMinimum = (request: PlaceRequest): PlaceRequest => ({
   },
 });
 
-type Answer = Placed | Exclude<Found, { readonly kind: 'placed' }>;
+export type Answer = Placed | Exclude<Found, { readonly kind: 'placed' }>;
 
 const placeAs = (index: ProviderIndex, request: PlaceRequest, budget: Budget): Answer => {
   const { spec } = request;
@@ -77,11 +82,12 @@ const placeAs = (index: ProviderIndex, request: PlaceRequest, budget: Budget): A
   return searchIn(index, request, { budget, only: undefined, selections });
 };
 
-type Within = {
-  readonly budget: Budget;
+type Compiled = {
   readonly only: readonly NumberSet[] | undefined;
   readonly selections: Selections;
 };
+
+type Within = Compiled & { readonly budget: Budget };
 
 /** Compiled once for all searches of one request. */
 type Selections = (asked: Asked) => Selection;
@@ -93,6 +99,37 @@ const createSelections = (index: ProviderIndex): Selections => {
     known.set(asked.resources, selection);
     return selection;
   };
+};
+
+/** A request compiled for an index, for whoever judges or counts instead of searching. */
+export const prepare = (index: ProviderIndex, request: PlaceRequest) => {
+  const { spec } = request;
+  const selections = createSelections(index);
+  const runs = runsOf(index, request, { only: undefined, selections });
+  const relations = createRelations(index, spec);
+  const isSpread = spec.spread !== undefined && spec.spread.maxPerGroup > 0;
+  return {
+    runs,
+    relations,
+    tally: createTally(index),
+    /** The providers that fit one placement can simply be counted. */
+    isSimple:
+      runs.length === 1 &&
+      !relations.exist &&
+      !isSpread &&
+      (spec.count === 1 || !runs.some((run) => areNested(index, run))),
+  };
+};
+
+/** Whether it wants wholes some of which are parts of others: they keep each other out. */
+const areNested = ({ forest, member }: ProviderIndex, { selection }: Run): boolean => {
+  if (!selection.wantsWhole || forest.isFlat()) return false;
+  for (const shape of selection.shapes) {
+    for (const n of shape.members) {
+      if (forest.above(n).some((whole) => selection.shapes.has(member(whole).shape))) return true;
+    }
+  }
+  return false;
 };
 
 const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): Answer => {
@@ -127,7 +164,7 @@ const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
 const runsOf = (
   index: ProviderIndex,
   request: PlaceRequest,
-  { only, selections }: Within,
+  { only, selections }: Compiled,
 ): readonly Run[] => {
   const { groups } = request.spec;
   const runs = groups.flatMap((group, position) => {
@@ -196,6 +233,7 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
   return {
     group,
     resource,
+    selection,
     take: {
       position,
       resources,

@@ -3,6 +3,7 @@ import type { Candidate } from './candidate.ts';
 import type { ClaimSpec, RequestGroup } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member } from './provider-index.ts';
+import type { Selection } from './selection.ts';
 import type { Stream } from './stream.ts';
 import type { Take } from './tally.ts';
 
@@ -12,6 +13,7 @@ export type Run = {
   readonly take: Take;
   /** Position of the one resource; undefined = the whole group comes from one provider. */
   readonly resource: number | undefined;
+  readonly selection: Selection;
   readonly stream: Stream;
   /** Candidates of it restricted to some providers, for what depends on what is chosen already. */
   readonly restricted: (only: readonly NumberSet[]) => Stream;

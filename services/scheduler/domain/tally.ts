@@ -58,9 +58,7 @@ export const createTally = ({ forest }: ProviderIndex): Tally => {
   const isBlockedInTree = (n: number, wantsWhole: boolean): boolean => {
     if (entries.size === 0 || !forest.isInTree(n)) return false;
     if (forest.above(n).some(isWholeAt)) return true;
-    return (
-      wantsWhole && [...forest.above(n), ...forest.below(n)].some((other) => entries.has(other))
-    );
+    return wantsWhole && forest.below(n).some((part) => entries.has(part));
   };
 
   return {
@@ -100,7 +98,7 @@ export const createTally = ({ forest }: ProviderIndex): Tally => {
 };
 
 /** What is surely given; more is given once everything has its place. */
-export const leastOf = ({ member }: Candidate, asked: ResourceRequest): number => {
+export const leastOf = ({ member }: Pick<Candidate, 'member'>, asked: ResourceRequest): number => {
   const offer = member.shape.offers.get(asked.resourceType);
   return (offer === undefined ? undefined : leastAmount(offer, asked)) ?? asked.amount;
 };

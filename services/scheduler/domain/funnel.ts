@@ -1,0 +1,133 @@
+/**
+ * Why nothing fits: what each constraint removed, and which one alone stood in the way. Counted on
+ * bits, so that a refusal in a large fleet costs no more than a few passes over them.
+ */
+import type { Asked, Constraint } from './constraint.ts';
+import { freeBits } from './free-bits.ts';
+import { countBits } from './number-set.ts';
+import type { PlaceRequest } from './place.ts';
+import type { Funnel, Refusal } from './plan.ts';
+import type { ProviderIndex } from './provider-index.ts';
+import { FILTERS } from './selection.ts';
+
+/** The funnel of the first group that finds no place, and what hinders all together. */
+export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
+  let first: Funnel | undefined;
+  for (const asked of askedOf(request)) {
+    const funnel = funnelOf(index, request, asked);
+    if (funnel.remaining === 0) return { funnel, together: undefined };
+    first ??= funnel;
+  }
+  const none = { group: '', providers: index.size(), steps: [], remaining: 0, fitsWithout: [] };
+  return { funnel: first ?? none, together: togetherOf(request) };
+};
+
+export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] =>
+  askedOf(request).map((asked) => funnelOf(index, request, asked));
+
+/** What stands in the way when each group for itself would find a place. */
+export const togetherOf = ({ spec: { groups, count } }: PlaceRequest): string => {
+  const isIsolated = groups.some(({ isolateFrom }) => isolateFrom.length > 0);
+  return isIsolated ? `count ${count} isolated` : `count ${count} together`;
+};
+
+const askedOf = ({ spec }: PlaceRequest): readonly Asked[] =>
+  spec.groups.flatMap((group): Asked[] => {
+    const spread = spec.spread === undefined ? {} : { spreadKind: spec.spread.groupKind };
+    if (group.multipleProviders !== true) {
+      return [{ group, resources: group.resources, isPart: false, ...spread }];
+    }
+    return group.resources.map((one) => ({ group, resources: [one], isPart: true, ...spread }));
+  });
+
+type Step = {
+  readonly name: string;
+  readonly bits: Uint32Array;
+  /** Steps about one resource type are dropped together. */
+  readonly about: string;
+};
+
+const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Funnel => {
+  const { group, resources, isPart } = asked;
+  const all = bitsOf(index, (bits) => index.all.orInto(bits));
+  const steps = [
+    ...FILTERS.flatMap((filter) => filter.constraints(asked, index)).map((one) =>
+      stepOf(index, one, all),
+    ),
+    ...resources.map((one): Step => {
+      const { resourceType } = one;
+      return {
+        name: freeReason(resourceType),
+        bits: freeBits(index, [one], questionOf(request)),
+        about: resourceType,
+      };
+    }),
+  ];
+  const left = all.slice();
+  const counted = [];
+  let remaining = countBits(left);
+  const providers = remaining;
+  for (const { name, bits } of steps) {
+    and(left, bits);
+    const now = countBits(left);
+    counted.push({ constraint: name, removed: remaining - now });
+    remaining = now;
+  }
+  return {
+    group: isPart ? `${group.name} ${resources[0]?.resourceType}` : group.name,
+    providers,
+    steps: counted,
+    remaining,
+    fitsWithout: remaining > 0 ? [] : fitsWithoutOf(steps, all),
+  };
+};
+
+/** How a refusal names that too little is free. */
+export const freeReason = (resourceType: string): string => `${resourceType} free`;
+
+const stepOf = (index: ProviderIndex, constraint: Constraint, all: Uint32Array): Step => {
+  const { name } = constraint;
+  const about = (constraint.kind === 'shape' && constraint.resourceType) || name;
+  const bits = bitsOf(index, (into) => {
+    if (constraint.kind === 'shape') {
+      for (const shape of index.shapes()) if (constraint.keeps(shape)) shape.members.orInto(into);
+    } else for (const set of constraint.sets) set.orInto(into);
+  });
+  if (constraint.kind === 'none-of') {
+    for (let at = 0; at < bits.length; at += 1) bits[at] = (all[at] ?? 0) & ~(bits[at] ?? 0);
+  }
+  return { name, bits, about };
+};
+
+const questionOf = ({ window, ignoreClaimUid }: PlaceRequest) => ({
+  window,
+  ...(ignoreClaimUid !== undefined && { ignoreClaimUid }),
+});
+
+const bitsOf = (index: ProviderIndex, fill: (bits: Uint32Array) => void): Uint32Array => {
+  const bits = new Uint32Array((index.width() >>> 5) + 1);
+  fill(bits);
+  return bits;
+};
+
+const and = (left: Uint32Array, right: Uint32Array): void => {
+  for (let at = 0; at < left.length; at += 1) left[at] = (left[at] ?? 0) & (right[at] ?? 0);
+};
+
+/**
+ * Names of the constraints each of which alone stands in the way. Of one resource type the first
+ * that removes something is named.
+ */
+const fitsWithoutOf = (steps: readonly Step[], all: Uint32Array): readonly string[] => {
+  const abouts = [...new Set(steps.map(({ about }) => about))];
+  return abouts.flatMap((dropped) => {
+    const left = all.slice();
+    for (const { about, bits } of steps) if (about !== dropped) and(left, bits);
+    if (countBits(left) === 0) return [];
+    const own = steps.filter(({ about }) => about === dropped);
+    return own.find(({ bits }) => removesAll(left, bits))?.name ?? own[0]?.name ?? [];
+  });
+};
+
+const removesAll = (left: Uint32Array, bits: Uint32Array): boolean =>
+  left.every((word, at) => (word & (bits[at] ?? 0)) === 0);
