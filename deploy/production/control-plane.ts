@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { SERVICE_NAMES, SERVICE_OF_AREA } from '../../services/contract.ts';
+import { MEMORY_ENVIRONMENT } from '../memory-environment.ts';
 import { runCommand } from '../tools/run-command.ts';
 import { writeServiceConfig } from './configuration.ts';
 import { pingEtcd, prepareEtcd } from './etcd.ts';
@@ -71,18 +72,22 @@ const serviceProcess = (
 ): ProcessSpec => {
   const { name, service } = member;
   const config = writeServiceConfig(member, places, plan);
-  return nodeProcess(places, { name, args: ['run', service, '--config', config] });
+  // The agents' connections end there.
+  const env = service === 'machine' ? MEMORY_ENVIRONMENT : {};
+  return nodeProcess(places, { name, args: ['run', service, '--config', config], env });
 };
+
+type NodeProcess = Pick<ProcessSpec, 'name' | 'args' | 'env'>;
 
 export const nodeProcess = (
   places: Places,
-  { name, args }: { readonly name: string; readonly args: readonly string[] },
+  { name, args, env = {} }: NodeProcess,
 ): ProcessSpec => ({
   name,
   path: process.execPath,
   args: [MAIN, ...args],
   // Half of a start is reading and compiling our sources.
-  env: { NODE_COMPILE_CACHE: places.file('compiled') },
+  env: { NODE_COMPILE_CACHE: places.file('compiled'), ...env },
   cwd: places.dir,
   logFile: places.log(name),
   endLimitMs: END_LIMIT_MS,

@@ -15,10 +15,14 @@ export type Child = AsyncDisposable & {
 const ANSWER_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 5_000;
 
-/** Starts a TypeScript file of this folder, named by its URL relative to it ("limits/echo.ts"). */
-export const startChild = (file: string, nodeArgs: readonly string[] = []): Child => {
+/**
+ * Starts a TypeScript file of this folder, named by its URL relative to it ("limits/echo.ts").
+ * `env` is added to our environment.
+ */
+export const startChild = (file: string, env: Readonly<Record<string, string>> = {}): Child => {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = spawn(process.execPath, [...nodeArgs, path], {
+  const child = spawn(process.execPath, [path], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   let count = 0;

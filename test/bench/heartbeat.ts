@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from '@connectrpc/connect';
+import { MEMORY_ENVIRONMENT } from '../../deploy/memory-environment.ts';
 import { AgentDirectoryService } from '../../gen/runmachine/agent/v1/agent_directory_service_pb.ts';
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
 import { createGrpcJsTransport } from '../../services/runtime/rpc/grpc-js-transport.ts';
@@ -30,7 +31,7 @@ export const heartbeat: Bench = {
     if (count < 100) throw new CannotMeasure('the limit of open files is too low');
     using dir = temporaryDir();
     await using load = startChild('subjects/heartbeat-load.ts');
-    await using subject = startChild('subjects/machine-server.ts');
+    await using subject = startChild('subjects/machine-server.ts', MEMORY_ENVIRONMENT);
     await using bare = startChild('limits/grpc-sessions.ts');
     options.note(`making ${count} certificates`);
     const issued = await load.ask<Issued>('issue', { count }, 120_000);

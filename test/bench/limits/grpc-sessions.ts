@@ -54,12 +54,4 @@ const start = ({ pem }: { readonly pem: Pem }): Promise<number> => {
   });
 };
 
-const mem2 = () => {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return process.memoryUsage();
-};
-const snap = async ({ file }: { file: string }) => {
-  (await import('node:v8')).writeHeapSnapshot(file);
-};
-serveParent({ mem2, snap, start, rssBytes: () => process.memoryUsage.rss() });
+serveParent({ start, rssBytes: () => process.memoryUsage.rss() });

@@ -7,10 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as dial } from 'node:http2';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { v7 as uuidV7 } from 'uuid';
-import {
-  type SessionRequest,
-  SessionRequestSchema,
-} from '../../../gen/runmachine/agent/v1/agent_service_pb.ts';
+import { SessionRequestSchema } from '../../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
 import type { Pem } from '../../../services/runtime/tls.ts';
 import { CLUSTER, createAuthority } from '../../support/certificates.ts';
@@ -170,6 +167,5 @@ const silence = (args: { readonly group: string; readonly count: number }): numb
 
 export type Issued = Awaited<ReturnType<typeof issue>>;
 export type LoadStats = ReturnType<typeof stats>;
-export type { SessionRequest };
 
 serveParent({ issue, connect, stats, silence });

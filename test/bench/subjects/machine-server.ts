@@ -5,7 +5,6 @@
  */
 
 import { StatementSync } from 'node:sqlite';
-import v8s from 'node:v8';
 import { createRouterTransport } from '@connectrpc/connect';
 import { TrustService } from '../../../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
@@ -104,23 +103,4 @@ const start = async ({ pem, dir, uids }: Start): Promise<number> => {
   return (await mountGrpcJs({ services, tls: tlsMaterial(pem), listen, log })).port;
 };
 
-const mem2 = () => {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return {
-    ...process.memoryUsage(),
-    spaces: process.env.SP
-      ? v8s
-          .getHeapSpaceStatistics()
-          .map(
-            (x) =>
-              `${x.space_name} size ${(x.space_size / 1e6).toFixed(1)} used ${(x.space_used_size / 1e6).toFixed(1)} phys ${(x.physical_space_size / 1e6).toFixed(1)}`,
-          )
-          .join('\n')
-      : 0,
-  };
-};
-const snap = async ({ file }: { file: string }) => {
-  (await import('node:v8')).writeHeapSnapshot(file);
-};
-serveParent({ mem2, snap, start, rssBytes: () => process.memoryUsage.rss(), writes: () => writes });
+serveParent({ start, rssBytes: () => process.memoryUsage.rss(), writes: () => writes });
