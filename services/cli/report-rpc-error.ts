@@ -1,3 +1,4 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, type ConnectError } from '@connectrpc/connect';
 import {
   BadRequestSchema,
@@ -13,6 +14,7 @@ import { EXIT } from './exit.ts';
 import { formatAmount } from './format/amount.ts';
 import { funnelLines, suggestionLines } from './format/funnel.ts';
 import { jsonText } from './format/json-text.ts';
+import { formatLocalTime, spanText } from './format/span.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
 import { lastSegment } from './resource-names.ts';
@@ -85,6 +87,7 @@ const headline = (error: ConnectError): string => {
   if (error.findDetails(NoCapacitySchema)[0]?.steps.length) {
     return error.rawMessage.split(': of ')[0] ?? error.rawMessage;
   }
+  if (lengthLines(error).length) return error.rawMessage.split(': project ')[0] ?? '';
   if (!isQuotaUsedUp(error)) return error.rawMessage;
   const whose = metadata.user ? `${metadata.user} in project` : 'Project';
   return `${whose} "${metadata.project}" may not hold that much`;
@@ -100,12 +103,14 @@ const detailLines = (error: ConnectError): string[] => {
   const state = error.findDetails(InvalidStateSchema)[0];
   const capacity = error.findDetails(NoCapacitySchema)[0];
   const retry = error.findDetails(RetryInfoSchema)[0];
+  const length = lengthLines(error);
   const violations = error
     .findDetails(BadRequestSchema)
     .flatMap((one) => one.fieldViolations)
     .map(({ field, description }) => `${field}: ${description}`);
   return [
-    ...violations.filter((text) => !error.rawMessage.includes(text)),
+    ...violations.filter((text) => !length.length && !error.rawMessage.includes(text)),
+    ...length,
     ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
     ...(capacity ? capacityLines(capacity, info?.metadata ?? {}) : []),
     ...(info && isQuotaUsedUp(error) ? quotaLines(info.metadata) : []),
@@ -120,6 +125,21 @@ const capacityLines = (capacity: NoCapacity, metadata: Metadata): string[] => {
   const providers = Number(metadata.providers ?? removed);
   const { steps, fitsWithout, suggestions } = capacity;
   return [...funnelLines({ providers, steps, fitsWithout }), ...suggestionLines(suggestions)];
+};
+
+/** Of a claim that is longer than its project may have; nothing of another error. */
+const lengthLines = (error: ConnectError): string[] => {
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  const { project = '', claimLengthMax = '', latestReleaseTime = '' } = info?.metadata ?? {};
+  const seconds = Number(/^(\d+(?:\.\d+)?) s$/.exec(claimLengthMax)?.[1]);
+  const latest = new Date(latestReleaseTime);
+  if (info?.reason !== 'CLAIM_TOO_LONG' || !(seconds > 0) || !Number.isFinite(latest.getTime())) {
+    return [];
+  }
+  const until = formatLocalTime(timestampFromDate(latest));
+  return [
+    `a claim of project "${project}" lasts at most ${spanText(seconds)}, here until ${until}`,
+  ];
 };
 
 /** Nothing where the numbers are not all told. */

@@ -130,6 +130,36 @@ test('a used up quota says limit, used and wanted, and how to see it', async (t)
   t.is(stderr, lines.join('\n'));
 });
 
+const tooLong = () =>
+  new ConnectError(
+    'The claim has no end: project "red" allows 1814400 s, until 2026-01-22T00:00:00.000Z',
+    Code.FailedPrecondition,
+    undefined,
+    [
+      {
+        desc: ErrorInfoSchema,
+        value: {
+          reason: 'CLAIM_TOO_LONG',
+          domain: 'runmachine',
+          metadata: {
+            project: 'red',
+            claimLengthMax: '1814400 s',
+            latestReleaseTime: '2026-01-22T00:00:00.000Z',
+          },
+        },
+      },
+    ],
+  );
+
+test('a claim that is too long is told how long it may be, as people say it', async (t) => {
+  const { code, stderr } = await callCommand(create, ['web', '--whole'], refusing(tooLong));
+  t.is(code, 5);
+  const [first, second, third] = stderr.split('\n');
+  t.is(first, 'runm: The claim has no end');
+  t.regex(second ?? '', /^ {6}a claim of project "red" lasts at most 21d, here until 2026-01-2\d /);
+  t.is(third, '      next: runm quota get red');
+});
+
 test('an explanation has a funnel for each group', async (t) => {
   const requests: ExplainClaimRequest[] = [];
   const called = await callCommand(explain, ['--whole', '--count', '8'], (router) => {
