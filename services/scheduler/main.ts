@@ -5,8 +5,10 @@ import { CHORE_TIMES } from './domain/chores.ts';
 import { capacityRpc } from './rpc/capacity-service.ts';
 import { claimRpc } from './rpc/claim-service.ts';
 import type { RpcDeps } from './rpc/deps.ts';
+import { quotaRpc } from './rpc/quota-service.ts';
 import { createHistory } from './store/history.ts';
 import { schedulerMigrations } from './store/migrations.ts';
+import { createPastUses } from './store/past-uses.ts';
 import { createCatalogue } from './work/catalogue.ts';
 import { createFollower } from './work/follower.ts';
 import { createPartitionDirectory } from './work/partition-directory.ts';
@@ -94,6 +96,7 @@ export const createSchedulerService = async (
     leaders: seats,
     catalogue: createCatalogue(transport),
     topologies,
+    pastUses: createPastUses(store),
     projects: createProjectDirectory(clock, identity),
     incarnation: store.incarnation,
     cluster: deps.cluster,
@@ -103,7 +106,7 @@ export const createSchedulerService = async (
   let work: Promise<unknown> = Promise.resolve();
 
   return {
-    implementations: [claimRpc(rpc), capacityRpc(rpc)],
+    implementations: [claimRpc(rpc), capacityRpc(rpc), quotaRpc(rpc)],
     start: async (signal) => {
       const either = AbortSignal.any([signal, ended.signal]);
       work = Promise.all([

@@ -2,13 +2,15 @@
  * Where rpc, work and store meet. work/ follows coordination and inventory and leads partitions;
  * rpc/ reads what it follows and gives it commands; store/ keeps the history.
  */
+import type { Access } from '../runtime/access.ts';
 import type { CapacityRecord, Offers, ProviderFacts } from './domain/capacity.ts';
 import type { ClaimRecord } from './domain/claim.ts';
 import type { ClaimBook } from './domain/claim-book.ts';
 import type { Command, LogBatch } from './domain/command.ts';
 import type { PartitionState } from './domain/partition-state.ts';
-import type { QuotaRecord } from './domain/quota.ts';
+import type { QuotaRecord, QuotaUse } from './domain/quota.ts';
 import type { Topology } from './domain/topology.ts';
+import type { Use } from './domain/usage-report.ts';
 
 /** What is committed of one partition, as far as this replica knows. */
 export type PartitionView = {
@@ -24,6 +26,8 @@ export type PartitionView = {
   readonly revisionOf: (claimUid: string) => bigint;
   readonly quota: (project: string) => QuotaRecord | undefined;
   readonly quotas: () => Iterable<QuotaRecord>;
+  /** What the project and all below it use. */
+  readonly quotaUses: (project: string) => readonly QuotaUse[];
   readonly facts: (providerUid: string) => ProviderFacts | undefined;
   readonly offersOf: (providerUid: string) => Offers;
   /** The newest time known: of this replica or of the last commit, whichever is later. */
@@ -78,8 +82,8 @@ export type LocalLeader = {
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
   /**
    * Looks at what the leader knows, decided changes included, without changing it. Long looks are
-   * spread over time, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER or
-   * BUSY.
+   * spread over time, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER, BUSY,
+   * or SERVICE_UNAVAILABLE while it is not known where claims could be placed.
    */
   readonly read: <T>(look: Look<T>, signal: AbortSignal) => Promise<T>;
 };
@@ -139,6 +143,24 @@ export type ProjectPlace = {
 export type Projects = {
   /** Undefined = there is none. Errors: unavailable. */
   readonly find: (project: string, signal: AbortSignal) => Promise<ProjectPlace | undefined>;
+};
+
+/** One resource type that a past claim used. */
+export type PastUse = Use & { readonly claimUid: string };
+
+export type UseQuery = {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** undefined = all. */
+  readonly partition: string | undefined;
+  readonly project: string | undefined;
+  readonly access: Pick<Access, 'everything' | 'projects' | 'partitions' | 'pairs'>;
+};
+
+/** What past claims used, in SQL. */
+export type PastUses = {
+  /** Those that overlap the time, in pages. */
+  readonly pages: (query: UseQuery) => AsyncIterable<readonly PastUse[]>;
 };
 
 /** Past changes and claims, in SQL. */

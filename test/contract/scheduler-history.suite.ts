@@ -3,9 +3,12 @@ import type { TestFn } from 'ava';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import type { LogBatch } from '../../services/scheduler/domain/command.ts';
+import type { UseQuery } from '../../services/scheduler/ports.ts';
 import { createHistory } from '../../services/scheduler/store/history.ts';
 import { schedulerMigrations } from '../../services/scheduler/store/migrations.ts';
+import { createPastUses } from '../../services/scheduler/store/past-uses.ts';
 import type { HistoryTables } from '../../services/scheduler/store/tables.ts';
+import type { Migration } from '../../services/store/sql/migration.ts';
 import { openSql, type SqlStore } from '../../services/store/sql/open.ts';
 import type { SharedTables } from '../../services/store/sql/shared-tables.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -48,12 +51,15 @@ const auditOf = (store: SqlStore) =>
   );
 
 export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>): void => {
-  const open = async (): Promise<SqlStore> =>
+  const open = async (
+    at?: string,
+    migrations: readonly Migration[] = schedulerMigrations,
+  ): Promise<SqlStore> =>
     openSql({
       service: 'scheduler',
-      url: await url(),
+      url: at ?? (await url()),
       entities: [],
-      migrations: schedulerMigrations,
+      migrations,
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
@@ -95,4 +101,89 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
     t.is(Number(rows[0]?.end_ms), 30);
     t.is(JSON.parse(rows[0]?.doc ?? '{}').claimId, 'a');
   });
+
+  test('what past claims used is found by time and by what a caller may see', async (t) => {
+    const store = await open();
+    t.teardown(store.close);
+    const history = createHistory(store);
+    const ended = { ...endedClaim(), uid: 'one' };
+    const other = { ...ended, uid: 'two', project: 'Blue', partition: 'Attic' };
+    await history.record('lab', [batch(1, ['users/ada'])], [ended, other]);
+    await history.record('lab', [batch(2, ['users/ada'])], [ended]);
+    const uids = async (rest: Partial<UseQuery>): Promise<readonly string[]> => {
+      const found: string[] = [];
+      const query = { ...EVERYTHING, fromMs: 0, untilMs: 100, ...rest };
+      for await (const page of createPastUses(store).pages(query)) {
+        found.push(...page.map(({ claimUid }) => claimUid));
+      }
+      return found.sort();
+    };
+    t.deepEqual(await uids({}), ['one', 'two']);
+    t.deepEqual(await uids({ project: 'RED' }), ['one']);
+    t.deepEqual(await uids({ partition: 'attic' }), ['two']);
+    t.deepEqual(await uids({ fromMs: 20 }), [], 'its release began at 20');
+    t.deepEqual(await uids({ fromMs: 19 }), ['one', 'two']);
+    t.deepEqual(await uids({ untilMs: 10 }), [], 'it began at 10');
+    const access = { ...EVERYTHING.access, everything: false };
+    t.deepEqual(await uids({ access }), []);
+    t.deepEqual(await uids({ access: { ...access, projects: new Set(['BLUE']) } }), ['two']);
+    t.deepEqual(await uids({ access: { ...access, partitions: new Set(['LAB']) } }), ['one']);
+    const pairs = [{ partition: 'lab', project: 'blue' }];
+    t.deepEqual(await uids({ access: { ...access, pairs } }), []);
+    for await (const page of createPastUses(store).pages({ ...EVERYTHING, project: 'red' })) {
+      t.deepEqual(page, [
+        {
+          claimUid: 'one',
+          project: 'red',
+          owner: 'users/ada',
+          consumerType: 'none',
+          resourceType: CPU,
+          amount: 1,
+          fromMs: 10,
+          toMs: 20,
+        },
+      ]);
+    }
+  });
+
+  test('claims that ended before there was a list of uses are listed too', async (t) => {
+    const at = await url();
+    const old = await open(at, schedulerMigrations.slice(0, 1));
+    const { owner: _, ...first } = { ...endedClaim(), uid: 'old' };
+    await old.transaction(undefined, { principal: 'test', requestId: '' }, async (tx) => {
+      const kysely = tx.kysely<HistoryTables>();
+      const row = { uid: 'old', partition: 'lab', project: 'red', claim_id: 'a' };
+      const times = { create_ms: 10, end_ms: 30 };
+      const doc = JSON.stringify(first);
+      await kysely
+        .insertInto('past_claim')
+        .values({ ...row, ...times, doc })
+        .execute();
+      const change = { partition: 'lab', number: 1, position: 0, at_ms: 10, project: 'red' };
+      const what = { action: 'claim.create', object_uid: 'old', object_name: 'a', after: '{}' };
+      const who = { principal: 'users/eve', request_id: '' };
+      await kysely
+        .insertInto('past_change')
+        .values({ ...change, ...what, ...who })
+        .execute();
+    });
+    await old.close();
+    const store = await open(at);
+    t.teardown(store.close);
+    const found: unknown[] = [];
+    for await (const page of createPastUses(store).pages(EVERYTHING)) {
+      found.push(
+        ...page.map(({ claimUid, owner, fromMs, toMs }) => [claimUid, owner, fromMs, toMs]),
+      );
+    }
+    t.deepEqual(found, [['old', 'users/eve', 10, 20]]);
+  });
+};
+
+const EVERYTHING: UseQuery = {
+  fromMs: 0,
+  untilMs: 1_000,
+  partition: undefined,
+  project: undefined,
+  access: { everything: true, projects: new Set(), partitions: new Set(), pairs: [] },
 };

@@ -38,7 +38,6 @@ const ENDS: Readonly<Record<ClaimEnd, ClaimEndMessage>> = {
 export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
   const { view, incarnation, revision } = shown;
   const isStored = revision > 0n;
-  const around = { claimsOn: view.claims.ofProvider, offersOf: view.offersOf };
   return create(ClaimSchema, {
     name: claimName(claim),
     uid: isStored ? claim.uid : '',
@@ -52,7 +51,7 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
     tags: [...claim.tags],
     spec: specMessage(claim.spec),
     status: {
-      state: STATES[claimState(claim, around, view.nowMs())],
+      state: stateMessage(claim, view),
       allocations: allocationsOf(claim).map(({ amount, finishMs, ...rest }) => ({
         ...rest,
         amount: BigInt(amount),
@@ -75,4 +74,9 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
       replacements: claim.replacements ?? 0,
     },
   });
+};
+
+export const stateMessage = (claim: ClaimRecord, view: PartitionView): ClaimStateMessage => {
+  const around = { claimsOn: view.claims.ofProvider, offersOf: view.offersOf };
+  return STATES[claimState(claim, around, view.nowMs())];
 };

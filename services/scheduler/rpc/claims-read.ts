@@ -66,20 +66,25 @@ export function* claimsBelow(
     const partition = keyOf(view.partition);
     if (after !== undefined && partition < (after[0] ?? '')) continue;
     for (const key of projectsOf(view, project)) {
-      const isPast = after !== undefined && compare([partition, key], after.slice(0, 2)) < 0;
+      const isPast = after !== undefined && compareKeys([partition, key], after.slice(0, 2)) < 0;
       if (isPast || !access.covers({ partition: view.partition, project: key })) continue;
       const isSame = after !== undefined && partition === after[0] && key === after[1];
       for (const claim of view.claims.ofProject(key, isSame ? after[2] : undefined)) {
-        if (after === undefined || compare(orderKey(claim), after) > 0) yield { view, claim };
+        if (after === undefined || compareKeys(orderKey(claim), after) > 0) yield { view, claim };
       }
     }
   }
 }
 
+/** Whether a claim lies below the parent, which may have wildcards. */
+export const isBelow = ({ partition, project }: Parent, claim: Parent): boolean =>
+  (isWildcard(partition) || keyOf(partition) === keyOf(claim.partition)) &&
+  (isWildcard(project) || keyOf(project) === keyOf(claim.project));
+
 const projectsOf = (view: PartitionView, project: string): readonly string[] =>
   isWildcard(project) ? [...view.claims.projects()].sort() : [keyOf(project)];
 
-const compare = (a: readonly string[], b: readonly string[]): number => {
+export const compareKeys = (a: readonly string[], b: readonly string[]): number => {
   for (const [at, one] of a.entries()) {
     const other = b[at] ?? '';
     if (one !== other) return one < other ? -1 : 1;

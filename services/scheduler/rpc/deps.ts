@@ -1,7 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { Connect } from '../../runtime/service.ts';
-import type { Catalogue, Leaders, Projects, Reading, Topologies } from '../ports.ts';
+import type { Catalogue, Leaders, PastUses, Projects, Reading, Topologies } from '../ports.ts';
 
 /** What the handlers need. */
 export type RpcDeps = {
@@ -12,6 +12,7 @@ export type RpcDeps = {
   readonly leaders: Leaders;
   readonly catalogue: Catalogue;
   readonly topologies: Topologies;
+  readonly pastUses: PastUses;
   readonly projects: Projects;
   /** Of the SQL store: raised by a restore. */
   readonly incarnation: () => number;

@@ -10,8 +10,7 @@ import { keyOf } from '../domain/claim.ts';
 import type { Interval } from '../domain/hold.ts';
 import { freeOf, usageOf } from '../domain/usage.ts';
 import type { PartitionView } from '../ports.ts';
-import { invalidField } from './claim-request.ts';
-import { momentOf } from './moment.ts';
+import { invalidField, momentOf } from './claim-request.ts';
 
 /** Providers that have a capacity record: the others are closed and hold nothing. */
 export const listUsage = (
@@ -69,8 +68,8 @@ const uidsOf = (view: PartitionView, providerUid: string, page: Page): readonly 
 
 /** Without an end it is the instant of its begin. */
 const windowOf = ({ from, until }: ListUsageRequest, nowMs: number): Interval => {
-  const fromMs = Math.max(momentOf(from, 'from') ?? nowMs, nowMs);
-  const toMs = momentOf(until, 'until') ?? fromMs + 1;
+  const fromMs = Math.max(from === undefined ? nowMs : momentOf(from, 'from'), nowMs);
+  const toMs = until === undefined ? fromMs + 1 : momentOf(until, 'until');
   if (toMs > fromMs) return { fromMs, toMs };
   throw invalidField('until', 'must lie after the begin of the window');
 };

@@ -12,14 +12,7 @@ import { type WatchEvents, type WatchResponse, watchResponses } from '../../runt
 import { deadlineAfter } from '../../store/coordination/waiting.ts';
 import { claimName, keyOf } from '../domain/claim.ts';
 import type { ClaimChange } from '../ports.ts';
-import {
-  claimsBelow,
-  type Found,
-  messageOf,
-  type Parent,
-  parentOf,
-  viewsOf,
-} from './claims-read.ts';
+import { claimsBelow, type Found, isBelow, messageOf, parentOf, viewsOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 
 const PAGE = 200;
@@ -75,10 +68,6 @@ export async function* watchClaims(
     events: eventsOf(deps),
   });
 }
-
-const isBelow = ({ partition, project }: Parent, claim: Parent): boolean =>
-  (isWildcard(partition) || keyOf(partition) === keyOf(claim.partition)) &&
-  (isWildcard(project) || keyOf(project) === keyOf(claim.project));
 
 const eventOf = (event: MessageInitShape<typeof ClaimEventSchema>['event']): ClaimEvent =>
   create(ClaimEventSchema, event === undefined ? {} : { event });

@@ -6,6 +6,7 @@ import type { Tx } from '../../store/sql/transaction.ts';
 import { type ClaimRecord, endMs, keyOf } from '../domain/claim.ts';
 import type { LogBatch, LogEntry } from '../domain/command.ts';
 import type { History } from '../ports.ts';
+import { insertUses } from './past-uses.ts';
 import type { HistoryTables } from './tables.ts';
 
 const ACTOR = { principal: 'services/scheduler', requestId: '' };
@@ -103,4 +104,5 @@ const upsertClaim = async (tx: Tx, claim: ClaimRecord): Promise<void> => {
     .values(row)
     .onConflict((conflict) => conflict.column('uid').doNothing())
     .execute();
+  await insertUses(tx, claim);
 };

@@ -1,4 +1,5 @@
 import type { Migration, MigrationDb } from '../../store/sql/migration.ts';
+import { useRows } from './past-uses.ts';
 
 const createPastChange = async (db: MigrationDb): Promise<void> => {
   const { text, bigint, integer } = db.type;
@@ -36,12 +37,90 @@ const createPastClaim = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('past_claim', ['partition', 'project', 'end_ms']);
 };
 
+const createPastUse = async (db: MigrationDb): Promise<void> => {
+  const { text, bigint } = db.type;
+  await db.createTable('past_use', (table) =>
+    table
+      .addColumn('claim_uid', text, (column) => column.notNull())
+      .addColumn('partition', text, (column) => column.notNull())
+      .addColumn('project', text, (column) => column.notNull())
+      .addColumn('owner', text, (column) => column.notNull())
+      .addColumn('consumer_type', text, (column) => column.notNull())
+      .addColumn('resource_type', text, (column) => column.notNull())
+      .addColumn('amount', bigint, (column) => column.notNull())
+      .addColumn('from_ms', bigint, (column) => column.notNull())
+      .addColumn('to_ms', bigint, (column) => column.notNull()),
+  );
+  await db.createUnique('past_use', ['claim_uid', 'resource_type']);
+  await db.createIndex('past_use', ['to_ms', 'id']);
+  await db.createIndex('past_use', ['project', 'to_ms', 'id']);
+};
+
+/** Past claims that were read at a time. */
+const FILL_PAGE = 200;
+
+/** From the records of claims that ended before there was this table. */
+const fillPastUse = async (db: MigrationDb): Promise<void> => {
+  for (let after = 0; ; ) {
+    const claims = await db.kysely
+      .selectFrom('past_claim')
+      .select(['id', 'uid', 'doc'])
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(FILL_PAGE)
+      .execute();
+    const last = claims.at(-1);
+    if (last === undefined) return;
+    after = Number(last.id);
+    const owners = await ownersOf(
+      db,
+      claims.map(({ uid }) => String(uid)),
+    );
+    const rows = claims.flatMap(({ uid, doc }) =>
+      useRows({ owner: owners.get(String(uid)) ?? '', ...JSON.parse(String(doc)) }).map(
+        ({ claim_uid, partition, project, owner, consumer_type, resource_type, ...rest }) => ({
+          ...{ claim_uid, partition, project, owner, consumer_type, resource_type },
+          // By name: columns that a later step adds are not there yet.
+          ...{ amount: rest.amount, from_ms: rest.from_ms, to_ms: rest.to_ms },
+        }),
+      ),
+    );
+    for (let at = 0; at < rows.length; at += FILL_PAGE) {
+      await db.kysely
+        .insertInto('past_use')
+        .values(rows.slice(at, at + FILL_PAGE))
+        .execute();
+    }
+  }
+};
+
+/** Records of the first release do not say who made them; their history does. */
+const ownersOf = async (
+  db: MigrationDb,
+  uids: readonly string[],
+): Promise<ReadonlyMap<string, string>> => {
+  const rows = await db.kysely
+    .selectFrom('past_change')
+    .select(['object_uid', 'principal'])
+    .where('action', '=', 'claim.create')
+    .where('object_uid', 'in', uids)
+    .execute();
+  return new Map(rows.map((row) => [String(row.object_uid), String(row.principal)]));
+};
+
 export const schedulerMigrations: readonly Migration[] = [
   {
     name: '0001-history',
     up: async (db) => {
       await createPastChange(db);
       await createPastClaim(db);
+    },
+  },
+  {
+    name: '0002-uses',
+    up: async (db) => {
+      await createPastUse(db);
+      await fillPastUse(db);
     },
   },
 ];

@@ -31,7 +31,23 @@ export type PastClaimRow = {
   readonly doc: string;
 };
 
+/** What a past claim used of one resource type, from the begin of its window to its release. */
+export type PastUseRow = {
+  readonly id: Generated<number>;
+  readonly claim_uid: string;
+  /** Keys, lower case. */
+  readonly partition: string;
+  readonly project: string;
+  readonly owner: string;
+  readonly consumer_type: string;
+  readonly resource_type: string;
+  readonly amount: number;
+  readonly from_ms: number;
+  readonly to_ms: number;
+};
+
 export type HistoryTables = {
   readonly past_change: PastChangeRow;
   readonly past_claim: PastClaimRow;
+  readonly past_use: PastUseRow;
 };

@@ -74,6 +74,8 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     read: (look, signal) =>
       looks.look(() => {
         if (isOver) throw notLeader(partition);
+        const refusal = options.cannotPlace();
+        if (refusal !== undefined) throw refusal;
         return look(state, time.nowMs());
       }, signal),
     run: async () => {
