@@ -8,6 +8,7 @@ import type { ExecutionContext } from 'ava';
 import type { Provider } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { CapacityService } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { QuotaService } from '../../gen/runmachine/scheduler/v1/quota_service_pb.ts';
 import type { Grant, Identity } from '../../services/runtime/identity.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { createAuthenticator } from '../../services/runtime/rpc/authenticator.ts';
@@ -40,11 +41,22 @@ const user = (name: string, grants: readonly Grant[]): Identity => ({
   uid: name,
   grants,
 });
-const MEMBER = ['claim.get', 'claim.list', 'claim.create', 'claim.release'];
+const MEMBER = [
+  'claim.get',
+  'claim.list',
+  'claim.create',
+  'claim.extend',
+  'claim.release',
+  'claim.transfer',
+  'quota.get',
+  'quota.list',
+];
 const USERS: ReadonlyMap<string, Identity> = new Map([
   ['admin', user('admin', [grant(['*'])])],
   ['red', user('red', [grant(MEMBER, { project: 'red' })])],
   ['blue', user('blue', [grant(MEMBER, { project: 'blue' })])],
+  ['red-admin', user('red-admin', [grant(['*'], { project: 'red' })])],
+  ['crimson', user('crimson', [grant(MEMBER, { project: 'crimson' })])],
   ['reader', user('reader', [grant(['claim.get', 'claim.list'], { project: 'red' })])],
 ]);
 const SERVICE = [grant(['claim.*', 'capacity.*', 'provider.list', 'partition.list'])];
@@ -60,6 +72,7 @@ export type Node = {
     readonly capacity: Client<typeof CapacityService>;
   };
   readonly capacity: (token: string) => Client<typeof CapacityService>;
+  readonly quotas: (token: string) => Client<typeof QuotaService>;
   /** Ends it in an orderly way. */
   readonly stop: () => Promise<void>;
 };
@@ -146,6 +159,7 @@ export const startScheduler = async (
       ways,
       claims: (token) => createClient(ClaimService, ways.asPerson(token)),
       capacity: (token) => createClient(CapacityService, ways.asPerson(token)),
+      quotas: (token) => createClient(QuotaService, ways.asPerson(token)),
       asMachine: {
         claims: createClient(ClaimService, machine),
         capacity: createClient(CapacityService, machine),

@@ -68,6 +68,13 @@ export const hostOf = (wish: HostWish): Provider =>
     },
   });
 
+/** The projects that there are, with the one in which each lies; empty = none. */
+const PARENT_OF: ReadonlyMap<string, string> = new Map([
+  ['projects/red', ''],
+  ['projects/blue', ''],
+  ['projects/crimson', 'projects/red'],
+]);
+
 export const createNeighbours = (): Neighbours => {
   const providers = createTold<Provider>(() => here());
   const groups = createTold<ProviderGroup>(() => here());
@@ -123,9 +130,9 @@ export const createNeighbours = (): Neighbours => {
     });
     service(ProjectService, {
       getProject: ({ name }) => {
-        if (['projects/red', 'projects/blue'].includes(name.toLowerCase())) {
-          return { project: { name: name.toLowerCase() } };
-        }
+        const key = name.toLowerCase();
+        const parentProject = PARENT_OF.get(key);
+        if (parentProject !== undefined) return { project: { name: key, spec: { parentProject } } };
         throw toConnectError(notFound('NOT_FOUND', `${name} does not exist`));
       },
     });

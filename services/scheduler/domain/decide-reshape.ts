@@ -28,7 +28,7 @@ export const decideReshape = (
   assertEachOnce(command);
   const capacities = command.providers.map((one) => capacityOf(state, one, moment));
   if (capacities.every(({ isNew }) => !isNew)) {
-    return { kind: 'reshape', capacities: [], claims: [], entries: [] };
+    return { kind: 'reshape', capacities: [], claims: movedBefore(state, command), entries: [] };
   }
   const claims = movedClaims(state, command, moment);
   const records = capacities.filter(({ isNew }) => isNew).map(({ record }) => record);
@@ -82,6 +82,17 @@ const capacityOf = (
   const version = (before?.version ?? 0) + 1;
   const record = { providerUid, generation, offers, closed, version, updateMs: nowMs };
   return { record, isNew: true };
+};
+
+/** What the same request has moved already. */
+const movedBefore = (
+  { claims }: PartitionState,
+  { moves, origin: { requestId } }: Reshape,
+): readonly Moved[] => {
+  const there = moves.flatMap(({ toUid }) => [...claims.ofProvider(toUid)]);
+  return [...new Set(there)]
+    .filter(({ requests }) => requests.some((note) => note.requestId === requestId))
+    .map((claim) => ({ claim, left: [] }));
 };
 
 /** Every move in turn, on what the moves before it have left. */

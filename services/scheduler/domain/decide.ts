@@ -67,6 +67,8 @@ const answeredBefore = (state: PartitionState, command: Command): Decision | und
     note.argumentHash === origin.argumentHash &&
     note.caller === origin.caller;
   if (!isSame) throw requestIdReused(origin, note.verb);
+  // It is known again by what it did, and says how much that was.
+  if (verb === 'reshape') return undefined;
   if (object.kind === 'capacity') {
     const capacity = state.capacity(object.uid);
     return capacity === undefined ? undefined : { kind: 'capacity', capacity, entry: undefined };

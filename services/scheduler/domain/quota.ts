@@ -29,9 +29,12 @@ export type QuotaRecord = {
 export const NO_LIMITS: Limits = new Map();
 
 /** What makes its etag: of this quota, and of no other object. */
-export const quotaIdentity = (partition: string, record: QuotaRecord) => ({
-  uid: `${partition.toLowerCase()}/${record.project.toLowerCase()}/quota`,
-  version: record.generation,
+export const quotaIdentity = (
+  partition: string,
+  { project, generation }: Pick<QuotaRecord, 'project' | 'generation'>,
+) => ({
+  uid: `${partition.toLowerCase()}/${project.toLowerCase()}/quota`,
+  version: generation,
 });
 
 export type QuotaUse = {

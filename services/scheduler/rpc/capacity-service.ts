@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { Code, ConnectError, createClient, type HandlerContext } from '@connectrpc/connect';
+import { createClient, type HandlerContext } from '@connectrpc/connect';
 import {
   type Capacity,
   CapacityService,
-  type SetCapacityRequest,
+  type ReshapeRequest,
+  ReshapeResponseSchema,
   SetCapacityResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
@@ -31,7 +32,7 @@ export const capacityRpc = (deps: RpcDeps): Implementation =>
         origin: originOf(context),
         providerUid: keyOf(request.providerUid),
         generation: numberOf('inventory_generation', request.inventoryGeneration),
-        offers: offersOf(request),
+        offers: offersOf(request.capacities, 'capacities'),
         closed: request.closed,
       };
       return toLeader(deps, context, {
@@ -46,8 +47,26 @@ export const capacityRpc = (deps: RpcDeps): Implementation =>
         },
       });
     },
-    reshape: () => {
-      throw new ConnectError('This release does not serve it yet', Code.Unimplemented);
+    reshape: async (request, context) => {
+      assertService(context);
+      const view = await viewIn(deps, request.parent, context);
+      const command: Command = {
+        verb: 'reshape',
+        origin: originOf(context),
+        ...reshapeOf(request),
+      };
+      return toLeader(deps, context, {
+        partition: view.partition,
+        ways: {
+          local: async (leader, limit) => {
+            const granted = await leader.submit(command, limit);
+            const claims = granted.kind === 'reshape' ? granted.claims : 0;
+            return create(ReshapeResponseSchema, { revision: granted.revision, claims });
+          },
+          remote: (transport, options) =>
+            createClient(CapacityService, transport).reshape(request, options),
+        },
+      });
     },
     listUsage: async (request, context) => {
       const view = await viewIn(deps, request.parent, context);
@@ -72,21 +91,36 @@ const viewIn = (deps: RpcDeps, parent: string, context: HandlerContext): Promise
   return viewOf(deps, partition, callOf(context).signal);
 };
 
-const offersOf = ({ capacities }: SetCapacityRequest): ReadonlyMap<string, Offer> => {
+const reshapeOf = ({ providers, moves }: ReshapeRequest) => ({
+  providers: providers.map(({ providerUid, inventoryGeneration, capacities }, at) => ({
+    providerUid: keyOf(providerUid),
+    generation: numberOf(`providers[${at}].inventory_generation`, inventoryGeneration),
+    offers: offersOf(capacities, `providers[${at}].capacities`),
+  })),
+  moves: moves.map(({ fromProviderUid, toProviderUid, resourceType, claimUid }) => ({
+    fromUid: keyOf(fromProviderUid),
+    toUid: keyOf(toProviderUid),
+    resourceType,
+    claimUid: claimUid === '' ? undefined : keyOf(claimUid),
+  })),
+});
+
+const offersOf = (capacities: readonly Capacity[], at: string): ReadonlyMap<string, Offer> => {
   const offers = new Map<string, Offer>();
-  for (const [at, capacity] of capacities.entries()) {
+  for (const [position, capacity] of capacities.entries()) {
     const { resourceType } = capacity;
+    const field = `${at}[${position}]`;
     if (offers.has(resourceType)) {
-      throw invalidField(`capacities[${at}].resource_type`, `"${resourceType}" stands twice`);
+      throw invalidField(`${field}.resource_type`, `"${resourceType}" stands twice`);
     }
-    offers.set(resourceType, offerOf(capacity, at));
+    offers.set(resourceType, offerOf(capacity, field));
   }
   return offers;
 };
 
-const offerOf = (capacity: Capacity, at: number): Offer => {
+const offerOf = (capacity: Capacity, at: string): Offer => {
   const { usable, minUnit, maxUnit, stepSize } = capacity;
-  const field = (name: string) => `capacities[${at}].${name}`;
+  const field = (name: string) => `${at}.${name}`;
   return {
     usable: numberOf(field('usable'), usable),
     minUnit: numberOf(field('min_unit'), minUnit) || 1,

@@ -1,6 +1,7 @@
 /** What the handlers of claims have in common: names, the way to the leader, what is shown. */
 import type { HandlerContext } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import { accessFor } from '../../runtime/access.ts';
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, permissionDenied } from '../../runtime/errors.ts';
 import type { PartitionView } from '../ports.ts';
@@ -39,6 +40,25 @@ export const named = async (deps: RpcDeps, name: string, context: HandlerContext
 /** What only our own services may do, whatever permissions a person holds. */
 export const assertService = (context: HandlerContext): void => {
   if (callOf(context).identity.kind !== 'service') throw notAllowed(context);
+};
+
+/**
+ * True for those who may do everything with claims in all projects of the partition: it takes a
+ * permission that is of no use within one project.
+ */
+export const runsPartition = (context: HandlerContext, partition: string): boolean =>
+  accessFor(callOf(context).identity, 'claim.finish').covers({ partition });
+
+/** Errors: permission_denied for whoever holds the method's permission in a project only. */
+export const assertRunsPartition = (context: HandlerContext, partition: string): void => {
+  if (!callOf(context).access.covers({ partition })) {
+    const { identity, access } = callOf(context);
+    throw permissionDenied(
+      'NOT_ALLOWED',
+      `${identity.principal} does not hold ${access.permission} in the whole partition`,
+      { metadata: { permission: access.permission, principal: identity.principal } },
+    );
+  }
 };
 
 const notAllowed = (context: HandlerContext): DomainError => {

@@ -1,21 +1,19 @@
 /** What changes a claim that is there. */
-import {
-  Code,
-  ConnectError,
-  createClient,
-  type HandlerContext,
-  type ServiceImpl,
-} from '@connectrpc/connect';
+import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type BeginReleaseRequest,
   ClaimService,
+  type ExtendClaimRequest,
   type FinishReleaseRequest,
+  type ShortenClaimRequest,
+  type TransferClaimRequest,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { checkEtag, etagOf } from '../../store/sql/page.ts';
-import { keyOf } from '../domain/claim.ts';
+import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
 import { assertService, atLeader, named, shown } from './claim-calls.ts';
+import { consumerOf, invalidField, momentOf } from './claim-request.ts';
 import type { RpcDeps } from './deps.ts';
 import { originOf } from './origin.ts';
 
@@ -25,9 +23,13 @@ type Changes = Pick<
 >;
 
 export const claimChanges = (deps: RpcDeps): Changes => ({
-  extendClaim: notServed,
-  shortenClaim: notServed,
-  transferClaim: notServed,
+  extendClaim: async (request, context) => ({ claim: await extendClaim(deps, request, context) }),
+  shortenClaim: async (request, context) => ({
+    claim: await shortenClaim(deps, request, context),
+  }),
+  transferClaim: async (request, context) => ({
+    claim: await transferClaim(deps, request, context),
+  }),
   beginRelease: async (request, context) => ({
     claim: await beginRelease(deps, request, context),
   }),
@@ -36,8 +38,69 @@ export const claimChanges = (deps: RpcDeps): Changes => ({
   }),
 });
 
-const notServed = (): never => {
-  throw new ConnectError('This release does not serve it yet', Code.Unimplemented);
+/** What a change of the claim of that name has in common with others. */
+const changeOf = async (
+  deps: RpcDeps,
+  { name, etag }: { readonly name: string; readonly etag: string },
+  context: HandlerContext,
+) => {
+  const { view, project, claim } = await named(deps, name, context);
+  const change = {
+    origin: originOf(context),
+    ref: { project, claim },
+    precondition: (found: ClaimRecord) => checkEtag(etag, etagOf(found, deps.incarnation())),
+  };
+  return { view, change };
+};
+
+const extendClaim = async (
+  deps: RpcDeps,
+  request: ExtendClaimRequest,
+  context: HandlerContext,
+): Promise<Claim | undefined> => {
+  const { releaseTime } = request;
+  const releaseMs = releaseTime && momentOf(releaseTime, 'release_time');
+  const { view, change } = await changeOf(deps, request, context);
+  const command: Command = { ...change, verb: 'extend', releaseMs };
+  return atLeader(deps, context, view, {
+    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
+    remote: async (transport, options) =>
+      (await createClient(ClaimService, transport).extendClaim(request, options)).claim,
+  });
+};
+
+const shortenClaim = async (
+  deps: RpcDeps,
+  request: ShortenClaimRequest,
+  context: HandlerContext,
+): Promise<Claim | undefined> => {
+  const { releaseTime } = request;
+  if (releaseTime === undefined) throw invalidField('release_time', 'must be given');
+  const releaseMs = momentOf(releaseTime, 'release_time');
+  const { view, change } = await changeOf(deps, request, context);
+  const command: Command = { ...change, verb: 'shorten', releaseMs };
+  return atLeader(deps, context, view, {
+    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
+    remote: async (transport, options) =>
+      (await createClient(ClaimService, transport).shortenClaim(request, options)).claim,
+  });
+};
+
+const transferClaim = async (
+  deps: RpcDeps,
+  request: TransferClaimRequest,
+  context: HandlerContext,
+): Promise<Claim | undefined> => {
+  if (request.consumer === undefined) throw invalidField('consumer', 'must be given');
+  const consumer = consumerOf(request.consumer);
+  const fromUid = request.fromConsumerUid === '' ? undefined : keyOf(request.fromConsumerUid);
+  const { view, change } = await changeOf(deps, request, context);
+  const command: Command = { ...change, verb: 'transfer', consumer, fromUid };
+  return atLeader(deps, context, view, {
+    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
+    remote: async (transport, options) =>
+      (await createClient(ClaimService, transport).transferClaim(request, options)).claim,
+  });
 };
 
 const beginRelease = async (
@@ -45,13 +108,8 @@ const beginRelease = async (
   request: BeginReleaseRequest,
   context: HandlerContext,
 ): Promise<Claim | undefined> => {
-  const { view, project, claim } = await named(deps, request.name, context);
-  const command: Command = {
-    verb: 'begin-release',
-    origin: originOf(context),
-    ref: { project, claim },
-    precondition: (found) => checkEtag(request.etag, etagOf(found, deps.incarnation())),
-  };
+  const { view, change } = await changeOf(deps, request, context);
+  const command: Command = { ...change, verb: 'begin-release' };
   return atLeader(deps, context, view, {
     local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
     remote: async (transport, options) =>

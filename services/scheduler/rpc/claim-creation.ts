@@ -13,13 +13,12 @@ import {
   type CreateClaimRequest,
   CreateClaimResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
-import { accessFor } from '../../runtime/access.ts';
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, notFound } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
 import type { Draft } from '../domain/command.ts';
 import type { PartitionView } from '../ports.ts';
-import { atLeader, shown } from './claim-calls.ts';
+import { atLeader, runsPartition, shown } from './claim-calls.ts';
 import { type DraftRequest, draftOf, invalidField } from './claim-request.ts';
 import { parentOf, viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
@@ -84,13 +83,6 @@ const placeIn = async (deps: RpcDeps, name: string, context: HandlerContext): Pr
     isUnbounded: runsPartition(context, view.partition),
   };
 };
-
-/**
- * True for those who may do everything with claims in all projects of the partition. It is a
- * permission that nobody has for his own project alone.
- */
-const runsPartition = (context: HandlerContext, partition: string): boolean =>
-  accessFor(callOf(context).identity, 'claim.finish').covers({ partition });
 
 const draftIn = (
   { random }: RpcDeps,

@@ -2,6 +2,7 @@ import type { CapacityRecord } from '../domain/capacity.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
 import type { QuotaRecord } from '../domain/quota.ts';
+import { createQuotaBook, type QuotaBook } from '../domain/quota-book.ts';
 import type { Head } from '../domain/record-format.ts';
 import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
@@ -20,6 +21,8 @@ export type FollowedPartition = {
   readonly capacityUids: SortedKeys;
   /** By the project's key. */
   readonly quotas: Map<string, QuotaRecord>;
+  /** What is counted against them; undefined = nobody has asked since the claims were listed. */
+  quotaBook: QuotaBook | undefined;
   readonly shared: SharedValues;
   head: { readonly head: Head; readonly revision: bigint } | undefined;
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
@@ -41,6 +44,7 @@ export const createFollowedPartition = (key: string): FollowedPartition => {
     capacities,
     capacityUids: createSortedKeys(() => capacities.keys()),
     quotas: new Map(),
+    quotaBook: undefined,
     shared: createSharedValues(),
     head: undefined,
     leader: undefined,
@@ -51,11 +55,13 @@ export const createFollowedPartition = (key: string): FollowedPartition => {
 
 export const putClaim = (at: FollowedPartition, claim: ClaimRecord, revision: bigint): void => {
   at.claims.put(claim);
+  at.quotaBook?.count(claim.uid, claim);
   at.revisions.set(claim.uid, revision);
 };
 
 export const removeClaim = (at: FollowedPartition, uid: string): void => {
   at.claims.remove(uid);
+  at.quotaBook?.count(uid, undefined);
   at.revisions.delete(uid);
 };
 
@@ -66,6 +72,25 @@ export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void
 
 export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
   at.quotas.set(keyOf(record.project), record);
+  at.quotaBook?.put(record);
+};
+
+/** Quotas start over: another list takes their place. */
+export const clearQuotas = (at: FollowedPartition): void => {
+  at.quotas.clear();
+  at.quotaBook = undefined;
+};
+
+/** What is counted, from the first question on. */
+export const countedIn = (at: FollowedPartition, nowMs: number): QuotaBook => {
+  const book = at.quotaBook ?? createQuotaBook();
+  book.setNow(nowMs);
+  if (at.quotaBook === undefined) {
+    for (const record of at.quotas.values()) book.put(record);
+    for (const claim of at.claims.all()) book.count(claim.uid, claim);
+    at.quotaBook = book;
+  }
+  return book;
 };
 
 export const removeCapacity = (at: FollowedPartition, uid: string): void => {

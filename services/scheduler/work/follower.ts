@@ -21,6 +21,7 @@ import {
 import type { ClaimChange } from '../ports.ts';
 import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
 import {
+  clearQuotas,
   createFollowedPartition,
   type FollowedPartition,
   putCapacity,
@@ -155,7 +156,7 @@ const replaceAll = (
     if (at.ownRevision > revision) continue;
     for (const { uid } of [...at.claims.all()]) removeClaim(at, uid);
     for (const uid of [...at.capacities.keys()]) removeCapacity(at, uid);
-    at.quotas.clear();
+    clearQuotas(at);
     at.head = undefined;
   }
   for (const at of keys) applyEvent(partition, { kind: 'put', at });
@@ -200,8 +201,8 @@ const applyRecord = (
       at.head = value === undefined ? undefined : { head: decodeHead(value), revision };
       return;
     case 'quota':
-      if (value === undefined) at.quotas.delete(part.project);
-      else putQuota(at, decodeQuota(value));
+      // Nobody deletes one.
+      if (value !== undefined) putQuota(at, decodeQuota(value));
       return;
     case 'claim':
       if (value === undefined) removeClaim(at, part.uid);

@@ -7,6 +7,7 @@ import { abortable, deadlineAfter } from '../../store/coordination/waiting.ts';
 import { offersInForce } from '../domain/capacity.ts';
 import { keyOf } from '../domain/claim.ts';
 import type { PartitionView, Reading } from '../ports.ts';
+import { countedIn } from './followed-partition.ts';
 import type { Follower } from './follower.ts';
 import type { PartitionDirectory } from './partition-directory.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
@@ -64,6 +65,7 @@ const createView = (
   partition: string,
 ): PartitionView => {
   const followed = follower.partition(partition);
+  const nowMs = () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0);
   const facts = (uid: string) => providers.find(partition, uid);
   return {
     partition,
@@ -78,8 +80,12 @@ const createView = (
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
     quota: (project) => followed.quotas.get(keyOf(project)),
     quotas: () => followed.quotas.values(),
+    quotaUses: (project) => {
+      const atMs = nowMs();
+      return countedIn(followed, atMs).uses(project, atMs);
+    },
     facts,
     offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),
-    nowMs: () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0),
+    nowMs,
   };
 };
