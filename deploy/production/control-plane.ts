@@ -72,9 +72,8 @@ const serviceProcess = (
 ): ProcessSpec => {
   const { name, service } = member;
   const config = writeServiceConfig(member, places, plan);
-  // The agents' connections end there.
-  const env = service === 'machine' ? MEMORY_ENVIRONMENT : {};
-  return nodeProcess(places, { name, args: ['run', service, '--config', config], env });
+  const args = ['run', service, '--config', config];
+  return nodeProcess(places, { name, args, env: MEMORY_ENVIRONMENT });
 };
 
 type NodeProcess = Pick<ProcessSpec, 'name' | 'args' | 'env'>;
