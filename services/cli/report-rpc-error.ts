@@ -172,6 +172,10 @@ const nextSteps = (
     case 'QUOTA_EXCEEDED':
     case 'CLAIM_TOO_LONG':
       return [`runm quota get ${lastSegment(metadata.project ?? '')}`.trimEnd()];
+    case 'CANDIDATE_STALE':
+      return ['list the candidates again, or leave --candidate out'];
+    case 'NOT_EXTENDABLE':
+      return ['runm claim calendar'];
     case 'NO_CAPACITY':
       return ['runm claim explain, runm claim windows and runm claim calendar say more'];
     default:

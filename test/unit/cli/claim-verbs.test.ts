@@ -7,6 +7,7 @@ import { MachineService } from '../../../gen/runmachine/machine/v1/machine_servi
 import { type ClaimSchema, ClaimState } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   ClaimService,
+  type ExecuteClaimRequest,
   type ExtendClaimRequest,
   type ListAllocationsRequest,
   type ListClaimsRequest,
@@ -16,6 +17,7 @@ import {
 import { calendar } from '../../../services/cli/commands/claim/calendar.ts';
 import { candidates } from '../../../services/cli/commands/claim/candidates.ts';
 import { extend, release, shorten, transfer } from '../../../services/cli/commands/claim/change.ts';
+import { create } from '../../../services/cli/commands/claim/create.ts';
 import { list } from '../../../services/cli/commands/claim/read.ts';
 import { callCommand } from './call-command.ts';
 
@@ -208,4 +210,32 @@ test('a calendar draws every provider of the group, and only those with holds fo
   t.regex(own.stdout, /^metal-10 +A+·+$/m);
   const document = await callCommand(calendar, [...argv, '--json'], routes(true));
   t.like(JSON.parse(document.stdout), [{ claimUid: UID }]);
+});
+
+test('a claim is made on the candidate of that rank and nowhere else', async (t) => {
+  const executed: ExecuteClaimRequest[] = [];
+  const routes = (router: ConnectRouter) => {
+    router.service(ClaimService, {
+      listClaimCandidates: ({ limit }) => ({
+        candidates: ['a', 'b'].slice(0, limit).map((providerUid) => ({
+          allocations: [{ providerUid, resourceType: 'runm.machine.whole', amount: 1n }],
+        })),
+      }),
+      executeClaim: (request) => {
+        executed.push(request);
+        return { claim: { name: `${request.parent}/claims/${request.claimId}` } };
+      },
+    });
+  };
+  const argv = ['web', '--whole', '--for', '1h', '--candidate'];
+  const made = await callCommand(create, [...argv, '2'], routes);
+  t.is(made.code, 0, made.stderr);
+  t.is(executed[0]?.candidate?.allocations[0]?.providerUid, 'b');
+  t.is(executed[0]?.claim?.spec?.releaseTime?.seconds, NOW + 3600n);
+  const third = await callCommand(create, [...argv, '3'], routes);
+  t.regex(third.stderr, /there are only 2 candidates/);
+  for (const wrong of ['0', 'best', '1001']) {
+    t.is((await callCommand(create, [...argv, wrong], routes)).code, 2);
+  }
+  t.is(executed.length, 1);
 });

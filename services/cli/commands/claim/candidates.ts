@@ -33,8 +33,13 @@ export const candidates: Command = {
     const answer = await client.listClaimCandidates(request, callOptions(context));
     const shown = { schema: ListClaimCandidatesResponseSchema, name: quietText };
     await showOne(context.output, shown, { message: answer, people: () => peopleText(answer) });
-    if (answer.candidates.length === 0 && context.output.mode === 'table') {
-      context.output.remark('next: runm claim explain … with the same request');
+    if (context.output.mode === 'table') {
+      const again = args.typed(new Set(Object.keys(ASK_OPTIONS))).join(' ');
+      context.output.remark(
+        answer.candidates.length === 0
+          ? `next: runm claim explain ${again}`
+          : `next: runm claim create NAME ${again} --candidate 1`,
+      );
     }
     return undefined;
   },

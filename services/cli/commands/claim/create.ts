@@ -1,6 +1,10 @@
 import { ConnectError, createClient } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
-import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import type { Claim } from '../../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import {
+  ClaimService,
+  type CreateClaimRequest,
+} from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { AdvisedError } from '../../advised-error.ts';
 import { callOptions } from '../../call-options.ts';
 import type { FiledClaim } from '../../claim-file.ts';
@@ -19,6 +23,11 @@ const SHARED: Omit<Command, 'summary' | 'run'> = {
   options: {
     ...ASK_OPTIONS,
     'claim-tag': { type: 'string', multiple: true, value: 'TEXT', help: 'tag of the claim' },
+    candidate: {
+      type: 'string',
+      value: 'RANK',
+      help: 'exactly there, as `claim candidates` ranks the same request',
+    },
     'dry-run': { type: 'boolean', help: 'only check' },
   },
 };
@@ -52,6 +61,9 @@ const claimResources = async (context: Context, args: Args): Promise<number | un
   const [only, second] = wanted;
   for (const { claim } of wanted) claim.tags.push(...args.strings('claim-tag'));
   if (second) {
+    if (args.string('candidate') !== undefined) {
+      throw new UsageError('--candidate places one claim', 'the file holds several');
+    }
     if (args.optionalPositional('name') !== undefined) {
       throw new UsageError('the file holds several claims', 'give each its name in the file');
     }
@@ -68,14 +80,15 @@ const createOne = async (context: Context, args: Args, wanted: FiledClaim): Prom
   if (typed === '') throw new UsageError('NAME is missing', 'name of the new claim');
   const claimId = newId(typed);
   const validateOnly = args.flag('dry-run');
-  const client = createClient(ClaimService, context.transport());
-  const requestId = context.random.requestId();
-  const request = { parent, claimId, claim, requestId, validateOnly };
-  const answer = await client
-    .createClaim(request, callOptions(context))
-    .catch((error: unknown) => Promise.reject(advised(context, args, error)));
-  if (!answer.claim) return;
-  const made = answer.claim;
+  const rank = args.string('candidate');
+  if (rank !== undefined && validateOnly) {
+    throw new UsageError('--candidate and --dry-run exclude each other');
+  }
+  const made = await (rank === undefined
+    ? createClaim(context, { parent, claimId, claim, validateOnly })
+    : execute(context, { parent, claimId, claim }, rank)
+  ).catch((error: unknown) => Promise.reject(advised(context, args, error)));
+  if (!made) return;
   await showOne(context.output, claimNoun, { message: made, people: () => describeClaim(made) });
   if (context.output.mode !== 'table') return;
   context.output.remark(
@@ -83,6 +96,26 @@ const createOne = async (context: Context, args: Args, wanted: FiledClaim): Prom
       ? 'only checked: it would be placed like this'
       : `next: runm claim release ${lastSegment(made.name)}`,
   );
+};
+
+type Wanted = Pick<CreateClaimRequest, 'parent' | 'claimId'> & { readonly claim: Claim };
+
+const createClaim = async (
+  context: Context,
+  wanted: Wanted & { readonly validateOnly: boolean },
+): Promise<Claim | undefined> => {
+  const client = createClient(ClaimService, context.transport());
+  const request = { ...wanted, requestId: context.random.requestId() };
+  return (await client.createClaim(request, callOptions(context))).claim;
+};
+
+const execute = async (
+  context: Context,
+  wanted: Wanted,
+  rank: string,
+): Promise<Claim | undefined> => {
+  const { executeClaim, parseRank } = await import('./execute.ts');
+  return executeClaim(context, wanted, parseRank(rank));
 };
 
 /** A refusal says what to type to learn more, with the request as it was typed. */
