@@ -13,13 +13,13 @@ import {
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
 import { domainErrorOf } from '../../../services/runtime/rpc/error-reading.ts';
-import { createGrpcJsTransport } from '../../../services/runtime/rpc/grpc-js-transport.ts';
-import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
+import type { Pem } from '../../../services/runtime/tls.ts';
 import { WHOLE } from '../../../services/scheduler/domain/claim.ts';
 import { type FleetOptions, NODES_PER_RACK, PARTITION, rackId } from '../fleet/fleet.ts';
 import type { Spec } from '../fleet/request-mix.ts';
 import { quantile } from '../median.ts';
 import { serveParent } from '../serve-parent.ts';
+import { createWireTransport } from '../wire-transport.ts';
 
 type Connection = {
   readonly pem: Pem;
@@ -133,7 +133,7 @@ const exclusive = (at: number) => ({
 let connected: { readonly client: Client<typeof ClaimService>; readonly count: number } | undefined;
 
 const connect = ({ pem, address, count }: Connection): void => {
-  const transport = createGrpcJsTransport({ addresses: () => [address], tls: tlsMaterial(pem) });
+  const transport = createWireTransport({ addresses: [address], pem });
   connected = { client: createClient(ClaimService, transport), count };
 };
 

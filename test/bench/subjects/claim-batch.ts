@@ -2,12 +2,12 @@
 import { createClient } from '@connectrpc/connect';
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
-import { createGrpcJsTransport } from '../../../services/runtime/rpc/grpc-js-transport.ts';
-import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
+import type { Pem } from '../../../services/runtime/tls.ts';
 import { PARTITION } from '../fleet/fleet.ts';
 import { projectOf } from '../fleet/records.ts';
 import { slice } from '../fleet/request-mix.ts';
 import { serveParent } from '../serve-parent.ts';
+import { createWireTransport } from '../wire-transport.ts';
 
 export const BATCH = 64;
 
@@ -22,7 +22,7 @@ export type BatchReport = {
 let makeBatch: (number: number) => Promise<void> = () => Promise.reject(new Error('not connected'));
 
 const connect = ({ pem, address }: Connection): void => {
-  const transport = createGrpcJsTransport({ addresses: () => [address], tls: tlsMaterial(pem) });
+  const transport = createWireTransport({ addresses: [address], pem });
   const client = createClient(ClaimService, transport);
   makeBatch = async (number) => {
     const requestId = systemRandom.requestId();

@@ -2,13 +2,13 @@
 import { type Client, createClient } from '@connectrpc/connect';
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
-import { createGrpcJsTransport } from '../../../services/runtime/rpc/grpc-js-transport.ts';
-import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
+import type { Pem } from '../../../services/runtime/tls.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { createFleet, type Fleet, type FleetOptions, PARTITION } from '../fleet/fleet.ts';
 import { projectOf } from '../fleet/records.ts';
 import { spreadOverRacks, together } from '../fleet/request-mix.ts';
 import { serveParent } from '../serve-parent.ts';
+import { createWireTransport } from '../wire-transport.ts';
 
 type Connection = { readonly pem: Pem; readonly address: string; readonly fleet: FleetOptions };
 
@@ -19,9 +19,9 @@ const PARENT = `partitions/${PARTITION}/projects/${projectOf(0)}`;
 const CALL_MS = 60_000;
 
 const connect = ({ pem, address, fleet }: Connection): void => {
-  const transport = createGrpcJsTransport({
-    addresses: () => [address],
-    tls: tlsMaterial(pem),
+  const transport = createWireTransport({
+    addresses: [address],
+    pem,
     defaultTimeoutMs: CALL_MS,
   });
   connected = { client: createClient(ClaimService, transport), fleet: createFleet(options(fleet)) };

@@ -10,13 +10,13 @@ import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
 import { domainErrorOf } from '../../../services/runtime/rpc/error-reading.ts';
-import { createGrpcJsTransport } from '../../../services/runtime/rpc/grpc-js-transport.ts';
-import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
+import type { Pem } from '../../../services/runtime/tls.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { createFleet, type Fleet, type FleetOptions, PARTITION } from '../fleet/fleet.ts';
 import { projectOf } from '../fleet/records.ts';
 import { drawSpec } from '../fleet/request-mix.ts';
 import { serveParent } from '../serve-parent.ts';
+import { createWireTransport } from '../wire-transport.ts';
 
 export type Connection = {
   readonly pem: Pem;
@@ -54,7 +54,7 @@ const DAY_MS = 24 * 3_600_000;
 
 const connect = (options: Connection): void => {
   const { pem, addresses, first, count } = options;
-  const transport = createGrpcJsTransport({ addresses: () => addresses, tls: tlsMaterial(pem) });
+  const transport = createWireTransport({ addresses, pem });
   const claimers = Array.from({ length: count }, (_, at) => ({
     number: first + at,
     draw: seededRandom(options.fleet.seed + first + at).fraction,
