@@ -46,7 +46,13 @@ class BoundedOutbox<T> implements Outbox<T> {
   take(): T | undefined {
     const message = this.#queued[this.#at];
     this.#at += 1;
-    if (this.#at < this.#queued.length) return message;
+    if (this.#at < this.#queued.length) {
+      if (this.#at >= ROOM) {
+        this.#queued.splice(0, this.#at);
+        this.#at = 0;
+      }
+      return message;
+    }
     // Nothing of what was sent stays in memory while the agent is idle.
     this.#queued = NONE;
     this.#at = 0;
