@@ -1,4 +1,4 @@
-/** What past claims used, a row per claim and resource type: a report needs no record of a claim. */
+/** What past claims used, a row per claim and resource type: reports read no record of a claim. */
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';

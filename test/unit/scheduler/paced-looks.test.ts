@@ -1,0 +1,64 @@
+import test from 'ava';
+import { systemClock } from '../../../services/runtime/clock.ts';
+import { isDomainError } from '../../../services/runtime/errors.ts';
+import { createPacedLooks } from '../../../services/scheduler/work/paced-looks.ts';
+
+const NEVER = new AbortController().signal;
+
+/** A clock on which a look takes as long as it says, and rests are noted. */
+const slowClock = () => {
+  let nowMs = 0;
+  const rests: number[] = [];
+  return {
+    rests,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    clock: {
+      monotonicMs: () => nowMs,
+      sleep: (ms: number) => {
+        rests.push(ms);
+        return Promise.resolve();
+      },
+    },
+  };
+};
+
+test('looks run one after the other, and the leader rests for as long as each took', async (t) => {
+  const { clock, pass, rests } = slowClock();
+  const { look } = createPacedLooks(clock);
+  const told: string[] = [];
+  const say = (word: string, ms: number) =>
+    look(() => {
+      pass(ms);
+      told.push(`${word} after ${rests.length} rests`);
+      return word;
+    }, NEVER);
+  t.deepEqual(await Promise.all([say('a', 40), say('b', 0.5), say('c', 7)]), ['a', 'b', 'c']);
+  t.deepEqual(told, ['a after 0 rests', 'b after 1 rests', 'c after 1 rests']);
+  await look(() => undefined, NEVER);
+  t.deepEqual(rests, [40, 7]);
+});
+
+test('a look that fails or is given up does not keep the others', async (t) => {
+  const { clock } = slowClock();
+  const { look } = createPacedLooks(clock);
+  const bad = look(() => {
+    throw new Error('no such place');
+  }, NEVER);
+  const gone = look(() => 'gone', AbortSignal.abort(new Error('the caller went')));
+  const good = look(() => 'good', NEVER);
+  await t.throwsAsync(bad, { message: 'no such place' });
+  await t.throwsAsync(gone, { message: 'the caller went' });
+  t.is(await good, 'good');
+});
+
+test('when too many wait, more are turned away', async (t) => {
+  const { look } = createPacedLooks(systemClock);
+  const asked = Array.from({ length: 300 }, () => look(() => true, NEVER));
+  const answers = await Promise.allSettled(asked);
+  const away = answers.filter((one) => one.status === 'rejected');
+  t.is(away.length, 300 - 256);
+  t.true(away.every(({ reason }) => isDomainError(reason, 'unavailable', 'BUSY')));
+  t.true(await look(() => true, NEVER), 'afterwards there is room again');
+});
