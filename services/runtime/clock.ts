@@ -9,6 +9,12 @@ export type Clock = {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 };
 
+/**
+ * Reason of signals that merely end a wait. Without one `abort()` makes an exception with a stack,
+ * which costs more than the wait did.
+ */
+export const OVER = new Error('The wait is over');
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),

@@ -38,17 +38,14 @@ type There = {
  */
 const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
-  const before: Hold[] = [];
-  let isHeldUp = false;
-  for (const other of around.claimsOn(providerUid)) {
-    if (!isBefore(other, claim)) continue;
-    const its = holdsOf(other, nowMs).get(providerUid);
-    if (its === undefined) continue;
-    before.push(its);
-    isHeldUp ||= isReleasing(other, nowMs);
-  }
+  const others = [...around.claimsOn(providerUid)].filter(
+    (other) => !isEnded(other) && isBefore(other, claim),
+  );
   // Without one that is late, what was decided fits.
-  if (!isHeldUp) return false;
+  if (!others.some((other) => isReleasing(other, nowMs) && isHolding(other, providerUid))) {
+    return false;
+  }
+  const before = others.flatMap((other) => holdsOf(other, nowMs).get(providerUid) ?? []);
   if (before.some(isWhole) || isWhole(hold)) return true;
   const offers = around.offersOf(providerUid);
   return [...hold.amounts].some(([resourceType, amount]) => {
@@ -56,6 +53,9 @@ const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
     return used + amount > (offers.get(resourceType)?.usable ?? 0);
   });
 };
+
+const isHolding = ({ providers }: ClaimRecord, providerUid: string): boolean =>
+  providers.some(({ uid, finishMs }) => uid === providerUid && finishMs === undefined);
 
 /** Who comes first when not all can be served. */
 const isBefore = (a: ClaimRecord, b: ClaimRecord): boolean => {

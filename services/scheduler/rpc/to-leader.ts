@@ -4,6 +4,7 @@
  * harmless.
  */
 import type { CallOptions, HandlerContext, Transport } from '@connectrpc/connect';
+import { OVER } from '../../runtime/clock.ts';
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, isDomainError, unavailable } from '../../runtime/errors.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
@@ -64,17 +65,21 @@ const atHome = async <T>(
   const call = callOf(context);
   const leftMs = call.remainingMs();
   const done = new AbortController();
-  const late = new AbortController();
+  const limit = new AbortController();
+  const onAbort = () => limit.abort(call.signal.reason);
+  if (call.signal.aborted) onAbort();
+  call.signal.addEventListener('abort', onAbort, { once: true });
   if (leftMs !== undefined) {
     clock.sleep(Math.max(0, leftMs - MARGIN_MS), done.signal).then(
-      () => late.abort(tooLate()),
+      () => limit.abort(tooLate()),
       () => undefined,
     );
   }
   try {
-    return await ways.local(local, AbortSignal.any([call.signal, late.signal]));
+    return await ways.local(local, limit.signal);
   } finally {
-    done.abort();
+    call.signal.removeEventListener('abort', onAbort);
+    done.abort(OVER);
   }
 };
 

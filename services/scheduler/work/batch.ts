@@ -6,17 +6,19 @@ import { invalidArgument, resourceExhausted } from '../../runtime/errors.ts';
 import type { Write } from '../../store/coordination/port.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';
 import type { ClaimRecord } from '../domain/claim.ts';
-import { type Command, type Decision, entriesOf, type LogEntry } from '../domain/command.ts';
+import { type Command, type Decision, entriesOf } from '../domain/command.ts';
 import { decide, type Moment } from '../domain/decide.ts';
 import { capacityKey, claimKey, quotaKey } from '../domain/keys.ts';
 import type { PartitionState } from '../domain/partition-state.ts';
 import type { QuotaRecord } from '../domain/quota.ts';
 import { encodeCapacity, encodeClaim, encodeQuota } from '../domain/record-format.ts';
 import { OWN_WRITES } from './committer.ts';
+import type { FairQueue } from './fair-queue.ts';
 import type { Pending } from './pending.ts';
 
 export type Batch = {
-  readonly entries: readonly LogEntry[];
+  /** JSON of the log entries. */
+  readonly entries: readonly string[];
   readonly writes: readonly Write[];
   readonly decisions: readonly Decision[];
   /** Decided, to be answered when the batch is committed. */
@@ -27,8 +29,10 @@ export type Batch = {
   readonly quotas: readonly QuotaRecord[];
 };
 
-/** Puts of one transaction, head and log included. */
-const PUTS_MAX = 64;
+/** Puts of one transaction, head and log included: a whole batch of claims and some more. */
+const PUTS_MAX = 96;
+/** After this long what was decided is committed, so that nobody waits for slow decisions. */
+const DECIDE_MS_MAX = 10;
 /** Below what a transaction may have in all, with room for the log. */
 const BYTES_MAX = 800_000;
 /** One record; a claim of a thousand machines has some 100 kB. */
@@ -36,16 +40,14 @@ const RECORD_BYTES_MAX = 400_000;
 
 type Draft = {
   readonly writes: Map<string, Write>;
-  readonly entries: LogEntry[];
+  /** JSON of the log entries. */
+  readonly entries: string[];
   readonly decisions: Decision[];
   readonly waiting: { pending: Pending; decision: Decision }[];
   bytes: number;
 };
 
-export type Queue = {
-  readonly shift: () => Pending | undefined;
-  readonly unshift: (pending: Pending) => void;
-};
+export type Queue = Pick<FairQueue, 'shift' | 'unshift' | 'charge'>;
 
 /** What a refusal of the leader's own commands is reported to. */
 export type OnRefused = (command: Command, error: unknown) => void;
@@ -56,6 +58,7 @@ export type BatchInput = {
   /** Of the leader itself: they come first and have no caller. */
   readonly own: readonly Command[];
   readonly queue: Queue;
+  readonly monotonicMs: () => number;
   readonly onRefused: OnRefused;
 };
 
@@ -74,21 +77,36 @@ export const formBatch = (input: BatchInput): Batch => {
       input.onRefused(command, error);
     }
   }
-  for (let next = input.queue.shift(); next !== undefined; next = input.queue.shift()) {
+  const { queue, monotonicMs } = input;
+  let nowMs = monotonicMs();
+  const endMs = nowMs + DECIDE_MS_MAX;
+  while (nowMs < endMs) {
+    const next = queue.shift();
+    if (next === undefined) break;
     if (next.isDone()) continue;
-    try {
-      const added = add(input, draft, next.command);
-      if (added === 'full') {
-        input.queue.unshift(next);
-        break;
-      }
-      next.decided();
-      draft.waiting.push({ pending: next, decision: added });
-    } catch (error) {
-      next.reject(error);
-    }
+    const isAdded = decideNext(input, draft, next);
+    const beganMs = nowMs;
+    nowMs = monotonicMs();
+    queue.charge(next, nowMs - beganMs);
+    if (!isAdded) break;
   }
   return finish(draft);
+};
+
+/** False when it has to wait for the next batch. */
+const decideNext = (input: BatchInput, draft: Draft, next: Pending): boolean => {
+  try {
+    const added = add(input, draft, next.command);
+    if (added === 'full') {
+      input.queue.unshift(next);
+      return false;
+    }
+    next.decided();
+    draft.waiting.push({ pending: next, decision: added });
+  } catch (error) {
+    next.reject(error);
+  }
+  return true;
 };
 
 const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Decision | 'full' => {
@@ -101,7 +119,8 @@ const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Dec
   }
   const writes = writesOf(state.partition, decision);
   const size = writes.reduce((sum, write) => sum + sizeOf(write), 0);
-  const bytes = size + JSON.stringify(entries).length;
+  const texts = entries.map((entry) => JSON.stringify(entry));
+  const bytes = texts.reduce((sum, text) => sum + text.length, size);
   if (bytes > RECORD_BYTES_MAX || writes.length + OWN_WRITES > PUTS_MAX) {
     throw tooLarge(decision, { bytes, records: writes.length });
   }
@@ -109,7 +128,7 @@ const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Dec
   if (puts > PUTS_MAX || draft.bytes + bytes > BYTES_MAX) return 'full';
   draft.bytes += bytes;
   for (const write of writes) draft.writes.set(keyIn(write), write);
-  draft.entries.push(...entries);
+  draft.entries.push(...texts);
   draft.decisions.push(decision);
   state.take(decision, moment.nowMs);
   return decision;

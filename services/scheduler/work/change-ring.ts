@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import { outOfRange } from '../../runtime/errors.ts';
 import type { ChangeBatch, ClaimChange } from '../ports.ts';
 
@@ -46,7 +46,7 @@ export const createChangeRing = (clock: Clock, limits: RingLimits): ChangeRing =
       () => false,
     );
     const first = await Promise.race([moved.promise.then(() => true), limit]);
-    stop.abort();
+    stop.abort(OVER);
     return first;
   };
   /** Changes behind the revision; whole revisions only. */

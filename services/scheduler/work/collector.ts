@@ -28,7 +28,7 @@ export type Collector = {
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
-/** Log entries of one SQL transaction. */
+/** Commits of one SQL transaction. */
 const BATCHES_MAX = 32;
 
 export const createCollector = (deps: CoordinationDeps, options: CollectorOptions): Collector => {
@@ -46,10 +46,11 @@ export const createCollector = (deps: CoordinationDeps, options: CollectorOption
           if (!isKnown) collected = Math.max(collected, await history.collected(partition));
           isKnown = true;
           const newest = await collectSome(deps, options, signal);
-          if (newest !== undefined) collected = Math.max(collected, newest);
+          if (newest !== undefined) collected = Math.max(collected, newest.number);
           isFailing = false;
           pause.reset();
-          if (newest === undefined) await slept(clock, options.pauseMs, signal);
+          // Fewer and larger transactions: what is not full is worth a wait.
+          if (newest === undefined || !newest.isFull) await slept(clock, options.pauseMs, signal);
         } catch (error) {
           if (signal.aborted) return;
           if (!isFailing) log.warn({ err: error, partition }, 'claims history cannot be written');
@@ -66,7 +67,7 @@ const collectSome = async (
   { coordination }: CoordinationDeps,
   { partition, leadership, history, claim }: CollectorOptions,
   signal: AbortSignal,
-): Promise<number | undefined> => {
+): Promise<{ readonly number: number; readonly isFull: boolean } | undefined> => {
   const prefix = logPrefix(partition);
   const { keys } = await coordination.range({ prefix, limit: BATCHES_MAX }, signal);
   const batches = keys.map(({ value }) => decodeLog(value));
@@ -75,7 +76,7 @@ const collectSome = async (
   await history.record(partition, batches, endedIn(batches, claim));
   const writes = batches.map(({ number }) => ({ delete: logKey(partition, number) }));
   await coordination.transact({ compare: [leadership.fence], writes }, signal);
-  return newest.number;
+  return { number: newest.number, isFull: batches.length === BATCHES_MAX };
 };
 
 const endedIn = (

@@ -10,13 +10,13 @@ import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import type { Leadership } from '../../store/coordination/leadership-port.ts';
 import type { Compare, KeyValue, Transaction, Write } from '../../store/coordination/port.ts';
 import { backOff, deadlineAfter, slept } from '../../store/coordination/waiting.ts';
-import type { LogEntry } from '../domain/command.ts';
 import { headKey, logKey } from '../domain/keys.ts';
 import { decodeHead, encodeHead, encodeLog, type Head } from '../domain/record-format.ts';
 
 export type Batch = {
   readonly writes: readonly Write[];
-  readonly entries: readonly LogEntry[];
+  /** JSON of the log entries. */
+  readonly entries: readonly string[];
   readonly atMs: number;
 };
 

@@ -3,6 +3,7 @@
  * is committed and on what is decided in the commit that is on its way; whatever comes in meanwhile
  * waits for the next one.
  */
+import { OVER } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import { choresOf } from '../domain/chores.ts';
@@ -12,9 +13,10 @@ import type { PartitionState } from '../domain/partition-state.ts';
 import type { Granted, LocalLeader } from '../ports.ts';
 import { type Batch, formBatch } from './batch.ts';
 import { type Committer, type CommitterOptions, createCommitter } from './committer.ts';
+import { createFairQueue, type FairQueue } from './fair-queue.ts';
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
-import { notLeader, outcomeUnknown, type Pending, pend, tooBusy } from './pending.ts';
+import { notLeader, outcomeUnknown, pend, tooBusy } from './pending.ts';
 import { createSharedValues } from './shared-values.ts';
 
 export type LeaderLimits = {
@@ -54,7 +56,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   );
   const state = options.makeState(time.nowMs());
   const committer = createCommitter(deps, options);
-  const queue: Pending[] = [];
+  const queue = createFairQueue();
   const looks = createPacedLooks(clock);
   const shared = createSharedValues();
   let wake = (): void => undefined;
@@ -64,7 +66,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     state,
     nowMs: time.nowMs,
     submit: (command, signal) => {
-      const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.length);
+      const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.size());
       if (refusal !== undefined) return Promise.reject(refusal);
       const { pending, answer } = pend(shared.command(command), signal);
       queue.push(pending);
@@ -85,13 +87,13 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
           wake = woken.resolve;
           const worked = await runBatch({ deps, options, state, committer, time, queue });
           if (worked === 'lost') return;
-          if (worked === 'idle' && queue.length === 0) {
+          if (worked === 'idle' && queue.size() === 0) {
             await untilDue(deps, { state, time, woken: woken.promise, signal: leadership.signal });
           }
         }
       } finally {
         isOver = true;
-        for (const pending of queue.splice(0)) pending.reject(notLeader(partition));
+        for (const pending of queue.takeAll()) pending.reject(notLeader(partition));
       }
     },
   };
@@ -118,7 +120,7 @@ type Turn = {
   readonly state: PartitionState;
   readonly committer: Committer;
   readonly time: LeaderTime;
-  readonly queue: Pending[];
+  readonly queue: FairQueue;
 };
 
 const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
@@ -129,7 +131,8 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
     state,
     moment: { nowMs, logNumber: committer.nextNumber() },
     own,
-    queue: { shift: () => queue.shift(), unshift: (pending) => queue.unshift(pending) },
+    queue,
+    monotonicMs: deps.clock.monotonicMs,
     onRefused: (command, error) =>
       deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own'),
   });
@@ -231,5 +234,5 @@ const untilDue = async (
   const ms = Math.min(SLEEP_MS_MAX, Math.max(1, dueMs));
   const slept = clock.sleep(ms, AbortSignal.any([signal, stop.signal])).catch(() => undefined);
   await Promise.race([woken, slept]);
-  stop.abort();
+  stop.abort(OVER);
 };

@@ -23,6 +23,13 @@ const READY_MS = 5_000;
 
 export const createReading = (parts: ReadingParts): Reading => {
   const { follower, partitions } = parts;
+  let isReady = false;
+  follower.ready.then(
+    () => {
+      isReady = true;
+    },
+    () => undefined,
+  );
   const views = new Map<string, PartitionView>();
   const viewOf = (partition: string): PartitionView => {
     const known = views.get(keyOf(partition)) ?? createView(parts, partition);
@@ -35,6 +42,7 @@ export const createReading = (parts: ReadingParts): Reading => {
   const known = () => (partitions.isKnown() ? partitions.all() : follower.seen());
   return {
     untilReady: async (signal) => {
+      if (isReady) return;
       using limit = deadlineAfter(parts.clock, READY_MS, signal);
       await abortable(follower.ready, limit.signal).catch((cause: unknown) => {
         throw unavailable('COORDINATION_UNAVAILABLE', 'Claims cannot be read yet', {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import type { Random } from '../../runtime/random.ts';
 
 /**
@@ -23,7 +23,7 @@ export const deadlineAfter = (
     signal: deadline.signal,
     [Symbol.dispose]: () => {
       parent?.removeEventListener('abort', onParent);
-      done.abort();
+      done.abort(OVER);
     },
   };
 };

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ControlledTransaction, Kysely } from 'kysely';
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { StoreLimits } from './limits.ts';
@@ -227,7 +227,7 @@ const withinLimit = async <T>(deps: TransactionDeps, work: () => Promise<T>): Pr
   try {
     return await Promise.race([work(), limit]);
   } finally {
-    done.abort();
+    done.abort(OVER);
   }
 };
 

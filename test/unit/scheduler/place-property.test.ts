@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
 import type { Hold } from '../../../services/scheduler/domain/hold.ts';
 import { place } from '../../../services/scheduler/domain/place.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { CPU, groupOf, MEMORY, stateWith, WHOLE } from './builders.ts';
 
 const END = 12;
@@ -148,7 +149,7 @@ test('a plan is found exactly when one exists, and it fits at every instant', (t
       t.is(items.length, all.length);
       t.true(fits(providers, items, window));
     }),
-    { numRuns: 600 },
+    { numRuns: propertyRuns(600) },
   );
   t.true(placed > 50, 'the cases place something');
 });

@@ -14,6 +14,7 @@ import {
   type ProviderIndex,
 } from '../../../services/scheduler/domain/provider-index.ts';
 import type { Topology } from '../../../services/scheduler/domain/topology.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { CPU, constraint, factsOf, groupOf, MEMORY, offersFrom, WHOLE } from './builders.ts';
 import {
   above,
@@ -290,9 +291,9 @@ test('a plan with relations is found exactly when one exists, and keeps them all
       t.deepEqual(judge(index, request, plan), []);
       t.deepEqual(place(indexOf(model), request), plan, 'the same state gives the same plan');
     }),
-    { numRuns: 2_000 },
+    { numRuns: propertyRuns(600) },
   );
-  t.true(placed > 100, `${placed} cases placed something`);
+  t.true(placed > 50, `${placed} cases placed something`);
 });
 
 test('windows are found exactly where the request would fit', (t) => {
@@ -315,9 +316,9 @@ test('windows are found exactly where the request would fit', (t) => {
         if (isFound) found += 1;
       }
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(60) },
   );
-  t.true(found > 100);
+  t.true(found > 50);
 });
 
 test('a proposal is judged as the model judges it', (t) => {
@@ -346,6 +347,6 @@ test('a proposal is judged as the model judges it', (t) => {
       const problems = judge(indexOf(model), request, proposal);
       t.is(problems.length === 0, isValid(model, wanted, itemsOf(model, groups, proposal)));
     }),
-    { numRuns: 1_000 },
+    { numRuns: propertyRuns(600) },
   );
 });
