@@ -11,11 +11,14 @@ const isBytes = (resourceType: string): boolean => /^runm\.(memory|storage\.)/.t
 export const formatAmount = (resourceType: string, amount: bigint): string =>
   isBytes(resourceType) && amount > 0n ? formatSizeBytes(amount) : String(amount);
 
-/** An amount times seconds as amount times hours: "12.5 GiB h", "34.2 h". */
+/** An amount times seconds as amount times hours: "12.5 GiB h", "34.2 h", "0.01 h". */
 export const formatAmountHours = (resourceType: string, amountSeconds: string): string => {
-  const tenths = (BigInt(amountSeconds) * 10n) / 3600n;
-  if (isBytes(resourceType)) return tenths < 10n ? '0' : `${formatSizeBytes(tenths / 10n)} h`;
-  return `${tenths / 10n}${tenths % 10n === 0n ? '' : `.${tenths % 10n}`} h`;
+  const seconds = BigInt(amountSeconds);
+  if (seconds === 0n) return '0 h';
+  if (isBytes(resourceType) && seconds >= 3600n) return `${formatSizeBytes(seconds / 3600n)} h`;
+  const [scale, digits] = seconds < 36_000n ? [100n, 2] : [10n, 1];
+  const hours = Number((seconds * scale + 1800n) / 3600n) / Number(scale);
+  return `${hours.toFixed(digits).replace(/\.?0+$/, '')} h`;
 };
 
 export const parseAmount = (text: string, what: string): bigint => parseSizeBytes(text, what);

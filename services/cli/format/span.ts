@@ -71,6 +71,8 @@ export const formatLocalTime = (time: Timestamp | undefined): string => {
   return `${parts} ${zone ?? 'UTC'}`;
 };
 
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
+
 /**
  * "2026-03-01T14:05Z", "now", "tomorrow" (in 24 hours), "in 2h", "7d ago", or local: "today 18:00",
  * "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
@@ -89,7 +91,8 @@ export const parseTime = (text: string, what: string, now: Date): Date => {
   const local = text
     .replace(/^(\d{4}-\d{2}-\d{2})$/, '$1T00:00')
     .replace(/^(\d{4}-\d{2}-\d{2}) (\d)/, '$1T$2');
-  const parsed = day ? onDay(now, day) : new Date(local);
+  // Date alone would take almost any text for some time.
+  const parsed = day ? onDay(now, day) : new Date(ISO_TIME.test(local) ? local : Number.NaN);
   if (Number.isNaN(parsed.getTime())) {
     throw new UsageError(
       `${what}: "${text}" is not a time`,

@@ -54,7 +54,7 @@ export const nextLookMs = (
   return all.length === 0 ? undefined : Math.min(...all);
 };
 
-/** Why the claim cannot begin as it is placed, though it should; undefined = nothing stands against it. */
+/** Why the claim cannot begin as it is placed, though it should; undefined = it can. */
 export const riskOf = (
   state: PartitionState,
   claim: ClaimRecord,

@@ -69,7 +69,7 @@ export type RequestGroup = {
   /** Uid of the provider in whose tree it must be. */
   readonly inTree?: string;
   readonly multipleProviders?: boolean;
-  /** Request groups with which it must be in one tree; its own name = its providers with each other. */
+  /** Request groups that must be in one tree with it; its own name = its providers together. */
   readonly sameSubtree?: readonly string[];
   /** Uids of consumers or claims with which it may have no provider in common. */
   readonly isolateFromConsumers?: readonly string[];

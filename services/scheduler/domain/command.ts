@@ -80,6 +80,12 @@ export type Command =
       /** Only show what would be. */
       readonly validateOnly: boolean;
     }
+  | {
+      readonly verb: 'execute';
+      readonly origin: Origin;
+      readonly draft: Draft;
+      readonly candidate: Candidate;
+    }
   | (Change & { readonly verb: 'extend'; readonly releaseMs: number | undefined })
   | (Change & { readonly verb: 'shorten'; readonly releaseMs: number })
   | (Change & {

@@ -73,7 +73,7 @@ const decided = (
   entry: quotaEntryOf(action, { partition, quota, origin: command.origin }),
 });
 
-/** Looks at the project itself and at the one that limits it, for every type whose limit changes. */
+/** For every type whose limit changes: the project itself, and the one above that limits it. */
 const assertTreeFits = (
   { quotas }: PartitionState,
   quota: QuotaRecord,

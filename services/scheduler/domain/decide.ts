@@ -9,6 +9,7 @@ import type { Command, Decision, Origin } from './command.ts';
 import { decideCapacity } from './decide-capacity.ts';
 import { decideAssess, decideWarn } from './decide-chore.ts';
 import { decideCreate } from './decide-create.ts';
+import { decideExecute } from './decide-execute.ts';
 import { decideQuota, decideUserQuotas } from './decide-quota.ts';
 import { decideBeginRelease, decideFinishRelease } from './decide-release.ts';
 import { decideReshape } from './decide-reshape.ts';
@@ -29,6 +30,8 @@ export const decide = (state: PartitionState, command: Command, moment: Moment):
   switch (command.verb) {
     case 'create':
       return decideCreate(state, command, moment);
+    case 'execute':
+      return decideExecute(state, command, moment);
     case 'extend':
       return decideExtend(state, command, moment);
     case 'shorten':

@@ -1,23 +1,26 @@
 /** CreateClaim, ExecuteClaim and BatchCreateClaims. */
 import { create } from '@bufbuild/protobuf';
-import {
-  Code,
-  ConnectError,
-  createClient,
-  type HandlerContext,
-  type ServiceImpl,
-} from '@connectrpc/connect';
+import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
+  type BatchClaim,
+  BatchClaimSchema,
+  type BatchCreateClaimsRequest,
+  type BatchCreateClaimsResponse,
+  BatchCreateClaimsResponseSchema,
   ClaimService,
   type CreateClaimRequest,
   CreateClaimResponseSchema,
+  type ExecuteClaimRequest,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
-import { type DomainError, notFound } from '../../runtime/errors.ts';
+import { type DomainError, isDomainError, notFound } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
-import type { Draft } from '../domain/command.ts';
+import { argumentHash } from '../../runtime/request-key.ts';
+import type { Draft, Origin } from '../domain/command.ts';
 import type { PartitionView } from '../ports.ts';
+import { batchResult } from './batch-result.ts';
+import { candidateOf } from './candidate.ts';
 import { atLeader, runsPartition, shown } from './claim-calls.ts';
 import { type DraftRequest, draftOf, invalidField } from './claim-request.ts';
 import { parentOf, viewOf } from './claims-read.ts';
@@ -33,13 +36,11 @@ type Creations = Pick<
 export const claimCreations = (deps: RpcDeps): Creations => ({
   createClaim: async (request, context) =>
     create(CreateClaimResponseSchema, { claim: await createClaim(deps, request, context) }),
-  executeClaim: notServed,
-  batchCreateClaims: notServed,
+  executeClaim: async (request, context) => ({
+    claim: await executeClaim(deps, request, context),
+  }),
+  batchCreateClaims: (request, context) => batchCreateClaims(deps, request, context),
 });
-
-const notServed = (): never => {
-  throw new ConnectError('This release does not serve it yet', Code.Unimplemented);
-};
 
 const createClaim = async (
   deps: RpcDeps,
@@ -61,6 +62,67 @@ const createClaim = async (
       (await createClient(ClaimService, transport).createClaim(request, options)).claim,
   });
 };
+
+const executeClaim = async (
+  deps: RpcDeps,
+  request: ExecuteClaimRequest,
+  context: HandlerContext,
+): Promise<Claim | undefined> => {
+  const place = await placeIn(deps, request.parent, context);
+  const { view } = place;
+  const draft = draftIn(deps, request, place);
+  const candidate = candidateOf(draft.spec, request.candidate);
+  return atLeader(deps, context, view, {
+    local: async (leader, limit) => {
+      const { partition } = view;
+      await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
+      const command = { verb: 'execute', origin: originOf(context), draft, candidate } as const;
+      return shown(deps, view, await leader.submit(command, limit));
+    },
+    remote: async (transport, options) =>
+      (await createClient(ClaimService, transport).executeClaim(request, options)).claim,
+  });
+};
+
+/** Each for itself: what is wrong with one says nothing of the others. */
+const batchCreateClaims = async (
+  deps: RpcDeps,
+  request: BatchCreateClaimsRequest,
+  context: HandlerContext,
+): Promise<BatchCreateClaimsResponse> => {
+  const place = await placeIn(deps, request.parent, context);
+  const { view } = place;
+  return atLeader(deps, context, view, {
+    local: async (leader, limit) => {
+      const results = request.claims.map(async (item, at) => {
+        const draft = draftIn(deps, item, place);
+        const { partition } = view;
+        await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
+        const origin = itemOrigin(originOf(context), item, at);
+        const command = { verb: 'create', origin, draft, validateOnly: false } as const;
+        return shown(deps, view, await leader.submit(command, limit));
+      });
+      const settled = await Promise.allSettled(results);
+      // Another leads: the whole call goes there, what was created is known again.
+      for (const one of settled) {
+        if (one.status === 'rejected' && isNotLeader(one.reason)) throw one.reason;
+      }
+      return create(BatchCreateClaimsResponseSchema, { results: settled.map(batchResult) });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).batchCreateClaims(request, options),
+  });
+};
+
+const isNotLeader = (reason: unknown): boolean =>
+  isDomainError(reason, 'unavailable', 'NOT_LEADER');
+
+/** An item is a request of its own: known again by its place in the batch and what it says. */
+const itemOrigin = (origin: Origin, item: BatchClaim, at: number): Origin => ({
+  ...origin,
+  requestId: `${origin.requestId}/${at}`,
+  argumentHash: Buffer.from(argumentHash(BatchClaimSchema, item)).toString('hex'),
+});
 
 type Place = Pick<Draft, 'project' | 'ancestors' | 'isUnbounded'> & {
   readonly view: PartitionView;

@@ -1,11 +1,5 @@
 /** GetClaim, ListClaims, WatchClaims and the other reads. */
-import {
-  Code,
-  ConnectError,
-  createClient,
-  type HandlerContext,
-  type ServiceImpl,
-} from '@connectrpc/connect';
+import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   ClaimService,
@@ -14,7 +8,10 @@ import {
 import { atLeader, named } from './claim-calls.ts';
 import { claimNotFound, findIn, messageOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
+import { explainClaim } from './explain-claim.ts';
+import { findWindows } from './find-windows.ts';
 import { listAllocations } from './list-allocations.ts';
+import { listClaimCandidates } from './list-candidates.ts';
 import { listClaims } from './list-claims.ts';
 import { isReached } from './min-revision.ts';
 import { isRelayed } from './origin.ts';
@@ -37,16 +34,12 @@ export const claimReads = (deps: RpcDeps): Reads => ({
   getClaim: async (request, context) => ({ claim: await getClaim(deps, request, context) }),
   listClaims: (request, context) => listClaims(deps, request, context),
   watchClaims: (request, context) => watchClaims(deps, request, context),
-  listClaimCandidates: notServed,
-  findWindows: notServed,
-  explainClaim: notServed,
+  listClaimCandidates: (request, context) => listClaimCandidates(deps, request, context),
+  findWindows: (request, context) => findWindows(deps, request, context),
+  explainClaim: (request, context) => explainClaim(deps, request, context),
   listAllocations: (request, context) => listAllocations(deps, request, context),
   reportUsage: (request, context) => reportUsage(deps, request, context),
 });
-
-const notServed = (): never => {
-  throw new ConnectError('This release does not serve it yet', Code.Unimplemented);
-};
 
 /**
  * Served from what is followed here; what is not found here may be newer than that, and the leader

@@ -63,7 +63,7 @@ const quotaNotFound = (name: string): DomainError =>
     metadata: { name, type: 'runm.quota' },
   });
 
-/** What counts is known exactly by the leader; without one it is told as far as it is known here. */
+/** The leader knows exactly what counts; without one it is told as far as it is known here. */
 const getQuota = async (
   deps: RpcDeps,
   request: GetQuotaRequest,

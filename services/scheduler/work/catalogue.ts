@@ -6,6 +6,7 @@ import { createClient, type Transport } from '@connectrpc/connect';
 import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
 import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
+import { abortable } from '../../store/coordination/waiting.ts';
 import type { Catalogue } from '../ports.ts';
 
 const CALL_MS = 5_000;
@@ -48,9 +49,24 @@ const createCodes = (readPage: ReadPage) => {
       if (pageToken === '') return codes;
     }
   };
+  let looking: Promise<void> | undefined;
+  /** One look at a time serves everybody who asks meanwhile: wrong codes cost inventory little. */
+  const lookOnce = (): Promise<void> => {
+    looking ??= read(AbortSignal.timeout(CALL_MS))
+      .then((codes) => {
+        known = codes;
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  };
   return async (codes: readonly string[], signal: AbortSignal): Promise<readonly string[]> => {
     const missing = () => codes.filter((code) => !known.has(code));
-    if (missing().length > 0) known = await read(signal);
+    if (missing().length === 0) return [];
+    // What began before this call may have passed the code already.
+    if (looking !== undefined) await abortable(looking, signal).catch(() => undefined);
+    if (missing().length > 0) await abortable(lookOnce(), signal);
     return missing();
   };
 };

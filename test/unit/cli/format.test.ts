@@ -1,11 +1,13 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
+import { formatAmount, formatAmountHours } from '../../../services/cli/format/amount.ts';
 import { formatSizeBytes, parseSizeBytes } from '../../../services/cli/format/size.ts';
 import {
   formatAgo,
   formatSpanMs,
   parseSpanSeconds,
   parseTime,
+  spanText,
 } from '../../../services/cli/format/span.ts';
 import { formatTable, printable } from '../../../services/cli/format/table.ts';
 import { UsageError } from '../../../services/cli/usage-error.ts';
@@ -75,4 +77,37 @@ test('a table lines up and keeps control characters from the terminal', (t) => {
   ];
   t.is(formatTable(columns, ['a', 'longer']), 'NAME    X\na       -\nlonger  -');
   t.is(printable('a\u001b[31mred\u0007\u202e'), 'ared  ');
+});
+
+test('amounts of bytes are sizes, of all else numbers', (t) => {
+  t.is(formatAmount('runm.memory', 3n * 2n ** 29n), '1.5 GiB');
+  t.is(formatAmount('runm.storage.block', 0n), '0');
+  t.is(formatAmount('runm.cpu.shared', 2n ** 40n), '1099511627776');
+});
+
+test('amounts over time are told in hours, however short or long', (t) => {
+  const hours = ['0', '20', '3600', '9000', '36000', '123456', `${10n ** 30n}`];
+  t.deepEqual(
+    hours.slice(0, 6).map((one) => formatAmountHours('runm.machine.whole', one)),
+    ['0 h', '0.01 h', '1 h', '2.5 h', '10 h', '34.3 h'],
+  );
+  t.is(formatAmountHours('runm.memory', String(3n * 2n ** 29n * 3600n)), '1.5 GiB h');
+  t.regex(formatAmountHours('runm.machine.whole', hours[6] ?? ''), /^\d/);
+});
+
+test('a span is written as it is read', (t) => {
+  for (const text of ['0s', '45s', '1h30m', '2d12h', '21d']) {
+    t.is(spanText(parseSpanSeconds(text, 'x')), text);
+  }
+});
+
+test('a day and an hour are local, and so is a date alone', (t) => {
+  const now = new Date(2026, 2, 1, 12);
+  t.deepEqual(parseTime('today 18:30', 'x', now), new Date(2026, 2, 1, 18, 30));
+  t.deepEqual(parseTime('tomorrow 9:05', 'x', now), new Date(2026, 2, 2, 9, 5));
+  t.deepEqual(parseTime('2026-03-04', 'x', now), new Date(2026, 2, 4));
+  t.deepEqual(parseTime('7d ago', 'x', now), new Date(now.getTime() - 7 * 86_400_000));
+  for (const wrong of ['today 24:00', 'today 9', 'long ago', '2026-13-01']) {
+    t.throws(() => parseTime(wrong, '--from', now), { message: /--from/ });
+  }
 });

@@ -197,7 +197,7 @@ test('usage is summed by what is asked for, over all that one may see or one pro
   const lines = [
     'PROJECT  USER       RESOURCE            CLAIMS  AT END  PEAK   AMOUNT × TIME',
     'red      users/ada  runm.memory         3       0       2 GiB  1.5 GiB h',
-    'red      users/ada  runm.machine.whole  1       1       1      34.2 h',
+    'red      users/ada  runm.machine.whole  1       1       1      34.3 h',
     '',
   ];
   t.is(stdout, lines.join('\n'));

@@ -104,7 +104,9 @@ const readProviders = async (
     });
     return new Map(rows.map((one) => [one.uid, lastSegment(one.name)]));
   } catch (error) {
-    if (error instanceof ConnectError && error.code === Code.PermissionDenied) return undefined;
+    // To who may not see providers, the partition's are not there.
+    const hidden = [Code.PermissionDenied, Code.NotFound];
+    if (error instanceof ConnectError && hidden.includes(error.code)) return undefined;
     throw error;
   }
 };

@@ -1,0 +1,80 @@
+/** FindWindows: when a request would fit. */
+import { create } from '@bufbuild/protobuf';
+import { durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { createClient, type HandlerContext } from '@connectrpc/connect';
+import {
+  ClaimService,
+  type FindWindowsRequest,
+  type FindWindowsResponse,
+  FindWindowsResponseSchema,
+} from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { findWindows as windowsFor } from '../domain/find-windows.ts';
+import { invalidField, momentOf } from './claim-request.ts';
+import type { RpcDeps } from './deps.ts';
+import { searchAtLeader } from './search-request.ts';
+
+const LIMIT_DEFAULT = 5;
+const LIMIT_MAX = 100;
+const DAY_MS = 86_400_000;
+const HORIZON_MS = 90 * DAY_MS;
+/** How far ahead a search may look, and how long a window may be. */
+const SPAN_MS_MAX = 3_660 * DAY_MS;
+
+export const findWindows = (
+  deps: RpcDeps,
+  request: FindWindowsRequest,
+  context: HandlerContext,
+): Promise<FindWindowsResponse> => {
+  const asked = askedOf(request);
+  return searchAtLeader(deps, context, {
+    request,
+    look: (draft) => (state, nowMs) => {
+      const earliestMs = Math.max(asked.earliestMs ?? nowMs, nowMs);
+      const latestMs = asked.latestMs ?? earliestMs + Math.max(HORIZON_MS, asked.durationMs);
+      assertSpan({ earliestMs, latestMs, durationMs: asked.durationMs });
+      const { spec } = draft;
+      const window = { fromMs: earliestMs, toMs: earliestMs + asked.durationMs };
+      const found = windowsFor(
+        state.providers,
+        { spec, window, seed: draft.project },
+        { ...asked, earliestMs, latestMs },
+      );
+      return create(FindWindowsResponseSchema, {
+        windows: found.map(({ beginMs, latestBeginMs, providers }) => ({
+          begin: timestampFromMs(beginMs),
+          latestBegin: timestampFromMs(latestBeginMs),
+          providers,
+        })),
+      });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).findWindows(request, options),
+  });
+};
+
+const askedOf = ({ duration, earliest, latest, limit }: FindWindowsRequest) => {
+  const ms = duration === undefined ? 0 : durationMs(duration);
+  if (ms <= 0) throw invalidField('duration', 'must be longer than nothing');
+  if (ms > SPAN_MS_MAX) throw invalidField('duration', 'must be no longer than ten years');
+  return {
+    durationMs: ms,
+    earliestMs: earliest && momentOf(earliest, 'earliest'),
+    latestMs: latest && momentOf(latest, 'latest'),
+    limit: Math.min(limit === 0 ? LIMIT_DEFAULT : limit, LIMIT_MAX),
+  };
+};
+
+type Span = {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  readonly durationMs: number;
+};
+
+const assertSpan = ({ earliestMs, latestMs, durationMs: ms }: Span): void => {
+  if (latestMs - earliestMs < ms) {
+    throw invalidField('latest', 'must leave room for the duration after the earliest begin');
+  }
+  if (latestMs - earliestMs > SPAN_MS_MAX) {
+    throw invalidField('latest', 'must lie within ten years of the earliest begin');
+  }
+};
