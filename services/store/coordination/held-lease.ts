@@ -15,13 +15,21 @@ export type CoordinationDeps = {
 /** A lease that is renewed until it is lost or given up. */
 export type HeldLease = {
   readonly id: string;
-  /** Aborts, once, with the reason: before the store can have ended the lease, or on `stop`. */
+  /**
+   * Aborts, once, with the reason: before the store can have ended the lease, or on `stop`. Asked
+   * for when the time is over, it is aborted, though no timer has had its turn yet: a process that
+   * stood still acts on what came in before it looks at its timers.
+   */
   readonly signal: AbortSignal;
   /** Stops renewing. Repeatable. */
   readonly stop: (reason: string) => void;
   /** Stops, and makes the keys vanish now. Never rejects, ends within one TTL. Repeatable. */
   readonly revoke: () => Promise<void>;
 };
+
+/** The part of a lease's time that its holder does not use. */
+const MARGIN = 1 / 8;
+const TOO_LATE = 'the lease could not be renewed in time';
 
 /**
  * The holder's view of a lease must end before the store's. The store counts from when it received
@@ -40,13 +48,17 @@ export const holdLease = async (
   const ending = new AbortController();
   const term = { renewedAtMs: sentAtMs };
   const lose = (reason: string): void => ending.abort(new Error(reason));
+  const leftMs = (): number => term.renewedAtMs + lease.ttlMs * (1 - MARGIN) - clock.monotonicMs();
 
   const renewing = renew(deps, { lease, term, lose, signal: ending.signal });
-  const watching = watchDeadline(deps, { lease, term, lose, signal: ending.signal });
+  const watching = watchDeadline(deps, { leftMs, lose, signal: ending.signal });
   let revoking: Promise<void> | undefined;
   return {
     id: lease.id,
-    signal: ending.signal,
+    get signal() {
+      if (leftMs() <= 0) lose(TOO_LATE);
+      return ending.signal;
+    },
     stop: lose,
     revoke: () => {
       lose('the lease was given up');
@@ -87,15 +99,16 @@ const renew = async (
   }
 };
 
+type Deadline = Pick<Held, 'lose' | 'signal'> & { readonly leftMs: () => number };
+
 const watchDeadline = async (
   { clock }: CoordinationDeps,
-  { lease, term, lose, signal }: Held,
+  { leftMs, lose, signal }: Deadline,
 ): Promise<void> => {
-  const marginMs = lease.ttlMs / 8;
   for (;;) {
-    const leftMs = term.renewedAtMs + lease.ttlMs - marginMs - clock.monotonicMs();
-    if (leftMs <= 0) return lose('the lease could not be renewed in time');
-    if (!(await slept(clock, leftMs, signal))) return;
+    const ms = leftMs();
+    if (ms <= 0) return lose(TOO_LATE);
+    if (!(await slept(clock, ms, signal))) return;
   }
 };
 

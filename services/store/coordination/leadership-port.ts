@@ -3,7 +3,8 @@ import type { Compare } from './port.ts';
 /**
  * A leader holds a key under its lease. Whatever it writes compares `fence`, so a stale leader can
  * write nothing. `signal` aborts once, when leadership ends for any reason, before the store could
- * give the key to another.
+ * give the key to another; ask for it again before each answer that no write goes along with, since
+ * only then it is sure to know the time.
  */
 export type Leadership = {
   readonly key: string;

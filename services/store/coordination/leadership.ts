@@ -103,7 +103,14 @@ const serve = async (deps: CoordinationDeps, options: Campaign, tenure: Tenure):
   const watching = watchFence(deps, options, tenure);
 
   log.info({ key, createRevision: String(createRevision) }, 'leadership gained');
-  const leading = lead(deps, options, { key, fence, signal: held.signal, resign: giveUp });
+  const leading = lead(deps, options, {
+    key,
+    fence,
+    get signal() {
+      return held.signal;
+    },
+    resign: giveUp,
+  });
   await Promise.race([leading, aborted(held.signal)]);
   held.stop('its work has ended');
   const reason = String(held.signal.reason);

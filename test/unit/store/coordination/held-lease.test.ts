@@ -108,3 +108,17 @@ test('an ended lease is ended once, with its first reason', async (t) => {
   t.is(times, 1);
   t.regex(String(held.signal.reason), /first/);
 });
+
+test('who was stopped past the end knows it before any timer does', async (t) => {
+  const clock = manualClock();
+  let stoppedMs = 0;
+  const late = {
+    ...clock,
+    monotonicMs: () => clock.monotonicMs() + stoppedMs,
+  };
+  const { held } = await hold(late, renewed);
+  t.false(held.signal.aborted);
+  stoppedMs = 2 * TTL_MS;
+  t.true(held.signal.aborted);
+  t.regex(String(held.signal.reason), /in time/);
+});
