@@ -1,5 +1,9 @@
 import { unavailable } from '../../services/runtime/errors.ts';
-import type { Coordination, TransactionResult } from '../../services/store/coordination/port.ts';
+import type {
+  Coordination,
+  Transaction,
+  TransactionResult,
+} from '../../services/store/coordination/port.ts';
 
 /** What becomes of one transaction. */
 export type Fate =
@@ -9,7 +13,9 @@ export type Fate =
   /** It never arrives, and the sender cannot know. */
   | 'request-lost'
   /** The sender gives up, and it arrives when `release` is called. */
-  | 'late';
+  | 'late'
+  /** It is applied and answered, and arrives again when `release` is called. */
+  | 'doubled';
 
 export type Lossy = {
   readonly coordination: Coordination;
@@ -27,12 +33,15 @@ export const lossy = (
 ): Lossy => {
   let late: (() => Promise<TransactionResult>)[] = [];
   const unknown = () => unavailable('OUTCOME_UNKNOWN', 'The answer was lost');
+  const keep = (transaction: Transaction): void => {
+    late.push(() => coordination.transact(transaction, AbortSignal.timeout(10_000)));
+  };
   return {
     lateCount: () => late.length,
     release: async () => {
-      const delivered = await Promise.all(late.map((deliver) => deliver()));
+      const delivering = late;
       late = [];
-      return delivered;
+      return Promise.all(delivering.map((deliver) => deliver()));
     },
     coordination: {
       ...coordination,
@@ -47,8 +56,11 @@ export const lossy = (
           case 'request-lost':
             throw unknown();
           case 'late':
-            late.push(() => coordination.transact(transaction, AbortSignal.timeout(10_000)));
+            keep(transaction);
             throw unknown();
+          case 'doubled':
+            keep(transaction);
+            return coordination.transact(transaction, signal);
         }
       },
     },

@@ -46,9 +46,9 @@ export const excesses = (
 const sharedWhole = (there: readonly Hold[]): string | undefined => {
   const whole = there.find(({ amounts }) => (amounts.get(WHOLE) ?? 0) > 0);
   const other = there.find(({ claimUid }) => claimUid !== whole?.claimUid);
-  return whole === undefined || other === undefined
-    ? undefined
-    : `claim ${whole.claimUid} has the whole of ${whole.providerUid} beside claim ${other.claimUid}`;
+  if (whole === undefined || other === undefined) return undefined;
+  const { claimUid, providerUid } = whole;
+  return `claim ${claimUid} has the whole of ${providerUid} beside claim ${other.claimUid}`;
 };
 
 type Known = {

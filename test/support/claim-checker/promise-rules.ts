@@ -42,7 +42,10 @@ const spell = (allocations: ShownClaim['allocations']): string => {
     .join(', ');
 };
 
-/** Whoever leads knows every claim that was acknowledged before it was asked. */
+/**
+ * Whoever decides knows every claim that was acknowledged before it was asked; only reads may be
+ * stale.
+ */
 const forgotten = (calls: readonly Call[]): readonly string[] => {
   const knownFromMs = new Map<string, number>();
   for (const { outcome, endedMs } of grantedOf(calls, 'create')) {
@@ -51,7 +54,8 @@ const forgotten = (calls: readonly Call[]): readonly string[] => {
   return calls.flatMap(({ request, outcome, beganMs, requestId }) => {
     if (!('claimUid' in request) || outcome.kind !== 'refused') return [];
     const isKnown = (knownFromMs.get(request.claimUid) ?? Infinity) <= beganMs;
-    if (!isKnown || outcome.reason !== 'NOT_FOUND') return [];
+    const isRead = request.verb === 'show';
+    if (!isKnown || isRead || outcome.reason !== 'NOT_FOUND') return [];
     return [
       `request ${requestId} (${request.verb}) was told that ${request.claimUid} is not there`,
     ];
@@ -118,7 +122,8 @@ export const headBehind = ({ stored }: Evidence): readonly Violation[] => {
   const { head, claims } = stored;
   return claims.flatMap(({ uid, logNumber, updateMs }) => {
     if (head !== undefined && logNumber <= head.number && updateMs <= head.atMs) return [];
-    const message = `claim ${uid} was changed in commit ${logNumber}, the head is at ${head?.number}`;
+    const newest = head?.number;
+    const message = `claim ${uid} was changed in commit ${logNumber}, the head is at ${newest}`;
     return [{ rule: 'head-behind', message }];
   });
 };

@@ -1,0 +1,107 @@
+/** Who uses the simulated schedulers: claimers of two projects, and the operator of the fleet. */
+import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import type { Clock } from '../../../services/runtime/clock.ts';
+import type { Random } from '../../../services/runtime/random.ts';
+import { CPU, type Neighbours, WHOLE } from '../../rpc/scheduler-neighbours.ts';
+import type { ClaimCaller, Wish } from '../../support/claim-caller.ts';
+import { amountsOf, type SimulatedProvider, toldOf } from './fleet.ts';
+
+export type PersonDeps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly caller: ClaimCaller;
+};
+
+type Kind = 'slice' | 'whole' | 'booking' | 'short';
+
+/** Claims in its project, uses what it got for a while and gives most of it back. */
+export const claimer = async (
+  deps: PersonDeps,
+  { name, project, rounds }: { name: string; project: string; rounds: number },
+): Promise<void> => {
+  const { clock, random, caller } = deps;
+  for (let round = 0; round < rounds; round += 1) {
+    const kind = pick<Kind>(random, ['slice', 'slice', 'slice', 'whole', 'booking', 'short']);
+    const claim = await caller.create({
+      project,
+      claimId: `${name}-${round}`,
+      ...wish(deps, kind),
+    });
+    if (claim === undefined) continue;
+    // Who gives back at once may meet a leader that has not heard of the claim.
+    if (random.fraction() < 0.6) await clock.sleep(random.fraction() * 600);
+    if (random.fraction() < 0.3) await caller.show(claim);
+    if (random.fraction() < 0.1) continue;
+    const runsOut = kind === 'short' || (kind === 'booking' && random.fraction() < 0.5);
+    if (!runsOut) await caller.beginRelease(claim);
+    await giveBack(deps, claim);
+  }
+};
+
+const wish = ({ clock, random }: PersonDeps, kind: Kind): Omit<Wish, 'project' | 'claimId'> => {
+  const nowMs = clock.now().getTime();
+  const groups = [groupOf(kind === 'whole' ? WHOLE : CPU, 1 + Math.floor(random.fraction() * 3))];
+  if (kind === 'slice' || kind === 'whole') return { groups };
+  const acquireMs = kind === 'short' ? nowMs : nowMs + 500 + random.fraction() * 3_000;
+  const releaseMs = Math.max(nowMs + 1_000, acquireMs) + 500 + random.fraction() * 3_000;
+  return { groups, acquireMs: Math.ceil(acquireMs), releaseMs: Math.ceil(releaseMs) };
+};
+
+export const groupOf = (resourceType: string, amount: number) => ({
+  resources: [{ resourceType, amount: BigInt(resourceType === WHOLE ? 1 : amount) }],
+});
+
+/** As machine does it, once the claim is being released: before that it is told to wait. */
+const giveBack = async ({ clock, caller }: PersonDeps, claim: Claim): Promise<void> => {
+  const uids = new Set((claim.status?.allocations ?? []).map(({ providerUid }) => providerUid));
+  for (const uid of uids) {
+    for (let tries = 0; tries < 40; tries += 1) {
+      if ((await caller.finishRelease(claim, uid)) !== undefined) break;
+      await clock.sleep(400);
+    }
+  }
+};
+
+/** Closes providers and opens them again, and changes how much they have. */
+export const operator = async (
+  { clock, random, caller }: PersonDeps,
+  { fleet, neighbours, rounds }: Fleet & { readonly rounds: number },
+): Promise<void> => {
+  for (let round = 0; round < rounds; round += 1) {
+    await clock.sleep(500 + random.fraction() * 2_000);
+    const provider = pick(random, fleet);
+    if (random.fraction() < 0.5) {
+      await caller.setCapacity({ ...presentOf(provider), closed: true });
+      await clock.sleep(random.fraction() * 2_000);
+      await caller.setCapacity({ ...presentOf(provider), closed: false });
+      continue;
+    }
+    const last = Math.max(...provider.amounts.keys());
+    const amounts = amountsOf(2 + Math.floor(random.fraction() * 4));
+    provider.amounts.set(last + 1, amounts);
+    const { uid: providerUid } = provider;
+    const changed = { providerUid, generation: last + 1, amounts, closed: false };
+    if (!(await caller.setCapacity(changed))) continue;
+    provider.generation = last + 1;
+    await clock.sleep(random.fraction() * 1_000);
+    neighbours.tell(toldOf(provider, last + 1));
+  }
+};
+
+export type Fleet = {
+  readonly fleet: readonly SimulatedProvider[];
+  readonly neighbours: Neighbours;
+};
+
+/** As it was granted last. */
+export const presentOf = (provider: SimulatedProvider) => ({
+  providerUid: provider.uid,
+  generation: provider.generation,
+  amounts: provider.amounts.get(provider.generation) ?? new Map<string, number>(),
+});
+
+const pick = <T>(random: Random, all: readonly T[]): T => {
+  const found = all[Math.floor(random.fraction() * all.length)];
+  if (found === undefined) throw new Error('There is nothing to choose from');
+  return found;
+};
