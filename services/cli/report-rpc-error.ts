@@ -107,9 +107,9 @@ const detailLines = (error: ConnectError): string[] => {
   const violations = error
     .findDetails(BadRequestSchema)
     .flatMap((one) => one.fieldViolations)
-    .map(({ field, description }) => `${field}: ${description}`);
+    .filter(({ description }) => !length.length && !error.rawMessage.includes(description));
   return [
-    ...violations.filter((text) => !length.length && !error.rawMessage.includes(text)),
+    ...violations.map(({ field, description }) => `${field}: ${description}`),
     ...length,
     ...(state?.allowed.length ? [`allowed in: ${state.allowed.join(', ')}`] : []),
     ...(capacity ? capacityLines(capacity, info?.metadata ?? {}) : []),
