@@ -20,9 +20,10 @@ export const cold = async (options: BenchOptions): Promise<readonly Measured[]> 
   const seconds = (servedMs - startedMs) / 1000;
   const { rssBytes, mostBytes } = await scheduler.memory();
   const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
+  const live = await scheduler.child.ask<number>('liveHeapBytes', {}, 60_000);
   options.note(
     `${fleet.size}: serves after ${seconds.toFixed(1)} s, has ${mib(rssBytes)} MiB, ` +
-      `at most ${mib(mostBytes)} MiB`,
+      `at most ${mib(mostBytes)} MiB, of them ${mib(live)} MiB of heap without garbage`,
   );
   const one = { samples: 1 };
   return [

@@ -92,6 +92,15 @@ const memory = (): Memory => {
   return { rssBytes: of('VmRSS'), mostBytes: of('VmHWM') };
 };
 
+/** What is left of the heap when all garbage is gone. */
+const liveHeapBytes = async (): Promise<number> => {
+  const session = new Session();
+  session.connect();
+  await session.post('HeapProfiler.collectGarbage');
+  session.disconnect();
+  return process.memoryUsage().heapUsed;
+};
+
 let profiling: Session | undefined;
 
 const beginProfile = async (): Promise<void> => {
@@ -110,4 +119,4 @@ const endProfile = async ({ file }: { readonly file: string }): Promise<void> =>
   writeFileSync(file, JSON.stringify(profile));
 };
 
-serveParent({ start, memory, beginProfile, endProfile });
+serveParent({ start, memory, liveHeapBytes, beginProfile, endProfile });
