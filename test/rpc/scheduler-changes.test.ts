@@ -2,6 +2,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
 import { ClaimEnd, ClaimState } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { claimRequest, type Node, openProvider, startScheduler } from './scheduler-fixture.ts';
 import { CPU, hostOf, MEMORY } from './scheduler-neighbours.ts';
@@ -133,6 +134,44 @@ test('a claim says why it ended', async (t) => {
   const { claim } = await claims.createClaim(claimRequest('b'));
   const released = await claims.beginRelease({ name: claim?.name ?? '', requestId: newId() });
   t.is(released.claim?.status?.end, ClaimEnd.RELEASED);
+});
+
+test('an owner is warned, the claim expires, and a booking moves off a closed provider', async (t) => {
+  const { node, addHost, clock } = await startScheduler(t);
+  const first = await addHost({ id: 'host-1', cpus: 4 });
+  const nowMs = clock.now().getTime();
+  const claims = node.claims('red');
+  const short = await claimFor(node, 'a', { cpus: 1, fromMs: nowMs, toMs: nowMs + 3_000 });
+  const statusOf = async (name: string) => (await claims.getClaim({ name })).claim?.status;
+  const warned = await eventually(async () => (await statusOf(short.name))?.warnTime, {
+    message: 'a warning',
+  });
+  t.true(Number(warned.seconds) * 1000 < nowMs + 3_000);
+  await eventually(async () => (await statusOf(short.name))?.end === ClaimEnd.EXPIRED, {
+    message: 'the end',
+  });
+  const soon = { fromMs: nowMs + HOUR_MS / 2, toMs: nowMs + HOUR_MS };
+  const booked = await claimFor(node, 'b', { cpus: 2, ...soon });
+  await openProvider(node, first, true);
+  await eventually(async () => (await statusOf(booked.name))?.state === ClaimState.AT_RISK, {
+    message: 'the risk is told',
+  });
+  const status = await statusOf(booked.name);
+  t.is(status?.problem?.reason, 'PROVIDER_CLOSED');
+  const second = await addHost({ id: 'host-2', cpus: 4 });
+  clock.shift(2 * 60_000);
+  // Any change wakes the leader, which looks at what is at risk once a minute.
+  await claims.createClaim(claimRequest('c'));
+  const moved = await eventually(
+    async () => {
+      const now = await statusOf(booked.name);
+      return now?.replacements === 1 ? now : undefined;
+    },
+    { message: 'another place' },
+  );
+  t.is(moved.state, ClaimState.PENDING);
+  t.is(moved.problem, undefined);
+  t.deepEqual([...new Set(moved.allocations.map((one) => one.providerUid))], [second.uid]);
 });
 
 test('providers are reshaped with the allocations that move', async (t) => {
