@@ -4,6 +4,7 @@ import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { inventoryPlacesSuite } from './inventory-places.suite.ts';
 import { inventoryReshapeSuite } from './inventory-reshape.suite.ts';
 import { inventoryTreesSuite } from './inventory-trees.suite.ts';
+import { inventoryUpgradeSuite } from './inventory-upgrade.suite.ts';
 
 const need = needs('postgres');
 const { test } = need;
@@ -28,3 +29,4 @@ const subject = { test: test.serial, createUrl: () => server.createDatabase() };
 inventoryPlacesSuite(subject);
 inventoryTreesSuite(subject);
 inventoryReshapeSuite(subject);
+inventoryUpgradeSuite(subject, subject.createUrl);

@@ -1,0 +1,93 @@
+/** What an installation of 0.1.0 wrote is found by what is searched now. */
+import { createClient } from '@connectrpc/connect';
+import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
+import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { inventoryMigrations } from '../../services/inventory/store/migrations.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { openSql } from '../../services/store/sql/open.ts';
+import { shiftedClock } from '../support/shifted-clock.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { makeGroup, startInventory } from './inventory-fixture.ts';
+import type { InventorySubject } from './inventory-places.suite.ts';
+
+const LAB = 'partitions/lab';
+
+type OldTables = {
+  readonly partition_row: Record<string, unknown>;
+  readonly provider: Record<string, unknown>;
+};
+
+const head = (id: string, doc: unknown) => ({
+  uid: systemRandom.uid(),
+  name_id: id,
+  id_key: id.toLowerCase(),
+  version: 1,
+  create_ms: 1,
+  update_ms: 1,
+  doc: JSON.stringify(doc),
+});
+
+const writeOld = async (url: string): Promise<void> => {
+  const store = await openSql({
+    service: 'inventory',
+    url,
+    entities: [],
+    migrations: inventoryMigrations.filter(({ name }) => name === '0001-inventory'),
+    clock: shiftedClock(),
+    random: systemRandom,
+    log: silentLog,
+  });
+  const provider = (id: string, parentUid: string, doc: unknown) => ({
+    ...head(id, doc),
+    partition_id: 'lab',
+    partition_key: 'lab',
+    generation: 1,
+    parent_uid: parentUid,
+    reserved_generation: 1,
+    reserve_holder: '',
+    reserve_ms: 0,
+  });
+  const spec = {
+    type: 'PROVIDER_TYPE_BARE_METAL',
+    capabilities: ['vm.qemu'],
+    groups: ['Rack-1'],
+    inventories: [{ resourceType: 'runm.memory', total: '5' }],
+  };
+  const root = provider('root', '', { spec, tags: ['old'] });
+  const middle = provider('middle', root.uid, { spec: { type: 'PROVIDER_TYPE_DEVICE' } });
+  const leaf = provider('leaf', middle.uid, { spec: { type: 'PROVIDER_TYPE_DEVICE' } });
+  const actor = { principal: 'services/inventory', requestId: systemRandom.requestId() };
+  await store.transaction(undefined, actor, async (tx) => {
+    const db = tx.kysely<OldTables>();
+    await db.insertInto('partition_row').values(head('lab', {})).execute();
+    await db.insertInto('provider').values([root, middle, leaf]).execute();
+  });
+  await store.close();
+};
+
+export const inventoryUpgradeSuite = (
+  { test }: InventorySubject,
+  createUrl: () => Promise<string>,
+): void => {
+  test('what 0.1.0 wrote is found by what is searched now', async (t) => {
+    const url = await createUrl();
+    await writeOld(url);
+    const fixture = await startInventory(t, { url });
+    const providers = createClient(ProviderService, fixture.admin);
+    const named = async (filter: Parameters<typeof providers.listProviders>[0]['filter']) => {
+      const { providers: found } = await providers.listProviders({ parent: LAB, filter });
+      return found.map(({ name }) => name.slice(`${LAB}/providers/`.length));
+    };
+    t.deepEqual(await named({ inTree: 'leaf' }), ['leaf', 'middle', 'root']);
+    t.deepEqual(await named({ capability: 'vm.qemu' }), ['root']);
+    t.deepEqual(await named({ resourceType: 'runm.memory', tag: 'old' }), ['root']);
+    const { provider } = await providers.getProvider({ name: `${LAB}/providers/leaf` });
+    t.not(provider?.status?.rootUid, provider?.uid);
+    t.deepEqual(await named({ group: 'rack-1' }), [], 'it was only a word');
+    await makeGroup(fixture, 'RACK-1');
+    t.deepEqual(await named({ group: 'rack-1' }), ['root']);
+    const groups = createClient(ProviderGroupService, fixture.admin);
+    const { group } = await groups.getProviderGroup({ name: `${LAB}/groups/rack-1` });
+    t.is(group?.status?.members, 1);
+  });
+};
