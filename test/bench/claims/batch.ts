@@ -3,6 +3,7 @@ import { type Child, startChild } from '../child.ts';
 import { median, quantile } from '../median.ts';
 import type { BatchReport } from '../subjects/claim-batch.ts';
 import { startClaimers } from './claimers.ts';
+import { meterCpu } from './cpu-meter.ts';
 import { fleetOf, SERVING_LIMIT_MS, sizeUpTo, writePast } from './load.ts';
 import { profiled } from './profiled.ts';
 import { rawRate, watchCommits } from './raw-loop.ts';
@@ -34,13 +35,15 @@ export const batch = async (options: BenchOptions): Promise<readonly Measured[]>
   const turns = async () => {
     for (let turn = 0; turn < (options.quick ? 2 : 5); turn += 1) {
       options.signal.throwIfAborted();
+      const spent = await meterCpu({ site, scheduler, callers: [callers] });
       const { claims, elapsedMs, latencies: took } = await runFor(callers, turnMs);
+      const cpu = await spent(claims);
       ours.push((claims * 1000) / elapsedMs);
       latencies.push(...took);
       raw.push(await rawRate(site.coordination(), captured, turnMs));
       options.note(
         `${fleet.size}: ${Math.round(ours.at(-1) ?? 0)} claims/s in batches, ` +
-          `raw ${Math.round(raw.at(-1) ?? 0)} claims/s`,
+          `raw ${Math.round(raw.at(-1) ?? 0)} claims/s; ${cpu}`,
       );
     }
   };

@@ -1,10 +1,14 @@
+import { logPrefix } from '../../../services/scheduler/domain/keys.ts';
+import type { Coordination } from '../../../services/store/coordination/port.ts';
 import type { BenchOptions, Measured } from '../bench.ts';
+import { PARTITION } from '../fleet/fleet.ts';
 import { median, quantile } from '../median.ts';
-import { type Claimers, describeRound, type Round, startClaimers } from './claimers.ts';
+import { describeRound, type Round, startClaimers } from './claimers.ts';
+import { meterCpu } from './cpu-meter.ts';
 import { ECHO_COMMAND, startEcho } from './echo.ts';
 import { CLIENTS, fleetOf, HELD_EACH, SERVING_LIMIT_MS, sizeUpTo, writePast } from './load.ts';
 import { profiled } from './profiled.ts';
-import { type Scheduler, type Site, startSite } from './site.ts';
+import { startSite } from './site.ts';
 
 /** The most for which the embedded mode is meant. */
 const EMBEDDED_SIZE = 10_000;
@@ -67,7 +71,7 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
   const turns = async () => {
     for (let turn = 0; turn < (options.quick ? 3 : 8); turn += 1) {
       options.signal.throwIfAborted();
-      const spent = await cpuMeter({ site, scheduler, claimers });
+      const spent = await meterCpu({ site, scheduler, callers: claimers.processes });
       const round = await claimers.run(turnMs);
       const cpu = await spent(round.rpcs);
       echoes.push(await echo.run(CLIENTS, 800));
@@ -79,34 +83,12 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
   };
   await profiled(scheduler, { options, name: `${store}-${size}` }, turns);
   const { mostBytes } = await scheduler.memory();
-  options.note(`${size}: scheduler at most ${Math.round(mostBytes / 1024 ** 2)} MiB`);
+  options.note(
+    `${size}: scheduler at most ${Math.round(mostBytes / 1024 ** 2)} MiB, ` +
+      `${store === 'etcd' ? await waitingLogs(site.coordination()) : 'some'} commits wait for history`,
+  );
   const rpcsPerSecond = median(rounds.map((round) => round.rpcsPerSecond));
   return { rounds, echo: median(echoes), rpcsPerSecond };
-};
-
-type Parts = {
-  readonly site: Site;
-  readonly scheduler: Scheduler;
-  readonly claimers: Claimers;
-};
-
-/** Begins to count; the answer says what one call has cost since, for people. */
-const cpuMeter = async ({ site, scheduler, claimers }: Parts) => {
-  const look = async () => ({
-    scheduler: await scheduler.child.ask<number>('cpuUs'),
-    etcd: site.storeCpuUs(),
-    claimers: (await Promise.all(claimers.processes.map((one) => one.ask<number>('cpuUs')))).reduce(
-      (sum, us) => sum + us,
-      0,
-    ),
-  });
-  const before = await look();
-  return async (rpcs: number): Promise<string> => {
-    const after = await look();
-    const us = (of: keyof typeof before) => Math.round((after[of] - before[of]) / rpcs);
-    const parts = ['scheduler', 'etcd', 'claimers'] as const;
-    return `CPU a call: ${parts.map((of) => `${of} ${us(of)} µs`).join(', ')}`;
-  };
 };
 
 const rowsOf = (
@@ -128,4 +110,21 @@ const rowsOf = (
     },
     { figure: `claim_rpc_p99@${size}`, value: quantile(all, 0.99), unit: 'ms', samples },
   ];
+};
+
+const CALL_MS = 10_000;
+
+/** Commits that the collector has not copied into SQL yet. */
+const waitingLogs = async (coordination: Coordination): Promise<number> => {
+  const prefix = logPrefix(PARTITION);
+  let count = 0;
+  for (let after: string | undefined; ; ) {
+    const page = await coordination.range(
+      { prefix, ...(after !== undefined && { after }) },
+      AbortSignal.timeout(CALL_MS),
+    );
+    count += page.keys.length;
+    after = page.keys.at(-1)?.key;
+    if (!page.more) return count;
+  }
 };
