@@ -141,7 +141,8 @@ const ask = async <Answer extends Shown>(
     const { error } = answer;
     if (!mayBeRepeated(error)) {
       const mayLinger = isOpen || options.mayLinger?.(requestId) === true;
-      note({ kind: 'refused', reason: error.reason, mayLinger });
+      const about = error.metadata.type ?? '';
+      note({ kind: 'refused', reason: error.reason, about, mayLinger });
       return undefined;
     }
     isOpen ||= !NOTHING_DONE.has(error.reason);

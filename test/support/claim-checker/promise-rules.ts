@@ -55,7 +55,8 @@ const forgotten = (calls: readonly Call[]): readonly string[] => {
     if (!('claimUid' in request) || outcome.kind !== 'refused') return [];
     const isKnown = (knownFromMs.get(request.claimUid) ?? Infinity) <= beganMs;
     const isRead = request.verb === 'show';
-    if (!isKnown || isRead || outcome.reason !== 'NOT_FOUND') return [];
+    const isMissed = outcome.reason === 'NOT_FOUND' && outcome.about === 'runm.claim';
+    if (!isKnown || isRead || !isMissed) return [];
     return [
       `request ${requestId} (${request.verb}) was told that ${request.claimUid} is not there`,
     ];
