@@ -110,7 +110,7 @@ const machinesOf = (deps: ClaimFollowerDeps, claim: ClaimView): Promise<readonly
     return consumer === undefined ? others : [...others, consumer];
   });
 
-type Held = { readonly claim: ClaimView; readonly providerUid: string };
+type Held = { readonly claim: FollowedClaim; readonly providerUid: string };
 
 const giveBack = async (
   deps: ClaimFollowerDeps,
@@ -120,8 +120,8 @@ const giveBack = async (
   const provider =
     deps.findProvider(providerUid) ??
     (await deps.inventory.findProvider(`partitions/${partition}/providers/${providerUid}`, signal));
-  // One that is not recorded any more is handed on to nobody.
-  if (provider === undefined || cleansItself(provider)) {
+  // One that is not recorded any more is handed on to nobody; what never began left nothing behind.
+  if (provider === undefined || cleansItself(provider) || claim.end === 'cancelled') {
     const requestId = derivedRequestId(claim.uid, `finish ${providerUid}`);
     await deps.scheduler.finishRelease({ name: claim.name, providerUid, requestId }, signal);
     return;
