@@ -14,7 +14,11 @@ export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => v
 /** The providers of all partitions as inventory's events tell them. */
 export type FactsBook = ReturnType<typeof createFactsBook>;
 
-export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
+/** `knownUid` gives the text of a uid that is in memory already. */
+export const createFactsBook = (
+  schedulable: () => ReadonlySet<string>,
+  knownUid: (partition: string, uid: string) => string | undefined = () => undefined,
+) => {
   const byPartition = new Map<string, Map<string, ProviderFacts>>();
   const listeners = new Map<string, Set<FactsListener>>();
   const shared = createSharedValues();
@@ -25,7 +29,9 @@ export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
     const partition = PROVIDER.parse(provider.name)?.partition;
     if (partition === undefined || provider.uid === '') return undefined;
     const key = shared.text(keyOf(partition));
-    const facts = factsOf(provider, { shared, schedulable: schedulable() });
+    const given = keyOf(provider.uid);
+    const uid = byPartition.get(key)?.get(given)?.uid ?? knownUid(key, given) ?? given;
+    const facts = factsOf(provider, { uid, shared, schedulable: schedulable() });
     const providers = byPartition.get(key) ?? new Map<string, ProviderFacts>();
     byPartition.set(key, providers);
     providers.set(facts.uid, facts);
@@ -65,14 +71,17 @@ export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
 
 const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 
-type Reading = { readonly shared: SharedValues; readonly schedulable: ReadonlySet<string> };
+type Reading = {
+  readonly uid: string;
+  readonly shared: SharedValues;
+  readonly schedulable: ReadonlySet<string>;
+};
 
-const factsOf = (provider: Provider, { shared, schedulable }: Reading): ProviderFacts => {
+const factsOf = (provider: Provider, { uid, shared, schedulable }: Reading): ProviderFacts => {
   const { spec, status } = provider;
   const parentUid = keyOf(status?.parentUid ?? '');
   const properties = shared.properties(schedulableIn(provider, schedulable));
   const distances = shared.distances((spec?.distances ?? []).map(distanceOf));
-  const uid = keyOf(provider.uid);
   const { name } = provider;
   const generation = Number(provider.generation);
   const type = providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED);

@@ -35,8 +35,16 @@ export type FollowedPartition = {
   ownRevision: bigint;
 };
 
-export const createFollowedPartition = (key: string): FollowedPartition => {
+/** Texts that are in memory already: an equal one is not kept beside them. */
+export type KnownTexts = {
+  /** The uid as it stands in what inventory has told of the provider. */
+  readonly providerUid?: (partition: string, uid: string) => string | undefined;
+};
+
+export const createFollowedPartition = (key: string, texts: KnownTexts = {}): FollowedPartition => {
   const capacities = new Map<string, CapacityRecord>();
+  const providerUid = (uid: string): string =>
+    capacities.get(uid)?.providerUid ?? texts.providerUid?.(key, uid) ?? uid;
   return {
     key,
     claims: createClaimBook(),
@@ -45,7 +53,7 @@ export const createFollowedPartition = (key: string): FollowedPartition => {
     capacityUids: createSortedKeys(() => capacities.keys()),
     quotas: new Map(),
     quotaBook: undefined,
-    shared: createSharedValues(),
+    shared: createSharedValues(providerUid),
     head: undefined,
     leader: undefined,
     log: new Set(),
@@ -75,9 +83,9 @@ export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
   at.quotaBook?.put(record);
 };
 
-/** Quotas start over: another list takes their place. */
-export const clearQuotas = (at: FollowedPartition): void => {
-  at.quotas.clear();
+export const removeQuota = (at: FollowedPartition, project: string): void => {
+  at.quotas.delete(project);
+  // What is counted starts over with the next question.
   at.quotaBook = undefined;
 };
 

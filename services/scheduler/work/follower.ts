@@ -21,15 +21,16 @@ import {
 import type { ClaimChange } from '../ports.ts';
 import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
 import {
-  clearQuotas,
   createFollowedPartition,
   type FollowedPartition,
+  type KnownTexts,
   putCapacity,
   putClaim,
   putQuota,
   removeCapacity,
   removeClaim,
 } from './followed-partition.ts';
+import { listAll } from './listing.ts';
 
 /** What a commit of this replica changed. */
 export type OwnCommit = {
@@ -57,7 +58,11 @@ export type Follower = {
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
-export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Follower => {
+export const createFollower = (
+  deps: CoordinationDeps,
+  limits: RingLimits,
+  texts: KnownTexts = {},
+): Follower => {
   const { clock, log, random } = deps;
   const partitions = new Map<string, FollowedPartition>();
   const ring = createChangeRing(clock, limits);
@@ -67,7 +72,7 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
 
   const partition = (id: string): FollowedPartition => {
     const key = keyOf(id);
-    const known = partitions.get(key) ?? createFollowedPartition(key);
+    const known = partitions.get(key) ?? createFollowedPartition(key, texts);
     partitions.set(key, known);
     return known;
   };
@@ -79,13 +84,13 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
     if (revision > ring.revision()) ring.add(revision, changes);
   };
   const followOnce = async (signal: AbortSignal, onListed: () => void): Promise<void> => {
-    const listed = await listAll(deps, signal);
-    replaceAll(partitions, partition, listed);
-    ring.reset(listed.revision);
+    const put = (at: KeyValue): void => void applyEvent(partition, { kind: 'put', at });
+    const revision = await listAll(deps, { partitions, put }, signal);
+    ring.reset(revision);
     problem = undefined;
     ready.resolve();
     onListed();
-    const from = listed.revision + 1n;
+    const from = revision + 1n;
     for await (const batch of deps.coordination.watch({ prefix: ROOT_PREFIX, from, signal })) {
       onEvents(batch);
     }
@@ -121,46 +126,7 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
   };
 };
 
-type Listed = { readonly keys: readonly KeyValue[]; readonly revision: bigint };
-
-const listAll = async (
-  { coordination }: CoordinationDeps,
-  signal: AbortSignal,
-): Promise<Listed> => {
-  const first = await coordination.range({ prefix: ROOT_PREFIX }, signal);
-  const { revision } = first;
-  const keys = [...first.keys];
-  for (let { more } = first; more; ) {
-    const after = keys.at(-1)?.key ?? '';
-    const page = await coordination.range({ prefix: ROOT_PREFIX, after, revision }, signal);
-    for (const at of page.keys) keys.push(at);
-    ({ more } = page);
-  }
-  return { keys, revision };
-};
-
 type PartitionOf = (id: string) => FollowedPartition;
-
-/**
- * What was listed takes the place of what was known, but for partitions where an own commit is
- * newer.
- */
-const replaceAll = (
-  partitions: Map<string, FollowedPartition>,
-  partition: PartitionOf,
-  { keys, revision }: Listed,
-): void => {
-  for (const at of partitions.values()) {
-    at.leader = undefined;
-    at.log.clear();
-    if (at.ownRevision > revision) continue;
-    for (const { uid } of [...at.claims.all()]) removeClaim(at, uid);
-    for (const uid of [...at.capacities.keys()]) removeCapacity(at, uid);
-    clearQuotas(at);
-    at.head = undefined;
-  }
-  for (const at of keys) applyEvent(partition, { kind: 'put', at });
-};
 
 /** The change of a claim that the event is; undefined for everything else. */
 const applyEvent = (partition: PartitionOf, event: WatchEvent): ClaimChange | undefined => {

@@ -29,13 +29,16 @@ export type SharedValues = {
  */
 const KNOWN_MAX = 20_000;
 
-export const createSharedValues = (): SharedValues => {
+/** `providerUid` gives the text of a uid that is in memory already. */
+export const createSharedValues = (
+  providerUid: (uid: string) => string = (uid) => uid,
+): SharedValues => {
   const texts = createPool<string>();
   const sets = createPool<ReadonlySet<string>>();
   const offers = createPool<Offers>();
   const properties = createPool<ReadonlyMap<string, Property>>();
   const distances = createPool<readonly Distance[]>();
-  const { shareClaim, shareSpec } = createClaimSharing();
+  const { shareClaim, shareSpec } = createClaimSharing(providerUid);
   const shareOffers = (given: Offers): Offers => offers(offersKey(given), () => given);
   return {
     text: (text) => texts(text, () => text),
@@ -46,7 +49,11 @@ export const createSharedValues = (): SharedValues => {
     offers: shareOffers,
     properties: (given) => properties(JSON.stringify(given), () => new Map(given)),
     distances: (given) => distances(JSON.stringify(given), () => given),
-    capacity: (record) => ({ ...record, offers: shareOffers(record.offers) }),
+    capacity: (record) => ({
+      ...record,
+      providerUid: providerUid(record.providerUid),
+      offers: shareOffers(record.offers),
+    }),
     command: (command) => {
       if (command.verb === 'set-capacity') {
         return { ...command, offers: shareOffers(command.offers) };
@@ -59,7 +66,7 @@ export const createSharedValues = (): SharedValues => {
   };
 };
 
-const createClaimSharing = () => {
+const createClaimSharing = (providerUid: (uid: string) => string) => {
   const values = createPool<unknown>();
   /** The same object for equal ones; they are never changed. */
   const share = <T>(value: T): T => {
@@ -84,6 +91,7 @@ const createClaimSharing = () => {
     properties: share(claim.properties),
     tags: share(claim.tags),
     spec: shareSpec(claim.spec),
+    providers: claim.providers.map((one) => ({ ...one, uid: providerUid(one.uid) })),
     placements: share(claim.placements),
     requests: claim.requests.map((note) => ({
       ...note,
