@@ -43,10 +43,5 @@ const groupLines = (funnel: GroupFunnel, isNamed: boolean): string[] => {
   const lines = funnelLines({ providers, steps, fitsWithout });
   const [head = '', ...rest] = lines;
   const of = isNamed ? `group "${group}", ${head}` : head;
-  const isTold = rest.some((line) => line.endsWith(' left'));
-  return [
-    of,
-    ...rest,
-    ...(isTold || providers === 0 ? [] : [`  nothing removed  ${remaining} left`]),
-  ];
+  return [of, ...rest, ...(steps.length === 0 ? [`  ${remaining} left`] : [])];
 };
