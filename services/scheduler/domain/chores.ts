@@ -44,11 +44,14 @@ export const nextLookMs = (
 ): number | undefined => {
   if (claim.releaseBeginMs !== undefined) return undefined;
   const { acquireMs, releaseMs } = claim.spec;
-  const toCome = [
-    acquireMs - times.replaceBeforeMs,
-    acquireMs + times.atRiskAfterMs,
-    ...(claim.risk === undefined ? [] : [nowMs + times.againMs]),
-  ].filter((ms) => ms > nowMs);
+  // What began when it was made has had its place from the beginning.
+  const begin =
+    claim.createMs < acquireMs
+      ? [acquireMs - times.replaceBeforeMs, acquireMs + times.atRiskAfterMs]
+      : [];
+  const toCome = [...begin, ...(claim.risk === undefined ? [] : [nowMs + times.againMs])].filter(
+    (ms) => ms > nowMs,
+  );
   const whenever = [releaseMs, warnDueMs(claim, times)].filter((ms) => ms !== undefined);
   const all = [...toCome, ...whenever];
   return all.length === 0 ? undefined : Math.min(...all);
