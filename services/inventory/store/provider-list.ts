@@ -83,8 +83,8 @@ const SMALL_MAX = 2_000;
 const isSmall = async (reader: Reader, filter: ProviderFilter, group: string): Promise<boolean> => {
   const { rows } = await sql<{ readonly members: number }>`
     select count(*) as members from (
-      select 1 as one from provider_term term
-      where ${inNest('term', filter, group)} limit ${SMALL_MAX + 1}) some`.execute(
+      select term.id from provider_term term
+      where ${inNest('term', filter, group)} limit ${SMALL_MAX + 1}) counted`.execute(
     reader.kysely<InventoryTables>(),
   );
   return Number(rows[0]?.members ?? 0) <= SMALL_MAX;
