@@ -142,10 +142,6 @@ const learn = (parts: Parts, known: Known): void => {
     capacities.set(record.providerUid, record);
     providers.setCapacity(record.providerUid, record);
   }
-  for (const quota of known.quotas ?? []) {
-    parts.answers.replace(quotaObject(quota), undefined, quota.requests);
-    quotas.put(quota);
-  }
   const releasing: ClaimRecord[] = [];
   for (const claim of known.claims) {
     remember(parts, claim, nowMs);
@@ -155,6 +151,11 @@ const learn = (parts: Parts, known: Known): void => {
     if (isReleasing(claim, nowMs)) releasing.push(claim);
     else if (isToBeLookedAt(parts, claim, nowMs)) parts.looks.add(claim.uid);
   }
+  const records = [...(known.quotas ?? [])];
+  for (const quota of records) {
+    parts.answers.replace(quotaObject(quota), undefined, quota.requests);
+  }
+  quotas.load(records);
   // Only claims beside these can be kept waiting.
   for (const { providers: held } of releasing) {
     for (const { uid } of held)

@@ -94,8 +94,8 @@ export const countedIn = (at: FollowedPartition, nowMs: number): QuotaBook => {
   const book = at.quotaBook ?? createQuotaBook();
   book.setNow(nowMs);
   if (at.quotaBook === undefined) {
-    for (const record of at.quotas.values()) book.put(record);
     for (const claim of at.claims.all()) book.count(claim.uid, claim);
+    book.load(at.quotas.values());
     at.quotaBook = book;
   }
   return book;
