@@ -47,6 +47,8 @@ test('two projects claim, reserve, extend and are refused, and everybody sees wh
   t.regex(refused.stderr, /next: runm claim explain --whole --require cpu\.avx512\n/);
   const explained = ok(await bob('claim', 'explain', '--whole', '--require', 'cpu.avx512'));
   t.regex(explained, /^it does not fit\nof 6 providers:\n/);
+  const many = await bob('claim', 'create', 'more', '--whole', '--count', '6', '--for', '1h');
+  t.regex(many.stderr, /what would fit: 1 instead of 6\n/);
 
   t.log('a window is found, reserved as it is shown, and drawn');
   const windows = await bob('claim', 'windows', '--whole', '--count', '6', '--for', '1h');

@@ -28,9 +28,13 @@ export const startSharedSite = async (): Promise<SharedSite> => {
     createRunm(environment(plane, { dir: dir.path, token, project })).runm;
   const operator = as(plane.token, 'default');
   await describePlaces(operator);
-  await recordServers(operator);
-  const ada = as(await enrol(operator, 'ada', 'red'), 'red');
-  const bob = as(await enrol(operator, 'bob', 'blue'), 'blue');
+  const [adas, bobs] = await Promise.all([
+    enrol(operator, 'ada', 'red'),
+    enrol(operator, 'bob', 'blue'),
+    recordServers(operator, 'rack1'),
+    recordServers(operator, 'rack2'),
+  ]);
+  const [ada, bob] = [as(adas, 'red'), as(bobs, 'blue')];
   const all = ['probe', '--whole', '--count', '6', '--property', 'zone', '--dry-run'];
   await eventually(async () => (await ada('claim', 'create', ...all)).code === 0, {
     limitMs: 20_000,
@@ -68,18 +72,17 @@ const describePlaces = async (runm: Runm['runm']): Promise<void> => {
   ok(await runm('definition', 'set', 'runm.provider', 'zone:string:schedulable'));
 };
 
-const recordServers = async (runm: Runm['runm']): Promise<void> => {
+const recordServers = async (runm: Runm['runm'], rack: keyof typeof RACKS): Promise<string> => {
   const offers = ['runm.machine.whole=1', 'runm.memory=64GiB', 'runm.cpu.shared=32'];
   const inventory = offers.flatMap((one) => ['--inventory', one]);
-  for (const [rack, servers] of Object.entries(RACKS)) {
-    const zone = ['--property', `zone=${rack === 'rack1' ? 'a' : 'b'}`];
-    const traits = rack === 'rack1' ? ['--capability', 'cpu.avx512', ...zone] : zone;
-    for (const server of servers) {
-      ok(await runm('provider', 'create', server, '--type', 'bare-metal', ...inventory, ...traits));
-      ok(await runm('provider', 'accept', server, '--reason', 'new'));
-    }
-    ok(await runm('group', 'add', rack, ...servers));
+  const zone = ['--property', `zone=${rack === 'rack1' ? 'a' : 'b'}`];
+  const traits = rack === 'rack1' ? ['--capability', 'cpu.avx512', ...zone] : zone;
+  const servers = RACKS[rack];
+  for (const server of servers) {
+    ok(await runm('provider', 'create', server, '--type', 'bare-metal', ...inventory, ...traits));
+    ok(await runm('provider', 'accept', server, '--reason', 'new'));
   }
+  return ok(await runm('group', 'add', rack, ...servers));
 };
 
 /** A person with a project of their own; their token. */
