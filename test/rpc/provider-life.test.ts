@@ -2,6 +2,7 @@
  * The life of servers without an agent, over all services as they run together: accepted, claimed,
  * closed, released, and handed on only when somebody said that they are clean.
  */
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { createClient } from '@connectrpc/connect';
 import test from 'ava';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
@@ -13,6 +14,7 @@ import { ProviderLifeState as Life } from '../../gen/runmachine/machine/v1/provi
 import { ProviderStateService } from '../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { ClaimState } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
@@ -161,4 +163,36 @@ test('what is closed stays closed when its inventory changes, and opens by a ret
   await states.returnProvider({ name: `${server}/state`, requestId: newId() });
   await claim('at-last');
   t.is(await stateOf(server), Life.IN_USE);
+});
+
+test('the owner of a claim is warned of its end, told of it, and of its return', async (t) => {
+  await using plane = await startControlPlane();
+  const site = await openSite(plane, 1);
+  const { claims, states, stateOf } = site;
+  const [server = ''] = site.names;
+  await eventually(async () => (await stateOf(server)) === Life.AVAILABLE);
+  const take = () =>
+    claims.createClaim({
+      parent: PARENT,
+      claimId: 'short',
+      claim: {
+        spec: {
+          releaseTime: timestampFromMs(systemClock.now().getTime() + 20_000),
+          groups: [{ resources: [{ resourceType: WHOLE, amount: 1n }] }],
+        },
+      },
+      requestId: newId(),
+    });
+  const { claim: made } = await eventually(take, { message: 'the scheduler knows the server' });
+  const events = createClient(EventService, site.transport);
+  const told = async () => {
+    const all = await events.listEvents({ parent: PARENT, targetUid: made?.uid ?? '' });
+    return all.events.map(({ type }) => type);
+  };
+  const patience = { limitMs: 40_000 };
+  await eventually(async () => (await told()).includes('claim.ending'), patience);
+  await eventually(async () => (await stateOf(server)) === Life.CLEANING, patience);
+  await states.returnProvider({ name: `${server}/state`, requestId: newId() });
+  await eventually(async () => (await told()).includes('claim.released'), patience);
+  t.deepEqual(await told(), ['claim.ending', 'claim.expired', 'claim.released']);
 });
