@@ -66,10 +66,12 @@ export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
         const request = { parent, claimId, requestId, claim: { spec: specOf(wish) } };
         return claims(way).createClaim(request, call);
       }),
-    show: (claim) =>
-      askClaim({ verb: 'show', claimUid: claim.uid }, (way, _, call) =>
-        claims(way).getClaim({ name: nameOf(claim) }, call),
-      ),
+    show: (claim) => {
+      const request = { name: nameOf(claim), minRevision: claim.status?.revision ?? 0n };
+      return askClaim({ verb: 'show', claimUid: claim.uid }, (way, _, call) =>
+        claims(way).getClaim(request, call),
+      );
+    },
     beginRelease: (claim) =>
       askClaim({ verb: 'begin-release', claimUid: claim.uid }, (way, requestId, call) =>
         claims(way).beginRelease({ name: nameOf(claim), requestId }, call),
