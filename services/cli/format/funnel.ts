@@ -7,7 +7,7 @@ export type Funnel = {
   readonly fitsWithout: readonly string[];
 };
 
-/** "of 120 providers:", a line for each constraint that removed some, and which one alone did it. */
+/** "of 120 providers:", a line a constraint that removed some, and which one alone did it. */
 export const funnelLines = ({ providers, steps, fitsWithout }: Funnel): string[] => {
   if (providers === 0) return ['there is no provider'];
   let left = providers;

@@ -74,8 +74,8 @@ export const formatLocalTime = (time: Timestamp | undefined): string => {
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 /**
- * "2026-03-01T14:05Z", "now", "today" (its begin), "tomorrow" (in 24 hours), "in 2h", "7d ago", or local: "today 18:00",
- * "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
+ * "2026-03-01T14:05Z", "now", "today" (its begin), "tomorrow" (in 24 hours), "in 2h", "7d ago", or
+ * local: "today 18:00", "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
  */
 export const parseTime = (text: string, what: string, now: Date): Date => {
   if (text === 'now') return now;
