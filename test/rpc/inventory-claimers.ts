@@ -96,6 +96,8 @@ export const startHall = async (
     clock,
     providers: createClient(ProviderService, admin),
     claims: createClient(ClaimService, ways.scheduler.asPerson('admin')),
+    /** The claims as machine changes them. */
+    asMachine: createClient(ClaimService, ways.scheduler.asService('machine')),
     capacity: createClient(CapacityService, ways.scheduler.asService('machine')),
     startInventoryAgain,
   };
