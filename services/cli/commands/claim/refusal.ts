@@ -6,7 +6,7 @@ import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_serv
 import { AdvisedError } from '../../advised-error.ts';
 import { callOptions } from '../../call-options.ts';
 import { ASK_OPTIONS } from '../../claim-options.ts';
-import { typedWindow, windowSeconds } from '../../claim-window.ts';
+import { windowSeconds } from '../../claim-window.ts';
 import type { Args, Context } from '../../command.ts';
 import { spanText } from '../../format/span.ts';
 
@@ -28,7 +28,7 @@ export const advisedRefusal = async (
   const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
   if (reason !== 'NO_CAPACITY') return error;
   const { from: _, until: __, for: ___, ...timeless } = ASK_OPTIONS;
-  const seconds = windowSeconds({ ...typedWindow(context, { ...args, string: fromNow(args) }) });
+  const seconds = spec && windowSeconds(spec, context.clock.now());
   const again = args.typed(new Set(Object.keys(ASK_OPTIONS)));
   const request = args.typed(new Set(Object.keys(timeless)));
   const isTold = (error.findDetails(NoCapacitySchema)[0]?.suggestions.length ?? 0) > 0;
@@ -56,7 +56,3 @@ const suggestionsFor = async (
     throw error;
   }
 };
-
-/** A window without a begin runs from now, which gives it a length. */
-const fromNow = (args: Args) => (name: string) =>
-  name === 'from' ? (args.string('from') ?? 'now') : args.string(name);
