@@ -47,6 +47,7 @@ const hostWith = (claims: number) => {
   const state = stateWith([
     { uid: 'host', offers: { [CPU]: 100 } },
     { uid: 'device', offers: {} },
+    { uid: 'spare', offers: { [CPU]: 100 } },
   ]);
   const groups = [groupOf({ [CPU]: 1 }, { providers: ['host'] })];
   for (let at = 0; at < claims; at += 1) granted(state, createCommand({ id: `c${at}`, groups }));
@@ -74,7 +75,7 @@ test('all records of a reshape are in one transaction', (t) => {
 
 test('a reshape that does not fit beside others waits for the next transaction', (t) => {
   const state = hostWith(30);
-  const groups = [groupOf({ [CPU]: 1 })];
+  const groups = [groupOf({ [CPU]: 1 }, { providers: ['spare'] })];
   const others = Array.from({ length: 65 }, (_, at) => createCommand({ id: `n${at}`, groups }));
   const { batch, left } = batchOf(state, [...others, reshape, createCommand({ id: 'later' })]);
   t.is(batch.claims.length, 65);
