@@ -9,6 +9,7 @@ import { callOptions } from '../../call-options.ts';
 import { ASK_OPTIONS } from '../../claim-options.ts';
 import type { Command } from '../../command.ts';
 import { funnelLines, suggestionLines } from '../../format/funnel.ts';
+import { printable } from '../../format/table.ts';
 import { showOne } from '../../output.ts';
 import { wantedSpec } from '../../wanted-claims.ts';
 
@@ -36,7 +37,9 @@ export const explanationText = (answer: ExplainClaimResponse): string =>
     ...answer.groups.flatMap((group) => groupLines(group, answer.groups.length > 1)),
     ...(answer.obstacle ? [`in the way: ${answer.obstacle}`] : []),
     ...suggestionLines(answer.suggestions),
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 
 const groupLines = (funnel: GroupFunnel, isNamed: boolean): string[] => {
   const { group, providers, steps, fitsWithout, remaining } = funnel;
