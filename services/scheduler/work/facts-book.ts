@@ -5,6 +5,7 @@ import type { ProviderEvent } from '../../../gen/runmachine/inventory/v1/provide
 import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
+import { factsFrom } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
 import { distanceOf } from './topology-message.ts';
@@ -78,31 +79,26 @@ type Reading = {
 };
 
 const factsOf = (provider: Provider, { uid, shared, schedulable }: Reading): ProviderFacts => {
-  const { spec, status } = provider;
+  const { name, generation, spec, status } = provider;
   const parentUid = keyOf(status?.parentUid ?? '');
+  const idAt = name.lastIndexOf('/') + 1;
+  const where = shared.where({
+    parent: shared.text(name.slice(0, idAt)),
+    groups: shared.set((spec?.groups ?? []).map(keyOf)),
+    tags: shared.set(provider.tags),
+    parentUid: parentUid === '' ? undefined : shared.text(parentUid),
+    distances: shared.distances((spec?.distances ?? []).map(distanceOf)),
+  });
+  const what = shared.what({
+    type: providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED),
+    capabilities: shared.set(spec?.capabilities ?? []),
+    offers: shared.offers(
+      new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
+    ),
+  });
   const properties = shared.properties(schedulableIn(provider, schedulable));
-  const distances = shared.distances((spec?.distances ?? []).map(distanceOf));
-  const { name } = provider;
-  const generation = Number(provider.generation);
-  const type = providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED);
-  const capabilities = shared.set(spec?.capabilities ?? []);
-  const groups = shared.set((spec?.groups ?? []).map(keyOf));
-  const tags = shared.set(provider.tags);
-  const offers = shared.offers(
-    new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
-  );
-  // Written out: an object that is copied to get more fields takes half as much again.
-  const facts = { uid, name, type, generation, capabilities, groups, tags, offers };
-  if (parentUid === '' && distances.length === 0) {
-    if (properties.size === 0) return facts;
-    return { uid, name, type, generation, capabilities, groups, tags, offers, properties };
-  }
-  return {
-    ...facts,
-    ...(parentUid !== '' && { parentUid: shared.text(parentUid) }),
-    ...(properties.size > 0 && { properties }),
-    ...(distances.length > 0 && { distances }),
-  };
+  const id = name.slice(idAt);
+  return factsFrom({ uid, id, generation: Number(generation), where, what, properties });
 };
 
 const schedulableIn = (

@@ -7,6 +7,7 @@ import type { CapacityRecord, Offers } from '../domain/capacity.ts';
 import type { ClaimRecord, Property } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
 import type { Distance } from '../domain/topology.ts';
+import type { What, Where } from './provider-facts.ts';
 
 export type SharedValues = {
   readonly text: (text: string) => string;
@@ -14,8 +15,11 @@ export type SharedValues = {
   readonly offers: (offers: Offers) => Offers;
   readonly properties: (
     properties: readonly (readonly [string, Property])[],
-  ) => ReadonlyMap<string, Property>;
-  readonly distances: (distances: readonly Distance[]) => readonly Distance[];
+  ) => ReadonlyMap<string, Property> | undefined;
+  readonly distances: (distances: readonly Distance[]) => readonly Distance[] | undefined;
+  /** Its parts are shared already. */
+  readonly where: (where: Where) => Where;
+  readonly what: (what: What) => What;
   readonly capacity: (record: CapacityRecord) => CapacityRecord;
   /** What claims have in common: most ask for the same. */
   readonly claim: (claim: ClaimRecord) => ClaimRecord;
@@ -47,12 +51,19 @@ export const createSharedValues = (
       return sets([...given].sort().join('\n'), () => new Set(given));
     },
     offers: shareOffers,
-    properties: (given) => properties(JSON.stringify(given), () => new Map(given)),
-    distances: (given) => distances(JSON.stringify(given), () => given),
-    capacity: (record) => ({
-      ...record,
+    properties: (given) =>
+      given.length === 0 ? undefined : properties(JSON.stringify(given), () => new Map(given)),
+    distances: (given) =>
+      given.length === 0 ? undefined : distances(JSON.stringify(given), () => given),
+    ...createFactsSharing(),
+    // Written out: a copy of an object that was read takes half as much again.
+    capacity: ({ generation, offers: given, closed, version, updateMs, ...record }) => ({
       providerUid: providerUid(record.providerUid),
-      offers: shareOffers(record.offers),
+      generation,
+      offers: shareOffers(given),
+      closed,
+      version,
+      updateMs,
     }),
     command: (command) => {
       if (command.verb === 'set-capacity') {
@@ -100,6 +111,32 @@ const createClaimSharing = (providerUid: (uid: string) => string) => {
     })),
   });
   return { shareSpec, shareClaim };
+};
+
+/** Where and what providers are, told apart by their parts, which are shared already. */
+const createFactsSharing = () => {
+  const wheres = createPool<Where>();
+  const whats = createPool<What>();
+  const numbers = new WeakMap<object, number>();
+  let last = 0;
+  const numberOf = (part: object | undefined): number => {
+    if (part === undefined) return 0;
+    const known = numbers.get(part);
+    if (known !== undefined) return known;
+    last += 1;
+    numbers.set(part, last);
+    return last;
+  };
+  const keyOf = (text: string, parts: readonly (object | undefined)[]): string =>
+    `${text} ${parts.map(numberOf).join(' ')}`;
+  return {
+    where: (where: Where): Where => {
+      const { parent, parentUid = '', groups, tags, distances } = where;
+      return wheres(keyOf(`${parent} ${parentUid}`, [groups, tags, distances]), () => where);
+    },
+    what: (what: What): What =>
+      whats(keyOf(what.type, [what.capabilities, what.offers]), () => what),
+  };
 };
 
 const NONE: ReadonlySet<string> = new Set();
