@@ -104,10 +104,7 @@ const mark = (marks: Marks, part: KeyPart): void => {
   }
 };
 
-/**
- * Takes out what is listed no more. Where an own commit is newer than the list, that is known better
- * here.
- */
+/** Takes out what is listed no more. An own commit that is newer than the list knows better. */
 const sweep = (at: FollowedPartition, marks: Marks, revision: bigint): void => {
   if (!marks.hasLeader) at.leader = undefined;
   for (const number of [...at.log]) if (!marks.log.has(number)) at.log.delete(number);
