@@ -10,6 +10,7 @@ import {
   ClaimSchema,
   ClaimState,
 } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import type { MachineTables } from '../../services/machine/store/tables.ts';
 import { aborted } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
@@ -17,6 +18,7 @@ import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { clientsOf, connectAgent, PROJECT, type Site, startSite, uuid } from './machine-fixture.ts';
 import { PROVIDER } from './machine-neighbours.ts';
+import { openStore } from './machine-sink-fixture.ts';
 
 const HOST = `${PROVIDER}/state`;
 const METAL = 'partitions/lab/providers/Metal-1';
@@ -206,6 +208,25 @@ test('what the leader refuses or nobody knows changes nothing that is shown', as
   await eventually(() => site.neighbours.offers.length > before);
   t.is(lastWord(site, uid)?.closed, false);
   t.is((await say()).providerState?.state, Life.MAINTENANCE);
+});
+
+test('an opening that died half way is taken back', async (t) => {
+  await using site = await startSite();
+  const metal = addMetal(site);
+  const { providerStates: states } = as(site, 'operator');
+  const name = `${METAL}/state`;
+  await states.acceptProvider({ name, requestId: uuid() });
+  // As after a crash between the leader's yes and the row: nobody knows who may claim it.
+  const store = await openStore(site);
+  await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
+    const died = { state: 'enrolled', owner: 'dead', lease_until_ms: 0 };
+    await tx.kysely<MachineTables>().updateTable('provider_state').set(died).execute();
+  });
+  await store.close();
+  await eventually(() => lastWord(site, metal.uid)?.closed === true, { message: 'closed again' });
+  t.is((await stateOf(site, name))?.state, Life.ENROLLED);
+  await states.acceptProvider({ name, requestId: uuid() });
+  t.is(lastWord(site, metal.uid)?.closed, false);
 });
 
 test('of many operators at once each is obeyed in turn', async (t) => {

@@ -1,6 +1,7 @@
 /** Events go to real HTTP receivers: signed, in order, again until they are taken, never lost. */
 import { createHmac } from 'node:crypto';
 import test from 'ava';
+import type { MachineTables } from '../../services/machine/store/tables.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { startSite } from './machine-fixture.ts';
@@ -142,6 +143,26 @@ test('replicas do not send the same event both', async (t) => {
   tellOfClaim(site, 'very-last');
   await eventually(() => claimsOf(receiver.taken).includes('very-last'));
   t.deepEqual(claimsOf(receiver.taken).toSorted(), [...ids, 'last', 'very-last'].toSorted());
+});
+
+test('what a replica that died had in hand is brought by another when its lease is over', async (t) => {
+  await using receiver = await startReceiver();
+  using secret = secretFile(SECRET);
+  await using site = await start(receiver, secret.file);
+  await begun(site);
+  await site.replicas[0]?.stop();
+  const untilMs = systemClock.now().getTime() + 1_500;
+  const store = await openStore(site);
+  await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
+    const dead = { owner: 'dead', lease_until_ms: untilMs };
+    await tx.kysely<MachineTables>().updateTable('event_sink').set(dead).execute();
+  });
+  await store.close();
+  await site.add();
+  tellOfClaim(site, 'mine');
+  await eventually(() => receiver.taken.length > 0);
+  t.true(systemClock.now().getTime() >= untilMs, 'not while the dead may still send');
+  t.deepEqual(claimsOf(receiver.taken), ['mine']);
 });
 
 test('a sink that lags behind the feed goes on from the events', async (t) => {
