@@ -1,6 +1,7 @@
 /** Where and when a claim would fit, and why not: looks at the leader that change nothing. */
 import { durationFromMs, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
+import { systemRandom } from '../../services/runtime/random.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { claimRequest, RED, startScheduler } from './scheduler-fixture.ts';
 import { CPU, MEMORY } from './scheduler-neighbours.ts';
@@ -131,4 +132,18 @@ test('an explanation says what each constraint leaves', async (t) => {
   t.is(funnel?.steps.at(-1)?.remaining, 0);
   t.true(funnel?.fitsWithout.includes('capability cpu.x86.avx2'));
   t.true(bad.suggestions.length > 0);
+});
+
+test('what a quota forbids does not fit, and the explanation says so', async (t) => {
+  const { node, addHost } = await startScheduler(t);
+  await addHost({ id: 'host', cpus: 8 });
+  const limits = [{ resourceType: CPU, amount: 3n }];
+  const quota = { name: `${RED}/quota`, spec: { limits } };
+  await node.quotas('admin').setQuota({ quota, requestId: systemRandom.requestId() });
+  const claims = node.claims('red');
+  t.true((await claims.explainClaim({ parent, spec: specOf(3) })).fits);
+  const over = await claims.explainClaim({ parent, spec: specOf(4) });
+  t.false(over.fits);
+  t.regex(over.obstacle, /"red" may hold 3 of runm.cpu.shared/);
+  t.is(over.groups[0]?.remaining, 1, 'a provider would do');
 });

@@ -69,7 +69,7 @@ export const createSharedValues = (
       if (command.verb === 'set-capacity') {
         return { ...command, offers: shareOffers(command.offers) };
       }
-      if (command.verb !== 'create') return command;
+      if (command.verb !== 'create' && command.verb !== 'execute') return command;
       const { draft } = command;
       return { ...command, draft: { ...draft, spec: shareSpec(draft.spec) } };
     },
