@@ -1,4 +1,4 @@
-/** What callers meet while etcd does not answer: no promise, an early word, and reads that go on. */
+/** What callers meet while etcd is away: no promise, an early word, and reads that go on. */
 import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';

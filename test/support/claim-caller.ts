@@ -3,12 +3,13 @@
  * any replica until its outcome is known, and everything is written down for the checker.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { CapacityService } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { type Claim, ClaimState } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { RequestGroupSchema } from '../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { QuotaService } from '../../gen/runmachine/scheduler/v1/quota_service_pb.ts';
 import type { Clock } from '../../services/runtime/clock.ts';
 import type { DomainError } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
@@ -47,6 +48,10 @@ export type ClaimCaller = {
   readonly show: (claim: Claim) => Promise<Claim | undefined>;
   readonly beginRelease: (claim: Claim) => Promise<Claim | undefined>;
   readonly finishRelease: (claim: Claim, providerUid: string) => Promise<Claim | undefined>;
+  /** Extends the claim, or shortens it. */
+  readonly moveEnd: (claim: Claim, releaseMs: number) => Promise<Claim | undefined>;
+  /** True when it was granted. */
+  readonly setQuota: (project: string, limits: ReadonlyMap<string, number>) => Promise<boolean>;
   /** True when it was granted. */
   readonly setCapacity: (wish: CapacityWish) => Promise<boolean>;
 };
@@ -81,6 +86,33 @@ export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
       return askClaim(request, (way, requestId, call) =>
         claims(way).finishRelease({ name: nameOf(claim), providerUid, requestId }, call),
       );
+    },
+    moveEnd: (claim, releaseMs) => {
+      const ends = claim.spec?.releaseTime;
+      const fromReleaseMs = ends === undefined ? Infinity : timestampMs(ends);
+      const request = { verb: 'move-end', claimUid: claim.uid, fromReleaseMs, releaseMs } as const;
+      const releaseTime = timestampFromMs(releaseMs);
+      return askClaim(request, (way, requestId, call) => {
+        const sent = { name: nameOf(claim), releaseTime, requestId };
+        return releaseMs > fromReleaseMs
+          ? claims(way).extendClaim(sent, call)
+          : claims(way).shortenClaim(sent, call);
+      });
+    },
+    setQuota: async (project, limits) => {
+      const spec = {
+        limits: [...limits].map(([resourceType, amount]) => ({
+          resourceType,
+          amount: BigInt(amount),
+        })),
+      };
+      const quota = { name: `${PARTITION}/projects/${project}/quota`, spec };
+      const request = { verb: 'set-quota', project, limits } as const;
+      const answer = await ask<Shown>(options, request, async (way, requestId, call) => {
+        await createClient(QuotaService, way).setQuota({ quota, requestId }, call);
+        return {};
+      });
+      return answer !== undefined;
     },
     setCapacity: async (wish) => {
       const { providerUid, generation, amounts, closed } = wish;

@@ -1,4 +1,5 @@
 /** Who uses the simulated schedulers: claimers of two projects, and the operator of the fleet. */
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
@@ -32,10 +33,20 @@ export const claimer = async (
     if (random.fraction() < 0.6) await clock.sleep(random.fraction() * 600);
     if (random.fraction() < 0.3) await caller.show(claim);
     if (random.fraction() < 0.1) continue;
+    const isBooked = kind === 'short' || kind === 'booking';
+    if (isBooked && random.fraction() < 0.4) await moveEnd(deps, claim);
     const runsOut = kind === 'short' || (kind === 'booking' && random.fraction() < 0.5);
     if (!runsOut) await caller.beginRelease(claim);
     await giveBack(deps, claim);
   }
+};
+
+/** Later more often than earlier. */
+const moveEnd = async ({ random, caller }: PersonDeps, claim: Claim): Promise<void> => {
+  const ends = claim.spec?.releaseTime;
+  if (ends === undefined) return;
+  const byMs = random.fraction() < 0.7 ? random.fraction() * 2_000 : random.fraction() * -800;
+  await caller.moveEnd(claim, timestampMs(ends) + Math.ceil(byMs));
 };
 
 const wish = ({ clock, random }: PersonDeps, kind: Kind): Omit<Wish, 'project' | 'claimId'> => {

@@ -4,6 +4,7 @@
  * the end the checker judges it.
  */
 import type { Coordination } from '../../../services/store/coordination/port.ts';
+import { CPU } from '../../rpc/scheduler-neighbours.ts';
 import type { Violation } from '../../support/claim-checker/evidence.ts';
 import type { Call } from '../../support/claim-checker/history.ts';
 import type { Stored } from '../../support/claim-checker/stored.ts';
@@ -46,7 +47,8 @@ export const simulate = async ({ seed, broken }: SimulationOptions): Promise<Sim
   const nemesis = createNemesis({ ...world, isCalm: () => isCalm(clock) });
   const hasEnded = await world.settle(everybody(world), nemesis.step);
   await nemesis.end();
-  await clock.advance(3_000);
+  // Until every window has begun or ended: what quotas show changes with the time.
+  await clock.advance(15_000);
   const { violations, stored } = await world.judge();
   const { faults } = nemesis;
   await world.stop();
@@ -60,6 +62,8 @@ const everybody = async (world: World): Promise<void> => {
   await Promise.all(
     fleet.map((one) => admin.caller.setCapacity({ ...presentOf(one), closed: false })),
   );
+  // Half of what there is: sometimes the quota refuses, sometimes the fleet.
+  await admin.caller.setQuota('red', new Map([[CPU, 5]]));
   const claimers = 1 + Math.floor(random.fraction() * CLAIMERS_MAX);
   const rounds = Math.ceil(ROUNDS / claimers);
   await Promise.all([

@@ -1,12 +1,13 @@
 /** A simulated installation on one clock, its callers, and the verdict on what they saw. */
-import type { Transport } from '@connectrpc/connect';
+import { createClient, type Transport } from '@connectrpc/connect';
+import { QuotaService } from '../../../gen/runmachine/scheduler/v1/quota_service_pb.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import { openEmbeddedCoordination } from '../../../services/store/coordination/embedded/open.ts';
 import type { Coordination, KeyValue } from '../../../services/store/coordination/port.ts';
 import { createNeighbours, type Neighbours } from '../../rpc/scheduler-neighbours.ts';
 import { type ClaimCaller, createClaimCaller } from '../../support/claim-caller.ts';
 import { checkClaims } from '../../support/claim-checker/check.ts';
-import type { Violation } from '../../support/claim-checker/evidence.ts';
+import type { QuotaShown, Violation } from '../../support/claim-checker/evidence.ts';
 import { createHistory, type History } from '../../support/claim-checker/history.ts';
 import { readStored, type Stored } from '../../support/claim-checker/stored.ts';
 import type { Fate } from '../../support/lossy-coordination.ts';
@@ -87,14 +88,35 @@ export const createWorld = async (options: WorldOptions): Promise<World> => {
         mayLinger: network.mayLinger,
       }),
     judge: async () => {
+      const quotas: QuotaShown[] = [];
+      for (const way of site.ways.values()) {
+        const asking = quotasShown(way, clock.now().getTime());
+        await settle(asking);
+        quotas.push(...(await asking));
+      }
       const stored = readStored(await keysOf(store));
-      return { violations: checkClaims({ calls: history.calls, stored, fleet }), stored };
+      return { violations: checkClaims({ calls: history.calls, stored, fleet, quotas }), stored };
     },
     stop: async () => {
       await settle(site.stop());
       await settle(store.close());
     },
   };
+};
+
+/** What that replica says of all quotas. */
+const quotasShown = async (way: Transport, atMs: number): Promise<readonly QuotaShown[]> => {
+  const { quotas } = await createClient(QuotaService, way).listQuotas({
+    parent: 'partitions/lab/projects/-',
+  });
+  return quotas.flatMap(({ name, status }) =>
+    (status?.uses ?? []).map(({ resourceType, used }) => ({
+      project: name.split('/')[3] ?? '',
+      resourceType,
+      used: Number(used),
+      atMs,
+    })),
+  );
 };
 
 type Passing = {

@@ -3,14 +3,16 @@
  * knows nothing of leaders, commits or replicas; whatever they do, these must hold.
  */
 import type { Evidence, Violation } from './evidence.ts';
-import { inexactQuota, onClosedProvider } from './place-rules.ts';
+import { onClosedProvider } from './place-rules.ts';
 import {
   appliedTwice,
   headBehind,
   lostClaims,
+  lostEnds,
   lostReleases,
   nobodyAsked,
 } from './promise-rules.ts';
+import { exceededQuota, inexactQuota } from './quota-rules.ts';
 import { overbooked, usedTwice } from './use-rules.ts';
 
 const RULES: readonly ((evidence: Evidence) => readonly Violation[])[] = [
@@ -23,6 +25,8 @@ const RULES: readonly ((evidence: Evidence) => readonly Violation[])[] = [
   onClosedProvider,
   headBehind,
   inexactQuota,
+  exceededQuota,
+  lostEnds,
 ];
 
 export const checkClaims = (evidence: Evidence): readonly Violation[] =>

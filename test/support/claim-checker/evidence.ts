@@ -16,6 +16,8 @@ export type QuotaShown = {
   readonly project: string;
   readonly resourceType: string;
   readonly used: number;
+  /** When it was asked for; no window begins or ends near that time. */
+  readonly atMs: number;
 };
 
 /** All that a verdict rests on. */
@@ -37,8 +39,10 @@ export type Rule =
   | 'used-twice'
   | 'claim-lost'
   | 'release-lost'
+  | 'end-lost'
   | 'applied-twice'
   | 'nobody-asked'
   | 'closed-provider'
   | 'head-behind'
-  | 'quota-inexact';
+  | 'quota-inexact'
+  | 'quota-exceeded';

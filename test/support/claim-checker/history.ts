@@ -30,6 +30,12 @@ export type CallRequest =
       readonly releaseMs: number;
     }
   | {
+      readonly verb: 'set-quota';
+      readonly project: string;
+      /** By resource type; of what is not named there is no limit. */
+      readonly limits: ReadonlyMap<string, number>;
+    }
+  | {
       readonly verb: 'set-capacity';
       readonly providerUid: string;
       /** Grows with every change of the amounts. */

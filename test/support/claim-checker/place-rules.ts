@@ -1,4 +1,4 @@
-/** Where claims were placed, and what they cost. */
+/** Where claims were placed. */
 import type { Evidence, Violation } from './evidence.ts';
 import { callsOf, grantedOf } from './history.ts';
 
@@ -34,23 +34,3 @@ const mayHaveHappened = (outcome: Outcome): boolean =>
 /** When the last copy of the request may have had its effect. */
 const mayEnd = ({ outcome, endedMs }: Evidence['calls'][number]): number =>
   outcome.kind === 'granted' ? endedMs : Infinity;
-
-/** What quotas show as used is what the claims hold whose release has not begun. */
-export const inexactQuota = ({ stored, quotas = [] }: Evidence): readonly Violation[] => {
-  const nowMs = stored.head?.atMs ?? 0;
-  const used = new Map<string, number>();
-  for (const { project, holds, releaseBeginMs, acquireMs, releaseMs } of stored.claims) {
-    if (releaseBeginMs !== undefined || acquireMs > nowMs || releaseMs <= nowMs) continue;
-    for (const [resourceType, amount] of holds.flatMap(({ amounts }) => [...amounts])) {
-      const key = `${resourceType} of project ${project}`.toLowerCase();
-      used.set(key, (used.get(key) ?? 0) + amount);
-    }
-  }
-  return quotas.flatMap((quota) => {
-    const key = `${quota.resourceType} of project ${quota.project}`.toLowerCase();
-    const sum = used.get(key) ?? 0;
-    if (sum === quota.used) return [];
-    const message = `the quota shows ${quota.used} ${key} as used, the claims hold ${sum}`;
-    return [{ rule: 'quota-inexact', message }];
-  });
-};

@@ -78,6 +78,25 @@ export const lostReleases = ({ calls, stored }: Evidence): readonly Violation[] 
   return [...begun, ...finished].map((message) => ({ rule: 'release-lost', message }));
 };
 
+/** The end that was acknowledged last is the one that counts, where nobody moved it meanwhile. */
+export const lostEnds = ({ calls, stored }: Evidence): readonly Violation[] => {
+  const byUid = claimsByUid(stored);
+  const moves = callsOf(calls, 'move-end');
+  return grantedOf(calls, 'move-end').flatMap(({ request, requestId, beganMs }) => {
+    const { claimUid, releaseMs } = request;
+    const claim = byUid.get(claimUid);
+    const isLast = moves.every(
+      (other) =>
+        other.requestId === requestId ||
+        other.request.claimUid !== claimUid ||
+        other.endedMs <= beganMs,
+    );
+    if (!isLast || claim === undefined || claim.releaseMs === releaseMs) return [];
+    const message = `claim ${claimUid} ends at ${claim.releaseMs}, ${requestId} made it ${releaseMs}`;
+    return [{ rule: 'end-lost', message }];
+  });
+};
+
 export const appliedTwice = ({ calls, stored }: Evidence): readonly Violation[] => {
   const uids = new Map<string, Set<string>>();
   const note = (requestId: string, uid: string): void => {

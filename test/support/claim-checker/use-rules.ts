@@ -79,17 +79,18 @@ const mostAt = (provider: FleetProvider, its: readonly CapacityCall[], atMs: num
 export const overbooked = (evidence: Evidence): readonly Violation[] => {
   const { stored, fleet, calls } = evidence;
   const moves = callsOf(calls, 'move-end');
-  const ends = new Map(stored.claims.map((claim) => [claim.uid, surelyUntil(moves, claim)]));
-  const endOf = ({ uid, releaseMs }: StoredClaim) => ends.get(uid) ?? releaseMs;
+  const ends = new Map(stored.claims.map((claim) => [claim.uid, endsOf(moves, claim)]));
+  const heldBy = (one: Placed, atMs: number) =>
+    heldAt(one, atMs, ends.get(one.claim.uid) ?? [one.claim.releaseMs]);
   const trees = byTree(evidence);
   const mostOf: MostOf = ({ amounts }) => largest(amounts.values());
   return [...trees.values()].flatMap((claims) =>
     claims.flatMap(({ claim }) => {
       const { createMs, acquireMs: fromMs } = claim;
-      const toMs = endOf(claim);
+      const toMs = Math.min(...(ends.get(claim.uid) ?? [claim.releaseMs]));
       const holds = claims
         .filter((one) => one.claim.createMs <= createMs)
-        .flatMap((one) => heldAt(one, createMs, endOf(one.claim)))
+        .flatMap((one) => heldBy(one, createMs))
         .filter((hold) => hold.fromMs < toMs && fromMs < hold.toMs);
       const instantsOf = (those: readonly Hold[]) =>
         those.map((hold) => Math.max(fromMs, hold.fromMs));
@@ -120,20 +121,23 @@ const byTree = ({ stored, fleet }: Evidence): ReadonlyMap<string, readonly Place
 
 type MoveCall = ReturnType<typeof callsOf<'move-end'>>[number];
 
-/** The earliest end that the claim can have had at any time. */
-const surelyUntil = (moves: readonly MoveCall[], claim: StoredClaim): number =>
-  Math.min(
-    claim.releaseMs,
-    ...moves
-      .filter(({ request }) => request.claimUid === claim.uid)
-      .flatMap(({ request }) => [request.releaseMs, request.fromReleaseMs]),
-  );
+/** Every end that the claim can have had at any time. */
+const endsOf = (moves: readonly MoveCall[], claim: StoredClaim): readonly number[] => [
+  claim.releaseMs,
+  ...moves
+    .filter(({ request }) => request.claimUid === claim.uid)
+    .flatMap(({ request }) => [request.releaseMs, request.fromReleaseMs]),
+];
 
-/** What the claim had at that time, and for how long as was known then. */
-const heldAt = ({ claim, holds }: Placed, atMs: number, releaseMs: number): readonly Hold[] => {
-  const beginMs = Math.min(claim.releaseBeginMs ?? Infinity, releaseMs);
+/** What the claim surely had at that time, and for how long as was known then. */
+const heldAt = (
+  { claim, holds }: Placed,
+  atMs: number,
+  ends: readonly number[],
+): readonly Hold[] => {
   // In the same millisecond either may have come first; the smaller hold is certain.
-  const toMs = beginMs < atMs ? Infinity : releaseMs;
+  const isReleasing = Math.min(claim.releaseBeginMs ?? Infinity, Math.max(...ends)) < atMs;
+  const toMs = isReleasing ? Infinity : Math.min(...ends);
   return holds
     .filter(({ finishMs }) => finishMs === undefined || finishMs > atMs)
     .map(({ providerUid, amounts }) => {

@@ -297,11 +297,53 @@ test('a record newer than the head is found', found, ['head-behind'], {
 
 test('a quota that shows less than the claims hold is inexact', found, ['quota-inexact'], {
   ...asked(claim('a'), claim('b')),
-  quotas: [{ project: 'red', resourceType: CPU, used: 3 }],
+  quotas: [{ project: 'red', resourceType: CPU, used: 3, atMs: 500 }],
 });
 test('a quota gets back what is being released', found, [], {
   ...asked(claim('a'), claim('b', { releaseBeginMs: 20 })),
-  quotas: [{ project: 'red', resourceType: CPU, used: 2 }],
+  quotas: [{ project: 'red', resourceType: CPU, used: 2, atMs: 500 }],
+});
+
+const LIMIT = call(
+  { verb: 'set-quota', project: 'red', limits: new Map([[CPU, 3]]) },
+  { beganMs: 0, endedMs: 5 },
+);
+test('claims above the quota of their project are found', found, ['quota-exceeded'], {
+  calls: [LIMIT, created('a'), created('b')],
+  claims: [claim('a'), claim('b', { createMs: 11, acquireMs: 11 })],
+});
+test('a quota limits the peak over the window, not the sum of all windows', found, [], {
+  calls: [LIMIT, created('a'), created('b')],
+  claims: [claim('a', { releaseMs: 50 }), claim('b', { createMs: 11, acquireMs: 50 })],
+});
+test('what is being released counts no more', found, [], {
+  calls: [LIMIT, created('a'), created('b')],
+  claims: [claim('a', { releaseBeginMs: 11 }), claim('b', { createMs: 12, acquireMs: 12 })],
+});
+
+const EXTEND = { verb: 'move-end', claimUid: 'a', fromReleaseMs: 100, releaseMs: 200 } as const;
+test('an acknowledged extension that is undone is found', found, ['end-lost'], {
+  calls: [created('a'), call(EXTEND, { beganMs: 30, endedMs: 40 })],
+  claims: [claim('a', { releaseMs: 100 })],
+});
+test('a claim that was extended in time is not taken for overrun', found, [], {
+  calls: [
+    created('a', {}, shown('a', { [CPU]: 4 })),
+    call({ ...EXTEND, releaseMs: 300 }, { beganMs: 30, endedMs: 40 }),
+    created('b', { beganMs: 150, outcome: { kind: 'unknown' }, endedMs: Infinity }),
+  ],
+  claims: [
+    claim('a', { amounts: { [CPU]: 4 }, releaseMs: 300 }),
+    claim('b', { createMs: 150, acquireMs: 300 }),
+  ],
+});
+test('an extension after which the end was moved again may be gone', found, [], {
+  calls: [
+    created('a'),
+    call(EXTEND, { beganMs: 30, endedMs: 40 }),
+    call(EXTEND, { requestId: 'again', beganMs: 41, outcome: { kind: 'unknown' }, endedMs: 90 }),
+  ],
+  claims: [claim('a', { releaseMs: 100 })],
 });
 
 test('records are read from the keys of a partition', (t) => {
