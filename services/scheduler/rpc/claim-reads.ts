@@ -15,7 +15,7 @@ import { listClaimCandidates } from './list-candidates.ts';
 import { listClaims } from './list-claims.ts';
 import { isReached } from './min-revision.ts';
 import { isRelayed } from './origin.ts';
-import { reportUsage } from './report-usage.ts';
+import { createReportUsage } from './report-usage.ts';
 import { watchClaims } from './watch-claims.ts';
 
 type Reads = Pick<
@@ -38,7 +38,7 @@ export const claimReads = (deps: RpcDeps): Reads => ({
   findWindows: (request, context) => findWindows(deps, request, context),
   explainClaim: (request, context) => explainClaim(deps, request, context),
   listAllocations: (request, context) => listAllocations(deps, request, context),
-  reportUsage: (request, context) => reportUsage(deps, request, context),
+  reportUsage: createReportUsage(deps),
 });
 
 /**

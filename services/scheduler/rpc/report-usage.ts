@@ -21,6 +21,7 @@ import type { PartitionView } from '../ports.ts';
 import { invalidField, momentOf } from './claim-request.ts';
 import { claimsBelow, parentOf, viewsOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
+import { createTurns } from './turns.ts';
 
 const KEYS: ReadonlyMap<UsageKeyMessage, UsageKey> = new Map<UsageKeyMessage, UsageKey>([
   [UsageKeyMessage.PROJECT, 'project'],
@@ -28,7 +29,22 @@ const KEYS: ReadonlyMap<UsageKeyMessage, UsageKey> = new Map<UsageKeyMessage, Us
   [UsageKeyMessage.CONSUMER_TYPE, 'consumer-type'],
 ]);
 
-export const reportUsage = async (
+/** Reports that may wait for the one that is being made. */
+const WAITING_MAX = 64;
+
+type ReportUsage = (
+  request: ReportUsageRequest,
+  context: HandlerContext,
+) => Promise<ReportUsageResponse>;
+
+/** One report at a time: a large one takes a second of the processor and some 200 MB. */
+export const createReportUsage = (deps: RpcDeps): ReportUsage => {
+  const turns = createTurns(WAITING_MAX);
+  return (request, context) =>
+    turns(() => reportUsage(deps, request, context), callOf(context).signal);
+};
+
+const reportUsage = async (
   deps: RpcDeps,
   request: ReportUsageRequest,
   context: HandlerContext,
