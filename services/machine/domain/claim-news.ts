@@ -56,7 +56,7 @@ const ending = (claim: FollowedClaim): readonly ClaimNews[] => {
         severity: 'warning',
         message:
           `It ends at ${endTime}; to keep it, extend it before: ` +
-          `runm claim extend ${idOf(claim)}`,
+          `runm claim extend ${idOf(claim)} --by 1d`,
         data: { ...dataOf(claim), release_time: endTime },
       }),
     },
