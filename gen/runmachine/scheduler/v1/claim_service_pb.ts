@@ -1847,7 +1847,7 @@ export const ClaimService: GenService<{
     output: typeof ListAllocationsResponseSchema;
   },
   /**
-   * Sums what was used in a span of time, from the present claims and the history of past ones.
+   * Sums what was used in a span of time, from the present claims and the history of past ones. A claim uses its amounts from the begin of its window until its release begins.
    *
    * @generated from rpc runmachine.scheduler.v1.ClaimService.ReportUsage
    */
