@@ -179,7 +179,7 @@ test('amounts that go to and fro with their claims while 64 claim are never held
     });
   const swing = async () => {
     let [to, from]: readonly Host[] = [part, server];
-    while (!isOver) {
+    while (!isOver || reshapes === 0) {
       // While nothing is claimed yet there is nothing to move.
       const done = reshape(96, to ?? part, from ?? server).then(
         () => true,
