@@ -21,7 +21,6 @@ import {
 import type { ClaimChange } from '../ports.ts';
 import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
 import {
-  clearQuotas,
   createFollowedPartition,
   type FollowedPartition,
   putCapacity,
@@ -79,13 +78,12 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
     if (revision > ring.revision()) ring.add(revision, changes);
   };
   const followOnce = async (signal: AbortSignal, onListed: () => void): Promise<void> => {
-    const listed = await listAll(deps, signal);
-    replaceAll(partitions, partition, listed);
-    ring.reset(listed.revision);
+    const revision = await relist(deps, { partitions, partition, signal });
+    ring.reset(revision);
     problem = undefined;
     ready.resolve();
     onListed();
-    const from = listed.revision + 1n;
+    const from = revision + 1n;
     for await (const batch of deps.coordination.watch({ prefix: ROOT_PREFIX, from, signal })) {
       onEvents(batch);
     }
@@ -121,45 +119,66 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
   };
 };
 
-type Listed = { readonly keys: readonly KeyValue[]; readonly revision: bigint };
-
-const listAll = async (
-  { coordination }: CoordinationDeps,
-  signal: AbortSignal,
-): Promise<Listed> => {
-  const first = await coordination.range({ prefix: ROOT_PREFIX }, signal);
-  const { revision } = first;
-  const keys = [...first.keys];
-  for (let { more } = first; more; ) {
-    const after = keys.at(-1)?.key ?? '';
-    const page = await coordination.range({ prefix: ROOT_PREFIX, after, revision }, signal);
-    for (const at of page.keys) keys.push(at);
-    ({ more } = page);
-  }
-  return { keys, revision };
-};
-
 type PartitionOf = (id: string) => FollowedPartition;
 
+type Relist = {
+  readonly partitions: Map<string, FollowedPartition>;
+  readonly partition: PartitionOf;
+  readonly signal: AbortSignal;
+};
+
 /**
- * What was listed takes the place of what was known, but for partitions where an own commit is
- * newer.
+ * Lists all keys page by page: nothing but a page is kept beside what is known anyway. What was
+ * known and is not listed goes in the end, but for partitions where an own commit is newer. Gives
+ * the revision of the list.
  */
-const replaceAll = (
-  partitions: Map<string, FollowedPartition>,
-  partition: PartitionOf,
-  { keys, revision }: Listed,
-): void => {
+const relist = async (deps: CoordinationDeps, task: Relist): Promise<bigint> => {
+  const { coordination } = deps;
+  const { partitions, partition, signal } = task;
+  const seen = new Map<FollowedPartition, Set<string>>();
   for (const at of partitions.values()) {
     at.leader = undefined;
     at.log.clear();
-    if (at.ownRevision > revision) continue;
-    for (const { uid } of [...at.claims.all()]) removeClaim(at, uid);
-    for (const uid of [...at.capacities.keys()]) removeCapacity(at, uid);
-    clearQuotas(at);
-    at.head = undefined;
+    if (at.claims.size() + at.capacities.size > 0) seen.set(at, new Set());
   }
-  for (const at of keys) applyEvent(partition, { kind: 'put', at });
+  let revision: bigint | undefined;
+  for (let after: string | undefined, more = true; more; ) {
+    const page = await coordination.range(
+      {
+        prefix: ROOT_PREFIX,
+        ...(after !== undefined && { after }),
+        ...(revision !== undefined && { revision }),
+      },
+      signal,
+    );
+    revision ??= page.revision;
+    for (const at of page.keys) {
+      applyEvent(partition, { kind: 'put', at });
+      note(at.key, { partition, seen });
+    }
+    after = page.keys.at(-1)?.key;
+    ({ more } = page);
+  }
+  for (const [at, uids] of seen) if (at.ownRevision <= (revision ?? 0n)) sweep(at, uids);
+  return revision ?? 0n;
+};
+
+type Notes = {
+  readonly partition: PartitionOf;
+  readonly seen: ReadonlyMap<FollowedPartition, Set<string>>;
+};
+
+const note = (key: string, { partition, seen }: Notes): void => {
+  if (seen.size === 0) return;
+  const parsed = parseKey(key);
+  if (parsed === undefined || !('uid' in parsed.part)) return;
+  seen.get(partition(parsed.partition))?.add(parsed.part.uid);
+};
+
+/** Claims and providers have uids of their own, so one set tells of both. */
+const sweep = (at: FollowedPartition, listed: ReadonlySet<string>): void => {
+  for (const { uid } of [...at.claims.all()]) if (!listed.has(uid)) removeClaim(at, uid);
+  for (const uid of [...at.capacities.keys()]) if (!listed.has(uid)) removeCapacity(at, uid);
 };
 
 /** The change of a claim that the event is; undefined for everything else. */
