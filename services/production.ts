@@ -103,7 +103,7 @@ const factories = (
   },
   machine: async () => {
     const { createMachineService } = await import('./machine/main.ts');
-    return createMachineService(depsOf('machine', {}));
+    return createMachineService(depsOf('machine', { sinks: config.events }));
   },
 });
 

@@ -1,4 +1,4 @@
-import { choice, durationMs, integer, list, text } from './runtime/config-settings.ts';
+import { choice, durationMs, integer, list, sections, text } from './runtime/config-settings.ts';
 
 const PORT = { min: 1, max: 65_535 } as const;
 
@@ -39,6 +39,45 @@ export const SETTINGS = {
   },
   masterKeyFile: text('File (mode 0600) with the key that seals secrets; only for metadata.', ''),
   bootstrapTokenFile: text('One-time bootstrap token; only for metadata. Empty: none.', ''),
+  events: {
+    webhooks: sections(
+      'Receivers of events, each with id, url, types and secret_file; only for machine.',
+      {
+        id: text('Unique; how far it came is kept under it.', '', {
+          pattern: /^[a-z0-9][a-z0-9-]{0,62}$/,
+          want: 'lower-case letters, digits and "-"',
+        }),
+        url: text('Where events are posted.', '', {
+          pattern: /^https?:\/\/\S+$/,
+          want: 'an http(s) URL',
+        }),
+        types: list('Types of events; a star at the end for all that begin so.', ['*']),
+        secretFile: text('File (mode 0600) with the secret that signs.', '', {
+          pattern: /^.+$/,
+          want: 'a file',
+        }),
+      },
+    ),
+    mail: {
+      host: text('SMTP server for mail about events; only for machine. Empty: no mail.', ''),
+      port: integer('Its port.', 587, PORT),
+      security: choice('How the connection is encrypted; none is for this host.', 'starttls', [
+        'starttls',
+        'tls',
+        'none',
+      ]),
+      user: text('Name for its login. Empty: without login.', ''),
+      passwordFile: text('File (mode 0600) with its password.', ''),
+      from: text('Sender of the mail.', ''),
+      to: list('Who gets mail beside the contacts of projects.', []),
+      types: list('Types of events; a star at the end for all that begin so.', [
+        'claim.ending',
+        'claim.expired',
+        'claim.at_risk',
+        'claim.replaced',
+      ]),
+    },
+  },
   drainNotice: durationMs('How long load balancers get to notice that this process stops.', '0s'),
   log: {
     level: choice('Least level that is logged.', 'info', [

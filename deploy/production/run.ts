@@ -15,7 +15,8 @@ const USAGE = `usage: node deploy/production/run.ts --dir DIR [options]
   --tools-dir DIR           where missing programs are unpacked (DIR/tools; or RUNM_TOOLS_DIR)
   --any-ports               take any free ports instead of 7443 and the others
   --once-ready-run COMMAND  run a command of the shell once ready, stop, exit with its code
-  --renew                   give the running installation new certificates and exit`;
+  --renew                   give the running installation new certificates and exit
+  --help                    this text`;
 
 const main = async (): Promise<number> => {
   const { values } = parseArgs({
@@ -25,8 +26,13 @@ const main = async (): Promise<number> => {
       'any-ports': { type: 'boolean' },
       'once-ready-run': { type: 'string' },
       renew: { type: 'boolean' },
+      help: { type: 'boolean' },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
   if (values.dir === undefined) {
     console.error(USAGE);
     return 2;

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createHash, webcrypto, X509Certificate } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { createClient } from '@connectrpc/connect';
@@ -24,7 +24,7 @@ export type EnrolmentOptions = {
   readonly endpoint: string;
   /** PEM of the CA, or its fingerprint to find it with (SHA-256 of the DER, hexadecimal). */
   readonly ca: { readonly pem: string } | { readonly fingerprint: string };
-  /** Reads the join token; called only when this agent has no certificate yet. */
+  /** Reads the join token; called when this agent has no certificate, or only a revoked one. */
   readonly joinToken: () => Promise<string>;
   readonly agentId: string;
 };
@@ -35,6 +35,11 @@ export type Enrolment = {
   readonly tls: MutableTls;
   /** Renews at half life until the signal aborts. */
   readonly keepRenewed: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Joins with a new key and a new join token, after a revocation. Errors: those of Join; then the
+   * old certificate is still there.
+   */
+  readonly rejoin: () => Promise<void>;
 };
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -52,21 +57,52 @@ export const enrol = async (options: EnrolmentOptions, deps: Deps): Promise<Enro
     await save(options.directory, pem);
   }
   const tls = tlsMaterial(pem);
-  return { tls, keepRenewed: (signal) => keepRenewed({ options, deps, tls, signal }) };
+  return {
+    tls,
+    keepRenewed: (signal) => keepRenewed({ options, deps, tls, signal }),
+    rejoin: () => rejoin(options, tls, deps),
+  };
+};
+
+const rejoin = async (options: EnrolmentOptions, tls: MutableTls, deps: Deps): Promise<void> => {
+  const { ca } = tls.current();
+  // Whoever revokes a certificate takes its key for stolen.
+  const key = await newKey();
+  // An answer that is lost burns the token: this key is nowhere but here until it is known.
+  const requestId = deps.random.requestId();
+  const issued = await joinWith(options, { ca, key, requestId }, deps);
+  const { directory } = options;
+  // In this order a kill leaves no certificate beside a key that does not fit.
+  await rm(join(directory, 'agent.crt'), { force: true });
+  await replaceFile(join(directory, 'join-request'), requestId);
+  await replaceFile(join(directory, 'agent.key'), key);
+  await save(directory, issued);
+  tls.replace({ ...issued, key });
 };
 
 type Issued = { readonly certificate: string; readonly ca: string };
 
 const joinOnce = async (
   options: EnrolmentOptions,
-  { ca, key }: { ca: string; key: string },
-  { random, log }: Deps,
+  { ca, key }: { readonly ca: string; readonly key: string },
+  deps: Deps,
+): Promise<Issued> => {
+  // The id of the request lies beside the key: a join whose answer was lost is asked again, not
+  // refused as burned.
+  const file = join(options.directory, 'join-request');
+  const requestId = await ensureFile(file, deps.random.requestId);
+  return joinWith(options, { ca, key, requestId }, deps);
+};
+
+type JoinFacts = { readonly ca: string; readonly key: string; readonly requestId: string };
+
+const joinWith = async (
+  options: EnrolmentOptions,
+  { ca, key, requestId }: JoinFacts,
+  { log }: Deps,
 ): Promise<Issued> => {
   const transport = createPeopleTransport({ endpoint: options.endpoint, caPem: ca });
   try {
-    // The id of the request lies beside the key: a join whose answer was lost is asked again, not
-    // refused as burned.
-    const requestId = await ensureFile(join(options.directory, 'join-request'), random.requestId);
     const answer = await createClient(TrustService, transport.transport).join(
       {
         joinToken: (await options.joinToken()).trim(),
@@ -167,10 +203,14 @@ const ensureKey = async (directory: string): Promise<string> => {
   const path = join(directory, 'agent.key');
   const present = await readIfThere(path);
   if (present !== undefined) return present;
-  const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify']);
-  const pem = toPem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  const pem = await newKey();
   await replaceFile(path, pem);
   return pem;
+};
+
+const newKey = async (): Promise<string> => {
+  const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+  return toPem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
 };
 
 const toPem = (label: string, der: ArrayBuffer | Uint8Array): string => {

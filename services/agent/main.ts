@@ -8,7 +8,7 @@ import type { Random } from '../runtime/random.ts';
 import { createGrpcJsTransport } from '../runtime/rpc/grpc-js-transport.ts';
 import { createArtifacts } from './artifacts.ts';
 import { serveChannel } from './channel.ts';
-import { type EnrolmentOptions, enrol } from './enrolment.ts';
+import { type Enrolment, type EnrolmentOptions, enrol } from './enrolment.ts';
 import { readHostFacts } from './host-facts.ts';
 import { openJournal } from './journal.ts';
 import { listenPhoneHome } from './phone-home.ts';
@@ -123,12 +123,13 @@ const startAgent = async (starting: Starting): Promise<void> => {
   enrolment.keepRenewed(signal).catch((error: unknown) => {
     log.error({ err: error }, 'certificate renewal ended');
   });
-  const running = runSession({ ...starting, keeper, reporter, client, journal });
+  const running = runSession({ ...starting, keeper, reporter, client, journal, enrolment });
   atEnd(() => running);
   keeper.pokeAll();
 };
 
 type SessionParts = Starting & {
+  readonly enrolment: Enrolment;
   readonly keeper: GuestKeeper;
   readonly reporter: ReturnType<typeof createReporter>;
   readonly client: Parameters<typeof createSession>[0]['client'];
@@ -138,6 +139,7 @@ type SessionParts = Starting & {
 const runSession = (parts: SessionParts): Promise<void> => {
   const { config, deps, signal, keeper, reporter, client, journal } = parts;
   let channels = 0;
+  let mayRejoin = true;
   const session = createSession({
     client,
     journal,
@@ -171,10 +173,33 @@ const runSession = (parts: SessionParts): Promise<void> => {
           channels -= 1;
         });
     },
-    connected: parts.connected,
+    connected: (now) => {
+      if (now) mayRejoin = false;
+      parts.connected(now);
+    },
+    revoked: () => afterRevocation(parts, mayRejoin),
   });
   reporter.onReport(session.nudge);
   return session.run(signal);
+};
+
+/**
+ * One that is revoked while it runs stays out. One that is started revoked was started by somebody:
+ * it joins again where there is a new token.
+ */
+const afterRevocation = async (
+  { deps: { log }, enrolment }: SessionParts,
+  mayRejoin: boolean,
+): Promise<void> => {
+  if (!mayRejoin) {
+    log.warn('the certificate was revoked; with a new join token the next start joins again');
+    return;
+  }
+  try {
+    await enrolment.rejoin();
+  } catch (error) {
+    log.warn({ err: error }, 'the certificate was revoked, and there is no new join token');
+  }
 };
 
 /** Guests that nobody wants are told and kept: only an explicit absent destroys. */

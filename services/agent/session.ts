@@ -14,6 +14,7 @@ import { type Assignment, AssignmentSchema } from '../../gen/runmachine/agent/v1
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
+import { domainErrorOf } from '../runtime/rpc/error-reading.ts';
 import type { Journal } from './journal.ts';
 
 /**
@@ -35,6 +36,8 @@ export type SessionDeps = {
   readonly synced: () => void;
   readonly command: (command: Command) => void;
   readonly connected: (isConnected: boolean) => void;
+  /** The control plane refuses our certificate as revoked; dialled again when this resolves. */
+  readonly revoked: () => Promise<void>;
 };
 
 export type Session = {
@@ -64,6 +67,7 @@ export const createSession = (deps: SessionDeps): Session => {
         } catch (error) {
           if (signal.aborted) return;
           deps.log.info({ err: error }, 'session ended; dialling again');
+          if (domainErrorOf(error)?.reason === 'CERTIFICATE_REVOKED') await deps.revoked();
         } finally {
           deps.connected(false);
         }

@@ -10,7 +10,10 @@ export const AGENT_SETTINGS = {
   endpoint: text('https://host:port for people, where the agent joins and renews.', ''),
   caFile: text('CA of the installation, PEM. Empty: ca_fingerprint says it.', ''),
   caFingerprint: text('SHA-256 of the CA certificate, as the join token shows it.', ''),
-  joinTokenFile: text('File (mode 0600) with the one-time join token; for the first start.', ''),
+  joinTokenFile: text(
+    'File (mode 0600) with the one-time join token: for the first start, or after a revocation.',
+    '',
+  ),
   machineAddresses: list('host:port of the mTLS listener of every replica of machine.', []),
   phoneHome: {
     address: text('Address that guests post to when they have booted.', '127.0.0.1'),

@@ -39,8 +39,16 @@ const endOf = ({ begin, now, until, span }: End): Date | undefined => {
   return new Date(begin.getTime() + seconds * 1000);
 };
 
-/** Seconds of a window that has both ends. */
-export const windowSeconds = ({ acquireTime, releaseTime }: Partial<ClaimSpec>) =>
-  acquireTime && releaseTime
-    ? (timestampDate(releaseTime).getTime() - timestampDate(acquireTime).getTime()) / 1000
-    : undefined;
+/**
+ * Seconds of a window that has an end. One without a begin runs from now, and is told in whole
+ * minutes: some time has gone by since it was typed.
+ */
+export const windowSeconds = (
+  { acquireTime, releaseTime }: Partial<ClaimSpec>,
+  now: Date,
+): number | undefined => {
+  if (!releaseTime) return undefined;
+  const toMs = timestampDate(releaseTime).getTime();
+  if (acquireTime) return (toMs - timestampDate(acquireTime).getTime()) / 1000;
+  return Math.max(1, Math.round((toMs - now.getTime()) / 60_000)) * 60;
+};

@@ -1,9 +1,11 @@
 import type { ConnectError } from '@connectrpc/connect';
-import { AdvisedError } from './advised-error.ts';
+import { type Advice, AdvisedError } from './advised-error.ts';
 import { EXIT } from './exit.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
 import { UsageError } from './usage-error.ts';
+
+const NO_ADVICE: Advice = { next: [], suggestions: [] };
 
 /** Writes an error with its cause and what to do next; resolves to the exit code of its class. */
 export const reportError = async (
@@ -12,7 +14,7 @@ export const reportError = async (
   endpoint: string,
 ): Promise<number> => {
   const error = thrown instanceof AdvisedError ? thrown.cause : thrown;
-  const next = thrown instanceof AdvisedError ? thrown.next : [];
+  const advice = thrown instanceof AdvisedError ? thrown.advice : NO_ADVICE;
   if (error instanceof UsageError) {
     output.remark(`runm: ${printable(error.message)}`);
     if (error.cure) output.remark(`      ${printable(error.cure)}`);
@@ -20,7 +22,7 @@ export const reportError = async (
   }
   if (isConnectError(error)) {
     const { reportRpcError } = await import('./report-rpc-error.ts');
-    return reportRpcError(output, error, { endpoint, next });
+    return reportRpcError(output, error, { endpoint, ...advice });
   }
   const message = error instanceof Error ? error.message : String(error);
   output.remark(`runm: ${printable(message)}`);

@@ -10,9 +10,10 @@ import {
   type NoCapacity,
   NoCapacitySchema,
 } from '../../gen/runmachine/common/v1/error_pb.ts';
+import type { Advice } from './advised-error.ts';
 import { EXIT } from './exit.ts';
 import { formatAmount } from './format/amount.ts';
-import { funnelLines, suggestionLines } from './format/funnel.ts';
+import { funnelLines, suggestionLines, withSizes } from './format/funnel.ts';
 import { jsonText } from './format/json-text.ts';
 import { formatLocalTime, spanText } from './format/span.ts';
 import { printable } from './format/table.ts';
@@ -36,21 +37,18 @@ const EXIT_BY_CODE: Readonly<Partial<Record<Code, number>>> = {
 
 export const exitCodeOf = (error: ConnectError): number => EXIT_BY_CODE[error.code] ?? EXIT.failed;
 
-type Asked = {
-  readonly endpoint: string;
-  /** What to type next, as the command knows it. Empty: what follows from the error alone. */
-  readonly next: readonly string[];
-};
+type Asked = Advice & { readonly endpoint: string };
 
 /** Writes what a server answered, with its details and what to do next. */
 export const reportRpcError = (output: Output, error: ConnectError, asked: Asked): number => {
   const info = error.findDetails(ErrorInfoSchema)[0];
   if (output.mode === 'json') {
-    output.remark(jsonText(errorDocument(error)));
+    output.remark(jsonText(errorDocument(error, asked.suggestions)));
     return exitCodeOf(error);
   }
   output.remark(`runm: ${printable(headline(error))}`);
-  for (const line of detailLines(error)) output.remark(`      ${printable(line)}`);
+  const lines = [...detailLines(error), ...suggestionLines(asked.suggestions)];
+  for (const line of lines) output.remark(`      ${printable(line)}`);
   const next = asked.next.length ? asked.next : nextSteps(error, info?.reason, asked.endpoint);
   next.forEach((step, index) => {
     output.remark(`      ${index === 0 ? 'next: ' : '      '}${printable(step)}`);
@@ -59,7 +57,7 @@ export const reportRpcError = (output: Output, error: ConnectError, asked: Asked
 };
 
 /** The same for a program. */
-export const errorDocument = (error: ConnectError) => {
+const errorDocument = (error: ConnectError, suggestions: readonly string[]) => {
   const info = error.findDetails(ErrorInfoSchema)[0];
   const capacity = error.findDetails(NoCapacitySchema)[0];
   const violations = error.findDetails(BadRequestSchema).flatMap((one) => one.fieldViolations);
@@ -75,7 +73,7 @@ export const errorDocument = (error: ConnectError) => {
       capacity: {
         steps: capacity.steps.map(({ constraint, removed }) => ({ constraint, removed })),
         fitsWithout: capacity.fitsWithout,
-        suggestions: capacity.suggestions,
+        suggestions: [...capacity.suggestions, ...suggestions],
       },
     }),
   };
@@ -91,6 +89,13 @@ const headline = (error: ConnectError): string => {
   if (!isQuotaUsedUp(error)) return error.rawMessage;
   const whose = metadata.user ? `${metadata.user} in project` : 'Project';
   return `${whose} "${metadata.project}" may not hold that much`;
+};
+
+/** A refusal on one line, for a table. */
+export const refusalText = (error: ConnectError): string => {
+  const { fitsWithout = [] } = error.findDetails(NoCapacitySchema)[0] ?? {};
+  const hint = fitsWithout.map(withSizes).join(', or without ');
+  return `${headline(error)}${hint && `; it would fit without ${hint}`}`;
 };
 
 const isQuotaUsedUp = (error: ConnectError): boolean => {

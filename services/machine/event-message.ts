@@ -4,8 +4,8 @@ import {
   type Event as EventMessage,
   EventSchema,
   EventSeverity,
-} from '../../../gen/runmachine/machine/v1/event_pb.ts';
-import type { EventRecord, Severity } from '../domain/event.ts';
+} from '../../gen/runmachine/machine/v1/event_pb.ts';
+import type { EventRecord, Severity } from './domain/event.ts';
 
 const SEVERITY: Readonly<Record<Severity, EventSeverity>> = {
   info: EventSeverity.INFO,

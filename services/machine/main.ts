@@ -4,6 +4,7 @@ import type { RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
 import type { AgentHub, AgentSession } from './agent-port.ts';
 import { opensItself } from './domain/provider-state.ts';
+import type { Backoff, Sink } from './domain/sink.ts';
 import { OPERATION_LIMITS, type OperationLimits } from './domain/view.ts';
 import type { MachineWriter, Records } from './ports.ts';
 import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
@@ -33,6 +34,7 @@ import { createPerform } from './work/perform.ts';
 import { createProviderOpener, type ProviderOpener } from './work/provider-opener.ts';
 import { createProviderPools, type ProviderPools } from './work/provider-pools.ts';
 import { createSchedulerClient } from './work/scheduler-client.ts';
+import { createSinks, type SinksConfig } from './work/sinks.ts';
 
 export type MachineConfig = {
   /** Mean time between heartbeats of an agent; silence of 1.35 times that ends its session. */
@@ -50,6 +52,13 @@ export type MachineConfig = {
   /** Operations that run at the same time at this replica. */
   readonly concurrencyMax: number;
   readonly limits: OperationLimits;
+  /** Where events go beside the timeline. */
+  readonly sinks: SinksConfig;
+  /** How long a sink stays with a replica that died; far longer than a try to deliver. */
+  readonly sinkLeaseMs: number;
+  /** Pause between two looks for events to deliver. */
+  readonly sinkIdleMs: number;
+  readonly sinkBackoff: Backoff;
 };
 
 const DEFAULTS: MachineConfig = {
@@ -61,13 +70,18 @@ const DEFAULTS: MachineConfig = {
   memberLeaseMs: 10_000,
   concurrencyMax: 8,
   limits: OPERATION_LIMITS,
+  sinks: { webhooks: [] },
+  sinkLeaseMs: 60_000,
+  sinkIdleMs: 1_000,
+  sinkBackoff: { firstMs: 1_000, longestMs: 300_000 },
 };
 
 type Deps = ServiceDeps<Partial<MachineConfig>>;
 
-/** Opens and migrates the database; serves after `start`. Errors: those of openSql. */
+/** Opens and migrates the database; serves after `start`. Errors: those of openSql, createSinks. */
 export const createMachineService = async (deps: Deps): Promise<RunningService> => {
   const { clock, random, log } = deps;
+  const sinks = await createSinks(deps, deps.config.sinks ?? DEFAULTS.sinks);
   const store = await openSql({
     service: 'machine',
     url: deps.sql.url,
@@ -77,7 +91,7 @@ export const createMachineService = async (deps: Deps): Promise<RunningService> 
     random,
     log,
   });
-  const parts = assemble(deps, store);
+  const parts = assemble(deps, store, sinks);
   const closing = new AbortController();
   let isStarted = false;
   return {
@@ -114,7 +128,7 @@ type Parts = {
   readonly background: ReturnType<typeof createBackground>;
 };
 
-const assemble = (deps: Deps, store: SqlStore): Parts => {
+const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts => {
   const { clock, random, log, connect, coordination } = deps;
   const config = { ...DEFAULTS, ...deps.config };
   const records = createRecords(clock);
@@ -183,6 +197,12 @@ const assemble = (deps: Deps, store: SqlStore): Parts => {
     sweepMs: config.sweepMs,
     dueMs: config.dueMs,
     memberLeaseMs: config.memberLeaseMs,
+    sinks,
+    sinkTimes: {
+      leaseMs: config.sinkLeaseMs,
+      idleMs: config.sinkIdleMs,
+      backoff: config.sinkBackoff,
+    },
   });
   const neighbours = { inventory, scheduler, pools, opener };
   return { ...base, neighbours, queue, bell, hub, consoles, images, replica, background };

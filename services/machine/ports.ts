@@ -13,6 +13,7 @@ import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Operation } from './domain/operation.ts';
+import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
 import type { CleaningRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
@@ -239,19 +240,14 @@ export type EventRecords = {
     uids: readonly string[],
     filter: Omit<EventFilter, 'newestFirst'>,
   ) => Promise<readonly EventRecord[]>;
+  /** Of these uids those that are still there, in the order in which they were recorded. */
+  readonly inOrder: (reader: Reader, uids: readonly string[]) => Promise<readonly EventRecord[]>;
+  /** Recorded at that time or later, behind that number, in the order of the numbers. */
+  readonly since: (
+    reader: Reader,
+    asked: { readonly recordMs: number; readonly afterId: number; readonly limit: number },
+  ) => Promise<readonly { readonly id: number; readonly event: EventRecord }[]>;
   readonly removeOld: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
-};
-
-/** What was told of which claim, so that it is told once. */
-export type ClaimNewsRecords = {
-  readonly told: (reader: Reader, claimUid: string) => Promise<ReadonlySet<string>>;
-  /** False: it was told. */
-  readonly insert: (
-    tx: Tx,
-    told: { readonly claimUid: string; readonly occurrence: string; readonly recordMs: number },
-  ) => Promise<boolean>;
-  /** Forgets claims whose last news is older. */
-  readonly removeEnded: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };
 
 export type ImageRecords = {
@@ -325,6 +321,7 @@ export type Records = {
   readonly agents: AgentRecords;
   readonly events: EventRecords;
   readonly claimNews: ClaimNewsRecords;
+  readonly sinks: SinkRecords;
   readonly images: ImageRecords;
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;

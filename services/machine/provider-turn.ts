@@ -65,7 +65,7 @@ export const takeTurn = async (
         await deps.scheduler.tell({ provider, offers, closed, requestId }, signal);
         isCertain = false;
       } catch (error) {
-        if (isDomainError(error, 'failed_precondition')) throw error;
+        if (isCertainNo(error)) throw error;
         isCertain = false;
         throw isDomainError(error, 'aborted') ? busy(provider.name, error) : error;
       }
@@ -91,6 +91,10 @@ export const waitForTurn = async (
     await deps.clock.sleep(POLL_MS, signal);
   }
 };
+
+/** The leader has looked at it and recorded nothing. */
+const isCertainNo = (error: unknown): boolean =>
+  isDomainError(error, 'failed_precondition') || isDomainError(error, 'invalid_argument');
 
 export const busy = (name: string, cause?: unknown) =>
   aborted('BUSY', `"${name}" is being changed by somebody else; try again`, {

@@ -146,6 +146,64 @@ export const list = (
   },
 });
 
+/**
+ * A list of sections of settings; in the environment as JSON. A field whose default is no good
+ * value must be given.
+ */
+export const sections = <const F extends Readonly<Record<string, Setting<unknown>>>>(
+  describe: string,
+  fields: F,
+): Setting<readonly ConfigOf<F>[]> => ({
+  kind: 'setting',
+  describe,
+  fallback: [],
+  shown: '[]',
+  read: (value) => {
+    const items = typeof value === 'string' ? parsed(value) : value;
+    if (!Array.isArray(items)) return bad('a list');
+    const read: ConfigOf<F>[] = [];
+    for (const [index, item] of items.entries()) {
+      const one = readFields(fields, item);
+      if (!one.ok) return bad(`a list whose item ${index + 1} ${one.want}`);
+      read.push(one.value as ConfigOf<F>);
+    }
+    return good(read);
+  },
+});
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+const readFields = (
+  fields: Readonly<Record<string, Setting<unknown>>>,
+  item: unknown,
+): Read<Readonly<Record<string, unknown>>> => {
+  const known = Object.keys(fields).map(snake);
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) {
+    return bad(`has ${known.join(', ')}`);
+  }
+  const given = new Map<string, unknown>(Object.entries(item));
+  const strange = [...given.keys()].find((key) => !known.includes(key));
+  if (strange !== undefined) return bad(`has no "${strange}" but ${known.join(', ')}`);
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(fields)) {
+    const name = snake(key);
+    const read = setting.read(given.has(name) ? given.get(name) : setting.fallback);
+    if (!read.ok) return bad(`has as "${name}" ${read.want}`);
+    values[key] = read.value;
+  }
+  return good(values);
+};
+
+/** As keys are spelled in the file. */
+export const snake = (key: string): string =>
+  key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
 const must = <T>(read: Read<T>): T => {
   if (!read.ok) throw new Error(`A default is not ${read.want}`);
   return read.value;

@@ -6,7 +6,7 @@
  */
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { closest } from './closest.ts';
-import type { ConfigOf, Section, Setting } from './config-settings.ts';
+import { type ConfigOf, type Section, type Setting, snake } from './config-settings.ts';
 import { invalidArgument } from './errors.ts';
 
 export type ConfigSources = {
@@ -63,8 +63,6 @@ type Entries = ReadonlyMap<string, Setting<unknown>>;
 const isSetting = (entry: Setting<unknown> | Section): entry is Setting<unknown> =>
   entry.kind === 'setting';
 
-const snake = (key: string): string =>
-  key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const envName = (path: string): string => `RUNM_${path.replaceAll('.', '_').toUpperCase()}`;
 const quoted = (shown: string): string =>
   /^[A-Za-z0-9[][\w./, [\]-]*$/.test(shown) ? shown : JSON.stringify(shown);

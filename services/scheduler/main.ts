@@ -62,10 +62,12 @@ export const createSchedulerService = async (
     log,
   });
   const following = { coordination, clock, random, log };
-  const follower = createFollower(following, {
-    changesMax: config.changesMax ?? 20_000,
-    bookmarkMs: config.bookmarkMs ?? 15_000,
-  });
+  // Uids of providers come from both sides; whichever comes later takes the other's text.
+  const follower = createFollower(
+    following,
+    { changesMax: config.changesMax ?? 20_000, bookmarkMs: config.bookmarkMs ?? 15_000 },
+    { providerUid: (partition, uid) => providers.find(partition, uid)?.uid },
+  );
   const transport = connect.transportTo('inventory');
   const identity = connect.transportTo('identity');
   const topologies = createTopologyDirectory({
@@ -79,6 +81,7 @@ export const createSchedulerService = async (
   const providers = createProviderDirectory(
     { clock, random, log, transport },
     topologies.schedulable,
+    (partition, uid) => follower.partition(partition).capacities.get(uid)?.providerUid,
   );
   const seats = createSeats(following, {
     address: deps.replica.address,

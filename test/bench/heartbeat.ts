@@ -23,7 +23,7 @@ const SILENT_LIMIT_MS = 40_000;
 
 export const heartbeat: Bench = {
   summary: `${AGENTS} agents' sessions on one machine process, a heartbeat each 10 s`,
-  limitMs: 480_000,
+  limitMs: 900_000,
   run: async (options) => {
     const wanted = options.quick ? AGENTS_QUICK : AGENTS;
     const count = Math.min(wanted, roomForAgents());
@@ -113,7 +113,7 @@ const ramp = async (
   load: Child,
   group: { readonly group: string; readonly port: number; readonly count: number },
 ): Promise<void> => {
-  const limitMs = (group.count * 4_000) / RAMP_PER_SECOND + 30_000;
+  const limitMs = (group.count * 10_000) / RAMP_PER_SECOND + 30_000;
   await load.ask('connect', { ...group, perSecond: RAMP_PER_SECOND }, limitMs);
 };
 

@@ -23,7 +23,9 @@ const main = async (): Promise<number> => {
   const { names, json, ...choice } = parse();
   const targets = readTargets();
   const interrupted = new AbortController();
-  process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => interrupted.abort(new Error('interrupted')));
+  }
   let missed = 0;
   for (const name of names) {
     const bench = await BENCHES[name]?.();

@@ -22,7 +22,7 @@ const shortName = (method: DescMethod): string => nameOf(method).split('.').at(-
 const policyOf = (method: DescMethod): Policy | undefined =>
   hasOption(method, policyOption) ? getOption(method, policyOption) : undefined;
 const isRead = (method: DescMethod): boolean =>
-  /^(?:Get|List|Watch|Wait|WhoAmI|Introspect)/.test(method.name);
+  /^(?:Get|List|Watch|Wait|WhoAmI|Introspect|Find|Explain|Report)/.test(method.name);
 
 /** Calls that change something and yet leave no audit row or have no request_id, and why. */
 const EXCEPTIONS: Readonly<Record<string, 'not audited' | 'no request_id' | 'neither'>> = {
@@ -54,7 +54,7 @@ test('every RPC has a policy that names where which permission must be held', (t
       if (policy === undefined || policy.scope === Scope.UNSPECIFIED) return true;
       if (policy.scope === Scope.ANONYMOUS) return policy.permission !== '';
       if (policy.scope === Scope.OWN && policy.permission === '') return false;
-      return !/^[a-z]+(?:_[a-z]+)*\.[a-z]+$/.test(policy.permission);
+      return !/^[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*$/.test(policy.permission);
     }),
   );
 });

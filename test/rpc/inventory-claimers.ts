@@ -96,6 +96,8 @@ export const startHall = async (
     clock,
     providers: createClient(ProviderService, admin),
     claims: createClient(ClaimService, ways.scheduler.asPerson('admin')),
+    /** The claims as machine changes them. */
+    asMachine: createClient(ClaimService, ways.scheduler.asService('machine')),
     capacity: createClient(CapacityService, ways.scheduler.asService('machine')),
     startInventoryAgain,
   };
@@ -141,7 +143,7 @@ export const setClosed = async (
       });
       return true;
     },
-    { message: 'the leader records it' },
+    { limitMs: 30_000, message: 'the leader records it' },
   );
 };
 
@@ -157,7 +159,7 @@ export const hearsOfAll = async ({ claims }: Hall, hosts: readonly Host[]): Prom
           validateOnly: true,
           requestId: newId(),
         }),
-      { message: `the scheduler hears of ${name}` },
+      { limitMs: 30_000, message: `the scheduler hears of ${name}` },
     );
   }
 };

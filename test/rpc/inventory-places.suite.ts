@@ -169,6 +169,51 @@ const groupTests = (subject: InventorySubject): void => {
     await t.notThrowsAsync(partitions.deletePartition({ name: LAB }));
   });
 
+  test('a watch of groups tells of each, and of none of other partitions', async (t) => {
+    const { fixture, groups } = await startLab(t, subject);
+    await makePartition(fixture, 'other');
+    const there = await makeGroup(fixture, 'there');
+    const ended = new AbortController();
+    t.teardown(() => ended.abort());
+    const told: string[] = [];
+    let step = 0;
+    const steps = [
+      () =>
+        groups.createProviderGroup({
+          parent: 'partitions/other',
+          groupId: 'elsewhere',
+          group: { spec: { kind: GroupKind.SITE } },
+          requestId: newId(),
+        }),
+      () => makeGroup(fixture, 'new'),
+      () =>
+        groups.updateProviderGroup({
+          group: { name: there.name, tags: ['x'] },
+          updateMask: { paths: ['tags'] },
+        }),
+      () => groups.deleteProviderGroup({ name: there.name }),
+    ];
+    const watch = groups.watchProviderGroups({ parent: LAB }, { signal: ended.signal });
+    for await (const { events } of watch) {
+      for (const { event } of events) {
+        if (event.case === undefined || event.case === 'bookmark') continue;
+        const name = event.case === 'synced' ? '' : event.value.name.slice(LAB.length);
+        told.push(`${event.case} ${name}`.trim());
+        // Nobody hears of the first step, so the second follows at once.
+        if (event.case === 'synced') await steps[step++]?.();
+        if (told.length > 1) await steps[step++]?.();
+      }
+      if (told.at(-1)?.startsWith('deleted')) break;
+    }
+    t.deepEqual(told, [
+      'created /groups/there',
+      'synced',
+      'created /groups/new',
+      'updated /groups/there',
+      'deleted /groups/there',
+    ]);
+  });
+
   test('a shared provider exists, and stays while a group shares it', async (t) => {
     const { fixture, groups, providers } = await startLab(t, subject);
     const ghost = makeGroup(fixture, 'pool', { sharedProviders: [newId()] });

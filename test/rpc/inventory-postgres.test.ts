@@ -1,6 +1,7 @@
 import { createClient } from '@connectrpc/connect';
 import { CapabilityService } from '../../gen/runmachine/inventory/v1/capability_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
+import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
 import { NicType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
@@ -8,6 +9,7 @@ import { needs } from '../needs.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import {
   GIB,
+  makeGroup,
   makePartition,
   makeProvider,
   newId,
@@ -101,6 +103,64 @@ test('a capability is not deleted beside a provider that gets it', async (t) => 
     capabilities.deleteCapability({ name: 'capabilities/x.y' }),
   ]);
   t.is(fulfilled(outcomes), 1);
+});
+
+test('a group is not deleted beside a provider that joins it', async (t) => {
+  const { fixture, other } = await start(t);
+  const groups = createClient(ProviderGroupService, other.admin);
+  for (let round = 0; round < 5; round += 1) {
+    await makeGroup(fixture, 'rack');
+    const id = `host-${round}`;
+    const outcomes = await Promise.allSettled([
+      makeProvider(fixture, id, vmHost({ groups: ['rack'] })),
+      groups.deleteProviderGroup({ name: 'partitions/lab/groups/rack' }),
+    ]);
+    t.is(fulfilled(outcomes), 1);
+    if (outcomes[0].status === 'rejected') continue;
+    const members = { name: 'partitions/lab/groups/rack', remove: [id] };
+    await groups.changeMembers(members);
+    await groups.deleteProviderGroup({ name: members.name });
+  }
+});
+
+test('two groups that move into each other at once make no circle', async (t) => {
+  const { fixture, other } = await start(t);
+  await makeGroup(fixture, 'a');
+  await makeGroup(fixture, 'b');
+  const move = (at: typeof fixture, id: string, parentGroup: string) =>
+    createClient(ProviderGroupService, at.admin).updateProviderGroup({
+      group: { name: `partitions/lab/groups/${id}`, spec: { parentGroup } },
+      updateMask: { paths: ['spec.parent_group'] },
+    });
+  for (let round = 0; round < 5; round += 1) {
+    const outcomes = await Promise.allSettled([move(fixture, 'a', 'b'), move(other, 'b', 'a')]);
+    t.is(fulfilled(outcomes), 1);
+    await move(fixture, 'a', '');
+    await move(fixture, 'b', '');
+  }
+});
+
+test('a part that is made while its server is moved knows its root', async (t) => {
+  const { fixture, other } = await start(t);
+  const spec = { type: ProviderType.DEVICE };
+  const [top, server] = [
+    await makeProvider(fixture, 'top', { spec }),
+    await makeProvider(fixture, 'server', { spec }),
+  ];
+  const providers = createClient(ProviderService, other.admin);
+  const move = (parentProvider: string) =>
+    providers.updateProvider({
+      provider: { name: server.name, spec: { parentProvider } },
+      updateMask: { paths: ['spec.parent_provider'] },
+    });
+  for (let round = 0; round < 5; round += 1) {
+    const [part] = await Promise.all([
+      makeProvider(fixture, `part-${round}`, { spec: { ...spec, parentProvider: server.name } }),
+      move(round % 2 === 0 ? top.name : ''),
+    ]);
+    const { provider } = await providers.getProvider({ name: part.name });
+    t.is(provider?.status?.rootUid, round % 2 === 0 ? top.uid : server.uid);
+  }
 });
 
 test('of changes of one provider at two replicas each asks for a generation of its own', async (t) => {

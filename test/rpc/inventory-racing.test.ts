@@ -21,8 +21,9 @@ import {
 const LAB = 'partitions/lab';
 
 const startHosts = async (hall: Hall, count: number, cpus: number): Promise<readonly Host[]> => {
-  const hosts: Host[] = [];
-  for (let at = 0; at < count; at += 1) hosts.push(await addHost(hall, `host-${at}`, cpus));
+  const hosts = await Promise.all(
+    Array.from({ length: count }, (_, at) => addHost(hall, `host-${at}`, cpus)),
+  );
   await hearsOfAll(hall, hosts);
   return hosts;
 };
@@ -149,4 +150,58 @@ test('nothing is claimed on a host that was closed, whatever inventory changes m
   await Promise.all([...claimers, maintained]);
   t.deepEqual(found, []);
   t.is(closed.size, hosts.length - 1);
+});
+
+test('amounts that go to and fro with their claims while 64 claim are never held twice', async (t) => {
+  const hall = await startHall(t);
+  const server = await addHost(hall, 'server', 96);
+  const { provider: part } = await hall.providers.createProvider({
+    parent: LAB,
+    providerId: 'part',
+    provider: { spec: { type: ProviderType.DEVICE, parentProvider: server.name } },
+    requestId: newId(),
+  });
+  if (part === undefined) throw new Error('No provider in the answer');
+  await setClosed(hall, part, false);
+  await hearsOfAll(hall, [server]);
+  const offers = (cpus: number) => (cpus === 0 ? [] : [{ resourceType: CPU, total: BigInt(cpus) }]);
+  let isOver = false;
+  let reshapes = 0;
+  const reshape = (cpus: number, to: Host, from: Host) =>
+    hall.providers.reshapeProvider({
+      parent: LAB,
+      providers: [
+        { provider: to.uid, inventories: offers(cpus) },
+        { provider: from.uid, inventories: offers(96 - cpus) },
+      ],
+      moves: [{ fromProvider: from.uid, toProvider: to.uid, resourceType: CPU }],
+      requestId: newId(),
+    });
+  const swing = async () => {
+    let [to, from]: readonly Host[] = [part, server];
+    while (!isOver) {
+      // While nothing is claimed yet there is nothing to move.
+      const done = reshape(96, to ?? part, from ?? server).then(
+        () => true,
+        () => false,
+      );
+      if (!(await done)) continue;
+      reshapes += 1;
+      [to, from] = [from, to];
+    }
+  };
+  const swinging = swing();
+  const granted = await claimAll(hall, 2);
+  isOver = true;
+  await swinging;
+  const { claims } = await hall.claims.listClaims({ parent: `${LAB}/projects/-`, pageSize: 1000 });
+  t.is(claims.length, granted.length);
+  const held = heldByHost(claims);
+  for (const name of [server.name, part.name]) {
+    const { provider } = await hall.providers.getProvider({ name });
+    const total = Number(provider?.spec?.inventories[0]?.total ?? 0n);
+    t.true((held.get(provider?.uid ?? '') ?? 0) <= total, `${name} has ${total}`);
+  }
+  t.log({ granted: granted.length, reshapes });
+  t.true(granted.length > 0 && granted.length <= 96 && reshapes > 0);
 });

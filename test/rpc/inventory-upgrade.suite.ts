@@ -84,6 +84,11 @@ export const inventoryUpgradeSuite = (
     const { provider } = await providers.getProvider({ name: `${LAB}/providers/leaf` });
     t.not(provider?.status?.rootUid, provider?.uid);
     t.deepEqual(await named({ group: 'rack-1' }), [], 'it was only a word');
+    const tagged = await providers.updateProvider({
+      provider: { name: `${LAB}/providers/root`, tags: ['old', 'new'] },
+      updateMask: { paths: ['tags'] },
+    });
+    t.deepEqual(tagged.provider?.spec?.groups, ['Rack-1'], 'and may stay');
     await makeGroup(fixture, 'RACK-1');
     t.deepEqual(await named({ group: 'rack-1' }), ['root']);
     const groups = createClient(ProviderGroupService, fixture.admin);

@@ -42,6 +42,8 @@ export type Neighbours = {
   readonly provider: Provider;
   /** Agents that have joined: uid to resource name. */
   readonly agents: Map<string, string>;
+  /** Contacts of every project. */
+  readonly contacts: string[];
   /** What the next claims are answered with instead. */
   readonly refuse: (error: ConnectError | undefined) => void;
   /** What the next words about capacity are answered with instead. */
@@ -63,6 +65,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const claimers: string[] = [];
   const offers: SetCapacityRequest[] = [];
   const agents = new Map<string, string>();
+  const contacts: string[] = [];
   const provider = newProvider(agentName);
   const others: Provider[] = [];
   const providerBell = createBell();
@@ -88,7 +91,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
     service(ProjectService, {
       getProject: ({ name }) => {
         if (!['projects/red', 'projects/blue'].includes(name.toLowerCase())) throw missing(name);
-        return { project: { name: name.toLowerCase() } };
+        return { project: { name: name.toLowerCase(), spec: { contacts } } };
       },
     });
   });
@@ -187,6 +190,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
     offers,
     provider,
     agents,
+    contacts,
     refuse: (error) => {
       refusal = error;
     },

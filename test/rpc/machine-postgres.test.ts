@@ -28,6 +28,7 @@ import {
   startSite,
   uuid,
 } from './machine-fixture.ts';
+import { begun, QUICK, secretFile, startReceiver, tellOfClaim } from './machine-sink-fixture.ts';
 
 const need = needs('postgres');
 const { test } = need;
@@ -186,3 +187,26 @@ serial(
 );
 
 const ALL = { role: 'admin', permissions: new Set(['*']) };
+
+serial('of three replicas one brings each event to a webhook, also when it leaves', async (t) => {
+  await using receiver = await startReceiver();
+  using secret = secretFile('s');
+  const webhook = { id: 'crm', url: receiver.url, types: ['claim.*'], secretFile: secret.file };
+  await using site = await startSite({
+    replicas: 3,
+    url: await createUrl(),
+    config: { ...QUICK, sinks: { webhooks: [webhook] } },
+  });
+  await begun(site);
+  const ids = Array.from({ length: 10 }, (_, at) => `c${at}`);
+  for (const id of ids) tellOfClaim(site, id);
+  await eventually(() => receiver.taken.length >= ids.length);
+  for (const [at, replica] of site.replicas.slice(0, 2).entries()) {
+    await replica.stop();
+    tellOfClaim(site, `later-${at}`);
+    await eventually(() => receiver.taken.length >= ids.length + at + 1);
+  }
+  const uids = receiver.taken.map(({ headers }) => headers['webhook-id']);
+  t.is(new Set(uids).size, ids.length + 2);
+  t.is(uids.length, ids.length + 2);
+});

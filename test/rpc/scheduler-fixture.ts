@@ -92,6 +92,8 @@ export type FixtureOptions = {
   readonly replicas?: number;
   readonly config?: SchedulerConfig;
   readonly sqlUrl?: string;
+  /** Closed by whoever opened it; absent = the embedded one in memory. */
+  readonly coordination?: Coordination;
 };
 
 const CONFIG: SchedulerConfig = {
@@ -108,12 +110,8 @@ export const startScheduler = async (
   const dir = temporaryDir();
   const clock = shiftedClock();
   const random = systemRandom;
-  const coordination = openEmbeddedCoordination({
-    file: ':memory:',
-    clock,
-    random,
-    log: silentLog,
-  });
+  const embedded = { file: ':memory:', clock, random, log: silentLog };
+  const coordination = options.coordination ?? openEmbeddedCoordination(embedded);
   const neighbours = createNeighbours();
   const byAddress = new Map<string, Transport>();
   const sqlUrl = options.sqlUrl ?? `sqlite:${join(dir.path, 'scheduler-0.sqlite')}`;
@@ -174,7 +172,7 @@ export const startScheduler = async (
   for (let at = 0; at < (options.replicas ?? 1); at += 1) nodes.push(await startNode(at));
   t.teardown(async () => {
     for (const node of nodes) await node.stop();
-    await coordination.close();
+    if (options.coordination === undefined) await coordination.close();
     dir[Symbol.dispose]();
   });
   const [node] = nodes;

@@ -3,6 +3,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
 import type { QuotaSpecSchema } from '../../gen/runmachine/scheduler/v1/quota_pb.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { claimRequest, RED, startScheduler } from './scheduler-fixture.ts';
 import { CPU, MEMORY } from './scheduler-neighbours.ts';
@@ -137,6 +138,8 @@ test('what is wrong with a quota is named', async (t) => {
     claimLengthDefault: durationFromMs(2_000),
     claimLengthMax: durationFromMs(1_000),
   });
+  await invalid({ claimLengthMax: { seconds: 2n ** 50n, nanos: 0 } });
+  await invalid({ claimLengthDefault: { seconds: 0n, nanos: 1 } });
   const nowhere = 'partitions/lab/projects/nobody/quota';
   await refused(t, quotas.getQuota({ name: nowhere }), { kind: 'not_found', reason: 'NOT_FOUND' });
   await refused(t, node.quotas('blue').getQuota({ name: RED_QUOTA }), {
@@ -194,4 +197,32 @@ test('quotas survive the leader, and every replica sets and shows them', async (
     kind: 'resource_exhausted',
     reason: 'QUOTA_EXCEEDED',
   });
+});
+
+test('without a leader a quota is still shown, as far as it is known', async (t) => {
+  const { node, addHost, coordination } = await startScheduler(t, {
+    config: { leaderWaitMs: 500 },
+  });
+  await addHost({ id: 'host-1' });
+  await node.quotas('admin').setQuota(setting(RED_QUOTA, cpus(4n)));
+  await node.claims('red').createClaim(claimRequest('a', { cpus: 3 }));
+  // Somebody else holds the key who does not answer.
+  const key = 'partitions/lab/leader';
+  for (const write of [{ delete: key }, { put: key, value: Buffer.from('node-9') }]) {
+    await coordination.transact({ compare: [], writes: [write] }, AbortSignal.timeout(5_000));
+    await coordination.transact(
+      { compare: [], writes: [{ put: key, value: Buffer.from(node.address) }] },
+      AbortSignal.timeout(5_000),
+    );
+  }
+  await eventually(async () => {
+    await refused(t, node.quotas('admin').setQuota(setting(RED_QUOTA, cpus(5n))), {
+      kind: 'unavailable',
+      reason: 'NO_LEADER',
+    });
+    return true;
+  });
+  const { quota } = await node.quotas('red').getQuota({ name: RED_QUOTA });
+  t.is(quota?.generation, 1n);
+  t.is(quota?.status?.uses.find(({ resourceType }) => resourceType === CPU)?.used, 3n);
 });

@@ -66,10 +66,12 @@ export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
         const request = { parent, claimId, requestId, claim: { spec: specOf(wish) } };
         return claims(way).createClaim(request, call);
       }),
-    show: (claim) =>
-      askClaim({ verb: 'show', claimUid: claim.uid }, (way, _, call) =>
-        claims(way).getClaim({ name: nameOf(claim) }, call),
-      ),
+    show: (claim) => {
+      const request = { name: nameOf(claim), minRevision: claim.status?.revision ?? 0n };
+      return askClaim({ verb: 'show', claimUid: claim.uid }, (way, _, call) =>
+        claims(way).getClaim(request, call),
+      );
+    },
     beginRelease: (claim) =>
       askClaim({ verb: 'begin-release', claimUid: claim.uid }, (way, requestId, call) =>
         claims(way).beginRelease({ name: nameOf(claim), requestId }, call),
@@ -141,7 +143,8 @@ const ask = async <Answer extends Shown>(
     const { error } = answer;
     if (!mayBeRepeated(error)) {
       const mayLinger = isOpen || options.mayLinger?.(requestId) === true;
-      note({ kind: 'refused', reason: error.reason, mayLinger });
+      const about = error.metadata.type ?? '';
+      note({ kind: 'refused', reason: error.reason, about, mayLinger });
       return undefined;
     }
     isOpen ||= !NOTHING_DONE.has(error.reason);

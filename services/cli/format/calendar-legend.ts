@@ -2,7 +2,7 @@ import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import { ClaimStateSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { ClaimAllocation } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { lastSegment } from '../resource-names.ts';
-import { type Calendar, FREE, OTHER, SEVERAL } from './calendar.ts';
+import { type Calendar, FREE, MANY, OTHER } from './calendar.ts';
 import { enumWord } from './enum-word.ts';
 import { spanText } from './span.ts';
 import { formatTable, printable } from './table.ts';
@@ -64,7 +64,7 @@ const legendLines = (calendar: Calendar, request: LegendRequest, time: ShortTime
   const others = [...calendar.letters.values()].filter((letter) => letter === OTHER).length;
   const marks = [
     `${FREE} free`,
-    ...(calendar.lines.some((line) => line.includes(SEVERAL)) ? [`${SEVERAL} several claims`] : []),
+    ...(calendar.hasSeveral ? [`2…9 so many claims, ${MANY} more`] : []),
     ...(others ? [`${OTHER} one of ${others} more claims`] : []),
   ].join('   ');
   if (rows.length === 0) return [marks];

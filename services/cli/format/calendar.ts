@@ -29,6 +29,8 @@ export type Calendar = {
   readonly letters: ReadonlyMap<string, string>;
   /** Milliseconds of a column. */
   readonly slotMs: number;
+  /** Whether a column shows more than one claim. */
+  readonly hasSeveral: boolean;
 };
 
 type Clock = (ms: number) => number;
@@ -43,7 +45,8 @@ const SLOTS_MS = [
 ];
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 export const FREE = '·';
-export const SEVERAL = '+';
+/** More than nine claims; so many up to nine are told by their digit. */
+export const MANY = '+';
 export const OTHER = '#';
 
 export const drawCalendar = (request: CalendarRequest): Calendar => {
@@ -56,21 +59,21 @@ export const drawCalendar = (request: CalendarRequest): Calendar => {
   const drawn = holds.filter((one) => one.fromMs < toMs && one.toMs > fromMs);
   const letters = lettersOf(drawn);
   const byProvider = Map.groupBy(drawn, (one) => one.provider);
-  const row = (provider: string): string => {
-    const cells = Array.from({ length: slots }, (_, at) => {
+  const cellsOf = (provider: string): string =>
+    Array.from({ length: slots }, (_, at) => {
       const begin = fromMs + at * slotMs;
       return cell(byProvider.get(provider) ?? [], begin, begin + slotMs, letters);
-    });
-    return `${shortened(provider, labelWidth)}  ${cells.join('')}`;
-  };
+    }).join('');
+  const rows = providers.map((provider) => ({ provider, cells: cellsOf(provider) }));
   const indent = ' '.repeat(labelWidth + 2);
   const lines = [
     ...axis({ fromMs, slotMs, slots, msOfDay, timeZone: request.timeZone }).map(
       (line) => indent + line,
     ),
-    ...providers.map(row),
+    ...rows.map(({ provider, cells }) => `${shortened(provider, labelWidth)}  ${cells}`),
   ];
-  return { lines: lines.map((line) => line.trimEnd()), letters, slotMs };
+  const hasSeveral = rows.some(({ cells }) => /[2-9+]/.test(cells));
+  return { lines: lines.map((line) => line.trimEnd()), letters, slotMs, hasSeveral };
 };
 
 /** The shortest slot with which the span fits, and the begin of the slot that holds its begin. */
@@ -107,7 +110,8 @@ const cell = (
   );
   const [only] = claims;
   if (only === undefined) return FREE;
-  return claims.size > 1 ? SEVERAL : (letters.get(only) ?? OTHER);
+  if (claims.size > 1) return claims.size > 9 ? MANY : String(claims.size);
+  return letters.get(only) ?? OTHER;
 };
 
 type Axis = {

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { actorOf } from '../../runtime/audit-actor.ts';
 import { callOf, type HasValues } from '../../runtime/context.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { Offer } from '../domain/amounts.ts';
 import type { Term } from '../domain/records.ts';
 import { busy, demandFree, type Grant, reserve } from '../domain/reservation.ts';
@@ -67,11 +68,12 @@ type Taking = { readonly question: AskFirst; readonly holder: string };
 
 /** Reserves all providers that the question is about; undefined when one has changed. */
 const take = (
-  { store, records, clock }: RpcDeps,
+  deps: RpcDeps,
   context: HasValues,
   { question, holder }: Taking,
-): Promise<Asked | undefined> =>
-  store.transaction(undefined, actorOf(context), async (tx) => {
+): Promise<Asked | undefined> => {
+  const { store, records, clock } = deps;
+  return store.transaction(undefined, actorOf(context), async (tx) => {
     const nowMs = clock.now().getTime();
     const uids = question.questions.map(({ record }) => record.uid);
     const locked = await records.providers.lockUids(tx, uids);
@@ -81,6 +83,9 @@ const take = (
     const isSame = locked.every(({ uid, generation }) => expected.get(uid) === generation);
     if (!isSame || locked.length < expected.size) return undefined;
     for (const record of locked) demandFree(record, holder, nowMs);
+    if (question.reshape !== undefined && !(await areTypesThere(deps, tx, question))) {
+      return undefined;
+    }
     const held = locked.map((record) => reserve(record, holder, nowMs));
     const generations = new Map(held.map(({ uid, reserved }) => [uid, reserved.generation]));
     const intent = intentOf(question, { holder, generations });
@@ -94,6 +99,18 @@ const take = (
     }
     return { question, grant: { holder, generations }, ...(intent && { intent }) };
   });
+};
+
+/** Since the change was judged, one may have been deleted. */
+const areTypesThere = async (
+  { records }: RpcDeps,
+  tx: Tx,
+  { questions }: AskFirst,
+): Promise<boolean> => {
+  const named = questions.flatMap(({ offers = [] }) => offers.map((one) => one.resourceType));
+  const codes = [...new Set(named)].toSorted();
+  return (await records.resourceTypes.keepAll(tx, codes)).length === codes.length;
+};
 
 /** What is about to be offered counts from now on, so that its types stay. */
 const typeTerms = (offers: readonly Offer[]): readonly Term[] =>

@@ -39,16 +39,21 @@ export const keepPlaces = async (
   return { groups, violations: distanceViolations(spec.distances, known) };
 };
 
-/** Groups that there are not, or that are named twice. */
+/**
+ * Groups that there are not, or that are named twice. Before there were groups any word would do:
+ * one that a provider has from then, in `before`, it may keep.
+ */
 export const groupViolations = (
   named: readonly string[],
   groups: ReadonlyMap<string, string>,
+  before: readonly string[],
 ): FieldViolation[] => {
+  const had = new Set(before.map(keyOf));
   const seen = new Set<string>();
   return named.flatMap((group, index) => {
     const field = `spec.groups[${index}]`;
     const key = keyOf(group);
-    if (!groups.has(key)) {
+    if (!groups.has(key) && !had.has(key)) {
       return [{ field, description: `"${group}" is not a group of this partition` }];
     }
     if (seen.has(key)) return [{ field, description: `"${group}" stands here twice` }];

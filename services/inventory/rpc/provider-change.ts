@@ -121,7 +121,8 @@ const writeProvider = async (
   const before = storedProvider(current);
   const after = changed(request, before);
   if (request.updateMask?.paths.includes('properties')) demandKinds(after, kinds);
-  const judged = await judgeSpec(deps, tx, { place: current, given: after });
+  const judging = { place: current, given: after, before: specOf(before) };
+  const judged = await judgeSpec(deps, tx, judging);
   const { spec, parts, parentUid, rootUid } = judged;
   const move = parentUid === current.parentUid ? undefined : await planMove(deps, tx, current);
   for (const member of move?.below ?? []) demandFree(member, turn.holder, clock.now().getTime());

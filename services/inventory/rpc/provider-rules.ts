@@ -36,6 +36,13 @@ export type Judged = {
   readonly parts: ProviderParts;
 };
 
+type Judging = {
+  readonly place: Place;
+  readonly given: Provider;
+  /** Absent: it is new. */
+  readonly before?: ProviderSpec;
+};
+
 /**
  * The spec if all rules hold that the contract cannot say. What it refers to (parent, groups,
  * capabilities, resource and distance types) stays there until the transaction ends. Errors:
@@ -44,7 +51,7 @@ export type Judged = {
 export const judgeSpec = async (
   deps: RpcDeps,
   tx: Tx,
-  { place, given }: { place: Place; given: Provider },
+  { place, given, before }: Judging,
 ): Promise<Judged> => {
   const { partition } = place;
   const spec = clone(ProviderSpecSchema, specOf(given));
@@ -57,7 +64,7 @@ export const judgeSpec = async (
     ...unknown.map(undefinedCode),
     ...places.violations,
   ];
-  const ofGroups = groupViolations(spec.groups, places.groups);
+  const ofGroups = groupViolations(spec.groups, places.groups, before?.groups ?? []);
   if (violations.length > 0) throw refuseFields([...violations, ...ofGroups]);
   if (ofGroups.length > 0) throw refuseGroups(ofGroups);
   const parent = await parentOf(deps, tx, { place, parentName: spec.parentProvider });

@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
-import { behindKey, type Page } from '../../store/sql/page.ts';
 import { keyOf, providerName, type TermKind } from '../domain/records.ts';
-import type { ProviderFilter, ProviderRecords } from '../ports.ts';
+import type { ProviderRecords } from '../ports.ts';
 import { NAMES_MAX } from './place-distances.ts';
+import { listProviders } from './provider-list.ts';
 import { byName, COLUMNS, read } from './provider-rows.ts';
-import { among, called, db } from './rows.ts';
+import { db } from './rows.ts';
 import type { InventoryTables } from './tables.ts';
 
 const ofTerm = (
@@ -30,20 +30,7 @@ export const providerSearches = {
       .execute();
     return rows.map(read);
   },
-  list: async (reader, filter, page) => {
-    const rows = await db(reader)
-      .selectFrom('provider')
-      .select(COLUMNS)
-      .where(among('partition_key', filter.only))
-      .where(behindKey(['partition_key', 'id_key'], page))
-      .where(inTree(filter))
-      .where(withTerms(filter, page))
-      .orderBy('partition_key')
-      .orderBy('id_key')
-      .limit(page.limit)
-      .execute();
-    return rows.map(read);
-  },
+  list: listProviders,
   reservedBefore: async (reader, beforeMs, limit) => {
     const rows = await db(reader)
       .selectFrom('provider')
@@ -129,73 +116,3 @@ export const providerSearches = {
     return Number(rows[0]?.levels ?? 0);
   },
 } satisfies Partial<ProviderRecords>;
-
-const TRUE = sql<boolean>`1 = 1`;
-
-const inTree = ({ inTree: member, only }: ProviderFilter): RawBuilder<boolean> =>
-  member === undefined
-    ? TRUE
-    : sql<boolean>`root_uid in (
-        select root_uid from provider where ${among('partition_key', only)} and ${called(member)})`;
-
-/** A condition on rows of provider_term under that alias. */
-type TermCondition = (alias: 'term' | 'further') => RawBuilder<boolean>;
-
-/**
- * The table of terms has the order of lists, so a page of a filter is read from its index up to the
- * page's end; further terms are looked up row by row. Within a tree, which is small, all are.
- */
-const withTerms = (filter: ProviderFilter, page: Page): RawBuilder<boolean> => {
-  const { terms, group, only } = filter;
-  const conditions = [
-    ...(group === undefined ? [] : [inGroup(group, only)]),
-    ...terms.map(hasTerm),
-  ];
-  const [first, ...others] = conditions;
-  if (first === undefined) return TRUE;
-  if (filter.inTree !== undefined) return hasToo(conditions, 'provider');
-  return sql<boolean>`(partition_key, id_key) in (
-    select distinct term.partition_key, term.id_key from provider_term term
-    where ${first('term')} and ${among('term.partition_key', only)}
-    and ${behindKey(['term.partition_key', 'term.id_key'], page)}
-    and ${hasToo(others, 'term')}
-    order by term.partition_key, term.id_key limit ${page.limit})`;
-};
-
-const hasToo = (
-  conditions: readonly TermCondition[],
-  row: 'provider' | 'term',
-): RawBuilder<boolean> => {
-  if (conditions.length === 0) return TRUE;
-  const partitionKey = sql.ref(`${row}.partition_key`);
-  const idKey = sql.ref(`${row}.id_key`);
-  const found = conditions.map(
-    (condition) => sql<boolean>`exists (
-      select 1 from provider_term further where ${condition('further')}
-      and further.partition_key = ${partitionKey} and further.id_key = ${idKey})`,
-  );
-  return sql<boolean>`${sql.join(found, sql` and `)}`;
-};
-
-const hasTerm =
-  ({ kind, term }: ProviderFilter['terms'][number]): TermCondition =>
-  (alias) =>
-    sql<boolean>`${sql.ref(`${alias}.kind`)} = ${kind} and ${sql.ref(`${alias}.term`)} = ${term}`;
-
-/** The group and all groups inside it; there may be one of that id in several partitions. */
-const inGroup =
-  (group: string, only: readonly string[] | undefined): TermCondition =>
-  (alias) => {
-    const [kind, term] = [sql.ref(`${alias}.kind`), sql.ref(`${alias}.term`)];
-    const partitionKey = sql.ref(`${alias}.partition_key`);
-    return sql<boolean>`${kind} = 'group' and (${term}, ${partitionKey}) in (
-      with recursive inside (id_key, partition_key) as (
-        select id_key, partition_key from provider_group
-        where id_key = ${group} and ${among('partition_key', only)}
-        union
-        select part.id_key, part.partition_key from provider_group part
-        join inside
-        on part.parent_key = inside.id_key and part.partition_key = inside.partition_key
-      )
-      select id_key, partition_key from inside)`;
-  };

@@ -47,8 +47,8 @@ export const endReservations = async (deps: Deps, signal: AbortSignal): Promise<
 };
 
 /** One round of it. */
-export const endLeftOver = async (deps: Deps, signal: AbortSignal): Promise<void> => {
-  const { store, records, clock } = deps;
+const endLeftOver = async (deps: Deps, signal: AbortSignal): Promise<void> => {
+  const { store, records, clock, log } = deps;
   const nowMs = clock.now().getTime();
   const uids = await store.read((reader) =>
     records.providers.reservedBefore(reader, nowMs - RESERVED_MS, ROWS),
@@ -56,8 +56,14 @@ export const endLeftOver = async (deps: Deps, signal: AbortSignal): Promise<void
   const rows = await store.read((reader) => records.providers.byUids(reader, uids));
   for (const row of rows) {
     if (signal.aborted) return;
-    if (row.reserved.intent !== '') await endReshape(deps, row, signal);
-    else await withdraw(deps, row, nowMs);
+    try {
+      if (row.reserved.intent !== '') await endReshape(deps, row, signal);
+      else await withdraw(deps, row, nowMs);
+    } catch (error) {
+      // A partition whose leader is away keeps no other partition's providers reserved.
+      if (signal.aborted) return;
+      log.warn({ err: error, provider: row.uid }, 'a reservation cannot be ended now');
+    }
   }
 };
 

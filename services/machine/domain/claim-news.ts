@@ -3,7 +3,6 @@
  * each occurrence has a name that stays the same whoever sees it and however often, so that it is
  * told once.
  */
-import { placeOf } from '../../runtime/names.ts';
 import { type ClaimView, isOwnClaim } from './claim.ts';
 import { type EventDraft, event } from './event.ts';
 
@@ -140,9 +139,3 @@ const dataOf = ({ owner }: FollowedClaim): Readonly<Record<string, string>> =>
 const timeOf = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
 
 const idOf = ({ name }: FollowedClaim): string => name.slice(name.lastIndexOf('/') + 1);
-
-/** About whom an event is, for a claim. */
-export const aboutClaim = ({ name, uid }: Pick<ClaimView, 'name' | 'uid'>) => {
-  const { partition = '', project = '' } = placeOf(name);
-  return { partition, project, target: name, targetUid: uid };
-};

@@ -32,7 +32,7 @@ export const checkSpec = (spec: MachineSpec): void => {
   if (memoryBytes % MIB !== 0 || memoryBytes < MEMORY_BYTES_MIN) {
     throw invalid(
       'machine.spec.memory_bytes',
-      `${memoryBytes} is not a multiple of 1 MiB (${MIB}) of at least 32 MiB`,
+      `must be a multiple of 1 MiB (${MIB}) and at least 32 MiB, but is ${memoryBytes}`,
     );
   }
   const doubled = spec.ports.find(

@@ -76,6 +76,7 @@ const locate = async (
   const session = deps.hub.sessionOf(agentKey);
   if (session !== undefined) return { kind: 'here', machine, session };
   if (agent === undefined) throw noAgent(machine, `${agentKey} has never connected`);
+  if (agent.state === 'revoked') throw noAgent(machine, `${agentKey} was revoked`);
   const since = new Date(agent.sinceMs).toISOString();
   if (agent.state !== 'up') throw noAgent(machine, `${agentKey} is down since ${since}`);
   const isMine = agent.replica === deps.replicaId;

@@ -11,8 +11,8 @@ import {
 import { accessOf } from '../../runtime/context.ts';
 import { ANY } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
+import { eventMessage } from '../event-message.ts';
 import type { EventFilter, Parent } from '../ports.ts';
-import { eventMessage } from './event-message.ts';
 import { parentPattern } from './machine-create.ts';
 import { cutPage, pageFor, type RpcDeps } from './rpc-deps.ts';
 

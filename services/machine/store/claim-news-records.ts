@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { LAST_OCCURRENCE } from '../domain/claim-news.ts';
-import type { ClaimNewsRecords } from '../ports.ts';
+import type { ClaimNewsRecords } from '../event-ports.ts';
 import { db } from './rows.ts';
 
 export const claimNewsRecords: ClaimNewsRecords = {

@@ -60,6 +60,25 @@ export const eventRecords: EventRecords = {
     if (filter.targetUid !== '') rows = rows.where('target_uid', '=', filter.targetUid);
     return (await rows.orderBy('id').execute()).map(read);
   },
+  inOrder: async (reader, uids) => {
+    if (uids.length === 0) return [];
+    const rows = db(reader)
+      .selectFrom('event')
+      .select('doc')
+      .where('uid', 'in', [...uids]);
+    return (await rows.orderBy('id').execute()).map(read);
+  },
+  since: async (reader, { recordMs, afterId, limit }) => {
+    const rows = await db(reader)
+      .selectFrom('event')
+      .select(['id', 'doc'])
+      .where('record_ms', '>=', recordMs)
+      .where('id', '>', afterId)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ id: Number(row.id), event: read(row) }));
+  },
   removeOld: async (tx, beforeMs, limit) => {
     const result = await db(tx)
       .deleteFrom('event')

@@ -217,6 +217,14 @@ const claimNews = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('claim_news', ['occurrence', 'record_ms']);
 };
 
+const eventSinks = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'event_sink',
+    columns(db, { sink_key: 'text', owner: 'text', lease_until_ms: 'bigint', doc: 'text' }),
+  );
+  await db.createUnique('event_sink', ['sink_key']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -231,4 +239,5 @@ export const machineMigrations: readonly Migration[] = [
   },
   { name: '0002-provider-life', up: providerLife },
   { name: '0003-claim-news', up: claimNews },
+  { name: '0004-event-sinks', up: eventSinks },
 ];

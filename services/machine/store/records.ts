@@ -10,6 +10,7 @@ import { sweeperRecords } from './keeper-records.ts';
 import { machineRecords } from './machine-records.ts';
 import { operationRecords } from './operation-records.ts';
 import { cleaningRecords, providerStateRecords } from './provider-records.ts';
+import { sinkRecords } from './sink-records.ts';
 
 /** All records of this service over one database. */
 export const createRecords = (clock: Clock): Records => ({
@@ -19,6 +20,7 @@ export const createRecords = (clock: Clock): Records => ({
   agents: agentRecords,
   events: eventRecords,
   claimNews: claimNewsRecords,
+  sinks: sinkRecords,
   images: imageRecords,
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,

@@ -10,6 +10,7 @@ export type MachineTables = {
   readonly agent: AgentRow;
   readonly event: EventRow;
   readonly claim_news: ClaimNewsRow;
+  readonly event_sink: EventSinkRow;
   readonly image: ImageRow;
   readonly image_part: ImagePartRow;
   readonly artifact: ArtifactRow;
@@ -98,6 +99,14 @@ export type ClaimNewsRow = {
   readonly claim_uid: string;
   readonly occurrence: string;
   readonly record_ms: number;
+};
+
+export type EventSinkRow = {
+  readonly id: Generated<number>;
+  readonly sink_key: string;
+  readonly owner: string;
+  readonly lease_until_ms: number;
+  readonly doc: string;
 };
 
 export type ImageRow = {

@@ -2,7 +2,9 @@
 import { register, watchMembers } from '../../store/coordination/membership.ts';
 import type { Coordination } from '../../store/coordination/port.ts';
 import type { AgentHub } from '../agent-port.ts';
+import type { Sink } from '../domain/sink.ts';
 import { followAssignments } from './assignment-feed.ts';
+import { type EventSinkDeps, workForSink } from './event-sinks.ts';
 import { type HousekeepingDeps, keepHouse } from './housekeeping.ts';
 import type { ImageFetcher } from './image-fetcher.ts';
 import type { OperationBell } from './operation-bell.ts';
@@ -23,6 +25,8 @@ export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
     readonly opener: ProviderOpener;
     readonly dueMs: number;
     readonly memberLeaseMs: number;
+    readonly sinks: readonly Sink[];
+    readonly sinkTimes: Pick<EventSinkDeps, 'leaseMs' | 'idleMs' | 'backoff'>;
   };
 
 export type Background = {
@@ -52,6 +56,9 @@ export const createBackground = (deps: BackgroundDeps): Background => {
       run('openings', deps.opener.work(signal));
       run('images', deps.images.work(signal));
       run('partitions', sweepPartitions(deps, signal));
+      for (const sink of deps.sinks) {
+        run(sink.key, workForSink({ ...deps, ...deps.sinkTimes }, sink, signal));
+      }
       run('members', beMember(deps, run, signal));
     },
     ended: async () => {

@@ -3,9 +3,10 @@
  * in the transaction of the event.
  */
 import type { Clock } from '../../runtime/clock.ts';
+import { placeOf } from '../../runtime/names.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
-import { aboutClaim, type FollowedClaim, newsOf } from '../domain/claim-news.ts';
+import { type FollowedClaim, newsOf } from '../domain/claim-news.ts';
 import type { Records } from '../ports.ts';
 
 type Deps = {
@@ -38,4 +39,10 @@ export const announceClaim = async (
       ]);
     }
   });
+};
+
+/** About whom an event is, for a claim. */
+const aboutClaim = ({ name, uid }: FollowedClaim) => {
+  const { partition = '', project = '' } = placeOf(name);
+  return { partition, project, target: name, targetUid: uid };
 };

@@ -77,7 +77,7 @@ const judge = async (
   await announceClaim(deps, claim);
   const machines = await machinesOf(deps, claim);
   const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
-  await forgetCleaned(deps, claim);
+  const waiting = await stillWaiting(deps, claim);
   switch (verdict.kind) {
     case 'leave':
       return;
@@ -91,7 +91,7 @@ const judge = async (
     }
     case 'finish':
       for (const providerUid of verdict.providerUids) {
-        await giveBack(deps, { claim, providerUid }, where);
+        if (!waiting.has(providerUid)) await giveBack(deps, { claim, providerUid }, where);
       }
       return;
     default:
@@ -110,7 +110,7 @@ const machinesOf = (deps: ClaimFollowerDeps, claim: ClaimView): Promise<readonly
     return consumer === undefined ? others : [...others, consumer];
   });
 
-type Held = { readonly claim: ClaimView; readonly providerUid: string };
+type Held = { readonly claim: FollowedClaim; readonly providerUid: string };
 
 const giveBack = async (
   deps: ClaimFollowerDeps,
@@ -120,8 +120,8 @@ const giveBack = async (
   const provider =
     deps.findProvider(providerUid) ??
     (await deps.inventory.findProvider(`partitions/${partition}/providers/${providerUid}`, signal));
-  // One that is not recorded any more is handed on to nobody.
-  if (provider === undefined || cleansItself(provider)) {
+  // One that is not recorded any more is handed on to nobody; what never began left nothing behind.
+  if (provider === undefined || cleansItself(provider) || claim.end === 'cancelled') {
     const requestId = derivedRequestId(claim.uid, `finish ${providerUid}`);
     await deps.scheduler.finishRelease({ name: claim.name, providerUid, requestId }, signal);
     return;
@@ -161,17 +161,22 @@ const awaitCleaning = async (
     log.info({ provider: provider.name, claim: claim.name }, 'provider waits for cleaning');
 };
 
-/** What was given back, whoever said that it was clean, waits no longer. */
-const forgetCleaned = async (
+/**
+ * Providers of the claim that wait for a cleaning. What was given back, whoever said that it was
+ * clean, waits no longer.
+ */
+const stillWaiting = async (
   { store, records }: ClaimFollowerDeps,
   claim: ClaimView,
-): Promise<void> => {
-  if (claim.state !== 'releasing' && claim.state !== 'released') return;
-  const waiting = await store.read((reader) => records.cleanings.ofClaim(reader, claim.uid));
+): Promise<ReadonlySet<string>> => {
+  if (claim.state !== 'releasing' && claim.state !== 'released') return new Set();
+  const known = await store.read((reader) => records.cleanings.ofClaim(reader, claim.uid));
   const held = new Set(
     claim.places.filter(({ finished }) => !finished).map(({ providerUid }) => providerUid),
   );
-  const done = waiting.filter(({ providerUid }) => !held.has(providerUid));
-  if (done.length === 0) return;
-  await store.transaction(undefined, ACTOR, (tx) => records.cleanings.remove(tx, done));
+  const done = known.filter(({ providerUid }) => !held.has(providerUid));
+  if (done.length > 0) {
+    await store.transaction(undefined, ACTOR, (tx) => records.cleanings.remove(tx, done));
+  }
+  return new Set(known.map(({ providerUid }) => providerUid).filter((uid) => held.has(uid)));
 };

@@ -46,7 +46,9 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
         deps.log.warn({ err: error, provider: uid }, 'provider cannot be opened or closed now');
         await deps.clock.sleep(RETRY_MS, signal).catch(() => undefined);
         // Refused for good: only another generation can change that, and it comes by the watch.
-        if (!isDomainError(error, 'failed_precondition')) look(uid);
+        const isForGood =
+          isDomainError(error, 'failed_precondition') || isDomainError(error, 'invalid_argument');
+        if (!isForGood) look(uid);
       }
     }
   };

@@ -68,10 +68,10 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
         inventoryGeneration: BigInt(provider.generation),
         capacities: offers.map((offer) => ({
           resourceType: offer.resourceType,
-          usable: BigInt(offer.usable),
-          minUnit: BigInt(offer.minUnit),
-          maxUnit: BigInt(offer.maxUnit),
-          stepSize: BigInt(offer.stepSize),
+          usable: tellable(offer.usable),
+          minUnit: tellable(offer.minUnit),
+          maxUnit: tellable(offer.maxUnit),
+          stepSize: tellable(offer.stepSize),
         })),
         closed,
         requestId,
@@ -99,6 +99,9 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
     },
   };
 };
+
+/** The scheduler takes no larger numbers; as no request is larger, they say the same. */
+const tellable = (amount: number): bigint => BigInt(Math.min(amount, Number.MAX_SAFE_INTEGER));
 
 export const ownClaimName = (machine: Machine): string =>
   `partitions/${machine.partition}/projects/${machine.project}/claims/${ownClaimId(machine.uid)}`;

@@ -29,11 +29,11 @@ export type ProviderFacts = {
   readonly tags: ReadonlySet<string>;
   readonly offers: Offers;
   /** Uid of the provider of which it is a part; absent = a root. */
-  readonly parentUid?: string;
+  readonly parentUid?: string | undefined;
   /** The schedulable ones; absent = none. */
-  readonly properties?: ReadonlyMap<string, Property>;
+  readonly properties?: ReadonlyMap<string, Property> | undefined;
   /** Beside what follows from its groups; absent = none. */
-  readonly distances?: readonly Distance[];
+  readonly distances?: readonly Distance[] | undefined;
 };
 
 /**

@@ -44,11 +44,14 @@ export const nextLookMs = (
 ): number | undefined => {
   if (claim.releaseBeginMs !== undefined) return undefined;
   const { acquireMs, releaseMs } = claim.spec;
-  const toCome = [
-    acquireMs - times.replaceBeforeMs,
-    acquireMs + times.atRiskAfterMs,
-    ...(claim.risk === undefined ? [] : [nowMs + times.againMs]),
-  ].filter((ms) => ms > nowMs);
+  // What began when it was made has had its place from the beginning.
+  const begin =
+    claim.createMs < acquireMs
+      ? [acquireMs - times.replaceBeforeMs, acquireMs + times.atRiskAfterMs]
+      : [];
+  const toCome = [...begin, ...(claim.risk === undefined ? [] : [nowMs + times.againMs])].filter(
+    (ms) => ms > nowMs,
+  );
   const whenever = [releaseMs, warnDueMs(claim, times)].filter((ms) => ms !== undefined);
   const all = [...toCome, ...whenever];
   return all.length === 0 ? undefined : Math.min(...all);
@@ -64,7 +67,8 @@ export const riskOf = (
   const { replaceBeforeMs, atRiskAfterMs } = state.times;
   if (isReleasing(claim, nowMs) || nowMs < acquireMs - replaceBeforeMs) return undefined;
   const isToBegin = nowMs < acquireMs;
-  if (!isToBegin && !isWaiting(state, claim, nowMs)) return undefined;
+  const waits = !isToBegin && isWaiting(state, claim, nowMs);
+  if (!isToBegin && !waits && !hasNotBegun(claim)) return undefined;
   for (const { uid, name } of claim.providers) {
     const facts = state.providers.factsOf(uid);
     if (facts === undefined) {
@@ -74,10 +78,14 @@ export const riskOf = (
       return { reason: 'PROVIDER_CLOSED', message: `The provider "${name}" is closed` };
     }
   }
-  if (isToBegin || nowMs < acquireMs + atRiskAfterMs) return undefined;
+  if (!waits || nowMs < acquireMs + atRiskAfterMs) return undefined;
   const message = 'A claim that should have ended still holds a provider';
   return { reason: 'STILL_HELD', message };
 };
+
+/** It came to its begin without a provider that it could begin on, and was told so. */
+const hasNotBegun = ({ risk }: ClaimRecord): boolean =>
+  risk !== undefined && risk.reason !== 'STILL_HELD';
 
 const isWaiting = (state: PartitionState, claim: ClaimRecord, nowMs: number): boolean => {
   const { risk: _, ...bare } = claim;

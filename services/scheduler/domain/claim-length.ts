@@ -11,11 +11,17 @@ type FindQuota = (project: string) => QuotaRecord | undefined;
 export const windowOf = (draft: Draft, find: FindQuota, nowMs: number): Interval => {
   const fromMs = Math.max(draft.spec.acquireMs ?? nowMs, nowMs);
   const byDefault = draft.isUnbounded === true ? undefined : defaultMs(draft, find);
-  const toMs = draft.spec.releaseMs ?? fromMs + (byDefault ?? Infinity);
+  const toMs = draft.spec.releaseMs ?? endOf(fromMs, byDefault);
   assertWindow({ fromMs, toMs }, nowMs);
   assertLength(draft, find, { fromMs, toMs });
   return { fromMs, toMs };
 };
+
+/** The end of the year 9999: what comes later no answer can say. */
+export const LAST_MS = 253_402_300_799_999;
+
+const endOf = (fromMs: number, byDefault: number | undefined): number =>
+  byDefault === undefined ? Infinity : Math.min(fromMs + byDefault, LAST_MS);
 
 type Owned = Pick<Draft, 'project' | 'ancestors'>;
 

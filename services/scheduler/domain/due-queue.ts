@@ -8,6 +8,7 @@ export type DueQueue = {
   readonly take: (nowMs: number) => readonly Due[];
   /** When the next one is due; undefined = nothing waits. */
   readonly nextMs: () => number | undefined;
+  readonly size: () => number;
 };
 
 export type Due = { readonly uid: string; readonly atMs: number };
@@ -59,5 +60,6 @@ export const createDueQueue = (): DueQueue => {
       return due;
     },
     nextMs: () => heap[0]?.atMs,
+    size: () => heap.length,
   };
 };

@@ -44,6 +44,28 @@ export const changeEdge = (trees: EdgeTrees, root: number, edge: Edge): number =
     ? alter(trees, root, edge)
     : insert(trees, root, newNode(trees, edge));
 
+/** A tree of edges that are in order, each time once. */
+export const treeOf = (trees: EdgeTrees, edges: readonly Edge[]): number => {
+  /** The right side of what is built, from the root down. */
+  const spine: number[] = [];
+  for (const edge of edges) {
+    const node = newNode(trees, edge);
+    let below = NONE;
+    for (let last = spine.at(-1); last !== undefined; last = spine.at(-1)) {
+      if (weightOf(last) > weightOf(node)) break;
+      settle(trees, last);
+      below = last;
+      spine.pop();
+    }
+    trees.left[node] = below;
+    const above = spine.at(-1);
+    if (above !== undefined) trees.right[above] = node;
+    spine.push(node);
+  }
+  for (const node of spine.toReversed()) settle(trees, node);
+  return spine[0] ?? NONE;
+};
+
 /** The earliest edge of a tree that is not empty. */
 export const firstEdge = ({ time, delta, left }: EdgeTrees, root: number): Edge => {
   let node = root;

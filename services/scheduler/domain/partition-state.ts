@@ -80,6 +80,8 @@ type Parts = {
   readonly late: Set<string>;
   /** Claims that are to be looked at now. */
   readonly looks: Set<string>;
+  /** The newest time that was told. */
+  readonly clock: { nowMs: number };
 };
 
 export const createPartitionState = (known: Known): PartitionState => {
@@ -94,6 +96,7 @@ export const createPartitionState = (known: Known): PartitionState => {
     agenda: createAgenda(),
     late: new Set(),
     looks: new Set(),
+    clock: { nowMs: known.nowMs },
   };
   learn(parts, known);
   const { providers, capacities, quotas, answers, agenda, looks } = parts;
@@ -228,14 +231,18 @@ const remember = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
   plan(parts, claim, nowMs);
 };
 
-const note = ({ claims, answers, late }: Parts, claim: ClaimRecord): void => {
+const note = ({ agenda, claims, answers, late }: Parts, claim: ClaimRecord): void => {
   const before = claims.get(claim.uid);
   answers.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
   claims.put(claim);
-  if (claim.releaseBeginMs !== undefined) late.delete(claim.uid);
+  if (claim.releaseBeginMs !== undefined) {
+    late.delete(claim.uid);
+    agenda.remove(claim.uid);
+  }
 };
 
 const plan = ({ agenda, times }: Parts, claim: ClaimRecord, nowMs: number): void => {
+  if (claim.releaseBeginMs !== undefined) return;
   const nextMs = nextLookMs(claim, times, nowMs);
   if (nextMs !== undefined) agenda.add(claim.uid, nextMs);
 };
@@ -330,10 +337,10 @@ const settleClaim = (parts: Parts, { claim: { uid }, left }: Left, nowMs: number
   }
 };
 
-/** Claims that are still to begin there. */
-const lookAtPending = ({ claims, looks }: Parts, providerUid: string): void => {
+/** Claims that are still to begin there; those that wait already are looked at in their time. */
+const lookAtPending = ({ claims, looks, clock }: Parts, providerUid: string): void => {
   for (const claim of claims.ofProvider(providerUid)) {
-    if (claim.releaseBeginMs === undefined) looks.add(claim.uid);
+    if (claim.risk !== undefined || claim.spec.acquireMs > clock.nowMs) looks.add(claim.uid);
   }
 };
 
@@ -344,7 +351,8 @@ const lookAtRisky = ({ claims, looks }: Parts, providerUid: string): void => {
 };
 
 const overdue = (parts: Parts, nowMs: number): readonly ClaimRecord[] => {
-  const { agenda, claims, late, looks } = parts;
+  const { agenda, claims, late, looks, clock } = parts;
+  clock.nowMs = nowMs;
   for (const uid of agenda.take(nowMs)) {
     const claim = claims.get(uid);
     if (claim === undefined || claim.releaseBeginMs !== undefined) continue;

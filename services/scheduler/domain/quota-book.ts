@@ -1,12 +1,18 @@
 /**
- * The quotas of a partition and what is counted against them, exact at every instant. Use is known
- * of every project, limited or not; of single users only where they are limited.
+ * The quotas of a partition and what is counted against them, exact at every instant. Use is kept
+ * up to date of projects and users that are limited, and of projects that somebody asked about; of
+ * another it is summed up from the claims when it is first asked for.
  */
 import { type ClaimRecord, keyOf } from './claim.ts';
 import type { Interval } from './hold.ts';
 import { NO_LIMITS, type QuotaRecord, type QuotaUse } from './quota.ts';
 import { type Amounts, countedOver, givenAmounts } from './quota-count.ts';
-import { createProfileStore, type TimeProfile } from './time-profile.ts';
+import {
+  createProfileStore,
+  type Held,
+  type ProfileStore,
+  type TimeProfile,
+} from './time-profile.ts';
 
 /** For whom something counts. */
 export type Counting = Pick<ClaimRecord, 'project' | 'ancestors' | 'owner'>;
@@ -27,6 +33,8 @@ export type QuotaBook = {
   readonly find: (project: string) => QuotaRecord | undefined;
   readonly all: () => Iterable<QuotaRecord>;
   readonly put: (record: QuotaRecord) => void;
+  /** Many at once, in one look at what is counted. */
+  readonly load: (records: Iterable<QuotaRecord>) => void;
   /** Counts the claim as it is now, in place of what was counted of it; undefined = nothing. */
   readonly count: (uid: string, claim: ClaimRecord | undefined) => void;
   /** The first limit that so much more would pass at some instant; undefined = none. */
@@ -43,55 +51,38 @@ export const createQuotaBook = (): QuotaBook => {
   const records = new Map<string, QuotaRecord>();
   const counted = new Map<string, ClaimRecord>();
   const store = createProfileStore();
-  const projects = new Map<string, Profiles>();
-  /** By project, then principal. */
-  const users = new Map<string, Map<string, Profiles>>();
+  const watched: Watched = { projects: new Map(), users: new Map() };
 
-  const add = (profiles: Profiles, claim: ClaimRecord, sign: 1 | -1): void => {
+  const change = (claim: ClaimRecord, sign: 1 | -1): void => {
     const over = countedOver(claim);
     if (over === undefined) return;
-    for (const [code, amount] of givenAmounts(claim.spec, claim.placements)) {
-      const profile = profiles.get(code) ?? store.create();
-      profiles.set(code, profile);
-      profile.add(sign * amount, over);
-    }
-  };
-  const change = (claim: ClaimRecord, sign: 1 | -1): void => {
     for (const key of chainOf(claim)) {
-      const profiles = projects.get(key) ?? new Map<string, TimeProfile>();
-      projects.set(key, profiles);
-      add(profiles, claim, sign);
-      const its = users.get(key)?.get(claim.owner);
-      if (its !== undefined) add(its, claim, sign);
+      for (const profiles of [watched.projects.get(key), userProfiles(watched, key, claim.owner)]) {
+        if (profiles === undefined) continue;
+        for (const [code, amount] of givenAmounts(claim.spec, claim.placements)) {
+          const profile = profiles.get(code) ?? store.create();
+          profiles.set(code, profile);
+          profile.add(sign * amount, over);
+        }
+      }
     }
   };
-  /** Of users that are limited now; what they use is counted from the claims that are there. */
-  const watchUsers = ({ project, users: limited }: QuotaRecord): void => {
-    const key = keyOf(project);
-    const before = users.get(key);
-    const next = new Map<string, Profiles>();
-    const fresh = new Map<string, Profiles>();
-    for (const user of limited.keys()) {
-      const known = before?.get(user);
-      const profiles: Profiles = known ?? new Map<string, TimeProfile>();
-      next.set(user, profiles);
-      if (known === undefined) fresh.set(user, profiles);
+  const load = (added: Iterable<QuotaRecord>): void => {
+    const fresh: Watched = { projects: new Map(), users: new Map() };
+    for (const record of added) {
+      const key = keyOf(record.project);
+      records.set(key, record);
+      if (record.limits.size > 0) watchProject(watched, fresh, key);
+      watchUsers(watched, fresh, record);
     }
-    users.set(key, next);
-    if (fresh.size === 0) return;
-    for (const claim of counted.values()) {
-      const profiles = fresh.get(claim.owner);
-      if (profiles !== undefined && chainOf(claim).includes(key)) add(profiles, claim, 1);
-    }
+    sumUp(fresh, counted.values(), store);
   };
 
   return {
     find: (project) => records.get(keyOf(project)),
     all: () => records.values(),
-    put: (record) => {
-      records.set(keyOf(record.project), record);
-      watchUsers(record);
-    },
+    put: (record) => load([record]),
+    load,
     count: (uid, claim) => {
       const before = counted.get(uid);
       if (before === claim) return;
@@ -114,10 +105,10 @@ export const createQuotaBook = (): QuotaBook => {
         if (record === undefined) continue;
         const asked = { more, over };
         const limit = { project: key, user: undefined, limits: record.limits };
-        const ofProject = excessOf(projects.get(key), limit, asked);
+        const ofProject = excessOf(watched.projects.get(key), limit, asked);
         if (ofProject !== undefined) return ofProject;
         const limits = record.users.get(who.owner) ?? NO_LIMITS;
-        const its = users.get(key)?.get(who.owner);
+        const its = userProfiles(watched, key, who.owner);
         const ofUser = excessOf(its, { project: key, user: who.owner, limits }, asked);
         if (ofUser !== undefined) return ofUser;
       }
@@ -125,7 +116,10 @@ export const createQuotaBook = (): QuotaBook => {
     },
     uses: (project, nowMs) => {
       const key = keyOf(project);
-      const profiles = projects.get(key);
+      const fresh: Watched = { projects: new Map(), users: new Map() };
+      watchProject(watched, fresh, key);
+      if (fresh.projects.size > 0) sumUp(fresh, counted.values(), store);
+      const profiles = watched.projects.get(key);
       const limits = records.get(key)?.limits ?? NO_LIMITS;
       return [...new Set([...limits.keys(), ...(profiles?.keys() ?? [])])]
         .sort()
@@ -134,6 +128,65 @@ export const createQuotaBook = (): QuotaBook => {
     },
     setNow: store.setNow,
   };
+};
+
+/** Of whom use is kept up to date. */
+type Watched = {
+  readonly projects: Map<string, Profiles>;
+  /** By project, then principal. */
+  readonly users: Map<string, Map<string, Profiles>>;
+};
+
+const userProfiles = ({ users }: Watched, project: string, user: string): Profiles | undefined =>
+  users.get(project)?.get(user);
+
+/** What is new goes into `fresh` too, to be summed up. */
+const watchProject = (watched: Watched, fresh: Watched, key: string): void => {
+  if (watched.projects.has(key)) return;
+  const profiles: Profiles = new Map();
+  watched.projects.set(key, profiles);
+  fresh.projects.set(key, profiles);
+};
+
+const watchUsers = (watched: Watched, fresh: Watched, { project, users }: QuotaRecord): void => {
+  const key = keyOf(project);
+  const before = watched.users.get(key);
+  const next = new Map<string, Profiles>();
+  const added = new Map<string, Profiles>();
+  for (const user of users.keys()) {
+    const known = before?.get(user);
+    const profiles: Profiles = known ?? new Map();
+    next.set(user, profiles);
+    if (known === undefined) added.set(user, profiles);
+  }
+  if (next.size === 0) watched.users.delete(key);
+  else watched.users.set(key, next);
+  if (added.size > 0) fresh.users.set(key, added);
+};
+
+/** Fills new profiles from the claims that are counted, in one look at them. */
+const sumUp = (fresh: Watched, claims: Iterable<ClaimRecord>, store: ProfileStore): void => {
+  if (fresh.projects.size + fresh.users.size === 0) return;
+  const sums = new Map<Profiles, Map<string, Held[]>>();
+  for (const claim of claims) {
+    const over = countedOver(claim);
+    if (over === undefined) continue;
+    for (const key of chainOf(claim)) {
+      for (const profiles of [fresh.projects.get(key), userProfiles(fresh, key, claim.owner)]) {
+        if (profiles === undefined) continue;
+        const held = sums.get(profiles) ?? new Map<string, Held[]>();
+        sums.set(profiles, held);
+        for (const [code, amount] of givenAmounts(claim.spec, claim.placements)) {
+          const those = held.get(code) ?? [];
+          held.set(code, those);
+          those.push({ amount, over });
+        }
+      }
+    }
+  }
+  for (const [profiles, held] of sums) {
+    for (const [code, those] of held) profiles.set(code, store.create(those));
+  }
 };
 
 /** The project's key and those of the projects above it. */

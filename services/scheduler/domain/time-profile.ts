@@ -7,11 +7,13 @@
 import {
   changeEdge,
   createEdgeTrees,
+  type Edge,
   type EdgeTrees,
   firstEdge,
   maxWithin,
   NONE,
   sumTo,
+  treeOf,
 } from './edge-tree.ts';
 import type { Interval } from './hold.ts';
 
@@ -26,8 +28,12 @@ export type TimeProfile = {
   readonly isEmpty: () => boolean;
 };
 
+/** An amount over a time. */
+export type Held = { readonly amount: number; readonly over: Interval };
+
 export type ProfileStore = {
-  readonly create: () => TimeProfile;
+  /** With what is held already, which costs less than to add it one by one. */
+  readonly create: (held?: readonly Held[]) => TimeProfile;
   /** Nothing before it is asked for any more. It never goes back. */
   readonly setNow: (nowMs: number) => void;
   /** Edges to come that are kept, of all profiles. */
@@ -41,15 +47,26 @@ export const createProfileStore = (): ProfileStore => {
     setNow: (ms) => {
       time.nowMs = Math.max(time.nowMs, ms);
     },
-    create: () => createProfile(trees, time),
+    create: (held = []) => createProfile(trees, time, held),
     edges: () => trees.used - 1 - trees.free.length,
   };
 };
 
-const createProfile = (trees: EdgeTrees, time: { readonly nowMs: number }): TimeProfile => {
-  let root = NONE;
+const createProfile = (
+  trees: EdgeTrees,
+  time: { readonly nowMs: number },
+  held: readonly Held[],
+): TimeProfile => {
   /** The sum of every edge up to now. */
   let base = 0;
+  let root = treeOf(
+    trees,
+    edgesOf(held).filter(({ ms, by }) => {
+      if (ms > time.nowMs) return true;
+      base += by;
+      return false;
+    }),
+  );
   const fold = (): void => {
     while (root !== NONE) {
       const { ms, by } = firstEdge(trees, root);
@@ -84,4 +101,21 @@ const createProfile = (trees: EdgeTrees, time: { readonly nowMs: number }): Time
       return root === NONE && base === 0;
     },
   };
+};
+
+/** In order, each time once, none that changes nothing. */
+const edgesOf = (held: readonly Held[]): readonly Edge[] => {
+  const steps = new Map<number, number>();
+  const step = (ms: number, by: number): void => {
+    if (ms < Infinity) steps.set(ms, (steps.get(ms) ?? 0) + by);
+  };
+  for (const { amount, over } of held) {
+    if (over.fromMs >= over.toMs) continue;
+    step(over.fromMs, amount);
+    step(over.toMs, -amount);
+  }
+  return [...steps]
+    .filter(([, by]) => by !== 0)
+    .sort(([a], [b]) => a - b)
+    .map(([ms, by]) => ({ ms, by }));
 };

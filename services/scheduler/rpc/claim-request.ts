@@ -9,6 +9,7 @@ import {
 } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import { type ClaimSpec, type Consumer, keyOf, type Ranking } from '../domain/claim.ts';
+import { LAST_MS } from '../domain/claim-length.ts';
 import type { Draft } from '../domain/command.ts';
 import { violationsOf } from '../domain/request-check.ts';
 import type { GroupKind } from '../domain/topology.ts';
@@ -58,9 +59,6 @@ export const invalidField = (field: string, description: string): DomainError =>
     metadata: { field },
     violations: [{ field, description }],
   });
-
-/** The end of the year 9999, which the contract's JSON cannot say more than. */
-const LAST_MS = 253_402_300_799_999;
 
 /** Errors: invalid_argument INVALID_FIELD. */
 export const momentOf = (time: Timestamp, field: string): number => {

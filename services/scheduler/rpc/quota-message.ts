@@ -1,6 +1,6 @@
 /** Between quotas of the contract and the records of the domain. */
 import { create } from '@bufbuild/protobuf';
-import { durationFromMs, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Duration, durationFromMs, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type Quota,
   type QuotaLimit as QuotaLimitMessage,
@@ -75,8 +75,8 @@ type SetQuota = Extract<Command, { verb: 'set-quota' }>['quota'];
 /** Errors: invalid_argument INVALID_FIELD. */
 export const quotaOf = (spec: QuotaSpecMessage | undefined): SetQuota => {
   const { claimLengthDefault, claimLengthMax, limits = [] } = spec ?? {};
-  const claimLengthDefaultMs = claimLengthDefault && durationMs(claimLengthDefault);
-  const claimLengthMaxMs = claimLengthMax && durationMs(claimLengthMax);
+  const claimLengthDefaultMs = lengthOf(claimLengthDefault, 'quota.spec.claim_length_default');
+  const claimLengthMaxMs = lengthOf(claimLengthMax, 'quota.spec.claim_length_max');
   if ((claimLengthDefaultMs ?? 0) > (claimLengthMaxMs ?? Infinity)) {
     throw invalidField('quota.spec.claim_length_default', 'must be no more than claim_length_max');
   }
@@ -85,6 +85,16 @@ export const quotaOf = (spec: QuotaSpecMessage | undefined): SetQuota => {
     ...(claimLengthDefaultMs !== undefined && { claimLengthDefaultMs }),
     ...(claimLengthMaxMs !== undefined && { claimLengthMaxMs }),
   };
+};
+
+/** A hundred years. */
+const LENGTH_MS_MAX = 100 * 365.25 * 24 * 3_600_000;
+
+const lengthOf = (length: Duration | undefined, field: string): number | undefined => {
+  if (length === undefined) return undefined;
+  const ms = durationMs(length);
+  if (ms >= 1 && ms <= LENGTH_MS_MAX) return Math.floor(ms);
+  throw invalidField(field, 'must be at least a millisecond and at most a hundred years');
 };
 
 /** Errors: invalid_argument INVALID_FIELD. */

@@ -2,7 +2,7 @@
  * Forms the next commit from what waits: decides one command after the other until the batch is
  * full.
  */
-import { invalidArgument, resourceExhausted } from '../../runtime/errors.ts';
+import { invalidArgument } from '../../runtime/errors.ts';
 import type { Write } from '../../store/coordination/port.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';
 import type { ClaimRecord } from '../domain/claim.ts';
@@ -177,10 +177,10 @@ type Size = { readonly bytes: number; readonly records: number };
 /** What no transaction can hold, however empty it is. */
 const tooLarge = ({ kind }: Decision, { bytes, records }: Size) => {
   if (kind === 'reshape') {
-    return resourceExhausted(
-      'BUSY',
-      `The reshape would change ${records} records; move fewer claims at once, by claim_uid`,
-      { metadata: { records: String(records), bytes: String(bytes) } },
+    return invalidArgument(
+      'INVALID_FIELD',
+      `The reshape would change ${records} records in ${bytes} bytes, more than one step can`,
+      { violations: [{ field: 'moves', description: 'move fewer claims at once, by claim_uid' }] },
     );
   }
   const field = kind === 'quota' ? 'users' : 'claim.spec.count';

@@ -5,6 +5,7 @@ import type { ProviderEvent } from '../../../gen/runmachine/inventory/v1/provide
 import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
+import { factsFrom } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
 import { distanceOf } from './topology-message.ts';
@@ -14,7 +15,11 @@ export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => v
 /** The providers of all partitions as inventory's events tell them. */
 export type FactsBook = ReturnType<typeof createFactsBook>;
 
-export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
+/** `knownUid` gives the text of a uid that is in memory already. */
+export const createFactsBook = (
+  schedulable: () => ReadonlySet<string>,
+  knownUid: (partition: string, uid: string) => string | undefined = () => undefined,
+) => {
   const byPartition = new Map<string, Map<string, ProviderFacts>>();
   const listeners = new Map<string, Set<FactsListener>>();
   const shared = createSharedValues();
@@ -25,7 +30,9 @@ export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
     const partition = PROVIDER.parse(provider.name)?.partition;
     if (partition === undefined || provider.uid === '') return undefined;
     const key = shared.text(keyOf(partition));
-    const facts = factsOf(provider, { shared, schedulable: schedulable() });
+    const given = keyOf(provider.uid);
+    const uid = byPartition.get(key)?.get(given)?.uid ?? knownUid(key, given) ?? given;
+    const facts = factsOf(provider, { uid, shared, schedulable: schedulable() });
     const providers = byPartition.get(key) ?? new Map<string, ProviderFacts>();
     byPartition.set(key, providers);
     providers.set(facts.uid, facts);
@@ -65,35 +72,33 @@ export const createFactsBook = (schedulable: () => ReadonlySet<string>) => {
 
 const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 
-type Reading = { readonly shared: SharedValues; readonly schedulable: ReadonlySet<string> };
+type Reading = {
+  readonly uid: string;
+  readonly shared: SharedValues;
+  readonly schedulable: ReadonlySet<string>;
+};
 
-const factsOf = (provider: Provider, { shared, schedulable }: Reading): ProviderFacts => {
-  const { spec, status } = provider;
+const factsOf = (provider: Provider, { uid, shared, schedulable }: Reading): ProviderFacts => {
+  const { name, generation, spec, status } = provider;
   const parentUid = keyOf(status?.parentUid ?? '');
+  const idAt = name.lastIndexOf('/') + 1;
+  const where = shared.where({
+    parent: shared.text(name.slice(0, idAt)),
+    groups: shared.set((spec?.groups ?? []).map(keyOf)),
+    tags: shared.set(provider.tags),
+    parentUid: parentUid === '' ? undefined : shared.text(parentUid),
+    distances: shared.distances((spec?.distances ?? []).map(distanceOf)),
+  });
+  const what = shared.what({
+    type: providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED),
+    capabilities: shared.set(spec?.capabilities ?? []),
+    offers: shared.offers(
+      new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
+    ),
+  });
   const properties = shared.properties(schedulableIn(provider, schedulable));
-  const distances = shared.distances((spec?.distances ?? []).map(distanceOf));
-  const uid = keyOf(provider.uid);
-  const { name } = provider;
-  const generation = Number(provider.generation);
-  const type = providerTypeOf(spec?.type ?? ProviderType.UNSPECIFIED);
-  const capabilities = shared.set(spec?.capabilities ?? []);
-  const groups = shared.set((spec?.groups ?? []).map(keyOf));
-  const tags = shared.set(provider.tags);
-  const offers = shared.offers(
-    new Map((spec?.inventories ?? []).map((one) => [one.resourceType, offerOf(one)])),
-  );
-  // Written out: an object that is copied to get more fields takes half as much again.
-  const facts = { uid, name, type, generation, capabilities, groups, tags, offers };
-  if (parentUid === '' && distances.length === 0) {
-    if (properties.size === 0) return facts;
-    return { uid, name, type, generation, capabilities, groups, tags, offers, properties };
-  }
-  return {
-    ...facts,
-    ...(parentUid !== '' && { parentUid: shared.text(parentUid) }),
-    ...(properties.size > 0 && { properties }),
-    ...(distances.length > 0 && { distances }),
-  };
+  const id = name.slice(idAt);
+  return factsFrom({ uid, id, generation: Number(generation), where, what, properties });
 };
 
 const schedulableIn = (

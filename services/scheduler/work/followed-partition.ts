@@ -38,8 +38,16 @@ export type FollowedPartition = {
   ownRevision: bigint;
 };
 
-export const createFollowedPartition = (key: string): FollowedPartition => {
+/** Texts that are in memory already: an equal one is not kept beside them. */
+export type KnownTexts = {
+  /** The uid as it stands in what inventory has told of the provider. */
+  readonly providerUid?: (partition: string, uid: string) => string | undefined;
+};
+
+export const createFollowedPartition = (key: string, texts: KnownTexts = {}): FollowedPartition => {
   const capacities = new Map<string, CapacityRecord>();
+  const providerUid = (uid: string): string =>
+    capacities.get(uid)?.providerUid ?? texts.providerUid?.(key, uid) ?? uid;
   return {
     key,
     claims: createClaimBook(),
@@ -48,7 +56,7 @@ export const createFollowedPartition = (key: string): FollowedPartition => {
     capacityUids: createSortedKeys(() => capacities.keys()),
     quotas: new Map(),
     quotaBook: undefined,
-    shared: createSharedValues(),
+    shared: createSharedValues(providerUid),
     head: undefined,
     leader: undefined,
     log: new Set(),
@@ -83,13 +91,19 @@ export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
   tell(at, { kind: 'quota', quota: record });
 };
 
+export const removeQuota = (at: FollowedPartition, project: string): void => {
+  at.quotas.delete(project);
+  // What is counted starts over with the next question.
+  at.quotaBook = undefined;
+};
+
 /** What is counted, from the first question on. */
 export const countedIn = (at: FollowedPartition, nowMs: number): QuotaBook => {
   const book = at.quotaBook ?? createQuotaBook();
   book.setNow(nowMs);
   if (at.quotaBook === undefined) {
-    for (const record of at.quotas.values()) book.put(record);
     for (const claim of at.claims.all()) book.count(claim.uid, claim);
+    book.load(at.quotas.values());
     at.quotaBook = book;
   }
   return book;

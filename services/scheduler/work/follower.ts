@@ -23,12 +23,14 @@ import { type ChangeRing, createChangeRing, type RingLimits } from './change-rin
 import {
   createFollowedPartition,
   type FollowedPartition,
+  type KnownTexts,
   putCapacity,
   putClaim,
   putQuota,
   removeCapacity,
   removeClaim,
 } from './followed-partition.ts';
+import { listAll } from './listing.ts';
 
 /** What a commit of this replica changed. */
 export type OwnCommit = {
@@ -56,7 +58,11 @@ export type Follower = {
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
-export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Follower => {
+export const createFollower = (
+  deps: CoordinationDeps,
+  limits: RingLimits,
+  texts: KnownTexts = {},
+): Follower => {
   const { clock, log, random } = deps;
   const partitions = new Map<string, FollowedPartition>();
   const ring = createChangeRing(clock, limits);
@@ -66,7 +72,7 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
 
   const partition = (id: string): FollowedPartition => {
     const key = keyOf(id);
-    const known = partitions.get(key) ?? createFollowedPartition(key);
+    const known = partitions.get(key) ?? createFollowedPartition(key, texts);
     partitions.set(key, known);
     return known;
   };
@@ -78,7 +84,8 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
     if (revision > ring.revision()) ring.add(revision, changes);
   };
   const followOnce = async (signal: AbortSignal, onListed: () => void): Promise<void> => {
-    const revision = await relist(deps, { partitions, partition, signal });
+    const put = (at: KeyValue): void => void applyEvent(partition, { kind: 'put', at });
+    const revision = await listAll(deps, { partitions, put }, signal);
     ring.reset(revision);
     problem = undefined;
     ready.resolve();
@@ -120,66 +127,6 @@ export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Foll
 };
 
 type PartitionOf = (id: string) => FollowedPartition;
-
-type Relist = {
-  readonly partitions: Map<string, FollowedPartition>;
-  readonly partition: PartitionOf;
-  readonly signal: AbortSignal;
-};
-
-/**
- * Lists all keys page by page: nothing but a page is kept beside what is known anyway. What was
- * known and is not listed goes in the end, but for partitions where an own commit is newer. Gives
- * the revision of the list.
- */
-const relist = async (deps: CoordinationDeps, task: Relist): Promise<bigint> => {
-  const { coordination } = deps;
-  const { partitions, partition, signal } = task;
-  const seen = new Map<FollowedPartition, Set<string>>();
-  for (const at of partitions.values()) {
-    at.leader = undefined;
-    at.log.clear();
-    if (at.claims.size() + at.capacities.size > 0) seen.set(at, new Set());
-  }
-  let revision: bigint | undefined;
-  for (let after: string | undefined, more = true; more; ) {
-    const page = await coordination.range(
-      {
-        prefix: ROOT_PREFIX,
-        ...(after !== undefined && { after }),
-        ...(revision !== undefined && { revision }),
-      },
-      signal,
-    );
-    revision ??= page.revision;
-    for (const at of page.keys) {
-      applyEvent(partition, { kind: 'put', at });
-      note(at.key, { partition, seen });
-    }
-    after = page.keys.at(-1)?.key;
-    ({ more } = page);
-  }
-  for (const [at, uids] of seen) if (at.ownRevision <= (revision ?? 0n)) sweep(at, uids);
-  return revision ?? 0n;
-};
-
-type Notes = {
-  readonly partition: PartitionOf;
-  readonly seen: ReadonlyMap<FollowedPartition, Set<string>>;
-};
-
-const note = (key: string, { partition, seen }: Notes): void => {
-  if (seen.size === 0) return;
-  const parsed = parseKey(key);
-  if (parsed === undefined || !('uid' in parsed.part)) return;
-  seen.get(partition(parsed.partition))?.add(parsed.part.uid);
-};
-
-/** Claims and providers have uids of their own, so one set tells of both. */
-const sweep = (at: FollowedPartition, listed: ReadonlySet<string>): void => {
-  for (const { uid } of [...at.claims.all()]) if (!listed.has(uid)) removeClaim(at, uid);
-  for (const uid of [...at.capacities.keys()]) if (!listed.has(uid)) removeCapacity(at, uid);
-};
 
 /** The change of a claim that the event is; undefined for everything else. */
 const applyEvent = (partition: PartitionOf, event: WatchEvent): ClaimChange | undefined => {

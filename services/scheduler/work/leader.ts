@@ -106,7 +106,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     if (waiting >= limits.queueMax) {
       return tooBusy(`${waiting} changes wait for partition "${partition}" already`, 500);
     }
-    if (command.verb !== 'create') return undefined;
+    if (command.verb !== 'create' && command.verb !== 'execute') return undefined;
     if (backlog() > limits.backlogMax) {
       return tooBusy('The history of claims lags behind; no new claim is taken until it is', 5000);
     }

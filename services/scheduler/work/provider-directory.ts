@@ -40,9 +40,10 @@ export type SchedulableKeys = {
 export const createProviderDirectory = (
   deps: DirectoryDeps,
   schedulable: SchedulableKeys,
+  knownUid?: (partition: string, uid: string) => string | undefined,
 ): ProviderDirectory => {
   const client = createClient(ProviderService, deps.transport);
-  const book = createFactsBook(schedulable.keys);
+  const book = createFactsBook(schedulable.keys, knownUid);
   let isComplete = false;
   /** Uids of a present set that is being told; undefined = all that is told stays. */
   let present: Set<string> | undefined;

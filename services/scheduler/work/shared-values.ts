@@ -7,6 +7,7 @@ import type { CapacityRecord, Offers } from '../domain/capacity.ts';
 import type { ClaimRecord, Property } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
 import type { Distance } from '../domain/topology.ts';
+import type { What, Where } from './provider-facts.ts';
 
 export type SharedValues = {
   readonly text: (text: string) => string;
@@ -14,8 +15,11 @@ export type SharedValues = {
   readonly offers: (offers: Offers) => Offers;
   readonly properties: (
     properties: readonly (readonly [string, Property])[],
-  ) => ReadonlyMap<string, Property>;
-  readonly distances: (distances: readonly Distance[]) => readonly Distance[];
+  ) => ReadonlyMap<string, Property> | undefined;
+  readonly distances: (distances: readonly Distance[]) => readonly Distance[] | undefined;
+  /** Its parts are shared already. */
+  readonly where: (where: Where) => Where;
+  readonly what: (what: What) => What;
   readonly capacity: (record: CapacityRecord) => CapacityRecord;
   /** What claims have in common: most ask for the same. */
   readonly claim: (claim: ClaimRecord) => ClaimRecord;
@@ -29,13 +33,16 @@ export type SharedValues = {
  */
 const KNOWN_MAX = 20_000;
 
-export const createSharedValues = (): SharedValues => {
+/** `providerUid` gives the text of a uid that is in memory already. */
+export const createSharedValues = (
+  providerUid: (uid: string) => string = (uid) => uid,
+): SharedValues => {
   const texts = createPool<string>();
   const sets = createPool<ReadonlySet<string>>();
   const offers = createPool<Offers>();
   const properties = createPool<ReadonlyMap<string, Property>>();
   const distances = createPool<readonly Distance[]>();
-  const { shareClaim, shareSpec } = createClaimSharing();
+  const { shareClaim, shareSpec } = createClaimSharing(providerUid);
   const shareOffers = (given: Offers): Offers => offers(offersKey(given), () => given);
   return {
     text: (text) => texts(text, () => text),
@@ -44,9 +51,20 @@ export const createSharedValues = (): SharedValues => {
       return sets([...given].sort().join('\n'), () => new Set(given));
     },
     offers: shareOffers,
-    properties: (given) => properties(JSON.stringify(given), () => new Map(given)),
-    distances: (given) => distances(JSON.stringify(given), () => given),
-    capacity: (record) => ({ ...record, offers: shareOffers(record.offers) }),
+    properties: (given) =>
+      given.length === 0 ? undefined : properties(JSON.stringify(given), () => new Map(given)),
+    distances: (given) =>
+      given.length === 0 ? undefined : distances(JSON.stringify(given), () => given),
+    ...createFactsSharing(),
+    // Written out: a copy of an object that was read takes half as much again.
+    capacity: ({ generation, offers: given, closed, version, updateMs, ...record }) => ({
+      providerUid: providerUid(record.providerUid),
+      generation,
+      offers: shareOffers(given),
+      closed,
+      version,
+      updateMs,
+    }),
     command: (command) => {
       if (command.verb === 'set-capacity') {
         return { ...command, offers: shareOffers(command.offers) };
@@ -59,7 +77,7 @@ export const createSharedValues = (): SharedValues => {
   };
 };
 
-const createClaimSharing = () => {
+const createClaimSharing = (providerUid: (uid: string) => string) => {
   const values = createPool<unknown>();
   /** The same object for equal ones; they are never changed. */
   const share = <T>(value: T): T => {
@@ -84,6 +102,7 @@ const createClaimSharing = () => {
     properties: share(claim.properties),
     tags: share(claim.tags),
     spec: shareSpec(claim.spec),
+    providers: claim.providers.map((one) => ({ ...one, uid: providerUid(one.uid) })),
     placements: share(claim.placements),
     requests: claim.requests.map((note) => ({
       ...note,
@@ -92,6 +111,32 @@ const createClaimSharing = () => {
     })),
   });
   return { shareSpec, shareClaim };
+};
+
+/** Where and what providers are, told apart by their parts, which are shared already. */
+const createFactsSharing = () => {
+  const wheres = createPool<Where>();
+  const whats = createPool<What>();
+  const numbers = new WeakMap<object, number>();
+  let last = 0;
+  const numberOf = (part: object | undefined): number => {
+    if (part === undefined) return 0;
+    const known = numbers.get(part);
+    if (known !== undefined) return known;
+    last += 1;
+    numbers.set(part, last);
+    return last;
+  };
+  const keyOf = (text: string, parts: readonly (object | undefined)[]): string =>
+    `${text} ${parts.map(numberOf).join(' ')}`;
+  return {
+    where: (where: Where): Where => {
+      const { parent, parentUid = '', groups, tags, distances } = where;
+      return wheres(keyOf(`${parent} ${parentUid}`, [groups, tags, distances]), () => where);
+    },
+    what: (what: What): What =>
+      whats(keyOf(what.type, [what.capabilities, what.offers]), () => what),
+  };
 };
 
 const NONE: ReadonlySet<string> = new Set();

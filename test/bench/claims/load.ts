@@ -7,7 +7,7 @@ import type { Site } from './site.ts';
 export const CLIENTS = 64;
 /** What each claimer holds all the time. */
 export const HELD_EACH = 2;
-export const SERVING_LIMIT_MS = 180_000;
+export const SERVING_LIMIT_MS = 600_000;
 const FILL = 0.8;
 const SEED = 20_261_126;
 

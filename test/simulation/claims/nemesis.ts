@@ -73,6 +73,7 @@ export const createNemesis = ({ clock, random, site, isCalm }: NemesisDeps): Nem
       if (chosen === undefined) return;
       if (draw > 0.003 || faults.killed >= KILLS_MAX) return freeze(chosen);
       faults.killed += 1;
+      frozen.delete(chosen);
       await site.replace(chosen);
     },
     end: async () => {

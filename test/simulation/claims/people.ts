@@ -51,14 +51,20 @@ export const groupOf = (resourceType: string, amount: number) => ({
   resources: [{ resourceType, amount: BigInt(resourceType === WHOLE ? 1 : amount) }],
 });
 
-/** As machine does it, once the claim is being released: before that it is told to wait. */
+/**
+ * As machine does it, once the claim is being released: before that it is told to wait. What it
+ * holds is looked up again, since a booking may have been moved to another provider.
+ */
 const giveBack = async ({ clock, caller }: PersonDeps, claim: Claim): Promise<void> => {
-  const uids = new Set((claim.status?.allocations ?? []).map(({ providerUid }) => providerUid));
-  for (const uid of uids) {
-    for (let tries = 0; tries < 40; tries += 1) {
-      if ((await caller.finishRelease(claim, uid)) !== undefined) break;
-      await clock.sleep(400);
-    }
+  let last = claim;
+  for (let tries = 0; tries < 40; tries += 1) {
+    const held = (last.status?.allocations ?? []).filter((one) => one.finishTime === undefined);
+    const uids = new Set(held.map(({ providerUid }) => providerUid));
+    if (uids.size === 0) return;
+    let answer: Claim | undefined;
+    for (const uid of uids) answer = (await caller.finishRelease(claim, uid)) ?? answer;
+    if (answer === undefined) await clock.sleep(400);
+    last = answer ?? (await caller.show(claim)) ?? last;
   }
 };
 

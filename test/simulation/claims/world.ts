@@ -1,4 +1,4 @@
-/** A simulated installation on one clock, those who may call it, and the verdict on what they saw. */
+/** A simulated installation on one clock, its callers, and the verdict on what they saw. */
 import type { Transport } from '@connectrpc/connect';
 import type { Random } from '../../../services/runtime/random.ts';
 import { openEmbeddedCoordination } from '../../../services/store/coordination/embedded/open.ts';

@@ -44,6 +44,8 @@ export type CallOutcome =
   | {
       readonly kind: 'refused';
       readonly reason: string;
+      /** Type of the object that it is about, "runm.claim"; empty = not said. */
+      readonly about: string;
       /** An attempt before got no answer and may still arrive: the refusal need not last. */
       readonly mayLinger: boolean;
     }

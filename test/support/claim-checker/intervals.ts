@@ -15,14 +15,20 @@ type Amounts = ReadonlyMap<string, number>;
 /** What a provider may have at most at an instant. */
 export type MostOf = (provider: FleetProvider, atMs: number) => Amounts;
 
+export type Judged = {
+  readonly fleet: Evidence['fleet'];
+  readonly mostOf: MostOf;
+  /** When to look at holds of one tree: use is highest where one of them begins. */
+  readonly instantsOf: (holds: readonly Hold[]) => readonly number[];
+};
+
 /**
- * Where holds are too much at one of these instants: one text for each tree, for its first instant.
- * What the fleet does not have cannot be had at all.
+ * Where holds are too much: one text for each tree of providers, for its first instant. What the
+ * fleet does not have cannot be had at all.
  */
 export const excesses = (
   holds: readonly Hold[],
-  instants: readonly number[],
-  { fleet, mostOf }: { readonly fleet: Evidence['fleet']; readonly mostOf: MostOf },
+  { fleet, mostOf, instantsOf }: Judged,
 ): readonly string[] => {
   const byUid = new Map(fleet.map((provider) => [provider.uid, provider]));
   const trees = new Map<string, Hold[]>();
@@ -32,9 +38,8 @@ export const excesses = (
     trees.set(root, those);
     those.push(hold);
   }
-  const sorted = instants.toSorted((a, b) => a - b);
   return [...trees.values()].flatMap((those) => {
-    for (const atMs of sorted) {
+    for (const atMs of instantsOf(those).toSorted((a, b) => a - b)) {
       const there = those.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs);
       const problem = sharedWhole(there) ?? tooMuch(there, { byUid, mostOf, atMs });
       if (problem !== undefined) return [`at ${atMs} ${problem}`];

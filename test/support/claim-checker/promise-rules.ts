@@ -43,8 +43,8 @@ const spell = (allocations: ShownClaim['allocations']): string => {
 };
 
 /**
- * Whoever decides knows every claim that was acknowledged before it was asked; only reads may be
- * stale.
+ * Whoever is asked for a claim that was acknowledged before knows it: a read names the revision
+ * that it must have seen.
  */
 const forgotten = (calls: readonly Call[]): readonly string[] => {
   const knownFromMs = new Map<string, number>();
@@ -54,8 +54,8 @@ const forgotten = (calls: readonly Call[]): readonly string[] => {
   return calls.flatMap(({ request, outcome, beganMs, requestId }) => {
     if (!('claimUid' in request) || outcome.kind !== 'refused') return [];
     const isKnown = (knownFromMs.get(request.claimUid) ?? Infinity) <= beganMs;
-    const isRead = request.verb === 'show';
-    if (!isKnown || isRead || outcome.reason !== 'NOT_FOUND') return [];
+    const isMissed = outcome.reason === 'NOT_FOUND' && outcome.about === 'runm.claim';
+    if (!isKnown || !isMissed) return [];
     return [
       `request ${requestId} (${request.verb}) was told that ${request.claimUid} is not there`,
     ];

@@ -100,9 +100,8 @@ const holdsOf = (record: Fields, groups: readonly Fields[]): readonly StoredHold
       if (numberOf(placement, 'provider') !== at) continue;
       const group = groups[numberOf(placement, 'group')];
       if (group === undefined) throw new Error('A placement answers a group that is not there');
-      for (const wanted of listOf(group, 'resources')) {
-        const code = textOf(wanted, 'resourceType');
-        amounts.set(code, (amounts.get(code) ?? 0) + numberOf(wanted, 'amount'));
+      for (const [code, amount] of amountsOf(placement, listOf(group, 'resources'))) {
+        amounts.set(code, (amounts.get(code) ?? 0) + amount);
       }
     }
     return {
@@ -111,6 +110,25 @@ const holdsOf = (record: Fields, groups: readonly Fields[]): readonly StoredHold
       finishMs: provider.finishMs === undefined ? undefined : numberOf(provider, 'finishMs'),
     };
   });
+};
+
+/** A placement may be for some of the group's resources only, and of other amounts than asked. */
+const amountsOf = (placement: Fields, wanted: readonly Fields[]) => {
+  const which = numbersOf(placement, 'resources') ?? wanted.map((_, at) => at);
+  const chosen = numbersOf(placement, 'amounts');
+  return which.map((at, position): readonly [string, number] => {
+    const resource = wanted[at];
+    if (resource === undefined) throw new Error('A placement is for a resource nobody asked for');
+    const amount = chosen?.[position] ?? numberOf(resource, 'amount');
+    return [textOf(resource, 'resourceType'), amount];
+  });
+};
+
+const numbersOf = (fields: Fields, name: string): readonly number[] | undefined => {
+  const value = fields[name];
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((one) => typeof one === 'number')) return value;
+  throw missing(fields, name, 'list of numbers');
 };
 
 const missing = (fields: Fields, name: string, what: string): Error =>

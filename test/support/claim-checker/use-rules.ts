@@ -14,15 +14,13 @@ import type { StoredClaim } from './stored.ts';
 export const usedTwice = ({ calls, fleet }: Evidence): readonly Violation[] => {
   const holds = surelyHad(calls);
   const capacities = callsOf(calls, 'set-capacity');
-  const instants = [
-    ...holds.map(({ fromMs }) => fromMs),
-    ...capacities.map(({ endedMs }) => endedMs).filter(Number.isFinite),
-  ];
+  const changes = capacities.map(({ endedMs }) => endedMs).filter(Number.isFinite);
+  const instantsOf = (those: readonly Hold[]) => [...those.map(({ fromMs }) => fromMs), ...changes];
   const mostOf: MostOf = (provider, atMs) => {
     const its = capacities.filter(({ request }) => request.providerUid === provider.uid);
     return mostAt(provider, its, atMs);
   };
-  return excesses(holds, instants, { fleet, mostOf }).map((message) => ({
+  return excesses(holds, { fleet, mostOf, instantsOf }).map((message) => ({
     rule: 'used-twice',
     message,
   }));
@@ -93,8 +91,9 @@ export const overbooked = (evidence: Evidence): readonly Violation[] => {
         .filter((one) => one.claim.createMs <= createMs)
         .flatMap((one) => heldAt(one, createMs, endOf(one.claim)))
         .filter((hold) => hold.fromMs < toMs && fromMs < hold.toMs);
-      const begins = holds.map((hold) => Math.max(fromMs, hold.fromMs));
-      return excesses(holds, begins, { fleet, mostOf }).map((message): Violation => {
+      const instantsOf = (those: readonly Hold[]) =>
+        those.map((hold) => Math.max(fromMs, hold.fromMs));
+      return excesses(holds, { fleet, mostOf, instantsOf }).map((message): Violation => {
         return { rule: 'overbooked', message: `when claim ${claim.uid} was placed, ${message}` };
       });
     }),

@@ -46,7 +46,7 @@ test(
   picture,
   WEEK,
   '              Mon 2   Tue 3   Wed 4   Thu 5   Fri 6   Sat 7   Sun 8',
-  'metal-01  AAAAAAAAAAAAAAA+BBBBBBBB·································',
+  'metal-01  AAAAAAAAAAAAAAA2BBBBBBBB·································',
   'metal-02  ···············BBBBBBBBB···············CCCCCCCCCCCCCCCCCC',
   'metal-03  ·························································',
 );
@@ -67,7 +67,7 @@ test(
   picture,
   requestFor('2026-02-28T13:20Z', '2026-04-20T13:20Z'),
   '          28 Feb 7 Mar 13 Mar 20 Mar 27 Mar 3 Apr 9 Apr 15 Apr',
-  'metal-01  ·AA+B···············································',
+  'metal-01  ·AA2B···············································',
   'metal-02  ···BB·CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC',
   'metal-03  ····················································',
 );
@@ -93,6 +93,18 @@ test('what only touches the span is not drawn, and what lasts for ever goes to t
   );
   t.deepEqual([...letters.keys()], []);
   t.regex(lines.at(-1) ?? '', /^metal-02 {2}·+$/);
+});
+
+test('of a shared provider it is told how many claims are on it', (t) => {
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      hold('host', `c${at}`, '2026-03-01T00:00Z', '2026-03-09T00:00Z'),
+    );
+  const row = (count: number) =>
+    drawCalendar({ ...WEEK, providers: ['host'], holds: many(count) }).lines.at(-1) ?? '';
+  t.regex(row(3), /^host {6}3+$/);
+  t.regex(row(9), /^host {6}9+$/);
+  t.regex(row(10), /^host {6}\++$/);
 });
 
 test('beyond 52 claims the letters end', (t) => {
@@ -129,7 +141,7 @@ test('below the picture each letter is told: who, from when, until when', (t) =>
     'Sun 1 Mar 13:20 to Sun 8 Mar 13:20 UTC, a column is 3h',
     '',
     '              Mon 2   Tue 3   Wed 4   Thu 5   Fri 6   Sat 7   Sun 8',
-    'metal-01  AAAAAAAAAAAAAAA+BBBBBBBB·································',
+    'metal-01  AAAAAAAAAAAAAAA2BBBBBBBB·································',
     'metal-02  ···············BBBBBBBBB···············CCCCCCCCCCCCCCCCCC',
     'metal-03  ·························································',
     '',
@@ -137,7 +149,7 @@ test('below the picture each letter is told: who, from when, until when', (t) =>
     'A  red/train  Sun 1 Mar 10:00  Tue 3 Mar 10:00  active   -',
     'B  red/web    Tue 3 Mar 11:00  Wed 4 Mar 10:00  active   -',
     'C  red/db     Fri 6 Mar 11:00  for ever         pending  db-1',
-    '· free   + several claims',
+    '· free   2…9 so many claims, + more',
   ];
   t.is(text, lines.join('\n'));
 });

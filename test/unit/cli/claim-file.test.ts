@@ -127,6 +127,27 @@ test('more claims than a call takes go in several calls', async (t) => {
   t.is(called.stdout.split('\n').filter((line) => line !== '').length, 130);
 });
 
+test('of several groups it is told which one holds what', async (t) => {
+  const { stdout } = await callCommand(get, ['train'], (router) => {
+    router.service(ClaimService, {
+      getClaim: () => ({
+        claim: {
+          name: STORED.name,
+          spec: STORED.spec,
+          status: {
+            allocations: [
+              { group: 'disk', index: 1, provider: 'p', resourceType: 'x.y', amount: 3n },
+              ...Array.from({ length: 40 }, () => ({ group: 'main', resourceType: 'z' })),
+            ],
+          },
+        },
+      }),
+    });
+  });
+  t.regex(stdout, /^holds +3 x\.y of p for disk 2$/m);
+  t.regex(stdout, /^ +and 9 more allocations$/m);
+});
+
 const refused = test.macro({
   exec: async (t, text: string, told: RegExp, ...argv: string[]) => {
     const { called, singles, batches } = await createFrom(text, ...argv);

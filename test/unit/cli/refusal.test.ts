@@ -34,7 +34,7 @@ const noCapacity = () =>
             { constraint: 'runm.memory of 68719476736', removed: 20 },
           ],
           fitsWithout: ['capability cpu.avx512'],
-          suggestions: ['at most 32 GiB of runm.memory', 'begin tomorrow'],
+          suggestions: ['34359738368 of runm.memory instead of 68719476736', 'begin tomorrow'],
         },
       },
     ],
@@ -69,6 +69,7 @@ const refusing = (error: () => ConnectError) => (router: ConnectRouter) => {
     createClaim: () => {
       throw error();
     },
+    explainClaim: () => ({ suggestions: ['3 of runm.cpu.shared instead of 9'] }),
   });
 };
 
@@ -84,13 +85,32 @@ test('a refusal shows its funnel, what would fit, and what to type next', async 
     '        capability cpu.avx512  removed 100  20 left',
     '        runm.memory of 64 GiB  removed  20   0 left',
     '      it would fit without: capability cpu.avx512',
-    '      what would fit: at most 32 GiB of runm.memory',
+    '      what would fit: 32 GiB of runm.memory instead of 64 GiB',
     '                  or: begin tomorrow',
     `      next: runm claim explain ${request} --for 4h`,
     `            runm claim windows ${request} --for 4h`,
     '',
   ];
   t.is(stderr, lines.join('\n'));
+});
+
+test('where the refusal does not say what would fit, it is looked for', async (t) => {
+  const bare = () =>
+    new ConnectError('Nothing fits group "main"', Code.ResourceExhausted, undefined, [
+      { desc: ErrorInfoSchema, value: { reason: 'NO_CAPACITY', domain: 'runmachine' } },
+      { desc: NoCapacitySchema, value: { steps: [{ constraint: 'free', removed: 6 }] } },
+    ]);
+  const told = await callCommand(create, ['web', '--whole'], refusing(bare));
+  t.regex(told.stderr, /what would fit: 3 of runm\.cpu\.shared instead of 9\n/);
+  const silent = await callCommand(create, ['web', '--whole'], (router) => {
+    router.service(ClaimService, {
+      createClaim: () => {
+        throw bare();
+      },
+    });
+  });
+  t.is(silent.code, 7);
+  t.notRegex(silent.stderr, /what would fit/);
 });
 
 test('without an end the proposed search is for a day, and a window of dates has its length', async (t) => {
@@ -172,7 +192,10 @@ test('an explanation has a funnel for each group', async (t) => {
             {
               group: 'main',
               providers: 40,
-              steps: [{ constraint: 'open', removed: 33, remaining: 7 }],
+              steps: [
+                { constraint: 'offered', removed: 0, remaining: 40 },
+                { constraint: 'open', removed: 33, remaining: 7 },
+              ],
               remaining: 7,
               fitsWithout: [],
             },
@@ -189,8 +212,9 @@ test('an explanation has a funnel for each group', async (t) => {
     'it does not fit',
     'group "main", of 40 providers:',
     '  open  removed 33  7 left',
+    '  1 more constraint removed none',
     'group "disk", of 40 providers:',
-    '  nothing removed  40 left',
+    '  40 left',
     'in the way: count 8 isolated',
     'what would fit: --count 7',
     '',

@@ -137,3 +137,11 @@ test('a certificate is renewed until 90 days after its end', (t) => {
   t.notThrows(() => demandRenewable(1000, 1000 + RENEWAL_GRACE_MS));
   t.throws(() => demandRenewable(1000, 1001 + RENEWAL_GRACE_MS), { message: /90 days/ });
 });
+
+test('operators change the life of providers, members and readers do not', (t) => {
+  for (const verb of ['accept', 'maintain', 'quarantine', 'return']) {
+    const may = (role: string) => holds(new Set(findRole(role)?.permissions), `provider.${verb}`);
+    t.true(may('operator') && may('admin'), verb);
+    t.false(may('member') || may('reader') || may('service') || may('agent'), verb);
+  }
+});

@@ -7,6 +7,7 @@ import {
   flag,
   integer,
   list,
+  sections,
   text,
 } from '../../../services/runtime/config-settings.ts';
 
@@ -118,4 +119,34 @@ test('a small file cannot unfold into a large one', (t) => {
   const bomb =
     `a: &a [${'x,'.repeat(9)}]\nb: &b ${nine('a')}\n` + `c: &c ${nine('b')}\nd: &d ${nine('c')}\n`;
   t.throws(() => load(bomb));
+});
+
+const withHooks = {
+  hooks: sections('Who is told.', {
+    id: text('Its name.', '', { pattern: /^[a-z]+$/, want: 'lower-case letters' }),
+    secretFile: text('Its secret.', 'none'),
+    kinds: list('What of.', ['*']),
+  }),
+};
+
+test('a list of sections has defaults, in the file and in the environment', (t) => {
+  t.deepEqual(loadConfig(withHooks, { env: {} }).hooks, []);
+  const yaml = 'hooks:\n  - id: a\n    secret_file: f\n  - id: b\n    kinds: [x, y]\n';
+  const expected = [
+    { id: 'a', secretFile: 'f', kinds: ['*'] },
+    { id: 'b', secretFile: 'none', kinds: ['x', 'y'] },
+  ];
+  t.deepEqual(loadConfig(withHooks, { env: {}, yaml }).hooks, expected);
+  const env = { RUNM_HOOKS: '[{"id":"a","secret_file":"f"},{"id":"b","kinds":["x","y"]}]' };
+  t.deepEqual(loadConfig(withHooks, { env }).hooks, expected);
+});
+
+test('what is wrong in a list of sections is said with item and field', (t) => {
+  const says = (text: string, message: RegExp) =>
+    t.throws(() => loadConfig(withHooks, { env: { RUNM_HOOKS: text } }), { message });
+  says('[{"id":"a"},{"id":"B"}]', /item 2 has as "id" lower-case letters/);
+  says('[{}]', /item 1 has as "id" lower-case letters/);
+  says('[{"id":"a","secret":"f"}]', /item 1 has no "secret" but id, secret_file, kinds/);
+  says('[1]', /item 1 has id, secret_file, kinds/);
+  says('{', /must be a list/);
 });

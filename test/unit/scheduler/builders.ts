@@ -2,6 +2,7 @@
  * Providers, requests and a leader's state in few words, for the tests of the scheduler's domain.
  */
 import type { Offer, ProviderFacts } from '../../../services/scheduler/domain/capacity.ts';
+import { CHORE_TIMES, type ChoreTimes } from '../../../services/scheduler/domain/chores.ts';
 import type {
   ClaimRecord,
   RequestGroup,
@@ -153,7 +154,11 @@ export const setCapacity = (
 /** A state whose providers are open as wished. */
 export const stateWith = (
   providers: readonly ProviderWish[],
-  rest: { readonly claims?: Iterable<ClaimRecord>; readonly nowMs?: number } = {},
+  rest: {
+    readonly claims?: Iterable<ClaimRecord>;
+    readonly nowMs?: number;
+    readonly times?: ChoreTimes;
+  } = {},
 ): PartitionState =>
   createPartitionState({
     partition: 'lab',
@@ -168,6 +173,7 @@ export const stateWith = (
       updateMs: 0,
     })),
     nowMs: rest.nowMs ?? 0,
+    times: rest.times ?? CHORE_TIMES,
   });
 
 /** Decides and commits at once. Throws refusals. */

@@ -142,6 +142,20 @@ test('without another place its risk is told, and taken back once it is cured', 
   t.is(stateOf(state, 'a', HOUR_MS), 'active');
 });
 
+test('a claim does not begin on a provider that was closed before', (t) => {
+  const state = stateWith(hosts(1));
+  granted(state, createCommand({ id: 'a', acquireMs: HOUR_MS }));
+  run(state, close('p1'), MINUTE_MS);
+  tick(state, MINUTE_MS);
+  t.deepEqual(tick(state, 2 * HOUR_MS), []);
+  t.is(stateOf(state, 'a', 2 * HOUR_MS), 'at-risk');
+  run(state, close('p1', false), 3 * HOUR_MS);
+  t.deepEqual(tick(state, 3 * HOUR_MS), ['claim.cure']);
+  t.is(stateOf(state, 'a', 3 * HOUR_MS), 'active');
+  run(state, close('p1'), 4 * HOUR_MS);
+  t.deepEqual(tick(state, 5 * HOUR_MS), [], 'what has begun is left alone');
+});
+
 test('a claim that waits too long is at risk until it need not wait', (t) => {
   const state = stateWith(hosts(2));
   granted(state, createCommand({ id: 'x', groups: cpus(4), releaseMs: HOUR_MS }));

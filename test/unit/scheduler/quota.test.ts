@@ -4,6 +4,7 @@ import { DomainError } from '../../../services/runtime/errors.ts';
 import type { Command, Draft } from '../../../services/scheduler/domain/command.ts';
 import { decide } from '../../../services/scheduler/domain/decide.ts';
 import type { PartitionState } from '../../../services/scheduler/domain/partition-state.ts';
+import { createQuotaBook } from '../../../services/scheduler/domain/quota-book.ts';
 import {
   beginRelease,
   CPU,
@@ -333,7 +334,13 @@ test('the use of a quota is the sum of its claims at every instant, whatever hap
           }
         }
         state.quotas.setNow(nowMs);
+        const fresh = createQuotaBook();
+        fresh.setNow(nowMs);
+        for (const claim of state.claims.all()) fresh.count(claim.uid, claim);
+        fresh.load(state.quotas.all());
         for (const { project } of PROJECTS) {
+          const whole = state.quotas.uses(project, nowMs);
+          t.deepEqual(fresh.uses(project, nowMs), whole, 'summed up anew it is the same');
           const use = state.quotas
             .uses(project, nowMs)
             .find(({ resourceType }) => resourceType === CPU);

@@ -4,7 +4,7 @@ import type { Interval } from '../../../services/scheduler/domain/hold.ts';
 import { createProfileStore } from '../../../services/scheduler/domain/time-profile.ts';
 
 const END = 60;
-const span = fc
+const interval = fc
   .tuple(fc.nat(END), fc.option(fc.integer({ min: 1, max: 20 }), { nil: Infinity }))
   .map(([fromMs, ms]): Interval => ({ fromMs, toMs: fromMs + ms }));
 
@@ -19,13 +19,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('add'),
       amount: fc.integer({ min: 1, max: 9 }),
-      span,
+      span: interval,
     }),
     weight: 5,
   },
   { arbitrary: fc.record({ kind: fc.constant('remove'), pick: fc.nat() }), weight: 3 },
   { arbitrary: fc.record({ kind: fc.constant('pass'), ms: fc.nat(6) }), weight: 1 },
-  { arbitrary: fc.record({ kind: fc.constant('ask'), span }), weight: 4 },
+  { arbitrary: fc.record({ kind: fc.constant('ask'), span: interval }), weight: 4 },
 ) as fc.Arbitrary<Step>;
 
 type Held = { readonly amount: number; readonly span: Interval };
@@ -78,6 +78,27 @@ test('a profile says what adding up instant by instant says', (t) => {
     { numRuns: 1_000 },
   );
   t.true(asked > 1_000);
+});
+
+test('a profile of what is held already is the same as one that grew', (t) => {
+  const held = fc.record({ amount: fc.integer({ min: 1, max: 9 }), over: interval });
+  fc.assert(
+    fc.property(fc.array(held, { maxLength: 60 }), fc.nat(40), (all, nowMs) => {
+      const store = createProfileStore();
+      store.setNow(nowMs);
+      const made = store.create(all);
+      const grown = store.create();
+      for (const { amount, over } of all) grown.add(amount, over);
+      for (let ms = nowMs; ms < 2 * END; ms += 7) {
+        t.is(made.at(ms), grown.at(ms));
+        const over = { fromMs: ms, toMs: ms + 11 };
+        t.is(made.peak(over), grown.peak(over));
+      }
+      for (const { amount, over } of all) made.add(-amount, over);
+      t.true(made.isEmpty());
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('what has passed is kept as one number', (t) => {

@@ -213,7 +213,10 @@ test('an acknowledged claim that a leader does not know is lost', found, ['claim
     created('a'),
     call(
       { verb: 'begin-release', claimUid: 'a' },
-      { beganMs: 21, outcome: { kind: 'refused', reason: 'NOT_FOUND', mayLinger: false } },
+      {
+        beganMs: 21,
+        outcome: { kind: 'refused', reason: 'NOT_FOUND', about: 'runm.claim', mayLinger: false },
+      },
     ),
   ],
   claims: [claim('a')],
@@ -252,7 +255,7 @@ test('an ended claim leaves its name to the next', found, [], {
 });
 
 test('a claim that nobody asked for is found', found, ['nobody-asked'], { claims: [claim('a')] });
-const REFUSED = { kind: 'refused', reason: 'NO_CAPACITY' } as const;
+const REFUSED = { kind: 'refused', reason: 'NO_CAPACITY', about: '' } as const;
 test('a claim that was refused must not be there', found, ['nobody-asked'], {
   calls: [created('a', { outcome: { ...REFUSED, mayLinger: false } })],
   claims: [claim('a')],

@@ -10,7 +10,7 @@ import type { Args, Context } from '../../command.ts';
 import { EXIT } from '../../exit.ts';
 import { formatTable } from '../../format/table.ts';
 import { showMany } from '../../output.ts';
-import { exitCodeOf } from '../../report-rpc-error.ts';
+import { exitCodeOf, refusalText } from '../../report-rpc-error.ts';
 import { newId } from '../../resource-names.ts';
 import { statusError } from '../../status-error.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -75,7 +75,7 @@ const resultText = ({ result }: BatchClaimResult): string => {
     case 'claim':
       return `${claimState(result.value)}  ${holdsText(result.value)}`;
     case 'error':
-      return `refused: ${statusError(result.value).rawMessage}`;
+      return `refused: ${refusalText(statusError(result.value))}`;
     case undefined:
       return 'no answer';
   }

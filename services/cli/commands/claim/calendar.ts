@@ -42,10 +42,16 @@ export const calendar: Command = {
     const people = () => pictureText(context, { ...span, allocations, named });
     // Providers that nobody holds are worth a picture too.
     if (context.output.mode === 'table') context.output.result(people());
-    else await showMany(context.output, shown, { rows: allocations, people });
+    else await showMany(context.output, shown, { rows: rowsFor(context, allocations), people });
     return undefined;
   },
 };
+
+/** Names only: each claim once, however much it holds. */
+const rowsFor = (context: Context, allocations: readonly ClaimAllocation[]) =>
+  context.output.mode === 'quiet'
+    ? [...new Map(allocations.map((one) => [one.claim, one])).values()]
+    : allocations;
 
 type Span = { readonly from: Date; readonly until: Date };
 

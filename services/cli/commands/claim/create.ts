@@ -1,17 +1,13 @@
-import { ConnectError, createClient } from '@connectrpc/connect';
-import { ErrorInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
+import { createClient } from '@connectrpc/connect';
 import type { Claim } from '../../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   ClaimService,
   type CreateClaimRequest,
 } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
-import { AdvisedError } from '../../advised-error.ts';
 import { callOptions } from '../../call-options.ts';
 import type { FiledClaim } from '../../claim-file.ts';
 import { ASK_OPTIONS } from '../../claim-options.ts';
-import { typedWindow, windowSeconds } from '../../claim-window.ts';
 import type { Args, Command, Context } from '../../command.ts';
-import { spanText } from '../../format/span.ts';
 import { showOne } from '../../output.ts';
 import { lastSegment, newId } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -87,7 +83,10 @@ const createOne = async (context: Context, args: Args, wanted: FiledClaim): Prom
   const made = await (rank === undefined
     ? createClaim(context, { parent, claimId, claim, validateOnly })
     : execute(context, { parent, claimId, claim }, rank)
-  ).catch((error: unknown) => Promise.reject(advised(context, args, error)));
+  ).catch(async (error: unknown) => {
+    const { advisedRefusal } = await import('./refusal.ts');
+    throw await advisedRefusal(context, args, { error, parent, spec: claim.spec });
+  });
   if (!made) return;
   await showOne(context.output, claimNoun, { message: made, people: () => describeClaim(made) });
   if (context.output.mode !== 'table') return;
@@ -117,22 +116,3 @@ const execute = async (
   const { executeClaim, parseRank } = await import('./execute.ts');
   return executeClaim(context, wanted, parseRank(rank));
 };
-
-/** A refusal says what to type to learn more, with the request as it was typed. */
-const advised = (context: Context, args: Args, error: unknown): unknown => {
-  if (!(error instanceof ConnectError)) return error;
-  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
-  if (reason !== 'NO_CAPACITY') return error;
-  const { from: _, until: __, for: ___, ...timeless } = ASK_OPTIONS;
-  const seconds = windowSeconds({ ...typedWindow(context, { ...args, string: fromNow(args) }) });
-  const again = args.typed(new Set(Object.keys(ASK_OPTIONS)));
-  const request = args.typed(new Set(Object.keys(timeless)));
-  return new AdvisedError(error, [
-    ['runm claim explain', ...again].join(' '),
-    ['runm claim windows', ...request, `--for ${seconds ? spanText(seconds) : '1d'}`].join(' '),
-  ]);
-};
-
-/** A window without a begin runs from now, which gives it a length. */
-const fromNow = (args: Args) => (name: string) =>
-  name === 'from' ? (args.string('from') ?? 'now') : args.string(name);

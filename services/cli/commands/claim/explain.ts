@@ -9,6 +9,7 @@ import { callOptions } from '../../call-options.ts';
 import { ASK_OPTIONS } from '../../claim-options.ts';
 import type { Command } from '../../command.ts';
 import { funnelLines, suggestionLines } from '../../format/funnel.ts';
+import { printable } from '../../format/table.ts';
 import { showOne } from '../../output.ts';
 import { wantedSpec } from '../../wanted-claims.ts';
 
@@ -36,17 +37,14 @@ export const explanationText = (answer: ExplainClaimResponse): string =>
     ...answer.groups.flatMap((group) => groupLines(group, answer.groups.length > 1)),
     ...(answer.obstacle ? [`in the way: ${answer.obstacle}`] : []),
     ...suggestionLines(answer.suggestions),
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 
 const groupLines = (funnel: GroupFunnel, isNamed: boolean): string[] => {
   const { group, providers, steps, fitsWithout, remaining } = funnel;
   const lines = funnelLines({ providers, steps, fitsWithout });
   const [head = '', ...rest] = lines;
   const of = isNamed ? `group "${group}", ${head}` : head;
-  const isTold = rest.some((line) => line.endsWith(' left'));
-  return [
-    of,
-    ...rest,
-    ...(isTold || providers === 0 ? [] : [`  nothing removed  ${remaining} left`]),
-  ];
+  return [of, ...rest, ...(steps.length === 0 ? [`  ${remaining} left`] : [])];
 };

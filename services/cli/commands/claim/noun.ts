@@ -54,14 +54,18 @@ const ended = (claim: Claim): string => {
 /** More lines than that nobody reads; `--json` has all. */
 const HOLDS_SHOWN = 32;
 
-const holdsFields = (allocations: readonly Allocation[]): [string, string][] => {
+const holdsFields = (claim: Claim): [string, string][] => {
+  const allocations = claim.status?.allocations ?? [];
+  const isMany = (claim.spec?.groups.length ?? 0) > 1;
   const more = allocations.length - HOLDS_SHOWN;
   return [
     ...allocations
       .slice(0, HOLDS_SHOWN)
       .map((one): [string, string] => [
         'holds',
-        heldText(one) + (one.finishTime ? ` (given back ${formatLocalTime(one.finishTime)})` : ''),
+        heldText(one) +
+          (isMany ? ` for ${one.group} ${one.index + 1}` : '') +
+          (one.finishTime ? ` (given back ${formatLocalTime(one.finishTime)})` : ''),
       ]),
     ...(more > 0 ? [['', `and ${more} more allocations`] satisfies [string, string]] : []),
   ];
@@ -80,7 +84,7 @@ export const describeClaim = (claim: Claim): string =>
     ['released', formatLocalTime(claim.status?.releaseBeginTime)],
     ['count', (claim.spec?.count ?? 0) > 1 ? String(claim.spec?.count) : ''],
     ['placed anew', claim.status?.replacements ? `${claim.status.replacements} times` : ''],
-    ...holdsFields(claim.status?.allocations ?? []),
+    ...holdsFields(claim),
     ['tags', claim.tags.join(' ')],
   ]);
 

@@ -40,7 +40,7 @@ export const windows: Command = {
     );
     const typedSeconds = span === undefined ? undefined : parseSpanSeconds(span, '--for');
     const { parent, spec } = await untimedSpec(context, args);
-    const seconds = typedSeconds ?? windowSeconds(spec);
+    const seconds = typedSeconds ?? windowSeconds(spec, now);
     if (!seconds) {
       throw new UsageError('--for is missing', 'say how long, for example --for 4h');
     }

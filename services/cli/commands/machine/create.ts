@@ -100,8 +100,11 @@ const applyOptions = (context: Context, args: Args, spec: MachineSpec): void => 
     args.string('boot-timeout'),
   ];
   const [claim, provider, on] = [args.string('claim'), args.string('provider'), args.string('on')];
-  if (args.string('cpus') !== undefined) spec.cpus = wholeNumber(args, 'cpus');
-  if (memory !== undefined) spec.memoryBytes = parseSizeBytes(memory, '--memory');
+  // In the contract 0 stands for the default, and nobody means that who types it.
+  if (args.string('cpus') !== undefined) spec.cpus = atLeastOne(wholeNumber(args, 'cpus'), 'cpus');
+  if (memory !== undefined) {
+    spec.memoryBytes = atLeastOne(parseSizeBytes(memory, '--memory'), 'memory');
+  }
   if (disk !== undefined) spec.diskBytes = parseSizeBytes(disk, '--disk');
   if (claim !== undefined) spec.claim = inProject(context.settings, 'claims', claim);
   if (provider !== undefined) spec.provider = provider;
@@ -141,6 +144,11 @@ const wholeNumber = (args: Args, name: string): number => {
   const text = args.string(name) ?? '';
   if (!/^\d{1,6}$/.test(text)) throw new UsageError(`--${name}: "${text}" is not a whole number`);
   return Number(text);
+};
+
+const atLeastOne = <N extends number | bigint>(value: N, name: string): N => {
+  if (value > 0) return value;
+  throw new UsageError(`--${name}: a machine needs more than 0`, 'leave it out for the default');
 };
 
 const machineType = (text: string): MachineType => {

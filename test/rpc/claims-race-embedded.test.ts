@@ -1,0 +1,4 @@
+import test from 'ava';
+import { claimsRaceSuite } from './claims-race.suite.ts';
+
+claimsRaceSuite(test, () => ({}));
