@@ -9,6 +9,9 @@ export type Clock = {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 };
 
+/** Lets whatever else waits for its turn go first; for long work that must not hold up others. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /**
  * Reason of signals that merely end a wait. Without one `abort()` makes an exception with a stack,
  * which costs more than the wait did.

@@ -1,5 +1,6 @@
 import type { RunningService, ServiceDeps } from '../runtime/service.ts';
-import { abortable } from '../store/coordination/waiting.ts';
+import { type Members, watchMembers } from '../store/coordination/membership.ts';
+import { abortable, slept } from '../store/coordination/waiting.ts';
 import { openSql } from '../store/sql/open.ts';
 import { CHORE_TIMES } from './domain/chores.ts';
 import { capacityRpc } from './rpc/capacity-service.ts';
@@ -26,6 +27,8 @@ export type SchedulerConfig = Partial<SeatLimits> & {
   readonly changesMax?: number;
   /** An idle watch gets a bookmark this often; absent = 15 s. */
   readonly bookmarkMs?: number;
+  /** How often partitions may move to a replica that leads fewer; absent = 30 s. */
+  readonly spreadEveryMs?: number;
 };
 
 const DAY_MS = 24 * 3_600_000;
@@ -42,6 +45,7 @@ const LIMITS: SeatLimits = {
 };
 
 const READY_MS = 2_000;
+const SPREAD_EVERY_MS = 30_000;
 
 /** Claims and capacity. Errors: those of openSql. */
 export const createSchedulerService = async (
@@ -86,6 +90,7 @@ export const createSchedulerService = async (
     topologies,
     history: createHistory(store),
     limits: { ...LIMITS, ...config },
+    replicas: () => replicas?.list().map((replica) => replica.address) ?? [],
   });
   const partitions = createPartitionDirectory(
     { clock, random, log, transport },
@@ -106,6 +111,7 @@ export const createSchedulerService = async (
     leaderWaitMs: config.leaderWaitMs ?? 3_000,
   };
   const ended = new AbortController();
+  let replicas: Members | undefined;
   let work: Promise<unknown> = Promise.resolve();
 
   return {
@@ -118,7 +124,13 @@ export const createSchedulerService = async (
         partitions.run(either),
         topologies.run(either),
         standWithoutInventory(),
+        spreadSeats(either),
       ]);
+      replicas = watchMembers(following, {
+        service: 'scheduler',
+        onChange: seats.settle,
+        signal: either,
+      });
     },
     stop: async () => {
       // First the leaderships: resigning needs the store, and whoever is next should not wait for a
@@ -135,6 +147,11 @@ export const createSchedulerService = async (
       await Promise.all([coordination.ping(signal), store.ping(signal)]);
     },
   };
+
+  /** One partition at a time, and not before the replicas have come to rest. */
+  async function spreadSeats(signal: AbortSignal): Promise<void> {
+    while (await slept(clock, config.spreadEveryMs ?? SPREAD_EVERY_MS, signal)) seats.spread();
+  }
 
   /**
    * What is claimed can be given back while inventory is away: then coordination tells the

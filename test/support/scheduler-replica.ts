@@ -44,6 +44,7 @@ export const startReplica = (options: ReplicaOptions): Replica => {
   const ended = new AbortController();
   const follower = createFollower(deps, { changesMax: 10_000, bookmarkMs: 1_000 });
   const seats = createSeats(deps, {
+    replicas: () => [],
     address,
     follower,
     providers: directoryOf(facts),

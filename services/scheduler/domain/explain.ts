@@ -82,14 +82,15 @@ const less = (index: ProviderIndex, request: PlaceRequest): readonly string[] =>
       };
       for (let wanted = Math.floor(amount / 2); wanted >= 1; wanted = Math.floor(wanted / 2)) {
         if (!isWith(wanted)) continue;
-        return [`${most(isWith, wanted, amount)} of ${resourceType} instead of ${amount}`];
+        const tooMuch = Math.min(amount, wanted * 2 + 1);
+        return [`${most(isWith, wanted, tooMuch)} of ${resourceType} instead of ${amount}`];
       }
       return [];
     }),
   );
 };
 
-/** Between an amount that fits and one that does not, in sixteenths. */
+/** Between an amount that fits and one that does not, to a sixteenth of the difference. */
 const most = (isWith: (wanted: number) => boolean, fits: number, tooMuch: number): number => {
   let [low, high] = [fits, tooMuch];
   for (let round = 0; round < 4 && high - low > 1; round += 1) {

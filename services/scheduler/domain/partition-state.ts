@@ -16,6 +16,7 @@ import { CHORE_TIMES, type ChoreTimes, nextLookMs } from './chores.ts';
 import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
 import { type ClaimBook, createClaimBook } from './claim-book.ts';
 import type { Decision } from './command.ts';
+import type { FollowedChange } from './follow-change.ts';
 import { holdsOf } from './hold.ts';
 import { createProviderIndex, type ProviderIndex } from './provider-index.ts';
 import type { QuotaRecord } from './quota.ts';
@@ -34,6 +35,10 @@ export type PartitionState = {
   /** What a request id did; undefined = nothing that is remembered. */
   readonly answered: (requestId: string) => Answered | undefined;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
+  /** Takes over what somebody else committed; for a replica that may lead one day. */
+  readonly follow: (change: FollowedChange, nowMs: number) => void;
+  /** From now on this replica leads: what its predecessor would have seen happen it sees now. */
+  readonly awaken: (nowMs: number) => void;
   /** Takes what the decision takes. Call `settle` once it is committed. */
   readonly take: (decision: Decision, nowMs: number) => void;
   /** Gives back what the decision gives back. */
@@ -112,6 +117,8 @@ export const createPartitionState = (known: Known): PartitionState => {
       providers.setFacts(uid, facts);
       if (facts === undefined) lookAtPending(parts, uid);
     },
+    follow: (change, nowMs) => follow(parts, change, nowMs),
+    awaken: (nowMs) => awaken(parts, nowMs),
     take: (decision, nowMs) => take(parts, decision, nowMs),
     settle: (decision, nowMs) => {
       quotas.setNow(nowMs);
@@ -134,28 +141,69 @@ const heldProviders = (claims: ClaimBook, uid: string): readonly string[] => {
 };
 
 const learn = (parts: Parts, known: Known): void => {
-  const { providers, capacities, quotas } = parts;
   const { nowMs } = known;
-  quotas.setNow(nowMs);
-  for (const facts of known.facts) providers.setFacts(facts.uid, facts);
-  for (const record of known.capacities) {
-    capacities.set(record.providerUid, record);
-    providers.setCapacity(record.providerUid, record);
+  parts.quotas.setNow(nowMs);
+  for (const facts of known.facts) parts.providers.setFacts(facts.uid, facts);
+  for (const record of known.capacities) follow(parts, { kind: 'capacity', record }, nowMs);
+  for (const quota of known.quotas ?? []) follow(parts, { kind: 'quota', quota }, nowMs);
+  for (const claim of known.claims) follow(parts, { kind: 'claim', claim }, nowMs);
+  awaken(parts, nowMs);
+};
+
+const follow = (parts: Parts, change: FollowedChange, nowMs: number): void => {
+  const { providers, capacities } = parts;
+  switch (change.kind) {
+    case 'capacity': {
+      const { record } = change;
+      capacities.set(record.providerUid, record);
+      providers.setCapacity(record.providerUid, record);
+      return;
+    }
+    case 'capacity-gone':
+      capacities.delete(change.uid);
+      providers.setCapacity(change.uid, undefined);
+      return;
+    case 'quota':
+      takeQuota(parts, change.quota);
+      return;
+    case 'claim':
+      followClaim(parts, change.claim, nowMs);
+      return;
+    case 'claim-gone': {
+      const before = parts.claims.get(change.uid);
+      if (before !== undefined) forget(parts, before);
+    }
   }
+};
+
+const followClaim = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
+  const before = parts.claims.get(claim.uid);
+  for (const { uid } of before?.providers ?? []) {
+    const isLeft = !claim.providers.some((provider) => provider.uid === uid);
+    if (isLeft) parts.providers.setHold(uid, claim.uid, undefined);
+  }
+  note(parts, claim);
+  parts.quotas.count(claim.uid, claim);
+  if (before !== undefined || !isEnded(claim)) syncHolds(parts, claim, nowMs);
+};
+
+const forget = (parts: Parts, { uid, requests, providers }: ClaimRecord): void => {
+  parts.answers.replace({ kind: 'claim', uid }, requests, []);
+  for (const provider of providers) parts.providers.setHold(provider.uid, uid, undefined);
+  parts.quotas.count(uid, undefined);
+  parts.claims.remove(uid);
+};
+
+const awaken = (parts: Parts, nowMs: number): void => {
+  parts.quotas.setNow(nowMs);
   const releasing: ClaimRecord[] = [];
-  for (const claim of known.claims) {
-    remember(parts, claim, nowMs);
-    quotas.count(claim.uid, claim);
+  for (const claim of parts.claims.all()) {
+    plan(parts, claim, nowMs);
     if (isEnded(claim)) continue;
     syncHolds(parts, claim, nowMs);
     if (isReleasing(claim, nowMs)) releasing.push(claim);
     else if (isToBeLookedAt(parts, claim, nowMs)) parts.looks.add(claim.uid);
   }
-  const records = [...(known.quotas ?? [])];
-  for (const quota of records) {
-    parts.answers.replace(quotaObject(quota), undefined, quota.requests);
-  }
-  quotas.load(records);
   // Only claims beside these can be kept waiting.
   for (const { providers: held } of releasing) {
     for (const { uid } of held)
@@ -179,16 +227,23 @@ const syncHolds = ({ providers }: Parts, claim: ClaimRecord, nowMs: number): voi
 };
 
 const remember = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
-  const { claims, answers, agenda, late } = parts;
+  note(parts, claim);
+  plan(parts, claim, nowMs);
+};
+
+const note = ({ agenda, claims, answers, late }: Parts, claim: ClaimRecord): void => {
   const before = claims.get(claim.uid);
   answers.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
   claims.put(claim);
   if (claim.releaseBeginMs !== undefined) {
     late.delete(claim.uid);
     agenda.remove(claim.uid);
-    return;
   }
-  const nextMs = nextLookMs(claim, parts.times, nowMs);
+};
+
+const plan = ({ agenda, times }: Parts, claim: ClaimRecord, nowMs: number): void => {
+  if (claim.releaseBeginMs !== undefined) return;
+  const nextMs = nextLookMs(claim, times, nowMs);
   if (nextMs !== undefined) agenda.add(claim.uid, nextMs);
 };
 

@@ -1,6 +1,7 @@
 import type { CapacityRecord } from '../domain/capacity.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
+import type { FollowedChange } from '../domain/follow-change.ts';
 import type { QuotaRecord } from '../domain/quota.ts';
 import { createQuotaBook, type QuotaBook } from '../domain/quota-book.ts';
 import type { Head } from '../domain/record-format.ts';
@@ -28,6 +29,8 @@ export type FollowedPartition = {
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
   /** Log entries that wait for the collector. */
   readonly log: Set<number>;
+  /** Told of every change of a record, in the order in which they come. */
+  readonly listeners: Set<(change: FollowedChange) => void>;
   /**
    * Everything of claims, capacities and head up to this revision is here already, from an own
    * commit.
@@ -57,6 +60,7 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
     head: undefined,
     leader: undefined,
     log: new Set(),
+    listeners: new Set(),
     ownRevision: 0n,
   };
 };
@@ -65,22 +69,26 @@ export const putClaim = (at: FollowedPartition, claim: ClaimRecord, revision: bi
   at.claims.put(claim);
   at.quotaBook?.count(claim.uid, claim);
   at.revisions.set(claim.uid, revision);
+  tell(at, { kind: 'claim', claim });
 };
 
 export const removeClaim = (at: FollowedPartition, uid: string): void => {
   at.claims.remove(uid);
   at.quotaBook?.count(uid, undefined);
   at.revisions.delete(uid);
+  tell(at, { kind: 'claim-gone', uid });
 };
 
 export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void => {
   if (!at.capacities.has(record.providerUid)) at.capacityUids.add(record.providerUid);
   at.capacities.set(record.providerUid, record);
+  tell(at, { kind: 'capacity', record });
 };
 
 export const putQuota = (at: FollowedPartition, record: QuotaRecord): void => {
   at.quotas.set(keyOf(record.project), record);
   at.quotaBook?.put(record);
+  tell(at, { kind: 'quota', quota: record });
 };
 
 export const removeQuota = (at: FollowedPartition, project: string): void => {
@@ -103,4 +111,9 @@ export const countedIn = (at: FollowedPartition, nowMs: number): QuotaBook => {
 
 export const removeCapacity = (at: FollowedPartition, uid: string): void => {
   if (at.capacities.delete(uid)) at.capacityUids.remove(uid);
+  tell(at, { kind: 'capacity-gone', uid });
+};
+
+const tell = ({ listeners }: FollowedPartition, change: FollowedChange): void => {
+  for (const listener of listeners) listener(change);
 };

@@ -1,19 +1,22 @@
 /** Stands for the leadership of every partition, and leads those that it gets. */
+import { OVER } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import { campaign } from '../../store/coordination/leadership.ts';
 import type { Leadership } from '../../store/coordination/leadership-port.ts';
+import { abortable } from '../../store/coordination/waiting.ts';
 import type { ChoreTimes } from '../domain/chores.ts';
 import { keyOf } from '../domain/claim.ts';
 import { leaderKey } from '../domain/keys.ts';
-import { createPartitionState } from '../domain/partition-state.ts';
 import type { History, Leaders } from '../ports.ts';
 import { createCollector } from './collector.ts';
 import type { Follower } from './follower.ts';
 import { type HousekeepingLimits, keepHouse } from './housekeeping.ts';
 import { createLeader, type Leader, type LeaderLimits } from './leader.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
+import { partitionToHandOver, SEATS, seatRank } from './seat-order.ts';
 import type { TopologyDirectory } from './topology-directory.ts';
+import { createWarmState, type WarmState } from './warm-state.ts';
 
 export type SeatLimits = LeaderLimits &
   ChoreTimes &
@@ -29,11 +32,17 @@ export type SeatOptions = {
   readonly topologies: Pick<TopologyDirectory, 'of' | 'listen' | 'missing'>;
   readonly history: History;
   readonly limits: SeatLimits;
+  /** Addresses of the replicas that are alive; this one counts without being named. */
+  readonly replicas: () => readonly string[];
 };
 
 export type Seats = Leaders & {
   /** Stands for these partitions and no others; ids as inventory spells them. */
   readonly stand: (partitions: readonly string[]) => void;
+  /** Takes and leaves seats after replicas came or went. */
+  readonly settle: () => void;
+  /** Hands a partition over when this replica leads more than its share. */
+  readonly spread: () => void;
   /** Resigns everywhere and waits for it. */
   readonly stop: () => Promise<void>;
 };
@@ -42,63 +51,102 @@ type Seat = { readonly leave: AbortController; readonly ended: Promise<void> };
 
 export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats => {
   const seats = new Map<string, Seat>();
-  const leaders = new Map<string, Leader>();
+  const leaders = new Map<string, Led>();
   const { address, follower, limits } = options;
+  let wanted: ReadonlyMap<string, string> = new Map();
   let isStopped = false;
+  const warmUp = (partition: string) =>
+    createWarmState({ ...options, clock: deps.clock, times: limits }, partition);
+  const rankOf = (partition: string) => seatRank(options.replicas(), address, partition);
 
   const sit = (partition: string): Seat => {
     const leave = new AbortController();
+    let warm = warmUp(partition);
     const ended = campaign(deps, {
       key: leaderKey(partition),
       address,
       leaseTtlMs: limits.leaseTtlMs,
       signal: leave.signal,
-      lead: (leadership) => lead(deps, options, { partition, leadership, leaders }),
-    });
+      // Whoever comes first for it gets it, when both are there.
+      patienceMs: () => (rankOf(partition) === 0 ? 0 : STANDBY_PATIENCE_MS),
+      lead: (leadership) => {
+        // A former term that was left behind, because it did not end, still has its state.
+        if (warm.isTaken()) warm = warmUp(partition);
+        const own = warm;
+        const term = { partition, leadership, leaders, warm: own };
+        return lead(deps, options, term).finally(() => {
+          // It holds what was decided and never committed.
+          own.close();
+          if (warm === own && !leave.signal.aborted) warm = warmUp(partition);
+        });
+      },
+    }).finally(() => warm.close());
     return { leave, ended };
   };
+  const settle = (): void => {
+    if (isStopped) return;
+    for (const [key, { leave }] of seats) {
+      // Who leads goes on until he hands it over, whatever his rank.
+      if (wanted.has(key) && (leaders.has(key) || rankOf(key) < SEATS)) continue;
+      leave.abort(OVER);
+      seats.delete(key);
+    }
+    for (const [key, id] of wanted) {
+      if (!seats.has(key) && rankOf(key) < SEATS) seats.set(key, sit(id));
+    }
+  };
+
   return {
-    local: (partition) => leaders.get(keyOf(partition)),
+    local: (partition) => leaders.get(keyOf(partition))?.leader,
     addressOf: (partition) => {
       const there = follower.partition(partition).leader?.address;
       return there === address ? undefined : there;
     },
     stand: (partitions) => {
-      if (isStopped) return;
-      const wanted = new Map(partitions.map((id) => [keyOf(id), id]));
-      for (const [key, { leave }] of seats) {
-        if (wanted.has(key)) continue;
-        leave.abort();
-        seats.delete(key);
-      }
-      for (const [key, id] of wanted) if (!seats.has(key)) seats.set(key, sit(id));
+      wanted = new Map(partitions.map((id) => [keyOf(id), id]));
+      settle();
+    },
+    settle,
+    spread: () => {
+      const leads = [...wanted.keys()].flatMap((partition) => {
+        const leader = follower.partition(partition).leader?.address;
+        return leader === undefined ? [] : [{ partition, address: leader }];
+      });
+      const partition = partitionToHandOver(leads, options.replicas(), address);
+      if (partition === undefined) return;
+      deps.log.info({ partition }, 'leadership handed over, to spread partitions');
+      leaders.get(partition)?.resign();
     },
     stop: async () => {
       isStopped = true;
-      for (const { leave } of seats.values()) leave.abort();
+      for (const { leave } of seats.values()) leave.abort(OVER);
       await Promise.all([...seats.values()].map(({ ended }) => ended));
       seats.clear();
     },
   };
 };
 
+/** A standby waits so long for the first replica before it takes a free seat. */
+const STANDBY_PATIENCE_MS = 300;
+
+type Led = { readonly leader: Leader; readonly resign: () => void };
+
 type Term = {
   readonly partition: string;
   readonly leadership: Leadership;
-  readonly leaders: Map<string, Leader>;
+  readonly leaders: Map<string, Led>;
+  readonly warm: WarmState;
 };
 
-/** One term: the index is built from what is followed, once the own election was followed. */
+/** One term: begins once what is known is all there and the own election was followed. */
 const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): Promise<void> => {
   const { follower, limits } = options;
-  const { partition, leadership, leaders } = term;
+  const { partition, leadership, leaders, warm } = term;
   const { fence } = leadership;
   const elected = fence.target === 'createRevision' ? fence.equals : 0n;
   await follower.ring.untilRevision(elected, leadership.signal);
+  await abortable(warm.ready, leadership.signal);
   const leader = assemble(deps, options, term);
-  const stopListening = options.providers.listen(partition, leader.state.setFacts);
-  const { setTopology } = leader.state.providers;
-  const stopTopology = options.topologies.listen(partition, setTopology);
   const collector = createCollector(deps, {
     partition,
     leadership,
@@ -108,7 +156,8 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
   });
   const over = new AbortController();
   const signal = AbortSignal.any([leadership.signal, over.signal]);
-  leaders.set(keyOf(partition), leader);
+  const led: Led = { leader, resign: () => void leadership.resign() };
+  leaders.set(keyOf(partition), led);
   try {
     const tidying = keepHouse(
       deps,
@@ -123,20 +172,19 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
       signal,
     );
     const collecting = collector.run(signal);
-    await leader.run().finally(() => over.abort());
+    await leader.run().finally(() => over.abort(OVER));
     await Promise.all([tidying, collecting]);
   } finally {
-    over.abort();
-    leaders.delete(keyOf(partition));
-    stopListening();
-    stopTopology();
+    over.abort(OVER);
+    // A term that ends late must not take the next one's place away.
+    if (leaders.get(keyOf(partition)) === led) leaders.delete(keyOf(partition));
   }
 };
 
 const assemble = (
   deps: CoordinationDeps,
   { follower, providers, topologies, limits }: SeatOptions,
-  { partition, leadership }: Term,
+  { partition, leadership, warm }: Term,
 ): Leader => {
   const followed = follower.partition(partition);
   return createLeader(deps, {
@@ -144,19 +192,7 @@ const assemble = (
     leadership,
     head: followed.head,
     limits,
-    makeState: (nowMs) => {
-      const state = createPartitionState({
-        partition,
-        claims: followed.claims.all(),
-        capacities: followed.capacities.values(),
-        quotas: followed.quotas.values(),
-        times: limits,
-        facts: providers.all(partition),
-        nowMs,
-      });
-      state.providers.setTopology(topologies.of(partition));
-      return state;
-    },
+    makeState: warm.take,
     onCommitted: follower.apply,
     revisionOf: (uid) => followed.revisions.get(uid) ?? followed.head?.revision ?? 0n,
     backlog: () => followed.log.size,

@@ -22,6 +22,11 @@ export type Campaign = {
   /** How long the key outlives a leader that is cut off. etcd: whole seconds. */
   readonly leaseTtlMs: number;
   /**
+   * How long to leave a free key to others before standing for it, asked each time; absent = stand
+   * at once.
+   */
+  readonly patienceMs?: () => number;
+  /**
    * Called on every gain of leadership; its promise ends with the leadership: when it resolves
    * the key is given up and the campaign goes on. An exception is logged and resigns.
    */

@@ -24,6 +24,8 @@ export const campaign = async (deps: CoordinationDeps, options: Campaign): Promi
     const startedAtMs = clock.monotonicMs();
     try {
       await untilKey({ coordination, key, signal }, (at) => at === undefined);
+      const patienceMs = options.patienceMs?.() ?? 0;
+      if (patienceMs > 0 && !(await slept(clock, patienceMs, signal))) continue;
       const tenure = await stand(deps, options);
       if (tenure === undefined) continue;
       await serve(deps, options, tenure);

@@ -1,0 +1,93 @@
+/**
+ * What a replica knows of a partition that it may lead: kept up with what others commit, so that it
+ * can decide as soon as it is elected. A leader goes on with it alone.
+ */
+import { type Clock, nextTurn } from '../../runtime/clock.ts';
+import type { ChoreTimes } from '../domain/chores.ts';
+import { createPartitionState, type PartitionState } from '../domain/partition-state.ts';
+import type { Follower } from './follower.ts';
+import type { ProviderDirectory } from './provider-directory.ts';
+import type { TopologyDirectory } from './topology-directory.ts';
+
+export type WarmParts = {
+  readonly clock: Clock;
+  readonly follower: Follower;
+  readonly providers: ProviderDirectory;
+  readonly topologies: Pick<TopologyDirectory, 'of' | 'listen'>;
+  readonly times: ChoreTimes;
+};
+
+export type WarmState = {
+  /** Resolves once everything that was known at the beginning is in; with `close` too. */
+  readonly ready: Promise<void>;
+  /** The state, which nobody but the caller changes from now on, but for what inventory tells. */
+  readonly take: (nowMs: number) => PartitionState;
+  readonly isTaken: () => boolean;
+  readonly close: () => void;
+};
+
+/** Records that are taken in before others have their turn. */
+const RECORDS_AT_ONCE = 2_000;
+
+export const createWarmState = (parts: WarmParts, partition: string): WarmState => {
+  const { clock, follower, providers, topologies, times } = parts;
+  const followed = follower.partition(partition);
+  const wallMs = () => clock.now().getTime();
+  const state = createPartitionState({
+    partition,
+    claims: [],
+    capacities: [],
+    facts: [],
+    nowMs: wallMs(),
+    times,
+  });
+  let isOver = false;
+  let isTaken = false;
+  state.providers.setTopology(topologies.of(partition));
+  const stops = [
+    providers.listen(partition, state.setFacts),
+    topologies.listen(partition, state.providers.setTopology),
+  ];
+  const listener = (change: Parameters<PartitionState['follow']>[0]): void =>
+    state.follow(change, wallMs());
+  followed.listeners.add(listener);
+
+  /** What changes meanwhile comes by the listeners; taking a record in twice does no harm. */
+  const fill = async (): Promise<void> => {
+    await inTurns(providers.all(partition), (facts) => state.setFacts(facts.uid, facts));
+    await inTurns(followed.capacities.values(), (record) =>
+      state.follow({ kind: 'capacity', record }, wallMs()),
+    );
+    await inTurns(followed.quotas.values(), (quota) =>
+      state.follow({ kind: 'quota', quota }, wallMs()),
+    );
+    await inTurns(followed.claims.all(), (claim) =>
+      state.follow({ kind: 'claim', claim }, wallMs()),
+    );
+  };
+  const inTurns = async <T>(records: Iterable<T>, takeIn: (record: T) => void): Promise<void> => {
+    let count = 0;
+    for (const record of records) {
+      if (isOver) return;
+      takeIn(record);
+      count += 1;
+      if (count % RECORDS_AT_ONCE === 0) await nextTurn();
+    }
+  };
+
+  return {
+    ready: fill(),
+    isTaken: () => isTaken,
+    take: (nowMs) => {
+      isTaken = true;
+      followed.listeners.delete(listener);
+      state.awaken(nowMs);
+      return state;
+    },
+    close: () => {
+      isOver = true;
+      followed.listeners.delete(listener);
+      for (const stop of stops) stop();
+    },
+  };
+};
