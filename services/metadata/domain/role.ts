@@ -65,7 +65,6 @@ export const ROLES: readonly Role[] = [
       'image.delete',
       'machine.*',
       'operation.*',
-      'resource_type.*',
     ],
     grantable: true,
   },

@@ -89,7 +89,7 @@ const hasNotBegun = ({ risk }: ClaimRecord): boolean =>
 
 const isWaiting = (state: PartitionState, claim: ClaimRecord, nowMs: number): boolean => {
   const { risk: _, ...bare } = claim;
-  const around = { claimsOn: state.claims.ofProvider, offersOf: state.offersOf };
+  const around = { claimsOn: state.claims.livingOf, offersOf: state.offersOf };
   return claimState(bare, around, nowMs) === 'waiting';
 };
 

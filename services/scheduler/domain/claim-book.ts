@@ -9,7 +9,10 @@ export type ClaimBook = {
   readonly get: (uid: string) => ClaimRecord | undefined;
   /** The living claim of that name, else the one of that name that ended last. */
   readonly findByName: (project: string, claimId: string) => ClaimRecord | undefined;
+  /** Those that have ended too. */
   readonly ofProvider: (providerUid: string) => Iterable<ClaimRecord>;
+  /** Those that have not ended. */
+  readonly livingOf: (providerUid: string) => Iterable<ClaimRecord>;
   /** Uids of providers that claims have or had, in their order, from this one on. */
   readonly providersFrom: (first?: string) => Iterable<string>;
   /** By the uid of the consumer. */
@@ -35,6 +38,7 @@ export const createClaimBook = (): ClaimBook => {
   const claims = new Map<string, ClaimRecord>();
   const projects = new Map<string, Project>();
   const byProvider = createKeyLists();
+  const living = createKeyLists();
   const providers = createSortedKeys(byProvider.keys);
   const byConsumer = createKeyLists();
 
@@ -49,9 +53,11 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
+    const isAlive = !isEnded(claim);
     for (const { uid } of claim.providers) {
       if (!byProvider.has(uid)) providers.add(uid);
       byProvider.add(uid, claim.uid);
+      if (isAlive) living.add(uid, claim.uid);
     }
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
@@ -60,6 +66,7 @@ export const createClaimBook = (): ClaimBook => {
     for (const { uid } of claim.providers) {
       const wasThere = byProvider.has(uid);
       byProvider.remove(uid, claim.uid);
+      living.remove(uid, claim.uid);
       if (wasThere && !byProvider.has(uid)) providers.remove(uid);
     }
     const consumer = claim.spec.consumer?.uid;
@@ -103,6 +110,7 @@ export const createClaimBook = (): ClaimBook => {
       return named.find((claim) => !isEnded(claim)) ?? newest(named);
     },
     ofProvider: (providerUid) => known(byProvider.get(providerUid)),
+    livingOf: (providerUid) => known(living.get(providerUid)),
     providersFrom: providers.from,
     ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
     projects: () => projects.keys(),

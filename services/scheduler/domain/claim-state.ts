@@ -9,7 +9,7 @@ import { type Hold, holdsOf, isWhole } from './hold.ts';
 export type ClaimState = 'pending' | 'active' | 'waiting' | 'at-risk' | 'releasing' | 'released';
 
 export type Surroundings = {
-  /** Claims that have placements on the provider, this one included or not. */
+  /** Claims on the provider that have not ended, this one included or not. */
   readonly claimsOn: (providerUid: string) => Iterable<ClaimRecord>;
   readonly offersOf: (providerUid: string) => Offers;
 };

@@ -207,7 +207,7 @@ const awaken = (parts: Parts, nowMs: number): void => {
   // Only claims beside these can be kept waiting.
   for (const { providers: held } of releasing) {
     for (const { uid } of held)
-      for (const one of parts.claims.ofProvider(uid)) parts.looks.add(one.uid);
+      for (const one of parts.claims.livingOf(uid)) parts.looks.add(one.uid);
   }
 };
 
@@ -339,13 +339,13 @@ const settleClaim = (parts: Parts, { claim: { uid }, left }: Left, nowMs: number
 
 /** Claims that are still to begin there; those that wait already are looked at in their time. */
 const lookAtPending = ({ claims, looks, clock }: Parts, providerUid: string): void => {
-  for (const claim of claims.ofProvider(providerUid)) {
+  for (const claim of claims.livingOf(providerUid)) {
     if (claim.risk !== undefined || claim.spec.acquireMs > clock.nowMs) looks.add(claim.uid);
   }
 };
 
 const lookAtRisky = ({ claims, looks }: Parts, providerUid: string): void => {
-  for (const claim of claims.ofProvider(providerUid)) {
+  for (const claim of claims.livingOf(providerUid)) {
     if (claim.risk !== undefined) looks.add(claim.uid);
   }
 };

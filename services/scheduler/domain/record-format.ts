@@ -4,9 +4,10 @@
  */
 import { internal } from '../../runtime/errors.ts';
 import type { CapacityRecord, Offer } from './capacity.ts';
-import type { ClaimRecord } from './claim.ts';
+import type { ClaimRecord, ClaimSpec, RequestGroup, SetConstraint } from './claim.ts';
 import type { LogBatch } from './command.ts';
 import type { QuotaRecord } from './quota.ts';
+import { isEmptyConstraint } from './set-constraint.ts';
 
 export type Head = {
   /** Number of the newest commit. */
@@ -19,8 +20,39 @@ export type Head = {
 
 const VERSION = 1;
 
-export const encodeClaim = (claim: ClaimRecord): Uint8Array => encode(claim);
-export const decodeClaim = (bytes: Uint8Array): ClaimRecord => decode<ClaimRecord>(bytes, 'claim');
+const CLAIM_VERSION = 2;
+
+export const encodeClaim = (claim: ClaimRecord): Uint8Array =>
+  encoder.encode(JSON.stringify({ v: CLAIM_VERSION, ...claim }));
+
+export const decodeClaim = (bytes: Uint8Array): ClaimRecord => {
+  const { v, ...rest } = JSON.parse(decoder.decode(bytes));
+  if (v === CLAIM_VERSION) return rest;
+  if (v === 1) return fromFirstVersion(rest);
+  throw unknownFormat('claim');
+};
+
+/** As 0.1.0 wrote them: without owner and ancestors, with one block of capabilities. */
+type FirstClaim = Omit<ClaimRecord, 'owner' | 'ancestors' | 'spec'> & {
+  readonly spec: Omit<ClaimSpec, 'groups'> & {
+    readonly groups: readonly (Omit<RequestGroup, 'capabilities'> & {
+      readonly capabilities: SetConstraint;
+    })[];
+  };
+};
+
+const fromFirstVersion = (claim: FirstClaim): ClaimRecord => ({
+  ...claim,
+  owner: claim.requests[0]?.caller ?? 'services/scheduler',
+  ancestors: [],
+  spec: {
+    ...claim.spec,
+    groups: claim.spec.groups.map(({ capabilities, ...group }) => ({
+      ...group,
+      capabilities: isEmptyConstraint(capabilities) ? [] : [capabilities],
+    })),
+  },
+});
 
 export const encodeHead = (head: Head): Uint8Array => encode(head);
 export const decodeHead = (bytes: Uint8Array): Head => decode<Head>(bytes, 'head');
@@ -81,5 +113,8 @@ const decode = <T extends object>(bytes: Uint8Array, what: string): T => {
     const { v: _, ...rest } = value;
     return rest as T;
   }
-  throw internal('INTERNAL', `A stored ${what} has a format that this program does not know`);
+  throw unknownFormat(what);
 };
+
+const unknownFormat = (what: string) =>
+  internal('INTERNAL', `A stored ${what} has a format that this program does not know`);

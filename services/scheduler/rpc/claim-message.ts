@@ -77,6 +77,6 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
 };
 
 export const stateMessage = (claim: ClaimRecord, view: PartitionView): ClaimStateMessage => {
-  const around = { claimsOn: view.claims.ofProvider, offersOf: view.offersOf };
+  const around = { claimsOn: view.claims.livingOf, offersOf: view.offersOf };
   return STATES[claimState(claim, around, view.nowMs())];
 };

@@ -31,7 +31,7 @@ export const listUsage = (
   const window = windowOf(request, nowMs);
   const { rows, nextPageToken } = closePage(page, uidsOf(view, providerUid, page), (uid) => [uid]);
   const around = {
-    claimsOn: view.claims.ofProvider,
+    claimsOn: view.claims.livingOf,
     offersOf: view.offersOf,
     parentOf: (uid: string) => view.facts(uid)?.parentUid,
   };

@@ -15,10 +15,9 @@ export const createHistory = (store: Pick<SqlStore, 'transaction' | 'read'>): Hi
   record: (partition, batches, ended) =>
     store.transaction(undefined, ACTOR, async (tx) => {
       const known = await knownNumbers(tx, partition, batches);
-      for (const batch of batches) {
-        if (!known.has(batch.number)) await insertBatch(tx, partition, batch);
-      }
-      for (const claim of ended) await upsertClaim(tx, claim);
+      const fresh = batches.filter(({ number }) => !known.has(number));
+      await insertBatches(tx, partition, fresh);
+      await insertClaims(tx, ended);
     }),
   collected: (partition) =>
     store.read(async ({ kysely }) => {
@@ -51,29 +50,55 @@ const knownNumbers = async (
   return new Set(rows.map(({ number }) => Number(number)));
 };
 
-const insertBatch = async (tx: Tx, partition: string, batch: LogBatch): Promise<void> => {
-  const { number, atMs, entries } = batch;
-  if (entries.length === 0) return;
-  const rows = entries.map((entry, position) => ({
-    partition: keyOf(partition),
-    number,
-    position,
-    at_ms: atMs,
-    action: entry.action,
-    object_uid: entry.objectUid,
-    object_name: entry.objectName,
-    project: entry.project,
-    principal: entry.onBehalfOf ?? entry.principal,
-    request_id: entry.requestId,
-    after: JSON.stringify(entry.after),
-  }));
-  await tx.kysely<HistoryTables>().insertInto('past_change').values(rows).execute();
-  // Not by tx.audit: each entry has its own principal and the time of its commit.
-  const audits = entries.map((entry) => auditRow(entry, partition, atMs));
-  await tx.kysely<SharedTables>().insertInto('audit').values(audits).execute();
+/** Rows of one statement: databases bind a limited number of values. */
+const ROWS_MAX = 200;
+
+function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < rows.length; at += ROWS_MAX) yield rows.slice(at, at + ROWS_MAX);
+}
+
+const insertBatches = async (
+  tx: Tx,
+  partition: string,
+  batches: readonly LogBatch[],
+): Promise<void> => {
+  const rows = batches.flatMap(({ number, atMs, entries }) =>
+    entries.map((entry, position) => {
+      const after = JSON.stringify(entry.after);
+      const change = changeRow(entry, { partition: keyOf(partition), number, position, after });
+      // Not by tx.audit: each entry has its own principal and the time of its commit.
+      const audit = auditRow(entry, { partition, atMs, after });
+      return { change: { ...change, at_ms: atMs }, audit };
+    }),
+  );
+  for (const some of chunksOf(rows)) {
+    const changes = some.map(({ change }) => change);
+    const audits = some.map(({ audit }) => audit);
+    await tx.kysely<HistoryTables>().insertInto('past_change').values(changes).execute();
+    await tx.kysely<SharedTables>().insertInto('audit').values(audits).execute();
+  }
 };
 
-const auditRow = (entry: LogEntry, partition: string, atMs: number) => ({
+type ChangePlace = {
+  readonly partition: string;
+  readonly number: number;
+  readonly position: number;
+  readonly after: string;
+};
+
+const changeRow = (entry: LogEntry, place: ChangePlace) => ({
+  ...place,
+  action: entry.action,
+  object_uid: entry.objectUid,
+  object_name: entry.objectName,
+  project: entry.project,
+  principal: entry.onBehalfOf ?? entry.principal,
+  request_id: entry.requestId,
+});
+
+type AuditPlace = { readonly partition: string; readonly atMs: number; readonly after: string };
+
+const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
   at_ms: atMs,
   principal: entry.principal,
   on_behalf_of: entry.onBehalfOf ?? null,
@@ -85,24 +110,28 @@ const auditRow = (entry: LogEntry, partition: string, atMs: number) => ({
   project_uid: entry.project === '' ? null : entry.project,
   partition,
   before: null,
-  after: JSON.stringify(entry.after),
+  after,
 });
 
-const upsertClaim = async (tx: Tx, claim: ClaimRecord): Promise<void> => {
-  const row = {
-    uid: claim.uid,
-    partition: keyOf(claim.partition),
-    project: keyOf(claim.project),
-    claim_id: claim.claimId,
-    create_ms: claim.createMs,
-    end_ms: endMs(claim) ?? claim.updateMs,
-    doc: JSON.stringify(claim),
-  };
-  await tx
-    .kysely<HistoryTables>()
-    .insertInto('past_claim')
-    .values(row)
-    .onConflict((conflict) => conflict.column('uid').doNothing())
-    .execute();
-  await insertUses(tx, claim);
+/** Repeating it does nothing. */
+const insertClaims = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {
+  for (const some of chunksOf(claims)) {
+    await tx
+      .kysely<HistoryTables>()
+      .insertInto('past_claim')
+      .values(some.map(claimRow))
+      .onConflict((conflict) => conflict.column('uid').doNothing())
+      .execute();
+  }
+  await insertUses(tx, claims);
 };
+
+const claimRow = (claim: ClaimRecord) => ({
+  uid: claim.uid,
+  partition: keyOf(claim.partition),
+  project: keyOf(claim.project),
+  claim_id: claim.claimId,
+  create_ms: claim.createMs,
+  end_ms: endMs(claim) ?? claim.updateMs,
+  doc: JSON.stringify(claim),
+});

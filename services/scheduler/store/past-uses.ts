@@ -9,6 +9,8 @@ import type { HistoryTables, PastUseRow } from './tables.ts';
 
 /** Rows of one statement. */
 const PAGE = 20_000;
+/** Rows that one statement inserts. */
+const ROWS_MAX = 200;
 
 export const createPastUses = (store: Pick<SqlStore, 'read'>): PastUses => ({
   pages: async function* (query) {
@@ -23,15 +25,16 @@ export const createPastUses = (store: Pick<SqlStore, 'read'>): PastUses => ({
 });
 
 /** Repeating it does nothing. */
-export const insertUses = async (tx: Tx, claim: ClaimRecord): Promise<void> => {
-  const rows = useRows(claim);
-  if (rows.length === 0) return;
-  await tx
-    .kysely<HistoryTables>()
-    .insertInto('past_use')
-    .values(rows)
-    .onConflict((conflict) => conflict.columns(['claim_uid', 'resource_type']).doNothing())
-    .execute();
+export const insertUses = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {
+  const rows = claims.flatMap(useRows);
+  for (let at = 0; at < rows.length; at += ROWS_MAX) {
+    await tx
+      .kysely<HistoryTables>()
+      .insertInto('past_use')
+      .values(rows.slice(at, at + ROWS_MAX))
+      .onConflict((conflict) => conflict.columns(['claim_uid', 'resource_type']).doNothing())
+      .execute();
+  }
 };
 
 /** The rows of an ended claim; none where it was released before it began. */

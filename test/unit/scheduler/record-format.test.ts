@@ -28,8 +28,24 @@ test('a claim of a thousand machines stays small', (t) => {
   t.true(encodeClaim(claim).byteLength < 60_000);
 });
 
+test('a claim that 0.1.0 stored is read: no owner, no ancestors, one block of capabilities', (t) => {
+  const groups = [groupOf({ [CPU]: 1 })];
+  const claim = granted(stateWith(HOSTS), createCommand({ id: 'a', groups }));
+  const { owner: _, ancestors: __, spec, ...rest } = claim;
+  const first = (capabilities: object) => {
+    const old = { ...spec, groups: spec.groups.map((group) => ({ ...group, capabilities })) };
+    return new TextEncoder().encode(JSON.stringify({ v: 1, ...rest, spec: old }));
+  };
+  const none = { require: [], forbid: [], any: [] };
+  t.deepEqual(decodeClaim(first(none)).spec.groups, spec.groups);
+  t.deepEqual(decodeClaim(first(none)).ancestors, []);
+  t.is(decodeClaim(first(none)).owner, 'users/ada');
+  const one = { ...none, require: ['x'] };
+  t.deepEqual(decodeClaim(first(one)).spec.groups[0]?.capabilities, [one]);
+});
+
 test('a record of a newer program is refused', (t) => {
-  const newer = new TextEncoder().encode(JSON.stringify({ v: 2, uid: 'x' }));
+  const newer = new TextEncoder().encode(JSON.stringify({ v: 3, uid: 'x' }));
   t.throws(() => decodeClaim(newer), { message: /format/ });
 });
 
