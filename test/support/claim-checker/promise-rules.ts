@@ -92,7 +92,7 @@ export const lostEnds = ({ calls, stored }: Evidence): readonly Violation[] => {
         other.endedMs <= beganMs,
     );
     if (!isLast || claim === undefined || claim.releaseMs === releaseMs) return [];
-    const message = `claim ${claimUid} ends at ${claim.releaseMs}, ${requestId} made it ${releaseMs}`;
+    const message = `claim ${claimUid} ends at ${claim.releaseMs}, not at ${releaseMs}`;
     return [{ rule: 'end-lost', message }];
   });
 };
