@@ -147,6 +147,23 @@ export const headBehind = ({ stored }: Evidence): readonly Violation[] => {
   });
 };
 
+/** When all is quiet every replica shows what the store holds. */
+export const differentLists = ({ stored, listed = [] }: Evidence): readonly Violation[] => {
+  const there = new Map(stored.claims.map((claim) => [claim.uid, claim]));
+  return listed.flatMap(({ replica, claims }): Violation[] => {
+    const shown = new Set(claims.map(({ uid }) => uid));
+    const missing = [...there.keys()].filter((uid) => !shown.has(uid));
+    const wrong = claims.filter(({ uid, isReleasing }) => {
+      const claim = there.get(uid);
+      return claim === undefined || isReleasing !== (claim.releaseBeginMs !== undefined);
+    });
+    if (missing.length === 0 && wrong.length === 0) return [];
+    const uids = wrong.map(({ uid }) => uid).join(', ');
+    const message = `${replica} does not show ${missing.join(', ')} and shows otherwise: ${uids}`;
+    return [{ rule: 'list-differs', message }];
+  });
+};
+
 /** The request that made it, while the record still remembers it. */
 const creationOf = ({ requests }: StoredClaim) =>
   requests.find(({ verb }) => verb === 'create' || verb === 'execute' || verb === 'batch-create');
