@@ -2,49 +2,31 @@
  * A client of claims as a careful program is one: every request has an id, is repeated with it at
  * any replica until its outcome is known, and everything is written down for the checker.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { CapacityService } from '../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
-import { type Claim, ClaimState } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
-import type { RequestGroupSchema } from '../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
+import type { Claim } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { ClaimService } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { QuotaService } from '../../gen/runmachine/scheduler/v1/quota_service_pb.ts';
-import type { Clock } from '../../services/runtime/clock.ts';
-import type { DomainError } from '../../services/runtime/errors.ts';
-import type { Random } from '../../services/runtime/random.ts';
-import { domainErrorOf } from '../../services/runtime/rpc/error-reading.ts';
-import type { CallOutcome, CallRequest, History, ShownClaim } from './claim-checker/history.ts';
-
-export type CallerOptions = {
-  readonly name: string;
-  /** Ways to the replicas; each attempt takes any of them. */
-  readonly ways: () => readonly Transport[];
-  readonly history: History;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** One attempt is given up after up to this long. */
-  readonly attemptMs: number;
-  /** The request is given up after this long. */
-  readonly patienceMs: number;
-  /** True when the way itself may leave a request behind that was answered. */
-  readonly mayLinger?: (requestId: string) => boolean;
-};
-
-export type Wish = {
-  readonly project: string;
-  readonly claimId: string;
-  readonly groups: readonly MessageInitShape<typeof RequestGroupSchema>[];
-  readonly count?: number;
-  readonly acquireMs?: number;
-  readonly releaseMs?: number;
-};
+import {
+  ask,
+  type CallerOptions,
+  PARTITION,
+  type Send,
+  type Shown,
+  specOf,
+  type Wish,
+} from './claim-asking.ts';
+import { createBatch } from './claim-batch.ts';
+import type { CallRequest } from './claim-checker/history.ts';
 
 export type CapacityWish = Omit<Extract<CallRequest, { verb: 'set-capacity' }>, 'verb'>;
 
 /** What a caller learned; undefined = nothing, or a refusal. */
 export type ClaimCaller = {
   readonly create: (wish: Wish) => Promise<Claim | undefined>;
+  /** Those of a batch that were made; all of the first one's project. */
+  readonly createBatch: (wishes: readonly Wish[]) => Promise<readonly Claim[]>;
   readonly show: (claim: Claim) => Promise<Claim | undefined>;
   readonly beginRelease: (claim: Claim) => Promise<Claim | undefined>;
   readonly finishRelease: (claim: Claim, providerUid: string) => Promise<Claim | undefined>;
@@ -55,8 +37,6 @@ export type ClaimCaller = {
   /** True when it was granted. */
   readonly setCapacity: (wish: CapacityWish) => Promise<boolean>;
 };
-
-const PARTITION = 'partitions/lab';
 
 export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
   const claims = (way: Transport) => createClient(ClaimService, way);
@@ -71,6 +51,7 @@ export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
         const request = { parent, claimId, requestId, claim: { spec: specOf(wish) } };
         return claims(way).createClaim(request, call);
       }),
+    createBatch: (wishes) => createBatch(options, wishes),
     show: (claim) => {
       const request = { name: nameOf(claim), minRevision: claim.status?.revision ?? 0n };
       return askClaim({ verb: 'show', claimUid: claim.uid }, (way, _, call) =>
@@ -136,97 +117,3 @@ export const createClaimCaller = (options: CallerOptions): ClaimCaller => {
     },
   };
 };
-
-const specOf = ({ groups, count, acquireMs, releaseMs }: Omit<Wish, 'project' | 'claimId'>) => ({
-  groups: [...groups],
-  ...(count !== undefined && { count }),
-  ...(acquireMs !== undefined && { acquireTime: timestampFromMs(acquireMs) }),
-  ...(releaseMs !== undefined && { releaseTime: timestampFromMs(releaseMs) }),
-});
-
-type Shown = { readonly claim?: Claim | undefined };
-
-type Send<Answer> = (
-  way: Transport,
-  requestId: string,
-  call: { readonly signal: AbortSignal },
-) => Promise<Answer>;
-
-/** Asks until it knows; undefined = it was refused, or gave up. */
-const ask = async <Answer extends Shown>(
-  options: CallerOptions,
-  request: CallRequest,
-  send: Send<Answer>,
-): Promise<Answer | undefined> => {
-  const { clock, random, history } = options;
-  const requestId = random.requestId();
-  const beganMs = clock.monotonicMs();
-  const note = (outcome: CallOutcome): void => {
-    const endedMs = outcome.kind === 'unknown' ? Infinity : clock.monotonicMs();
-    history.add({ client: options.name, requestId, request, beganMs, endedMs, outcome });
-  };
-  let isOpen = false;
-  while (clock.monotonicMs() - beganMs < options.patienceMs) {
-    const answer = await attempt(options, (way, call) => send(way, requestId, call));
-    if (answer.kind === 'answer') {
-      note({ kind: 'granted', claim: shownOf(answer.value.claim) });
-      return answer.value;
-    }
-    const { error } = answer;
-    if (!mayBeRepeated(error)) {
-      const mayLinger = isOpen || options.mayLinger?.(requestId) === true;
-      const about = error.metadata.type ?? '';
-      note({ kind: 'refused', reason: error.reason, about, mayLinger });
-      return undefined;
-    }
-    isOpen ||= !NOTHING_DONE.has(error.reason);
-    await clock.sleep(20 + random.fraction() * Math.min(200, error.extras.retryAfterMs ?? 200));
-  }
-  note({ kind: 'unknown' });
-  return undefined;
-};
-
-const mayBeRepeated = ({ kind }: DomainError): boolean =>
-  kind === 'unavailable' || kind === 'deadline_exceeded' || kind === 'cancelled';
-
-/** Said by a replica that neither decided nor passed the request on. */
-const NOTHING_DONE: ReadonlySet<string> = new Set(['NOT_LEADER', 'DRAINING']);
-
-type Attempted<Answer> =
-  | { readonly kind: 'answer'; readonly value: Answer }
-  | { readonly kind: 'error'; readonly error: DomainError };
-
-const attempt = async <Answer>(
-  { ways, clock, random, attemptMs }: CallerOptions,
-  send: (way: Transport, call: { readonly signal: AbortSignal }) => Promise<Answer>,
-): Promise<Attempted<Answer>> => {
-  const all = ways();
-  const way = all[Math.floor(random.fraction() * all.length)];
-  if (way === undefined) throw new Error('A caller needs a way to a replica');
-  const limit = new AbortController();
-  const done = new AbortController();
-  clock.sleep(attemptMs * (0.3 + 0.7 * random.fraction()), done.signal).then(
-    () => limit.abort(new Error('The attempt took too long')),
-    () => undefined,
-  );
-  try {
-    return { kind: 'answer', value: await send(way, { signal: limit.signal }) };
-  } catch (thrown) {
-    const error = domainErrorOf(thrown);
-    if (error === undefined) throw thrown;
-    return { kind: 'error', error };
-  } finally {
-    done.abort();
-  }
-};
-
-const shownOf = (claim: Claim | undefined): ShownClaim | undefined =>
-  claim && {
-    uid: claim.uid,
-    isActive: claim.status?.state === ClaimState.ACTIVE,
-    allocations: (claim.status?.allocations ?? []).map(({ providerUid, resourceType, amount }) => ({
-      providerUid,
-      resourceType,
-      amount: Number(amount),
-    })),
-  };

@@ -4,7 +4,8 @@ import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import { CPU, type Neighbours, WHOLE } from '../../rpc/scheduler-neighbours.ts';
-import type { ClaimCaller, Wish } from '../../support/claim-caller.ts';
+import type { Wish } from '../../support/claim-asking.ts';
+import type { ClaimCaller } from '../../support/claim-caller.ts';
 import { amountsOf, type SimulatedProvider, toldOf } from './fleet.ts';
 
 export type PersonDeps = {
@@ -23,6 +24,7 @@ export const claimer = async (
   const { clock, random, caller } = deps;
   for (let round = 0; round < rounds; round += 1) {
     const kind = pick<Kind>(random, ['slice', 'slice', 'slice', 'whole', 'booking', 'short']);
+    if (random.fraction() < 0.1) await useBatch(deps, `${name}-${round}`, project);
     const claim = await caller.create({
       project,
       claimId: `${name}-${round}`,
@@ -37,6 +39,17 @@ export const claimer = async (
     if (isBooked && random.fraction() < 0.4) await moveEnd(deps, claim);
     const runsOut = kind === 'short' || (kind === 'booking' && random.fraction() < 0.5);
     if (!runsOut) await caller.beginRelease(claim);
+    await giveBack(deps, claim);
+  }
+};
+
+/** Some slices at once, given back soon. */
+const useBatch = async (deps: PersonDeps, name: string, project: string): Promise<void> => {
+  const wishes = ['x', 'y', 'z'].map((letter) => {
+    return { project, claimId: `${name}-${letter}`, groups: [groupOf(CPU, 1)] };
+  });
+  for (const claim of await deps.caller.createBatch(wishes)) {
+    await deps.caller.beginRelease(claim);
     await giveBack(deps, claim);
   }
 };

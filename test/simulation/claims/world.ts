@@ -1,5 +1,6 @@
 /** A simulated installation on one clock, its callers, and the verdict on what they saw. */
 import { createClient, type Transport } from '@connectrpc/connect';
+import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { QuotaService } from '../../../gen/runmachine/scheduler/v1/quota_service_pb.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import { openEmbeddedCoordination } from '../../../services/store/coordination/embedded/open.ts';
@@ -7,7 +8,7 @@ import type { Coordination, KeyValue } from '../../../services/store/coordinatio
 import { createNeighbours, type Neighbours } from '../../rpc/scheduler-neighbours.ts';
 import { type ClaimCaller, createClaimCaller } from '../../support/claim-caller.ts';
 import { checkClaims } from '../../support/claim-checker/check.ts';
-import type { QuotaShown, Violation } from '../../support/claim-checker/evidence.ts';
+import type { Listed, QuotaShown, Violation } from '../../support/claim-checker/evidence.ts';
 import { createHistory, type History } from '../../support/claim-checker/history.ts';
 import { readStored, type Stored } from '../../support/claim-checker/stored.ts';
 import type { Fate } from '../../support/lossy-coordination.ts';
@@ -89,13 +90,17 @@ export const createWorld = async (options: WorldOptions): Promise<World> => {
       }),
     judge: async () => {
       const quotas: QuotaShown[] = [];
-      for (const way of site.ways.values()) {
-        const asking = quotasShown(way, clock.now().getTime());
+      const listed: Listed[] = [];
+      for (const [replica, way] of site.ways) {
+        const asking = Promise.all([quotasShown(way, clock.now().getTime()), allListed(way)]);
         await settle(asking);
-        quotas.push(...(await asking));
+        const [shown, claims] = await asking;
+        quotas.push(...shown);
+        listed.push({ replica, claims });
       }
       const stored = readStored(await keysOf(store));
-      return { violations: checkClaims({ calls: history.calls, stored, fleet, quotas }), stored };
+      const { calls } = history;
+      return { violations: checkClaims({ calls, stored, fleet, quotas, listed }), stored };
     },
     stop: async () => {
       await settle(site.stop());
@@ -117,6 +122,18 @@ const quotasShown = async (way: Transport, atMs: number): Promise<readonly Quota
       atMs,
     })),
   );
+};
+
+const allListed = async (way: Transport): Promise<Listed['claims']> => {
+  const { claims, nextPageToken } = await createClient(ClaimService, way).listClaims({
+    parent: 'partitions/lab/projects/-',
+    pageSize: 1_000,
+  });
+  if (nextPageToken !== '') throw new Error('The simulation made more claims than a page has');
+  return claims.map(({ uid, status }) => ({
+    uid,
+    isReleasing: status?.releaseBeginTime !== undefined,
+  }));
 };
 
 type Passing = {

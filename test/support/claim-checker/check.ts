@@ -6,6 +6,7 @@ import type { Evidence, Violation } from './evidence.ts';
 import { onClosedProvider } from './place-rules.ts';
 import {
   appliedTwice,
+  differentLists,
   headBehind,
   lostClaims,
   lostEnds,
@@ -27,6 +28,7 @@ const RULES: readonly ((evidence: Evidence) => readonly Violation[])[] = [
   inexactQuota,
   exceededQuota,
   lostEnds,
+  differentLists,
 ];
 
 export const checkClaims = (evidence: Evidence): readonly Violation[] =>

@@ -20,6 +20,12 @@ export type QuotaShown = {
   readonly atMs: number;
 };
 
+/** All claims as one replica listed them when the run was over. */
+export type Listed = {
+  readonly replica: string;
+  readonly claims: readonly { readonly uid: string; readonly isReleasing: boolean }[];
+};
+
 /** All that a verdict rests on. */
 export type Evidence = {
   readonly calls: readonly Call[];
@@ -27,6 +33,8 @@ export type Evidence = {
   readonly fleet: readonly FleetProvider[];
   /** What was shown as used of quotas when the run was over; absent = nobody asked. */
   readonly quotas?: readonly QuotaShown[];
+  /** Absent = nobody asked. */
+  readonly listed?: readonly Listed[];
 };
 
 export type Violation = {
@@ -44,5 +52,6 @@ export type Rule =
   | 'nobody-asked'
   | 'closed-provider'
   | 'head-behind'
+  | 'list-differs'
   | 'quota-inexact'
   | 'quota-exceeded';

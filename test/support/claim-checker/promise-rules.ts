@@ -92,7 +92,7 @@ export const lostEnds = ({ calls, stored }: Evidence): readonly Violation[] => {
         other.endedMs <= beganMs,
     );
     if (!isLast || claim === undefined || claim.releaseMs === releaseMs) return [];
-    const message = `claim ${claimUid} ends at ${claim.releaseMs}, ${requestId} made it ${releaseMs}`;
+    const message = `claim ${claimUid} ends at ${claim.releaseMs}, not at ${releaseMs}`;
     return [{ rule: 'end-lost', message }];
   });
 };
@@ -144,6 +144,23 @@ export const headBehind = ({ stored }: Evidence): readonly Violation[] => {
     const newest = head?.number;
     const message = `claim ${uid} was changed in commit ${logNumber}, the head is at ${newest}`;
     return [{ rule: 'head-behind', message }];
+  });
+};
+
+/** When all is quiet every replica shows what the store holds. */
+export const differentLists = ({ stored, listed = [] }: Evidence): readonly Violation[] => {
+  const there = new Map(stored.claims.map((claim) => [claim.uid, claim]));
+  return listed.flatMap(({ replica, claims }): Violation[] => {
+    const shown = new Set(claims.map(({ uid }) => uid));
+    const missing = [...there.keys()].filter((uid) => !shown.has(uid));
+    const wrong = claims.filter(({ uid, isReleasing }) => {
+      const claim = there.get(uid);
+      return claim === undefined || isReleasing !== (claim.releaseBeginMs !== undefined);
+    });
+    if (missing.length === 0 && wrong.length === 0) return [];
+    const uids = wrong.map(({ uid }) => uid).join(', ');
+    const message = `${replica} does not show ${missing.join(', ')} and shows otherwise: ${uids}`;
+    return [{ rule: 'list-differs', message }];
   });
 };
 

@@ -82,13 +82,15 @@ type Run = {
   readonly calls?: readonly Call[];
   readonly claims?: readonly StoredClaim[];
   readonly quotas?: Evidence['quotas'];
+  readonly listed?: Evidence['listed'];
 };
 
-const evidence = ({ calls = [], claims = [], quotas }: Run): Evidence => ({
+const evidence = ({ calls = [], claims = [], quotas, listed }: Run): Evidence => ({
   calls: [capacity(false), ...calls],
   stored: { claims, capacities: [], head: { number: 100, atMs: 1_000 } },
   fleet: FLEET,
   ...(quotas !== undefined && { quotas }),
+  ...(listed !== undefined && { listed }),
 });
 
 const asked = (...claims: readonly StoredClaim[]): Run => ({
@@ -302,6 +304,20 @@ test('a quota that shows less than the claims hold is inexact', found, ['quota-i
 test('a quota gets back what is being released', found, [], {
   ...asked(claim('a'), claim('b', { releaseBeginMs: 20 })),
   quotas: [{ project: 'red', resourceType: CPU, used: 2, atMs: 500 }],
+});
+
+const LISTED = [{ replica: 'b', claims: [{ uid: 'a', isReleasing: false }] }];
+test('a replica that does not show a stored claim is found', found, ['list-differs'], {
+  ...asked(claim('a'), claim('b')),
+  listed: LISTED,
+});
+test('a replica that does not show a release is found', found, ['list-differs'], {
+  ...asked(claim('a', { releaseBeginMs: 20 })),
+  listed: LISTED,
+});
+test('a replica that shows what is stored is right', found, [], {
+  ...asked(claim('a')),
+  listed: LISTED,
 });
 
 const LIMIT = call(
