@@ -9,7 +9,7 @@ export type Implied = { readonly source: number; readonly hold: Hold };
 
 export type Booked = {
   /** What claims hold of this very provider. */
-  readonly own: Hold[];
+  own: readonly Hold[];
   /** Holds of a whole provider above it: nothing of this one is free meanwhile. */
   above: Implied[] | undefined;
   /** Holds of parts below it: it cannot be taken whole meanwhile. */
@@ -25,8 +25,10 @@ export type Booked = {
   timed: number;
 };
 
+const NOTHING: readonly Hold[] = [];
+
 export const createBooked = (): Booked => ({
-  own: [],
+  own: NOTHING,
   above: undefined,
   below: undefined,
   sums: undefined,
@@ -39,17 +41,21 @@ export const isUntouched = ({ own, above, below }: Booked): boolean =>
 
 /** Puts the claim's hold in place of the one that it had; undefined = takes that away. */
 export const bookOwn = (booked: Booked, claimUid: string, hold: Hold | undefined): void => {
-  const { own } = booked;
-  const at = own.findIndex((one) => one.claimUid === claimUid);
-  const before = own[at];
-  if (before !== undefined) {
-    count(booked, before, -1);
-    const last = own.pop();
-    if (last !== undefined && at < own.length) own[at] = last;
-  }
-  if (hold === undefined) return;
-  own.push(hold);
-  count(booked, hold, 1);
+  const before = booked.own.find((one) => one.claimUid === claimUid);
+  if (before !== undefined) count(booked, before, -1);
+  if (hold !== undefined) count(booked, hold, 1);
+  booked.own = replaced(booked.own, before, hold);
+};
+
+/** A list of just its length: most providers have one hold, and a list that grew keeps room. */
+const replaced = (
+  own: readonly Hold[],
+  before: Hold | undefined,
+  hold: Hold | undefined,
+): readonly Hold[] => {
+  if (hold === undefined) return before === undefined ? own : own.filter((one) => one !== before);
+  if (before !== undefined) return own.map((one) => (one === before ? hold : one));
+  return own.length === 0 ? [hold] : [...own, hold];
 };
 
 const count = (booked: Booked, hold: Hold, by: 1 | -1): void => {

@@ -72,7 +72,8 @@ type Parts = {
   readonly times: ChoreTimes;
   readonly claims: ClaimBook;
   readonly providers: ProviderIndex;
-  readonly capacities: Map<string, CapacityRecord>;
+  /** Decided and not committed yet; what is committed lies with the provider. */
+  readonly deciding: Map<string, CapacityRecord>;
   readonly quotas: QuotaBook;
   readonly answers: Answers;
   readonly agenda: Agenda;
@@ -90,7 +91,7 @@ export const createPartitionState = (known: Known): PartitionState => {
     times: known.times ?? CHORE_TIMES,
     claims,
     providers: createProviderIndex((uid) => heldProviders(claims, uid)),
-    capacities: new Map(),
+    deciding: new Map(),
     quotas: createQuotaBook(),
     answers: createAnswers(),
     agenda: createAgenda(),
@@ -99,15 +100,16 @@ export const createPartitionState = (known: Known): PartitionState => {
     clock: { nowMs: known.nowMs },
   };
   learn(parts, known);
-  const { providers, capacities, quotas, answers, agenda, looks } = parts;
+  const { providers, quotas, answers, agenda, looks } = parts;
+  const capacity = (uid: string) => capacityOf(parts, uid);
   return {
     partition: known.partition,
     claims,
     providers,
     quotas,
     times: parts.times,
-    capacity: (uid) => capacities.get(uid),
-    offersOf: (uid) => offersInForce(providers.factsOf(uid), capacities.get(uid)),
+    capacity,
+    offersOf: (uid) => offersInForce(providers.factsOf(uid), capacity(uid)),
     turnaroundMs: (uid) => {
       const type = providers.factsOf(uid)?.type ?? '';
       return providers.topology().turnaroundMs.get(type) ?? 0;
@@ -151,16 +153,14 @@ const learn = (parts: Parts, known: Known): void => {
 };
 
 const follow = (parts: Parts, change: FollowedChange, nowMs: number): void => {
-  const { providers, capacities } = parts;
+  const { providers } = parts;
   switch (change.kind) {
     case 'capacity': {
       const { record } = change;
-      capacities.set(record.providerUid, record);
       providers.setCapacity(record.providerUid, record);
       return;
     }
     case 'capacity-gone':
-      capacities.delete(change.uid);
       providers.setCapacity(change.uid, undefined);
       return;
     case 'quota':
@@ -269,8 +269,11 @@ const take = (parts: Parts, decision: Decision, nowMs: number): void => {
   }
 };
 
-const takeCapacity = ({ capacities, providers }: Parts, capacity: CapacityRecord): void => {
-  capacities.set(capacity.providerUid, capacity);
+const capacityOf = ({ deciding, providers }: Parts, uid: string): CapacityRecord | undefined =>
+  deciding.get(uid) ?? providers.find(uid)?.capacity;
+
+const takeCapacity = ({ deciding, providers }: Parts, capacity: CapacityRecord): void => {
+  deciding.set(capacity.providerUid, capacity);
   providers.shut(capacity.providerUid);
 };
 
@@ -316,9 +319,11 @@ const settle = (parts: Parts, decision: Decision, nowMs: number): void => {
 };
 
 const settleCapacity = (parts: Parts, uid: string): void => {
-  const { providers, capacities } = parts;
-  providers.setCapacity(uid, capacities.get(uid));
-  if (isClosed(providers.factsOf(uid), capacities.get(uid))) lookAtPending(parts, uid);
+  const { providers, deciding } = parts;
+  const record = capacityOf(parts, uid);
+  deciding.delete(uid);
+  providers.setCapacity(uid, record);
+  if (isClosed(providers.factsOf(uid), record)) lookAtPending(parts, uid);
   else lookAtRisky(parts, uid);
 };
 
