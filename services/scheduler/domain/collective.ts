@@ -1,6 +1,6 @@
 /**
- * What several providers of one request group are together: what is required they hold collectively,
- * what is forbidden none of them holds, of "any" at least one holds one.
+ * What several providers of one request group are together: what is required they hold
+ * collectively, what is forbidden none of them holds, of "any" at least one holds one.
  */
 import type { PropertyConstraint, RequestGroup } from './claim.ts';
 import { itemKey, propertyKey } from './postings.ts';

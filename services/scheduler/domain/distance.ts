@@ -1,8 +1,8 @@
 /**
  * How far providers are from groups and from each other, as sets: all that are within a position.
  * The smallest distance that is known in any way counts. It is known from a provider to a group,
- * from group to group both ways, and by kind: what shares a rack is at most as far apart as the step
- * says that goes with racks.
+ * from group to group both ways, and by kind: what shares a rack is at most as far apart as the
+ * step says that goes with racks.
  */
 import type { DistanceFrom } from './claim.ts';
 import { NumberSet } from './number-set.ts';

@@ -1,8 +1,8 @@
 /**
- * When a request would fit. What is free of a provider changes only where a claim begins or ends, so
- * for each provider there are spans of begins at which it can answer; a sweep over their ends counts
- * at every instant how many can. Requests whose parts depend on each other are placed for real at
- * the instants where something changes.
+ * When a request would fit. What is free of a provider changes only where a claim begins or ends,
+ * so for each provider there are spans of begins at which it can answer; a sweep over their ends
+ * counts at every instant how many can. Requests whose parts depend on each other are placed for
+ * real at the instants where something changes.
  */
 import type { Hold, Interval } from './hold.ts';
 import { findPlace, type PlaceRequest, prepare } from './place.ts';

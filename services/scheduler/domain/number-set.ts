@@ -1,7 +1,7 @@
 /**
  * A set of small whole numbers: which providers are free, in a rack, have a tag. Small sets are
- * sorted lists, large ones bits, so that five hundred racks of a large fleet cost what their members
- * cost and a set of everything costs one bit a provider.
+ * sorted lists, large ones bits, so that five hundred racks of a large fleet cost what their
+ * members cost and a set of everything costs one bit a provider.
  */
 
 /** A list above this many members becomes bits. */

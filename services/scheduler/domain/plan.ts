@@ -20,7 +20,9 @@ export type Funnel = {
 
 /** Why nothing fits. */
 export type Refusal = {
-  /** Of the group that found no place; of the first where each alone has one, but not all together. */
+  /**
+   * Of the group that found no place; of the first where each alone has one, but not all together.
+   */
   readonly funnel: Funnel;
   /** What stands in the way of all together; undefined = one group alone finds no place. */
   readonly together: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * What the placements of one claim demand of each other: one tree, distances between them, groups of
- * a kind that are not to fill up, and what several providers of one group must have together.
+ * What the placements of one claim demand of each other: one tree, distances between them, groups
+ * of a kind that are not to fill up, and what several providers of one group must have together.
  */
 import type { Candidate } from './candidate.ts';
 import type { ClaimSpec, DistanceConstraint, RequestGroup } from './claim.ts';

@@ -13,13 +13,15 @@ export const meets = (held: ReadonlySet<string>, constraint: SetConstraint): boo
 export const meetsOne = (held: ReadonlySet<string>, blocks: readonly SetConstraint[]): boolean =>
   blocks.length === 0 || blocks.some((block) => meets(held, block));
 
-export const isEmptyConstraint = ({ require, forbid, any }: SetConstraint): boolean =>
-  require.length + forbid.length + any.length === 0;
+export const isEmptyConstraint = (constraint: SetConstraint): boolean =>
+  constraint.require.length + constraint.forbid.length + constraint.any.length === 0;
 
 /** A block as people read it: "a and b and no c and (d or e)". */
-export const wordsOf = ({ require, forbid, any }: SetConstraint): string =>
-  [
-    ...require,
-    ...forbid.map((code) => `no ${code}`),
-    ...(any.length > 0 ? [any.length > 1 ? `(${any.join(' or ')})` : any.join()] : []),
+export const wordsOf = (block: SetConstraint): string => {
+  const oneOf = block.any.length > 1 ? `(${block.any.join(' or ')})` : block.any.join();
+  return [
+    ...block.require,
+    ...block.forbid.map((code) => `no ${code}`),
+    ...(oneOf === '' ? [] : [oneOf]),
   ].join(' and ');
+};

@@ -1,4 +1,6 @@
-/** The placements that a request asks for, one by one, in the order in which a search fills them. */
+/**
+ * The placements that a request asks for, one by one, in the order in which a search fills them.
+ */
 import type { Candidate } from './candidate.ts';
 import type { ClaimSpec, RequestGroup } from './claim.ts';
 import type { NumberSet } from './number-set.ts';

@@ -1,4 +1,6 @@
-/** Whether providers belong to one tree; what a sharing group offers belongs to all its members'. */
+/**
+ * Whether providers belong to one tree; what a sharing group offers belongs to all its members'.
+ */
 import type { NumberSet } from './number-set.ts';
 import { groupKey } from './postings.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';

@@ -6,8 +6,8 @@ const numbers = new WeakMap<Place, number>();
 
 /**
  * What a provider has in common with those that could stand for it in any plan: shape and place. It
- * has none when claims hold something of it, when it is in a tree of its own or has distances of its
- * own.
+ * has none when claims hold something of it, when it is in a tree of its own or has distances of
+ * its own.
  */
 export const twinKey = (
   { forest }: Pick<ProviderIndex, 'forest'>,

@@ -196,10 +196,10 @@ const groupHolds = (model: Model, request: ModelRequest, { group, items }: Group
   return true;
 };
 
-const holds = (held: ReadonlySet<string>, { require, forbid, any }: SetConstraint): boolean =>
-  require.every((code) => held.has(code)) &&
-  !forbid.some((code) => held.has(code)) &&
-  (any.length === 0 || any.some((code) => held.has(code)));
+const holds = (held: ReadonlySet<string>, wanted: SetConstraint): boolean =>
+  wanted.require.every((code) => held.has(code)) &&
+  !wanted.forbid.some((code) => held.has(code)) &&
+  (wanted.any.length === 0 || wanted.any.some((code) => held.has(code)));
 
 const treesHold = (model: Model, { group, items }: GroupItems): boolean => {
   const own = items.filter((item) => item.group === group);

@@ -36,13 +36,14 @@ const constraintsOf = (blocks: readonly SetConstraint[]): readonly Constraint[] 
     ];
   }
   if (isEmptyConstraint(only)) return [];
-  const { require, forbid, any } = only;
+  const { require, forbid } = only;
+  const oneOf = only.any;
   return [
     ...require.map((code) => has(`capability ${code}`, (held) => held.has(code))),
     ...forbid.map((code) => has(`no capability ${code}`, (held) => !held.has(code))),
-    ...(any.length === 0
+    ...(oneOf.length === 0
       ? []
-      : [has(`capability ${any.join(' or ')}`, (held) => any.some((code) => held.has(code)))]),
+      : [has(`capability ${oneOf.join(' or ')}`, (held) => oneOf.some((code) => held.has(code)))]),
   ];
 };
 

@@ -12,13 +12,17 @@ export type Listed = {
 
 export const listedConstraints = (
   { postings }: ProviderIndex,
-  { require, forbid, any }: SetConstraint,
+  constraint: SetConstraint,
   { noun, key, isPart }: Listed,
 ): readonly Constraint[] => {
+  const { require, forbid } = constraint;
+  const oneOf = constraint.any;
   const setOf = (value: string) => postings.of(key(value));
   return [
     ...(isPart ? [] : require.map((value) => anyOf(`${noun} ${value}`, [setOf(value)]))),
     ...forbid.map((value) => noneOf(`no ${noun} ${value}`, [setOf(value)])),
-    ...(isPart || any.length === 0 ? [] : [anyOf(`${noun} ${any.join(' or ')}`, any.map(setOf))]),
+    ...(isPart || oneOf.length === 0
+      ? []
+      : [anyOf(`${noun} ${oneOf.join(' or ')}`, oneOf.map(setOf))]),
   ];
 };
