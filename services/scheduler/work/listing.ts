@@ -4,7 +4,7 @@
  * more goes at the end.
  */
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
-import type { KeyValue } from '../../store/coordination/port.ts';
+import type { KeyValue, RangeResult } from '../../store/coordination/port.ts';
 import { type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
 import {
   type FollowedPartition,
@@ -26,14 +26,11 @@ export const listAll = async (
 ): Promise<bigint> => {
   const marks = partitions.size === 0 ? undefined : createMarks();
   let revision: bigint | undefined;
+  const pace = createPace();
   for (let after: string | undefined; ; ) {
-    const page = await coordination.range(
-      {
-        prefix: ROOT_PREFIX,
-        ...(after !== undefined && { after }),
-        ...(revision !== undefined && { revision }),
-      },
-      signal,
+    const from = { ...(after !== undefined && { after }), ...(revision && { revision }) };
+    const page = await pace.read((limit) =>
+      coordination.range({ prefix: ROOT_PREFIX, limit, ...from }, signal),
     );
     revision ??= page.revision;
     for (const at of page.keys) {
@@ -47,6 +44,30 @@ export const listAll = async (
     for (const at of partitions.values()) sweep(at, marks.of(at.key), revision);
   }
   return revision;
+};
+
+/** Keys of a page; etcd counts all keys behind a page for each, so a million want large ones. */
+const KEYS_MIN = 500;
+const KEYS_MAX = 10_000;
+/** Of a page, as far as the one before tells. */
+const BYTES_AIM = 8_000_000;
+
+/** As many keys at once as their size allows. A page that does not come is asked for smaller. */
+const createPace = () => {
+  let limit = KEYS_MIN;
+  return {
+    read: async (readPage: (limit: number) => Promise<RangeResult>): Promise<RangeResult> => {
+      const page = await readPage(limit).catch((error: unknown) => {
+        if (limit === KEYS_MIN) throw error;
+        limit = KEYS_MIN;
+        return readPage(limit);
+      });
+      const bytes = page.keys.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+      const most = Math.floor((BYTES_AIM * page.keys.length) / Math.max(1, bytes));
+      limit = Math.max(KEYS_MIN, Math.min(KEYS_MAX, most, limit * 4));
+      return page;
+    },
+  };
 };
 
 /** What was listed of one partition. */
