@@ -23,8 +23,8 @@ export const cold = async (options: BenchOptions): Promise<readonly Measured[]> 
   const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
   const live = await scheduler.child.ask<number>('liveHeapBytes', {}, 60_000);
   options.note(
-    `${fleet.size}: serves after ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s of CPU), has ${mib(rssBytes)} MiB, ` +
-      `at most ${mib(mostBytes)} MiB, of them ${mib(live)} MiB of heap without garbage`,
+    `${fleet.size}: serves after ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s of CPU), ` +
+      `has ${mib(rssBytes)} MiB, at most ${mib(mostBytes)} MiB, of them ${mib(live)} MiB of heap without garbage`,
   );
   const one = { samples: 1 };
   return [
