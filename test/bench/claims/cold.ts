@@ -24,7 +24,8 @@ export const cold = async (options: BenchOptions): Promise<readonly Measured[]> 
   const live = await scheduler.child.ask<number>('liveHeapBytes', {}, 60_000);
   options.note(
     `${fleet.size}: serves after ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s of CPU), ` +
-      `has ${mib(rssBytes)} MiB, at most ${mib(mostBytes)} MiB, of them ${mib(live)} MiB of heap without garbage`,
+      `has ${mib(rssBytes)} MiB, at most ${mib(mostBytes)} MiB, ` +
+      `of them ${mib(live)} MiB of heap without garbage`,
   );
   const one = { samples: 1 };
   return [
