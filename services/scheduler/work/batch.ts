@@ -32,7 +32,7 @@ export type Batch = {
 /** Puts of one transaction, head and log included: a whole batch of claims and some more. */
 const PUTS_MAX = 96;
 /** After this long what was decided is committed, so that nobody waits for slow decisions. */
-const DECIDE_MS_MAX = 10;
+const DECIDE_MS_MAX = 20;
 /** Below what a transaction may have in all, with room for the log. */
 const BYTES_MAX = 800_000;
 /** One record; a claim of a thousand machines has some 100 kB. */
