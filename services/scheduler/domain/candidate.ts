@@ -14,7 +14,7 @@ import { spreadScorer } from './scorers/spread.ts';
 import { isWithin, narrowest, type Selection, sizeOf } from './selection.ts';
 import type { LoadClass, Shape } from './shape.ts';
 import { shuffleKey, shuffleNumber } from './shuffle.ts';
-import { lackingIn, type Question, type Vacancy, vacancyOf } from './vacancy.ts';
+import { isIdle, lackingIn, type Question, type Vacancy, vacancyOf } from './vacancy.ts';
 
 export type Candidate = {
   readonly member: Member;
@@ -186,6 +186,7 @@ const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefi
   const { index, selection, question, ranking } = wish;
   const { n, shape } = member;
   if (!selection.shapes.has(shape) || !isAllowed(wish, n)) return undefined;
+  if (selection.wantsWhole && !isIdle(index, member, question)) return undefined;
   const vacancy = vacancyOf(index, member, question);
   if (lackingIn(shape, vacancy, selection.resources).length > 0) return undefined;
   const loads = selection.resources.map(({ resourceType }) => ({

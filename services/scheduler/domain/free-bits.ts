@@ -1,9 +1,8 @@
 /** Which open providers have room for some resources over a window, as bits. */
 import type { ResourceRequest } from './claim.ts';
-import { isWhole, overlaps } from './hold.ts';
-import type { Member, ProviderIndex } from './provider-index.ts';
+import type { ProviderIndex } from './provider-index.ts';
 import type { Shape } from './shape.ts';
-import { lackingIn, type Question, vacancyOf, wantsWhole } from './vacancy.ts';
+import { isIdle, lackingIn, type Question, vacancyOf, wantsWhole } from './vacancy.ts';
 
 export const freeBits = (
   index: ProviderIndex,
@@ -42,7 +41,8 @@ const addClosed = (
     readonly bits: Uint32Array;
   },
 ): void => {
-  if (index.all.size - index.open.size > CLOSED_MAX) return;
+  const closed = index.all.size - index.open.size;
+  if (closed === 0 || closed > CLOSED_MAX) return;
   for (const n of index.all) {
     if (index.open.has(n)) continue;
     const member = index.member(n);
@@ -65,29 +65,4 @@ const addClasses = (
     });
     if (fits) members.orInto(bits);
   }
-};
-
-/** The same as vacancyOf(…).idle; a refusal asks it of every machine that is held for a time. */
-const isIdle = (
-  index: ProviderIndex,
-  { booked, shape }: Member,
-  { window, ignoreClaimUid }: Question,
-): boolean => {
-  if (booked === undefined) return true;
-  const turnaroundMs = index.topology().turnaroundMs.get(shape.type) ?? 0;
-  for (const hold of booked.own) {
-    if (hold.claimUid === ignoreClaimUid) continue;
-    const aroundMs = isWhole(hold) ? turnaroundMs : 0;
-    if (hold.fromMs - aroundMs < window.toMs && window.fromMs < hold.toMs + aroundMs) return false;
-  }
-  for (const { hold } of booked.above ?? []) {
-    if (hold.claimUid === ignoreClaimUid) continue;
-    const { fromMs, toMs } = hold;
-    const around = { fromMs: fromMs - turnaroundMs, toMs: toMs + turnaroundMs };
-    if (overlaps(around, window)) return false;
-  }
-  for (const { hold } of booked.below ?? []) {
-    if (hold.claimUid !== ignoreClaimUid && overlaps(hold, window)) return false;
-  }
-  return true;
 };

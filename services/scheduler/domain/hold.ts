@@ -19,6 +19,8 @@ export type Hold = {
   readonly toMs: number;
   /** It had not begun when this was made. */
   readonly later?: true;
+  /** Whether it takes the provider as a whole; absent = see `amounts`. */
+  readonly whole?: boolean;
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };
@@ -27,7 +29,8 @@ export const overlaps = (a: Interval, b: Interval): boolean =>
   a.fromMs < b.toMs && b.fromMs < a.toMs;
 
 /** True when the hold takes the provider as a whole: nothing else fits beside it. */
-export const isWhole = (hold: Pick<Hold, 'amounts'>): boolean => (hold.amounts.get(WHOLE) ?? 0) > 0;
+export const isWhole = ({ amounts, whole }: Pick<Hold, 'amounts' | 'whole'>): boolean =>
+  whole ?? (amounts.get(WHOLE) ?? 0) > 0;
 
 /**
  * The claim's holds by provider uid, without those that were given back. A releasing claim holds
@@ -46,7 +49,7 @@ export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, 
     const amounts = amountsOf(placedResources(group, placement));
     const before = holds.get(provider.uid);
     const sum = before === undefined ? amounts : added(before.amounts, amounts);
-    holds.set(provider.uid, { ...when, amounts: sum });
+    holds.set(provider.uid, { ...when, amounts: sum, whole: (sum.get(WHOLE) ?? 0) > 0 });
   }
   return holds;
 };

@@ -40,35 +40,42 @@ export type ShapeTable = {
 export const createShapeTable = (): ShapeTable => {
   const shapes = new Map<string, Shape>();
   let made = 0;
-  const keys = new WeakMap<object, string>();
-  /** Facts share their sets and offers, so most keys are known already. */
-  const keyOf = <T extends object>(value: T, make: (value: T) => string): string => {
-    const known = keys.get(value);
-    if (known !== undefined) return known;
-    const key = make(value);
-    keys.set(value, key);
-    return key;
+  /** Facts share their sets and offers, so most shapes are found without their long keys. */
+  const shared = new WeakMap<Offers, WeakMap<ReadonlySet<string>, Map<string, Shape>>>();
+  const sharedBy = (offers: Offers, capabilities: ReadonlySet<string>): Map<string, Shape> => {
+    const ofOffers = shared.get(offers) ?? new WeakMap<ReadonlySet<string>, Map<string, Shape>>();
+    shared.set(offers, ofOffers);
+    const byType = ofOffers.get(capabilities) ?? new Map<string, Shape>();
+    ofOffers.set(capabilities, byType);
+    return byType;
+  };
+  const find = (type: string, offers: Offers, capabilities: ReadonlySet<string>): Shape => {
+    const key = `${type}|${offersKey(offers)}|${codesKey(capabilities)}`;
+    const known = shapes.get(key);
+    return known ?? make({ key, type, offers, capabilities });
+  };
+  const make = (of: Pick<Shape, 'key' | 'type' | 'offers' | 'capabilities'>): Shape => {
+    made += 1;
+    const shape: Shape = {
+      ...of,
+      id: made,
+      codes: [...of.offers.keys()],
+      members: new NumberSet(),
+      free: new NumberSet(),
+      loads: new Map(),
+      timed: new NumberSet(),
+    };
+    shapes.set(of.key, shape);
+    return shape;
   };
   return {
     all: () => shapes.values(),
     of: (type, offers, capabilities) => {
-      const key = `${type}|${keyOf(offers, offersKey)}|${keyOf(capabilities, codesKey)}`;
-      const known = shapes.get(key);
-      if (known !== undefined) return known;
-      made += 1;
-      const shape: Shape = {
-        id: made,
-        key,
-        type,
-        offers,
-        codes: [...offers.keys()],
-        capabilities,
-        members: new NumberSet(),
-        free: new NumberSet(),
-        loads: new Map(),
-        timed: new NumberSet(),
-      };
-      shapes.set(key, shape);
+      const byType = sharedBy(offers, capabilities);
+      const known = byType.get(type);
+      if (known !== undefined && shapes.get(known.key) === known) return known;
+      const shape = find(type, offers, capabilities);
+      byType.set(type, shape);
       return shape;
     },
     tidy: (shape) => {

@@ -66,6 +66,31 @@ export const vacancyOf = (index: ProviderIndex, member: Member, question: Questi
   };
 };
 
+/** The same as vacancyOf(…).idle; a refusal asks it of every machine that is held for a time. */
+export const isIdle = (
+  index: ProviderIndex,
+  { booked, shape }: Member,
+  { window, ignoreClaimUid }: Question,
+): boolean => {
+  if (booked === undefined) return true;
+  const turnaroundMs = index.topology().turnaroundMs.get(shape.type) ?? 0;
+  for (const hold of booked.own) {
+    if (hold.claimUid === ignoreClaimUid) continue;
+    const aroundMs = isWhole(hold) ? turnaroundMs : 0;
+    if (hold.fromMs - aroundMs < window.toMs && window.fromMs < hold.toMs + aroundMs) return false;
+  }
+  for (const { hold } of booked.above ?? []) {
+    if (hold.claimUid === ignoreClaimUid) continue;
+    const { fromMs, toMs } = hold;
+    const around = { fromMs: fromMs - turnaroundMs, toMs: toMs + turnaroundMs };
+    if (overlaps(around, window)) return false;
+  }
+  for (const { hold } of booked.below ?? []) {
+    if (hold.claimUid !== ignoreClaimUid && overlaps(hold, window)) return false;
+  }
+  return true;
+};
+
 /** True when the provider is wanted as a whole. */
 export const wantsWhole = ({ resources }: Pick<RequestGroup, 'resources'>): boolean =>
   resources.some(({ resourceType }) => resourceType === WHOLE);

@@ -79,8 +79,10 @@ export const createSharedValues = (
 
 const createClaimSharing = (providerUid: (uid: string) => string) => {
   const values = createPool<unknown>();
+  const texts = createPool<string>();
   /** The same object for equal ones; they are never changed. */
   const share = <T>(value: T): T => {
+    if (typeof value === 'string') return texts(value, () => value) as T;
     const key = JSON.stringify(value);
     // What is equal as JSON has the same type, for it is asked for by its place in a record.
     return values(key, () => value) as T;
