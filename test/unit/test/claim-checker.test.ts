@@ -16,7 +16,6 @@ const FLEET = [
   },
   { uid: 'blade', rootUid: 'p1', amounts: new Map([[1, new Map([[CPU, 8]])]]) },
 ];
-
 type Amounts = Readonly<Record<string, number>>;
 type ClaimWish = Partial<Omit<StoredClaim, 'uid' | 'holds'>> & {
   readonly amounts?: Amounts;
