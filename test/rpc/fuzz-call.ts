@@ -91,6 +91,10 @@ const faultOfError = (error: unknown): string | undefined => {
   const { code, rawMessage } = error;
   const said = `${Code[code]}: ${rawMessage}`;
   if (NEVER.has(code)) return said;
+  // Said by the transport before anything of ours reads it.
+  if (error.code === Code.ResourceExhausted && /larger than max/.test(error.rawMessage)) {
+    return undefined;
+  }
   const [info, ...more] = error.findDetails(ErrorInfoSchema);
   if (info === undefined || more.length > 0) return `${said} (without one ErrorInfo)`;
   if (info.domain !== 'runmachine') return `${said} (domain ${info.domain})`;
