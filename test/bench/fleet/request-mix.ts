@@ -62,13 +62,14 @@ export const spreadOverRacks = (count: number): Spec => ({
 });
 
 /** Servers of a profile that is rare, near each other: few racks ever have so many free. */
-export const together = (count: number, rack: number): Spec => ({
+/** Of one rack, or of the whole fleet. */
+export const together = (count: number, rack: number | undefined): Spec => ({
   count,
   groups: [
     {
       resources: whole,
       capabilities: [{ require: ['memory.big'] }],
-      providerGroups: { require: [rackId(rack)] },
+      ...(rack !== undefined && { providerGroups: { require: [rackId(rack)] } }),
       isolateFrom: ['main'],
     },
   ],
