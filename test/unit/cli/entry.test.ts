@@ -31,7 +31,13 @@ const runWith = (manifest: Manifest | string): string => {
 
 const run = (env: Record<string, string>): string => {
   const entry = join(ROOT, 'services/cli/runm.mjs');
-  const options = { encoding: 'utf8' as const, env: { ...process.env, ...env }, timeout: 20_000 };
+  // Not the profile of whoever runs the tests.
+  const HOME = '/nowhere';
+  const options = {
+    encoding: 'utf8' as const,
+    env: { ...process.env, HOME, ...env },
+    timeout: 20_000,
+  };
   return spawnSync(process.execPath, [entry, 'version'], options).stdout;
 };
 
