@@ -291,9 +291,9 @@ test('a plan with relations is found exactly when one exists, and keeps them all
       t.deepEqual(judge(index, request, plan), []);
       t.deepEqual(place(indexOf(model), request), plan, 'the same state gives the same plan');
     }),
-    { numRuns: propertyRuns(600) },
+    { numRuns: propertyRuns(250) },
   );
-  t.true(placed > 50, `${placed} cases placed something`);
+  t.true(placed > 10, `${placed} cases placed something`);
 });
 
 test('windows are found exactly where the request would fit', (t) => {
@@ -316,9 +316,9 @@ test('windows are found exactly where the request would fit', (t) => {
         if (isFound) found += 1;
       }
     }),
-    { numRuns: propertyRuns(60) },
+    { numRuns: propertyRuns(30) },
   );
-  t.true(found > 50);
+  t.true(found > 10);
 });
 
 test('a proposal is judged as the model judges it', (t) => {
@@ -347,6 +347,6 @@ test('a proposal is judged as the model judges it', (t) => {
       const problems = judge(indexOf(model), request, proposal);
       t.is(problems.length === 0, isValid(model, wanted, itemsOf(model, groups, proposal)));
     }),
-    { numRuns: propertyRuns(600) },
+    { numRuns: propertyRuns(250) },
   );
 });
