@@ -135,8 +135,9 @@ const bestIn = (task: Search, { frame, chosen, stream, within }: Look): Candidat
   const { tally, relations, budget, spec } = task;
   const { slot, failed, failedTwins } = frame;
   const { run } = slot;
-  const isOut = ({ member }: Candidate): boolean => {
-    if (run.failed.has(member.n) || failed.has(member.n)) return true;
+  const hasFailed = ({ member }: Candidate): boolean =>
+    run.failed.has(member.n) || failed.has(member.n);
+  const hasFailedTwin = ({ member }: Candidate): boolean => {
     if (run.failedTwins.size + failedTwins.size === 0) return false;
     const twins = twinKey(task.index, member);
     return twins !== undefined && (run.failedTwins.has(twins) || failedTwins.has(twins));
@@ -156,7 +157,8 @@ const bestIn = (task: Search, { frame, chosen, stream, within }: Look): Candidat
       budget.looks += 1;
       if (within !== undefined && !within.has(member.n)) continue;
       const own = run.candidate(member);
-      if (own === undefined || isOut(own) || tally.room(own, run.take, 1) === 0) continue;
+      // What the plan takes of it makes it unlike its twins.
+      if (own === undefined || hasFailed(own) || tally.room(own, run.take, 1) === 0) continue;
       if (!relations.allows(chosen, slot, own)) continue;
       offer(own, scorer.score(tally.loadsOf(own, run.take)));
     }
@@ -165,7 +167,8 @@ const bestIn = (task: Search, { frame, chosen, stream, within }: Look): Candidat
     const candidate = stream.at(place);
     if (candidate === undefined) return found;
     budget.looks += 1;
-    if (tally.isUsed(candidate.member.n) || isOut(candidate)) continue;
+    if (tally.isUsed(candidate.member.n)) continue;
+    if (hasFailed(candidate) || hasFailedTwin(candidate)) continue;
     if (tally.room(candidate, run.take, 1) === 0) continue;
     if (!relations.allows(chosen, slot, candidate)) continue;
     offer(candidate, candidate.score);

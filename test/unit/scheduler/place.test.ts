@@ -201,6 +201,19 @@ test('a choice that leaves no room for the next group is taken back', (t) => {
   t.deepEqual(chosen(ask(providers, [small, large])), ['a', 'b']);
 });
 
+test('what failed on one of two alike may still go where the plan is already', (t) => {
+  const metal = (uid: string) => host(uid, { offers: { [CPU]: 8, [WHOLE]: 1 } });
+  const groups = [
+    groupOf({ [CPU]: 1 }, { name: 'one' }),
+    groupOf({ [CPU]: 1 }, { name: 'two' }),
+    groupOf({ [WHOLE]: 1 }, { name: 'whole' }),
+  ];
+  const spread = ask([metal('a'), metal('b')], groups, { ranking: 'spread' });
+  const [one, two, whole] = chosen(spread);
+  t.is(one, two, 'both slices share a machine, so that the other is whole');
+  t.not(one, whole);
+});
+
 test('a search beyond its budget gives up instead of saying no', (t) => {
   const providers = Array.from({ length: 12 }, (_, at) => host(`p${at}`, { offers: { [CPU]: 5 } }));
   const groups = [
