@@ -205,7 +205,11 @@ export const claimName = (claim: Pick<ClaimRecord, 'partition' | 'project' | 'cl
   `partitions/${claim.partition}/projects/${claim.project}/claims/${claim.claimId}`;
 
 /** One per group, index, provider and resource type. */
-export const allocationsOf = (claim: ClaimRecord): readonly Allocation[] =>
+export const allocationsOf = (claim: {
+  readonly spec: Pick<ClaimSpec, 'groups'>;
+  readonly providers: readonly (Omit<HeldProvider, 'finishMs'> & Partial<HeldProvider>)[];
+  readonly placements: readonly Placement[];
+}): readonly Allocation[] =>
   claim.placements.flatMap((placement) => {
     const group = claim.spec.groups[placement.group];
     const provider = claim.providers[placement.provider];

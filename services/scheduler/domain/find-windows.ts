@@ -4,7 +4,8 @@
  * counts at every instant how many can. Requests whose parts depend on each other are placed for
  * real at the instants where something changes.
  */
-import type { Hold, Interval } from './hold.ts';
+import { holdsAround } from './bookings.ts';
+import type { Interval } from './hold.ts';
 import { findPlace, type PlaceRequest, prepare } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import { isWithin } from './selection.ts';
@@ -155,25 +156,31 @@ const edgesOf = (
   index: ProviderIndex,
   runs: readonly Run[],
   { durationMs }: WindowQuestion,
-): readonly number[] => {
+): Float64Array => {
   const edges = new Set<number>();
+  const { turnaroundMs } = index.topology();
   for (const run of runs) {
-    for (const { booked } of membersOf(index, run)) {
-      const implied = [...(booked?.above ?? []), ...(booked?.below ?? [])].map(({ hold }) => hold);
-      for (const { fromMs, toMs } of [...(booked?.own ?? []), ...implied] as readonly Hold[]) {
-        edges.add(fromMs - durationMs + 1);
-        if (toMs !== Infinity) edges.add(toMs);
+    for (const { booked, shape } of membersOf(index, run)) {
+      if (booked === undefined) continue;
+      // A whole machine keeps others away for its turnaround too.
+      const around = new Set([0, turnaroundMs.get(shape.type) ?? 0]);
+      for (const { fromMs, toMs } of holdsAround(booked)) {
+        for (const ms of around) {
+          edges.add(fromMs - ms - durationMs + 1);
+          if (toMs !== Infinity) edges.add(toMs + ms);
+        }
       }
     }
   }
-  return [...edges].sort((a, b) => a - b);
+  return Float64Array.from(edges).sort();
 };
 
 type Trial = {
   readonly request: PlaceRequest;
   readonly question: WindowQuestion;
   readonly spans: readonly FoundWindow[];
-  readonly edges: readonly number[];
+  /** In their order. */
+  readonly edges: Float64Array;
 };
 
 /** Between two edges nothing changes: what fits at one of them fits up to the next. */
@@ -182,7 +189,11 @@ const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
   const found: FoundWindow[] = [];
   let tries = 0;
   for (const span of spans) {
-    const inside = edges.filter((at) => at > span.beginMs && at <= span.latestBeginMs);
+    // One more than can be tried tells where the last of them ends.
+    const first = firstBehind(edges, span.beginMs);
+    const inside = [...edges.subarray(first, first + TRIES_MAX + 1)].filter(
+      (at) => at <= span.latestBeginMs,
+    );
     for (const [at, beginMs] of [span.beginMs, ...inside].entries()) {
       if (found.length >= question.limit || tries >= TRIES_MAX) return found;
       tries += 1;
@@ -197,4 +208,15 @@ const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
     }
   }
   return found;
+};
+
+/** Place of the first edge after the instant. */
+const firstBehind = (edges: Float64Array, atMs: number): number => {
+  let [low, high] = [0, edges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((edges[middle] ?? 0) <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 };

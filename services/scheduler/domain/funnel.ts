@@ -9,6 +9,7 @@ import type { PlaceRequest } from './place.ts';
 import type { Funnel, Refusal } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import { FILTERS } from './selection.ts';
+import { questionOf } from './vacancy.ts';
 
 /** The funnel of the first group that finds no place, and what hinders all together. */
 export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
@@ -98,11 +99,6 @@ const stepOf = (index: ProviderIndex, constraint: Constraint, all: Uint32Array):
   }
   return { name, bits, about };
 };
-
-const questionOf = ({ window, ignoreClaimUid }: PlaceRequest) => ({
-  window,
-  ...(ignoreClaimUid !== undefined && { ignoreClaimUid }),
-});
 
 const bitsOf = (index: ProviderIndex, fill: (bits: Uint32Array) => void): Uint32Array => {
   const bits = new Uint32Array((index.width() >>> 5) + 1);

@@ -144,7 +144,6 @@ const heldProviders = (claims: ClaimBook, uid: string): readonly string[] => {
 
 const learn = (parts: Parts, known: Known): void => {
   const { nowMs } = known;
-  parts.quotas.setNow(nowMs);
   for (const facts of known.facts) parts.providers.setFacts(facts.uid, facts);
   for (const record of known.capacities) follow(parts, { kind: 'capacity', record }, nowMs);
   for (const quota of known.quotas ?? []) follow(parts, { kind: 'quota', quota }, nowMs);
@@ -153,6 +152,8 @@ const learn = (parts: Parts, known: Known): void => {
 };
 
 const follow = (parts: Parts, change: FollowedChange, nowMs: number): void => {
+  // What has passed is kept as one number, also at a standby that waits for months.
+  parts.quotas.setNow(nowMs);
   const { providers } = parts;
   switch (change.kind) {
     case 'capacity': {

@@ -21,6 +21,7 @@ import { type Run, slotsOf } from './slot.ts';
 import { createBins } from './spread-bins.ts';
 import { createStream, type Stream } from './stream.ts';
 import { createTally } from './tally.ts';
+import { questionOf } from './vacancy.ts';
 
 export type PlaceRequest = {
   readonly spec: Omit<ClaimSpec, 'consumer' | 'acquireMs' | 'releaseMs'>;
@@ -257,11 +258,6 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     failedTwins: new Set(),
   };
 };
-
-const questionOf = ({ window, ignoreClaimUid }: PlaceRequest) => ({
-  window,
-  ...(ignoreClaimUid !== undefined && { ignoreClaimUid }),
-});
 
 /** Near a group: all of one step before any of the next. */
 function* candidatesByRank(wish: Wish, spec: PlaceRequest['spec']): Generator<Candidate> {

@@ -23,6 +23,15 @@ export type Question = {
   readonly ignoreClaimUid?: string;
 };
 
+/** What a request asks of every provider. */
+export const questionOf = ({
+  window,
+  ignoreClaimUid,
+}: {
+  readonly window: Interval;
+  readonly ignoreClaimUid?: string;
+}): Question => ({ window, ...(ignoreClaimUid !== undefined && { ignoreClaimUid }) });
+
 export const vacancyOf = (index: ProviderIndex, member: Member, question: Question): Vacancy => {
   const { booked, shape } = member;
   const usable = (resourceType: string) => shape.offers.get(resourceType)?.usable ?? 0;

@@ -1,10 +1,11 @@
 /** How many placements a provider could take, by the begin of the window. */
+import { holdsAround } from './bookings.ts';
 import { type Hold, type Interval, isWhole } from './hold.ts';
 import type { PlaceRequest } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import type { Run } from './slot.ts';
 import { createTally } from './tally.ts';
-import { vacancyOf } from './vacancy.ts';
+import { questionOf, vacancyOf } from './vacancy.ts';
 
 /** From `atMs` on so much more room, and so many more providers (1, 0 or -1). */
 export type RoomChange = { readonly atMs: number; readonly room: number; readonly by: number };
@@ -37,9 +38,7 @@ export const roomAt = (
     edges.add(hold.toMs);
     edges.add(hold.toMs + around);
   };
-  for (const hold of booked.own) look(hold);
-  for (const { hold } of booked.above ?? []) look(hold);
-  for (const { hold } of booked.below ?? []) look(hold);
+  for (const hold of holdsAround(booked)) look(hold);
   const changes: RoomChange[] = [];
   let before = 0;
   for (const atMs of [...edges].sort((a, b) => a - b)) {
@@ -58,9 +57,7 @@ const roomOf = (
   { run, request, most, durationMs, fromMs }: Question & { readonly fromMs: number },
 ): number => {
   const window = { fromMs, toMs: fromMs + durationMs };
-  const { ignoreClaimUid } = request;
-  const question = { window, ...(ignoreClaimUid !== undefined && { ignoreClaimUid }) };
-  const vacancy = vacancyOf(index, member, question);
+  const vacancy = vacancyOf(index, member, questionOf({ ...request, window }));
   if (vacancy.taken) return 0;
   const candidate = { member, vacancy, score: 0, order: 0 };
   return createTally(index).room(candidate, run.take, most);

@@ -13,7 +13,8 @@ import { LAST_MS } from '../domain/claim-length.ts';
 import type { Draft } from '../domain/command.ts';
 import { violationsOf } from '../domain/request-check.ts';
 import type { GroupKind } from '../domain/topology.ts';
-import { propertyOf, requestGroupOf } from './request-group.ts';
+import { askedPropertyOf } from '../property-message.ts';
+import { requestGroupOf } from './request-group.ts';
 
 export type DraftRequest = {
   readonly claimId: string;
@@ -29,7 +30,7 @@ export const draftOf = (
   claimId,
   tags: claim?.tags ?? [],
   properties: Object.fromEntries(
-    Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, propertyOf(value)]),
+    Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, askedPropertyOf(value)]),
   ),
   spec: specOf(claim?.spec, 'claim.spec'),
 });

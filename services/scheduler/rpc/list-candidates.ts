@@ -10,7 +10,7 @@ import {
   ListClaimCandidatesResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { candidatesFor } from '../domain/candidates.ts';
-import { placedResources } from '../domain/claim.ts';
+import { allocationsOf } from '../domain/claim.ts';
 import { windowOf } from '../domain/claim-length.ts';
 import type { Draft } from '../domain/command.ts';
 import { type Interval, isWhole, overlaps, peakUse } from '../domain/hold.ts';
@@ -59,19 +59,9 @@ const candidateOf = (
   { spec }: Draft,
   { providers, placements }: Placed,
 ): MessageInitShape<typeof ClaimCandidateSchema> => ({
-  allocations: placements.flatMap((placement) => {
-    const group = spec.groups[placement.group];
-    const provider = providers[placement.provider];
-    if (group === undefined || provider === undefined) return [];
-    return placedResources(group, placement).map(({ resourceType, amount }) => ({
-      group: group.name,
-      index: placement.index,
-      providerUid: provider.uid,
-      provider: provider.name,
-      resourceType,
-      amount: BigInt(amount),
-    }));
-  }),
+  allocations: allocationsOf({ spec, providers, placements }).map(
+    ({ amount, finishMs: _, ...rest }) => ({ ...rest, amount: BigInt(amount) }),
+  ),
 });
 
 const providerOf = (

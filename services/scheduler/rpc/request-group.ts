@@ -4,7 +4,6 @@ import type {
   PropertyItem as PropertyItemMessage,
   SetConstraint as SetConstraintMessage,
 } from '../../../gen/runmachine/common/v1/constraint_pb.ts';
-import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import type {
   DistanceConstraint as DistanceMessage,
   RequestGroup as RequestGroupMessage,
@@ -14,7 +13,6 @@ import {
   type DistanceConstraint,
   type DistanceFrom,
   keyOf,
-  type Property,
   type PropertyConstraint,
   type PropertyItem,
   type RequestGroup,
@@ -22,6 +20,7 @@ import {
   type SetConstraint,
 } from '../domain/claim.ts';
 import { MAIN_GROUP } from '../domain/request-check.ts';
+import { askedPropertyOf } from '../property-message.ts';
 
 export const requestGroupOf = (group: RequestGroupMessage): RequestGroup => ({
   name: nameOf(group.name),
@@ -88,23 +87,8 @@ const propertiesOf = (constraint: PropertyConstraintMessage): PropertyConstraint
 
 const itemOf = ({ key, value }: PropertyItemMessage): PropertyItem => ({
   key,
-  value: value === undefined ? { kind: 'string', value: '' } : propertyOf(value),
+  value: askedPropertyOf(value),
 });
-
-export const propertyOf = ({ kind }: PropertyValue): Property => {
-  switch (kind.case) {
-    case 'integerValue':
-      return { kind: 'integer', value: String(kind.value) };
-    case 'numberValue':
-      return { kind: 'number', value: String(kind.value) };
-    case 'boolValue':
-      return { kind: 'bool', value: kind.value };
-    case 'stringList':
-      return { kind: 'strings', value: kind.value.values };
-    default:
-      return { kind: 'string', value: kind.value ?? '' };
-  }
-};
 
 const distanceOf = ({ type, from, minimum, maximum }: DistanceMessage): DistanceConstraint => ({
   type,

@@ -1,10 +1,10 @@
-import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import type { Inventory } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import { type Provider, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { ProviderEvent } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
+import { propertyOf } from '../property-message.ts';
 import { factsFrom } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
@@ -112,24 +112,6 @@ const schedulableIn = (
     if (property !== undefined) found.push([key, property]);
   }
   return found;
-};
-
-/** undefined = of a kind that this program does not know; then nobody can ask for it either. */
-const propertyOf = ({ kind }: PropertyValue): Property | undefined => {
-  switch (kind.case) {
-    case 'stringValue':
-      return { kind: 'string', value: kind.value };
-    case 'integerValue':
-      return { kind: 'integer', value: String(kind.value) };
-    case 'numberValue':
-      return { kind: 'number', value: String(kind.value) };
-    case 'boolValue':
-      return { kind: 'bool', value: kind.value };
-    case 'stringList':
-      return { kind: 'strings', value: kind.value.values };
-    default:
-      return undefined;
-  }
 };
 
 /** Usable is floor((total - reserved) x ratio); the zeros of the contract are filled in. */

@@ -28,6 +28,8 @@ type Caller = {
 
 /** What a caller may use before it is the next one's turn. */
 const TURN_MS = 1;
+/** Callers in debt that are remembered while they ask for nothing. */
+const CALLERS_MAX = 10_000;
 /** One decision is never charged more: a pause of the process is nobody's fault. */
 const CHARGE_MS_MAX = 200;
 
@@ -41,9 +43,13 @@ export const createFairQueue = (): FairQueue => {
     const name = origin.onBehalfOf ?? origin.principal;
     const known = callers.get(name);
     if (known !== undefined) return known;
+    if (callers.size >= CALLERS_MAX) forgetIdle();
     const made = { name, waiting: [], from: 0, creditMs: TURN_MS, isListed: false };
     callers.set(name, made);
     return made;
+  };
+  const forgetIdle = (): void => {
+    for (const [name, { isListed }] of callers) if (!isListed) callers.delete(name);
   };
   const isIdle = ({ waiting, from }: Caller): boolean => from >= waiting.length;
   const nextTurn = (): void => {
