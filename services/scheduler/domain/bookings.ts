@@ -39,13 +39,6 @@ export const createBooked = (): Booked => ({
 export const isUntouched = ({ own, above, below }: Booked): boolean =>
   own.length === 0 && above === undefined && below === undefined;
 
-/** Its own holds and what those of its tree imply for it. */
-export function* holdsAround({ own, above, below }: Booked): Generator<Hold> {
-  yield* own;
-  for (const { hold } of above ?? []) yield hold;
-  for (const { hold } of below ?? []) yield hold;
-}
-
 /** Puts the claim's hold in place of the one that it had; undefined = takes that away. */
 export const bookOwn = (booked: Booked, claimUid: string, hold: Hold | undefined): void => {
   const before = booked.own.find((one) => one.claimUid === claimUid);

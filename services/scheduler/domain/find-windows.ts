@@ -4,13 +4,13 @@
  * counts at every instant how many can. Requests whose parts depend on each other are placed for
  * real at the instants where something changes.
  */
-import { holdsAround } from './bookings.ts';
 import type { Interval } from './hold.ts';
 import { findPlace, type PlaceRequest, prepare } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import { isWithin } from './selection.ts';
 import type { Shape } from './shape.ts';
 import type { Run } from './slot.ts';
+import { someHold, turnaroundOf } from './turnaround.ts';
 import { wholeWindows } from './whole-windows.ts';
 import { roomAt } from './window-room.ts';
 
@@ -158,18 +158,14 @@ const edgesOf = (
   { durationMs }: WindowQuestion,
 ): Float64Array => {
   const edges = new Set<number>();
-  const { turnaroundMs } = index.topology();
   for (const run of runs) {
-    for (const { booked, shape } of membersOf(index, run)) {
-      if (booked === undefined) continue;
-      // A whole machine keeps others away for its turnaround too.
-      const around = new Set([0, turnaroundMs.get(shape.type) ?? 0]);
-      for (const { fromMs, toMs } of holdsAround(booked)) {
-        for (const ms of around) {
-          edges.add(fromMs - ms - durationMs + 1);
-          if (toMs !== Infinity) edges.add(toMs + ms);
-        }
-      }
+    for (const member of membersOf(index, run)) {
+      const cleaningMs = run.take.wantsWhole ? turnaroundOf(index, member) : 0;
+      someHold(index, member, (hold, clearMs) => {
+        edges.add(hold.fromMs - cleaningMs - durationMs + 1);
+        if (clearMs !== Infinity) edges.add(clearMs);
+        return false;
+      });
     }
   }
   return Float64Array.from(edges).sort();

@@ -1,17 +1,18 @@
 /**
  * What is free of one provider over a window. `runm.machine.whole` takes all of it and of its tree,
- * any slice there blocks that, and after a whole machine its turnaround passes first.
+ * any slice there blocks that, and what was taken whole is cleaned before anything else is held.
  */
 import { type RequestGroup, type ResourceRequest, WHOLE } from './claim.ts';
 import { mostAmount } from './granted.ts';
 import { type Hold, type Interval, isWhole, overlaps, peakUse } from './hold.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import type { Shape } from './shape.ts';
+import { someHold, turnaroundOf } from './turnaround.ts';
 
 export type Vacancy = {
-  /** Nothing of it or of its tree is held at any instant of the window. */
+  /** Nothing of it or of its tree is held at any instant of the window and its own cleaning. */
   readonly idle: boolean;
-  /** Somebody holds it whole at some instant of the window. */
+  /** Somebody holds it whole, or it is cleaned after that, at some instant of the window. */
   readonly taken: boolean;
   /** Amount that is free at every instant of the window; 0 for what is not offered. */
   readonly free: (resourceType: string) => number;
@@ -37,35 +38,22 @@ export const vacancyOf = (index: ProviderIndex, member: Member, question: Questi
   const usable = (resourceType: string) => shape.offers.get(resourceType)?.usable ?? 0;
   if (booked === undefined) return { idle: true, taken: false, free: usable };
   const { ignoreClaimUid, window } = question;
-  const turnaroundMs = index.topology().turnaroundMs.get(shape.type) ?? 0;
-  const isSeen = ({ claimUid }: Hold) => claimUid !== ignoreClaimUid;
+  const untilMs = window.toMs + turnaroundOf(index, member);
   const own: Hold[] = [];
-  let wholeHere = false;
-  let anything = false;
-  const look = (hold: Hold): void => {
-    if (!isSeen(hold)) return;
-    if (!isWhole(hold)) {
-      anything ||= overlaps(hold, window);
-      return;
-    }
-    wholeHere ||= overlaps({ fromMs: hold.fromMs, toMs: hold.toMs + turnaroundMs }, window);
-    anything ||= overlaps(
-      { fromMs: hold.fromMs - turnaroundMs, toMs: hold.toMs + turnaroundMs },
-      window,
-    );
-  };
-  for (const hold of booked.own) {
-    look(hold);
-    if (isSeen(hold) && overlaps(hold, window)) own.push(hold);
-  }
-  for (const { hold } of booked.above ?? []) look(hold);
-  for (const { hold } of booked.below ?? []) {
-    if (isSeen(hold) && overlaps(hold, window)) anything = true;
-  }
+  let taken = false;
+  let idle = true;
+  someHold(index, member, (hold, clearMs, where) => {
+    if (hold.claimUid === ignoreClaimUid) return false;
+    if (where === 'here' && overlaps(hold, window)) own.push(hold);
+    const isAfter = clearMs <= window.fromMs;
+    idle &&= isAfter || hold.fromMs >= untilMs;
+    taken ||= !isAfter && hold.fromMs < window.toMs && where !== 'below' && isWhole(hold);
+    return false;
+  });
   const isSteady = booked.timed === 0 && ignoreClaimUid === undefined;
   return {
-    idle: !anything,
-    taken: wholeHere,
+    idle,
+    taken,
     free: (resourceType) => {
       const used = isSteady
         ? (booked.sums?.get(resourceType) ?? 0)
@@ -78,26 +66,16 @@ export const vacancyOf = (index: ProviderIndex, member: Member, question: Questi
 /** The same as vacancyOf(…).idle; a refusal asks it of every machine that is held for a time. */
 export const isIdle = (
   index: ProviderIndex,
-  { booked, shape }: Member,
+  member: Member,
   { window, ignoreClaimUid }: Question,
 ): boolean => {
-  if (booked === undefined) return true;
-  const turnaroundMs = index.topology().turnaroundMs.get(shape.type) ?? 0;
-  for (const hold of booked.own) {
-    if (hold.claimUid === ignoreClaimUid) continue;
-    const aroundMs = isWhole(hold) ? turnaroundMs : 0;
-    if (hold.fromMs - aroundMs < window.toMs && window.fromMs < hold.toMs + aroundMs) return false;
-  }
-  for (const { hold } of booked.above ?? []) {
-    if (hold.claimUid === ignoreClaimUid) continue;
-    const { fromMs, toMs } = hold;
-    const around = { fromMs: fromMs - turnaroundMs, toMs: toMs + turnaroundMs };
-    if (overlaps(around, window)) return false;
-  }
-  for (const { hold } of booked.below ?? []) {
-    if (hold.claimUid !== ignoreClaimUid && overlaps(hold, window)) return false;
-  }
-  return true;
+  const untilMs = window.toMs + turnaroundOf(index, member);
+  return !someHold(
+    index,
+    member,
+    (hold, clearMs) =>
+      hold.claimUid !== ignoreClaimUid && hold.fromMs < untilMs && window.fromMs < clearMs,
+  );
 };
 
 /** True when the provider is wanted as a whole. */

@@ -3,12 +3,12 @@
  * Begins and ends of these spans are sorted as plain numbers, which is what a hundred thousand
  * bookings cost.
  */
-import type { Booked } from './bookings.ts';
 import type { FoundWindow } from './find-windows.ts';
-import { type Hold, type Interval, isWhole } from './hold.ts';
-import type { ProviderIndex } from './provider-index.ts';
+import type { Interval } from './hold.ts';
+import type { Member, ProviderIndex } from './provider-index.ts';
 import { isWithin } from './selection.ts';
 import type { Run } from './slot.ts';
+import { someHold, turnaroundOf } from './turnaround.ts';
 
 type Question = {
   readonly run: Run;
@@ -22,19 +22,16 @@ type Question = {
 export const wholeWindows = (index: ProviderIndex, question: Question): readonly FoundWindow[] => {
   const { run } = question;
   const { selection } = run;
-  const { turnaroundMs } = index.topology();
   const from: number[] = [];
   const to: number[] = [];
   let providers = 0;
   for (const shape of selection.shapes) {
-    const aroundMs = turnaroundMs.get(shape.type) ?? 0;
     if (selection.within.length + selection.without.length === 0) providers += shape.free.size;
     else for (const n of shape.free) if (isWithin(selection, n)) providers += 1;
     for (const n of shape.timed) {
       if (!isWithin(selection, n)) continue;
       providers += 1;
-      const { booked } = index.member(n);
-      if (booked !== undefined) addBlocked(booked, { question, aroundMs, from, to });
+      addBlocked(index, index.member(n), { question, from, to });
     }
   }
   return sweep(question, providers, {
@@ -45,22 +42,23 @@ export const wholeWindows = (index: ProviderIndex, question: Question): readonly
 
 type Blocked = {
   readonly question: Question;
-  readonly aroundMs: number;
   readonly from: number[];
   readonly to: number[];
 };
 
 /** The spans of begins at which it is not free, those that meet as one. */
-const addBlocked = (booked: Booked, { question, aroundMs, from, to }: Blocked): void => {
+const addBlocked = (
+  index: ProviderIndex,
+  member: Member,
+  { question, from, to }: Blocked,
+): void => {
   const { durationMs, ignoreClaimUid } = question;
+  const spanMs = durationMs + turnaroundOf(index, member);
   const spans: (readonly [number, number])[] = [];
-  const add = (hold: Hold, ms: number): void => {
-    if (hold.claimUid === ignoreClaimUid) return;
-    spans.push([hold.fromMs - ms - durationMs + 1, hold.toMs + ms]);
-  };
-  for (const hold of booked.own) add(hold, isWhole(hold) ? aroundMs : 0);
-  for (const { hold } of booked.above ?? []) add(hold, aroundMs);
-  for (const { hold } of booked.below ?? []) add(hold, 0);
+  someHold(index, member, (hold, clearMs) => {
+    if (hold.claimUid !== ignoreClaimUid) spans.push([hold.fromMs - spanMs + 1, clearMs]);
+    return false;
+  });
   if (spans.length > 1) spans.sort((a, b) => a[0] - b[0]);
   let endMs = -Infinity;
   for (const [fromMs, toMs] of spans) {

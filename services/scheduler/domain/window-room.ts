@@ -1,10 +1,10 @@
-/** How many placements a provider could take, by the begin of the window. */
-import { holdsAround } from './bookings.ts';
-import { type Hold, type Interval, isWhole } from './hold.ts';
+/** How many placements a provider could take that want slices of it, by the begin of the window. */
+import type { Interval } from './hold.ts';
 import type { PlaceRequest } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import type { Run } from './slot.ts';
 import { createTally } from './tally.ts';
+import { someHold } from './turnaround.ts';
 import { questionOf, vacancyOf } from './vacancy.ts';
 
 /** From `atMs` on so much more room, and so many more providers (1, 0 or -1). */
@@ -30,15 +30,11 @@ export const roomAt = (
   const roomFrom = (fromMs: number) => roomOf(index, member, { ...question, fromMs });
   if (booked === undefined) return roomFrom(range.fromMs);
   if (booked.timed === 0) return roomFrom(range.fromMs);
-  const turnaroundMs = index.topology().turnaroundMs.get(member.shape.type) ?? 0;
   const edges = new Set([range.fromMs]);
-  const look = (hold: Hold): void => {
-    const around = isWhole(hold) ? turnaroundMs : 0;
-    edges.add(hold.fromMs - durationMs + 1);
-    edges.add(hold.toMs);
-    edges.add(hold.toMs + around);
-  };
-  for (const hold of holdsAround(booked)) look(hold);
+  someHold(index, member, (hold, clearMs) => {
+    edges.add(hold.fromMs - durationMs + 1).add(clearMs);
+    return false;
+  });
   const changes: RoomChange[] = [];
   let before = 0;
   for (const atMs of [...edges].sort((a, b) => a - b)) {

@@ -18,6 +18,7 @@ export type ModelHold = {
 
 export type ModelProvider = {
   readonly uid: string;
+  readonly type: string;
   readonly parent: number | undefined;
   readonly usable: Readonly<Record<string, number>>;
   readonly capabilities: readonly string[];
@@ -75,7 +76,7 @@ export const isValid = (model: Model, request: ModelRequest, items: readonly Ite
   request.groups.every((group) => groupHolds(model, request, { group, items })) &&
   isSpread(model, request, items);
 
-/** Capacity at every instant, whole against everything in the tree, isolation. */
+/** Capacity at every instant, whole and its cleaning against everything in the tree, isolation. */
 const fitsNow = (model: Model, request: ModelRequest, items: readonly Item[]): boolean => {
   for (const a of items) {
     for (const b of items) {
@@ -86,16 +87,29 @@ const fitsNow = (model: Model, request: ModelRequest, items: readonly Item[]): b
       if (apart && !(isSamePlacement && a.group !== b.group)) return false;
     }
   }
-  for (let now = request.fromMs; now < request.toMs; now += 1) {
-    if (!fitsAt(model, now, items)) return false;
+  const cleaningMs = (item: Item) =>
+    isWholeItem(model, item) ? cleaning(model, item.provider) : 0;
+  const endMs = request.toMs + Math.max(0, ...items.map(cleaningMs));
+  for (let now = request.fromMs; now < endMs; now += 1) {
+    const there = items.filter((item) => now < request.toMs + cleaningMs(item));
+    if (!fitsAt(model, now, there)) return false;
   }
   return true;
 };
 
+/** Time for cleaning after the provider was held whole. */
+const cleaning = ({ providers, topology }: Model, provider: number): number =>
+  topology.turnaroundMs.get(providers[provider]?.type ?? '') ?? 0;
+
+const isWholeItem = ({ whole }: Model, item: Item): boolean => (amountsOf(item)[whole] ?? 0) > 0;
+
 const fitsAt = (model: Model, now: number, items: readonly Item[]): boolean => {
   const uses = model.providers.map(({ holds }, provider) => [
     ...holds
-      .filter(({ fromMs, toMs }) => fromMs <= now && now < toMs)
+      .filter(({ amounts, fromMs, toMs }) => {
+        const cleaningMs = (amounts[model.whole] ?? 0) > 0 ? cleaning(model, provider) : 0;
+        return fromMs <= now && now < toMs + cleaningMs;
+      })
       .map(({ amounts }) => amounts),
     ...items.filter((item) => item.provider === provider).map(amountsOf),
   ]);

@@ -27,13 +27,17 @@ import {
 } from './place-model.ts';
 
 const END = 8;
+/** Everything that ends has, and is clean. */
+const LATEST = 16;
+/** The model tries them all for every part. */
+const PROVIDERS_MAX = 5;
 const CAPABILITIES = ['x', 'y'];
 const RACKS = ['rack1', 'rack2', 'rack3'];
 
 const group = (id: string, kind: 'rack' | 'row', parent?: string) =>
   [id, { id, kind, parent, sharedProviders: [], distances: [] }] as const;
 
-const TOPOLOGY: Topology = {
+const topologyOf = (turnaround: number): Topology => ({
   groups: new Map([
     group('row1', 'row'),
     group('row2', 'row'),
@@ -53,9 +57,9 @@ const TOPOLOGY: Topology = {
       },
     ],
   ]),
-  turnaroundMs: new Map(),
+  turnaroundMs: new Map(turnaround > 0 ? [['bare-metal', turnaround]] : []),
   schedulable: new Set(),
-};
+});
 
 const holdCase = fc.record({
   amounts: fc.oneof(
@@ -68,6 +72,7 @@ const holdCase = fc.record({
 });
 
 const providerCase = fc.record({
+  type: fc.constantFrom('bare-metal', 'vm-host'),
   parentSeed: fc.option(fc.nat(), { nil: undefined, freq: 2 }),
   cpu: fc.integer({ min: 0, max: 4 }),
   memory: fc.integer({ min: 0, max: 3 }),
@@ -82,10 +87,13 @@ type Of<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 type ProviderCase = Of<typeof providerCase>;
 
 /** What is held already must be possible: no whole of a tree in which something else is held. */
-const possible = (providers: readonly ModelProvider[]): readonly ModelProvider[] => {
+const possible = (
+  providers: readonly ModelProvider[],
+  topology: Topology,
+): readonly ModelProvider[] => {
   const kept: ModelProvider[] = [];
   for (const [at, one] of providers.entries()) {
-    const model = { providers, topology: TOPOLOGY, whole: WHOLE };
+    const model = { providers, topology, whole: WHOLE };
     const others = above(model, at).flatMap((n) => kept[n]?.holds ?? []);
     const isWhole = ({ amounts }: ModelProvider['holds'][number]) => WHOLE in amounts;
     kept.push(others.some(isWhole) ? { ...one, holds: [] } : one);
@@ -93,7 +101,10 @@ const possible = (providers: readonly ModelProvider[]): readonly ModelProvider[]
   return kept;
 };
 
-const providersOf = (cases: readonly ProviderCase[]): readonly ModelProvider[] =>
+const providersOf = (
+  cases: readonly ProviderCase[],
+  topology: Topology,
+): readonly ModelProvider[] =>
   possible(
     cases.map((one, at) => {
       const { parentSeed, hold } = one;
@@ -107,6 +118,7 @@ const providersOf = (cases: readonly ProviderCase[]): readonly ModelProvider[] =
         Object.entries(hold.amounts).every(([type, amount]) => amount <= (usable[type] ?? 0));
       return {
         uid: `p${at}`,
+        type: one.type,
         parent: parentSeed === undefined || at === 0 ? undefined : parentSeed % at,
         usable,
         capabilities: one.capabilities,
@@ -115,6 +127,7 @@ const providersOf = (cases: readonly ProviderCase[]): readonly ModelProvider[] =
         holds: fits && hold ? [{ ...hold, toMs: hold.fromMs + hold.length }] : [],
       };
     }),
+    topology,
   );
 
 const sets = (values: readonly string[]) =>
@@ -183,8 +196,20 @@ const groupFrom = (name: string, one: GroupCase, names: readonly string[]) => {
   return groupOf(one.resources as Record<string, number>, rest);
 };
 
+/** Some are alike: chance alone makes few of these. */
+const providerCases = fc
+  .tuple(
+    fc.array(providerCase, { minLength: 2, maxLength: 5 }),
+    fc.array(fc.nat(), { maxLength: 3 }),
+  )
+  .map(([some, twinsOf]) => {
+    const twins = twinsOf.flatMap((at) => some[at % some.length] ?? []);
+    return [...some, ...twins].slice(0, PROVIDERS_MAX);
+  });
+
 const cases = fc.record({
-  providers: fc.array(providerCase, { minLength: 2, maxLength: 5 }),
+  providers: providerCases,
+  turnaround: fc.integer({ min: 0, max: 2 }),
   groups: fc.array(groupCase, { minLength: 1, maxLength: 2 }),
   count: fc.integer({ min: 1, max: 2 }),
   spreadMax: fc.constantFrom(0, 0, 0, 1, 2),
@@ -196,9 +221,9 @@ const cases = fc.record({
 
 type Case = Of<typeof cases>;
 
-const indexOf = ({ providers }: Model): ProviderIndex => {
+const indexOf = ({ providers, topology }: Model): ProviderIndex => {
   const index = createProviderIndex();
-  index.setTopology(TOPOLOGY);
+  index.setTopology(topology);
   // Parts before their wholes: either may be known first.
   for (const one of providers.toReversed()) {
     const parent = one.parent === undefined ? undefined : providers[one.parent]?.uid;
@@ -210,6 +235,7 @@ const indexOf = ({ providers }: Model): ProviderIndex => {
         groups: one.groups,
         tags: one.tags,
       }),
+      type: one.type,
       ...(parent !== undefined && { parentUid: parent }),
     });
     index.setCapacity(one.uid, {
@@ -246,9 +272,10 @@ const itemsOf = (model: Model, groups: readonly RequestGroup[], plan: Placed): r
   });
 
 const prepared = (one: Case) => {
+  const topology = topologyOf(one.turnaround);
   const model: Model = {
-    providers: providersOf(one.providers),
-    topology: TOPOLOGY,
+    providers: providersOf(one.providers, topology),
+    topology,
     whole: WHOLE,
   };
   const names = ['one', 'two'].slice(0, one.groups.length);
@@ -304,10 +331,10 @@ test('windows are found exactly where the request would fit', (t) => {
       const windows = findWindows(indexOf(model), request, {
         durationMs: one.length,
         earliestMs: 0,
-        latestMs: 14,
+        latestMs: LATEST,
         limit: 100,
       });
-      for (let beginMs = 0; beginMs <= 14 - one.length; beginMs += 1) {
+      for (let beginMs = 0; beginMs <= LATEST - one.length; beginMs += 1) {
         const at = { ...wanted, fromMs: beginMs, toMs: beginMs + one.length };
         const isFound = windows.some(
           (window) => window.beginMs <= beginMs && beginMs <= window.latestBeginMs,
