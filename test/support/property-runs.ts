@@ -1,7 +1,12 @@
 /**
  * How many cases a property test tries. RUNM_PROPERTY_FACTOR multiplies them: the default run is
- * short, `npm run soak:properties` is long.
+ * short, `npm run soak:properties` is long. No number would be no case, and a green test.
  */
-const factor = Number(process.env.RUNM_PROPERTY_FACTOR ?? '1');
-
-export const propertyRuns = (runs: number): number => Math.max(1, Math.round(runs * factor));
+export const propertyRuns = (
+  runs: number,
+  factor: string = process.env.RUNM_PROPERTY_FACTOR ?? '1',
+): number => {
+  const times = Number(factor);
+  if (times > 0 && Number.isFinite(times)) return Math.max(1, Math.round(runs * times));
+  throw new RangeError(`RUNM_PROPERTY_FACTOR is a number above 0, not "${factor}"`);
+};
