@@ -27,7 +27,7 @@ const head = (id: string, doc: unknown) => ({
   doc: JSON.stringify(doc),
 });
 
-const writeOld = async (url: string): Promise<void> => {
+const writeOld = async (url: string, groups: readonly string[] = ['Rack-1']): Promise<void> => {
   const store = await openSql({
     service: 'inventory',
     url,
@@ -50,7 +50,7 @@ const writeOld = async (url: string): Promise<void> => {
   const spec = {
     type: 'PROVIDER_TYPE_BARE_METAL',
     capabilities: ['vm.qemu'],
-    groups: ['Rack-1'],
+    groups,
     inventories: [{ resourceType: 'runm.memory', total: '5' }],
   };
   const root = provider('root', '', { spec, tags: ['old'] });
@@ -94,5 +94,29 @@ export const inventoryUpgradeSuite = (
     const groups = createClient(ProviderGroupService, fixture.admin);
     const { group } = await groups.getProviderGroup({ name: `${LAB}/groups/rack-1` });
     t.is(group?.status?.members, 1);
+  });
+  test('a group that 0.1.0 spelled in two ways is one group', async (t) => {
+    const url = await createUrl();
+    await writeOld(url, ['Rack-1', 'row-2', 'rack-1', 'RACK-1']);
+    const fixture = await startInventory(t, { url });
+    const providers = createClient(ProviderService, fixture.admin);
+    const name = `${LAB}/providers/root`;
+    const { provider } = await providers.getProvider({ name });
+    t.deepEqual(provider?.spec?.groups, ['Rack-1', 'row-2']);
+    const tagged = await providers.updateProvider({
+      provider: { name, tags: ['new'] },
+      updateMask: { paths: ['tags'] },
+    });
+    t.deepEqual(tagged.provider?.tags, ['new']);
+    t.deepEqual(tagged.provider?.spec, provider?.spec);
+    await makeGroup(fixture, 'RACK-1');
+    const { providers: members } = await providers.listProviders({
+      parent: LAB,
+      filter: { group: 'rack-1' },
+    });
+    t.deepEqual(
+      members.map((one) => one.name),
+      [name],
+    );
   });
 };

@@ -120,26 +120,31 @@ type Told = {
   };
 };
 
+type Row = {
+  readonly id: number;
+  readonly uid: string;
+  readonly partition_key: string;
+  readonly id_key: string;
+  readonly doc: string;
+};
+
 /** Groups were free names until now: whoever names one is its member once an operator makes it. */
 const copyTerms = async ({ kysely }: MigrationDb): Promise<void> => {
   for (let after = 0; ; ) {
-    const { rows } = await sql<{
-      readonly id: number;
-      readonly uid: string;
-      readonly partition_key: string;
-      readonly id_key: string;
-      readonly doc: string;
-    }>`select id, uid, partition_key, id_key, doc from provider
+    const { rows } = await sql<Row>`select id, uid, partition_key, id_key, doc from provider
        where id > ${after} order by id limit ${ROWS}`.execute(kysely);
-    const terms = rows.flatMap(({ uid, partition_key, id_key, doc }) =>
-      termsOf(JSON.parse(doc)).map(([kind, term]) => ({
-        provider_uid: uid,
-        kind,
-        term,
-        partition_key,
-        id_key,
-      })),
-    );
+    const terms: Record<string, unknown>[] = [];
+    for (const { id, uid, partition_key, id_key, doc } of rows) {
+      const stored: Told = JSON.parse(doc);
+      const told = oneSpelling(stored);
+      if (told !== stored) {
+        const text = JSON.stringify(told);
+        await sql`update provider set doc = ${text} where id = ${id}`.execute(kysely);
+      }
+      for (const [kind, term] of termsOf(told)) {
+        terms.push({ provider_uid: uid, kind, term, partition_key, id_key });
+      }
+    }
     for (let at = 0; at < terms.length; at += ROWS) {
       await kysely
         .insertInto('provider_term')
@@ -150,6 +155,17 @@ const copyTerms = async ({ kysely }: MigrationDb): Promise<void> => {
     if (last === undefined || rows.length < ROWS) return;
     after = Number(last.id);
   }
+};
+
+/**
+ * Case told free names apart, and it tells no groups apart: what was named in several spellings is
+ * one group, named once. Otherwise every later change of the provider would be refused for it.
+ */
+const oneSpelling = (doc: Told): Told => {
+  const named = doc.spec?.groups ?? [];
+  const keys = named.map((group) => group.toLowerCase());
+  const groups = named.filter((_, index) => keys.indexOf(keys[index] ?? '') === index);
+  return groups.length === named.length ? doc : { ...doc, spec: { ...doc.spec, groups } };
 };
 
 const termsOf = ({ tags = [], spec = {} }: Told): readonly (readonly [string, string])[] => [
