@@ -46,6 +46,8 @@ export type Leader = {
   /** Records, then fails as if the answer was lost. */
   losesAnswers: boolean;
   isAway: boolean;
+  /** How many reshapes were asked of it while it was away. */
+  missed: number;
   /** Called before it decides. */
   onAsked: (() => Promise<unknown>) | undefined;
 };
@@ -99,6 +101,7 @@ export const startInventory = async (
     used: new Map(),
     losesAnswers: false,
     isAway: false,
+    missed: 0,
     onAsked: undefined,
   };
   const clock = shiftedClock();
@@ -195,6 +198,7 @@ const demandEnough = (leader: Leader, { providerUid, capacities }: ProviderCapac
 
 /** The same generations are the same change: it is not judged again. */
 const reshape = async (leader: Leader, request: ReshapeRequest): Promise<void> => {
+  if (leader.isAway) leader.missed += 1;
   demandHere(leader);
   leader.asked.push(...request.providers);
   leader.reshapes.push(request);

@@ -169,6 +169,30 @@ const crashTests = (subject: InventorySubject): void => {
     t.is(provider?.generation, asked?.providers[0]?.inventoryGeneration);
   });
 
+  test('what may be recorded stays reserved while the leader does not answer', async (t) => {
+    const { fixture, providers, server } = await startServer(t, subject);
+    const { leader } = fixture;
+    await die(fixture);
+    fixture.clock.shift(RESERVED_MS + 1);
+    leader.isAway = true;
+    await fixture.startReplica();
+    await eventually(() => leader.missed >= 3, {
+      message: 'the leader is asked for the sake of each provider',
+    });
+    const grow = providers.updateProvider({
+      provider: { name: server.name, spec: { inventories: [{ resourceType: GPU, total: 9n }] } },
+      updateMask: { paths: ['spec.inventories'] },
+    });
+    await refused(t, grow, busy);
+    await refused(t, providers.reshapeProvider(toParts()), busy);
+    t.deepEqual(await totals(fixture), BEFORE);
+    leader.isAway = false;
+    const other = await fixture.startReplica();
+    await eventually(async () => String(await totals(other)) === String(AFTER), {
+      message: 'the reshape is written',
+    });
+  });
+
   test('its repeat completes it, before and after a replica has', async (t) => {
     const { fixture, providers } = await startServer(t, subject);
     const requestId = newId();
