@@ -79,6 +79,7 @@ test('groups, distances, turnarounds and definitions make one topology', async (
   neighbours.tellGroup(rack);
   const { topologies, told } = follow(t, neighbours);
   await eventually(() => topologies.missing() === undefined, { message: 'everything told' });
+  await eventually(() => topologies.of('lab').schedulable.has('tier'), { message: 'its keys' });
   const topology = topologies.of('lab');
   t.deepEqual([...topology.groups.keys()].sort(), ['rack7', 'row1']);
   t.deepEqual(topology.groups.get('rack7'), {
@@ -168,4 +169,29 @@ test('providers are read anew when other properties become schedulable', async (
     message: 'its property',
   });
   t.pass();
+});
+
+test('a property may be asked for once every provider was read with it', async (t) => {
+  const neighbours = createNeighbours();
+  const host = placed('one');
+  neighbours.tell(host);
+  const { providers, topologies } = follow(t, neighbours);
+  await eventually(() => providers.isComplete() && topologies.missing() === undefined, {
+    message: 'everything told',
+  });
+  const valueWhenKnown: unknown[] = [];
+  topologies.listen('lab', ({ schedulable }) => {
+    if (!schedulable.has('note')) return;
+    valueWhenKnown.push(providers.find('lab', host.uid)?.properties?.get('note')?.value);
+  });
+  neighbours.setAway(true);
+  neighbours.schedulable.push('note');
+  const named = { groups: [], distanceTypes: [], properties: ['note'] };
+  const early = await t.throwsAsync(topologies.learn('lab', named, LIMIT()));
+  t.like(early, { kind: 'unavailable', reason: 'SERVICE_UNAVAILABLE' });
+  t.false(topologies.of('lab').schedulable.has('note'));
+  neighbours.setAway(false);
+  await eventually(() => valueWhenKnown.length > 0, { message: 'the key' });
+  t.deepEqual(valueWhenKnown, ['one']);
+  await t.notThrowsAsync(topologies.learn('lab', named, LIMIT()));
 });

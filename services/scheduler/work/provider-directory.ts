@@ -35,6 +35,8 @@ export type SchedulableKeys = {
   readonly settled: (signal: AbortSignal) => Promise<void>;
   /** Called when they have changed: facts that were read before lack some. */
   readonly listen: (listener: () => void) => () => void;
+  /** Every provider was read with these. */
+  readonly wereRead: (keys: ReadonlySet<string>) => void;
 };
 
 export const createProviderDirectory = (
@@ -47,6 +49,8 @@ export const createProviderDirectory = (
   let isComplete = false;
   /** Uids of a present set that is being told; undefined = all that is told stays. */
   let present: Set<string> | undefined;
+  /** With which the present set is read. */
+  let keys = schedulable.keys();
 
   const watch = createFollowedWatch(deps, {
     what: 'providers',
@@ -55,6 +59,7 @@ export const createProviderDirectory = (
     begin: () => {
       // Nothing can be gone from an empty book; a million uids are a lot to note for that.
       present = book.isEmpty() ? undefined : new Set();
+      keys = schedulable.keys();
     },
     take: (events) => {
       for (const event of events) {
@@ -64,6 +69,7 @@ export const createProviderDirectory = (
         if (present !== undefined) book.keepOnly(present);
         present = undefined;
         isComplete = true;
+        schedulable.wereRead(keys);
       }
     },
   });

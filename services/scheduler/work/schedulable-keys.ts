@@ -15,6 +15,8 @@ export type SchedulableDeps = Pick<WatchDeps, 'clock' | 'log'> & {
 const DEFINITIONS_MS = 2_000;
 
 export type Schedulable = SchedulableKeys & {
+  /** Those of which every provider's value is known: no others may be asked for. */
+  readonly known: () => ReadonlySet<string>;
   readonly isKnown: () => boolean;
   readonly look: (signal: AbortSignal) => Promise<unknown>;
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -25,7 +27,8 @@ const NO_KEYS: ReadonlySet<string> = new Set();
 export const createSchedulableKeys = (deps: SchedulableDeps, onChange: () => void): Schedulable => {
   const client = createClient(DefinitionService, deps.identity);
   const listeners = new Set<() => void>();
-  const known = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<void>();
+  let read = NO_KEYS;
   const polled = createPolled<ReadonlySet<string>>(deps, {
     what: 'definitions',
     read: async (timeoutMs) => {
@@ -37,22 +40,29 @@ export const createSchedulableKeys = (deps: SchedulableDeps, onChange: () => voi
     },
     unknown: () => NO_KEYS,
     onRead: (keys, before) => {
-      known.resolve();
+      first.resolve();
       if (before !== undefined && [...keys].join(' ') === [...before].join(' ')) return;
       onChange();
       // Facts that were read without these keys lack their values.
       if (before !== undefined || keys.size > 0) for (const listener of listeners) listener();
     },
   });
+  const keys = (): ReadonlySet<string> => polled.value() ?? NO_KEYS;
   return {
-    keys: () => polled.value() ?? NO_KEYS,
+    keys,
+    known: () => keys().intersection(read),
+    wereRead: (these) => {
+      if (these.size === read.size && these.isSubsetOf(read)) return;
+      read = these;
+      onChange();
+    },
     isKnown: () => polled.value() !== undefined,
     look: polled.look,
     run: polled.run,
     settled: async (signal) => {
       const stop = new AbortController();
       const limit = slept(deps.clock, DEFINITIONS_MS, AbortSignal.any([signal, stop.signal]));
-      await Promise.race([known.promise, limit]);
+      await Promise.race([first.promise, limit]);
       stop.abort();
     },
     listen: (listener) => {

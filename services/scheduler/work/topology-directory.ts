@@ -5,6 +5,7 @@
  */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { DistanceTypeService } from '../../../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
+import { unavailable } from '../../runtime/errors.ts';
 import { slept } from '../../store/coordination/waiting.ts';
 import { keyOf } from '../domain/claim.ts';
 import type { DistanceTypeFacts, Topology } from '../domain/topology.ts';
@@ -36,8 +37,8 @@ export type TopologyDeps = DirectoryDeps & {
   readonly turnaround: (partition: string) => ReadonlyMap<string, number> | undefined;
 };
 
-/** How long a group that is missed may take to come by the watch. */
-const GROUP_MS = 1_000;
+/** How long what is missed may take to come by a watch. */
+const WATCH_MS = 1_000;
 const LOOK_MS = 25;
 
 export const createTopologyDirectory = (deps: TopologyDeps): TopologyDirectory => {
@@ -69,7 +70,7 @@ export const createTopologyDirectory = (deps: TopologyDeps): TopologyDirectory =
       groups: groups.all(key),
       distanceTypes: distanceTypes.value() ?? NO_TYPES,
       turnaroundMs: deps.turnaround(key) ?? NO_TURNAROUND,
-      schedulable: definitions.keys(),
+      schedulable: definitions.known(),
     };
     made.set(key, topology);
     return topology;
@@ -96,16 +97,28 @@ export const createTopologyDirectory = (deps: TopologyDeps): TopologyDirectory =
       const lacks = (): Lacking => lackingIn(of(partition), named);
       if (lacks().distanceType) await distanceTypes.look(signal);
       if (lacks().property) await definitions.look(signal);
-      const endMs = clock.monotonicMs() + GROUP_MS;
-      while (lacks().group && clock.monotonicMs() < endMs) {
+      // Of a key that was just defined every provider is read anew.
+      const isRead = () =>
+        named.properties.every(
+          (key) => definitions.known().has(key) || !definitions.keys().has(key),
+        );
+      const endMs = clock.monotonicMs() + WATCH_MS;
+      while ((lacks().group || !isRead()) && clock.monotonicMs() < endMs) {
         if (!(await slept(clock, LOOK_MS, signal))) return;
       }
+      if (!isRead()) throw beingRead();
     },
     run: async (signal) => {
       await Promise.all([groups.run(signal), distanceTypes.run(signal), definitions.run(signal)]);
     },
   };
 };
+
+const beingRead = () =>
+  unavailable('SERVICE_UNAVAILABLE', 'Properties of providers are being read', {
+    metadata: { service: 'inventory' },
+    retryAfterMs: 1_000,
+  });
 
 type Lacking = {
   readonly group: boolean;
