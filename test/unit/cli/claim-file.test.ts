@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create as message } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { Code as ConnectCode, ConnectError } from '@connectrpc/connect';
 import test from 'ava';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import { BadRequestSchema, ErrorInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
 import { ClaimSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type BatchCreateClaimsRequest,
@@ -36,7 +38,28 @@ const STORED = message(ClaimSchema, {
   status: { revision: 9n },
 });
 
-/** Calls `claim create` with a file of that text; batches refuse what is called "no". */
+/** As the server answers what does not meet the contract: nothing of the call is done. */
+const invalidItem = (at: number) => {
+  const field = `claims[${at}].claim.tags[0]`;
+  const fieldViolations = [{ field, description: 'must not be empty' }];
+  return new ConnectError(
+    `The request is not valid: ${field}: must not be empty`,
+    ConnectCode.InvalidArgument,
+    undefined,
+    [
+      {
+        desc: ErrorInfoSchema,
+        value: { reason: 'INVALID_FIELD', domain: 'runmachine', metadata: { field } },
+      },
+      { desc: BadRequestSchema, value: { fieldViolations } },
+    ],
+  );
+};
+
+/**
+ * Calls `claim create` with a file of that text; batches refuse what is called "no", and a call
+ * with an item called "odd" or "cut" fails as a whole.
+ */
 const createFrom = async (text: string, ...argv: string[]) => {
   using dir = temporaryDir();
   const file = join(dir.path, 'claims.yaml');
@@ -52,6 +75,11 @@ const createFrom = async (text: string, ...argv: string[]) => {
       },
       batchCreateClaims: (request) => {
         batches.push(request);
+        const odd = request.claims.findIndex(({ claimId }) => claimId === 'odd');
+        if (odd >= 0) throw invalidItem(odd);
+        if (request.claims.some(({ claimId }) => claimId === 'cut')) {
+          throw new ConnectError('the connection broke', ConnectCode.Unavailable);
+        }
         return {
           results: request.claims.map(({ claimId }) => ({
             result:
@@ -125,6 +153,49 @@ test('more claims than a call takes go in several calls', async (t) => {
     [64, 64, 2],
   );
   t.is(called.stdout.split('\n').filter((line) => line !== '').length, 130);
+});
+
+const filed = (count: number, names: Readonly<Record<number, string>>) =>
+  JSON.stringify(
+    Array.from({ length: count }, (_, at) => ({
+      name: names[at + 1] ?? `c${at + 1}`,
+      whole: true,
+    })),
+  );
+
+test('a later call that is refused hides nothing that was made, and names the document', async (t) => {
+  const { called, batches } = await createFrom(filed(130, { 1: 'no', 70: 'odd' }));
+  t.is(batches.length, 2, 'nothing is asked after it');
+  t.is(called.code, 2);
+  t.is(called.stdout.split('\n').filter((line) => /^c?\w+ {2}/.test(line)).length, 65);
+  t.regex(called.stdout, /^no +refused: Nothing fits\n/m);
+  t.regex(called.stdout, /^c64 /m);
+  t.notRegex(called.stdout, /^c65 /m);
+  const lines = [
+    '1 of 64 were refused',
+    'documents 65 to 130 are without a result',
+    'runm: The request is not valid: document 70: tags[0]: must not be empty',
+    '',
+  ];
+  t.is(called.stderr, lines.join('\n'));
+});
+
+test('a broken connection has its exit code, and what was made before it is a document', async (t) => {
+  const { called } = await createFrom(filed(65, { 65: 'cut' }), '--json');
+  t.is(called.code, 8);
+  t.is(JSON.parse(called.stdout).length, 64);
+  const [first, ...rest] = called.stderr.split('\n');
+  t.is(first, 'document 65 is without a result');
+  t.like(JSON.parse(rest.join('\n')), { code: 'Unavailable', message: 'the connection broke' });
+});
+
+test('a program is told the document too, and of a first call there is nothing to show', async (t) => {
+  const { called } = await createFrom(filed(3, { 2: 'odd' }), '--json');
+  t.is(called.stdout, '');
+  t.like(JSON.parse(called.stderr), {
+    metadata: { field: 'document 2: tags[0]' },
+    violations: [{ field: 'document 2: tags[0]', description: 'must not be empty' }],
+  });
 });
 
 test('of several groups it is told which one holds what', async (t) => {

@@ -1,4 +1,5 @@
-import { createClient } from '@connectrpc/connect';
+import { ConnectError, createClient } from '@connectrpc/connect';
+import type { Claim } from '../../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import type { BatchClaimResult } from '../../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import {
   BatchClaimResultSchema,
@@ -14,6 +15,7 @@ import { exitCodeOf, refusalText } from '../../report-rpc-error.ts';
 import { newId } from '../../resource-names.ts';
 import { statusError } from '../../status-error.ts';
 import { UsageError } from '../../usage-error.ts';
+import { namingDocuments } from './batch-error.ts';
 import { claimState, holdsText } from './noun.ts';
 
 /** What the contract takes in one call. */
@@ -39,19 +41,41 @@ export const createMany = async (
     throw new UsageError(`claim ${unnamed + 1} of the file has no name`, 'give it a `name:`');
   }
   const claims = wanted.map(({ id, claim }) => ({ claimId: newId(id), claim }));
-  const client = createClient(ClaimService, context.transport());
   const made: Made[] = [];
-  for (let at = 0; at < claims.length; at += BATCH_MAX) {
-    const some = claims.slice(at, at + BATCH_MAX);
-    const requestId = context.random.requestId();
-    const request = { parent, claims: some, requestId };
-    const { results } = await client.batchCreateClaims(request, callOptions(context));
-    made.push(...results.map((result, index) => ({ id: some[index]?.claimId ?? '', result })));
+  try {
+    for (let at = 0; at < claims.length; at += BATCH_MAX) {
+      made.push(...(await createSome(context, parent, claims.slice(at, at + BATCH_MAX))));
+    }
+  } catch (error) {
+    if (made.length > 0) {
+      await show(context, made);
+      context.output.remark(withoutResult(made.length, claims.length));
+    }
+    throw error instanceof ConnectError ? namingDocuments(error, made.length) : error;
   }
   await show(context, made);
   const refused = made.find(({ result }) => result.result.case === 'error');
   return refused ? codeOf(refused.result) : EXIT.ok;
 };
+
+type Item = { readonly claimId: string; readonly claim: Claim };
+
+/**
+ * The request id is new in each run and not made of what the file says: who makes the same claims
+ * again after their release would get the answer of the first time, and one for `4h` says another
+ * end in every run. Claims of the file that are there already are refused by their names.
+ */
+const createSome = async (context: Context, parent: string, claims: Item[]): Promise<Made[]> => {
+  const client = createClient(ClaimService, context.transport());
+  const request = { parent, claims, requestId: context.random.requestId() };
+  const { results } = await client.batchCreateClaims(request, callOptions(context));
+  return results.map((result, at) => ({ id: claims[at]?.claimId ?? '', result }));
+};
+
+const withoutResult = (made: number, all: number): string =>
+  made + 1 === all
+    ? `document ${all} is without a result`
+    : `documents ${made + 1} to ${all} are without a result`;
 
 const show = async (context: Context, made: readonly Made[]): Promise<void> => {
   const shown = { schema: BatchClaimResultSchema, name: nameOf };
