@@ -5,6 +5,7 @@ import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
 import { PropertyValueSchema } from '../../gen/runmachine/common/v1/property_pb.ts';
 import { type Provider, ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { RESERVED_MS } from '../../services/inventory/domain/reservation.ts';
 import { refused } from '../support/rpc-errors.ts';
 import {
   GIB,
@@ -18,6 +19,7 @@ import { type InventorySubject, startLab } from './inventory-places.suite.ts';
 
 const bad = { kind: 'invalid_argument', reason: 'INVALID_FIELD' } as const;
 const inUse = { kind: 'failed_precondition', reason: 'IN_USE' } as const;
+const busy = { kind: 'aborted', reason: 'BUSY' } as const;
 const foreign = { kind: 'not_found', reason: 'NOT_FOUND' } as const;
 const LAB = 'partitions/lab';
 
@@ -197,6 +199,31 @@ const deletionTests = (subject: InventorySubject): void => {
     await remove(['ROOT', ...ids], requestId);
     t.is(await count(), 0);
     await t.notThrowsAsync(remove(['ROOT', ...ids], requestId));
+  });
+
+  test('a deletion that asks for longer than it is reserved keeps what it has reserved', async (t) => {
+    const { fixture, providers } = await startLab(t, subject);
+    const { clock, leader } = fixture;
+    const ids = Array.from({ length: 4 * 32 }, (_, at) => `blade-${at}`);
+    for (const id of ids) await part(fixture, id, undefined, 'runm.gpu.virtual');
+    const grow = () =>
+      providers.updateProvider({
+        provider: {
+          name: `${LAB}/providers/blade-0`,
+          spec: { inventories: [{ resourceType: 'runm.gpu.virtual', total: 9n }] },
+        },
+        updateMask: { paths: ['spec.inventories'] },
+      });
+    const stepMs = 9_000;
+    t.true(4 * stepMs > RESERVED_MS);
+    leader.onAsked = async () => {
+      clock.shift(stepMs);
+      if (leader.reshapes.length === 4) await refused(t, grow(), busy);
+    };
+    const deletion = { parent: LAB, providers: ids, requestId: newId() };
+    await t.notThrowsAsync(providers.batchDeleteProviders(deletion));
+    t.is(leader.reshapes.length, 4);
+    t.deepEqual((await providers.listProviders({ parent: LAB })).providers, []);
   });
 };
 

@@ -11,8 +11,17 @@
 import { aborted, type DomainError, type ErrorKind, isDomainError } from '../../runtime/errors.ts';
 import { type ProviderRecord, providerName, type Reservation } from './records.ts';
 
-/** Asking takes at most 20 s, and what comes later than this is refused, not written. */
+/** Unless it is renewed, another change may take it over from then on; its own is not written. */
 export const RESERVED_MS = 30_000;
+
+/** One step of asking takes no longer. */
+export const STEP_MS = 10_000;
+
+/**
+ * What is older is renewed before the next step. So however many steps a change takes, none of its
+ * reservations is older than this and one step together, well below RESERVED_MS.
+ */
+export const RENEWED_MS = 10_000;
 
 /** Nothing is under way, and nothing ever was. */
 export const neverReserved = (generation: number): Reservation => ({
@@ -68,6 +77,12 @@ export const reserve = (record: ProviderRecord, holder: string, nowMs: number): 
     holder,
     sinceMs: nowMs,
   },
+});
+
+/** The same reservation, from now on. */
+export const renewed = (record: ProviderRecord, nowMs: number): ProviderRecord => ({
+  ...record,
+  reserved: { ...record.reserved, sinceMs: nowMs },
 });
 
 /** What the scheduler said yes to: generations by the uid of their provider. */

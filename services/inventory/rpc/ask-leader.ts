@@ -9,6 +9,7 @@ import type { ReshapeIntent } from '../domain/reshape-intent.ts';
 import type { RpcDeps } from './deps.ts';
 import { giveBack } from './give-back.ts';
 import type { Asked, AskFirst, Question } from './question.ts';
+import { renewReservations } from './renew-reservations.ts';
 
 /** What the contract lets be recorded in one step. */
 const AT_ONCE_MAX = 32;
@@ -23,7 +24,8 @@ export const ask = async (deps: RpcDeps, context: HasValues, asked: Asked): Prom
 type Calling = { readonly asked: Asked; readonly call: CallOptions };
 
 /**
- * In steps of as many as can be recorded at once; after a no the rest is not asked for any more.
+ * In steps of as many as can be recorded at once, however long all of them take; after a no the
+ * rest is not asked for any more.
  * Whether a provider is open is machine's to say: what it may offer changes, and nothing else.
  */
 const askAll = async (
@@ -33,9 +35,11 @@ const askAll = async (
 ): Promise<void> => {
   const { grant, question } = asked;
   const waiting = [...question.questions];
+  let sinceMs = deps.clock.now().getTime();
   while (waiting.length > 0) {
     const step = waiting.splice(0, AT_ONCE_MAX);
     try {
+      sinceMs = await renewReservations(deps, context, { grant, sinceMs });
       await deps.capacity.reshape({ ...changeOf(step, grant), moves: [] }, call);
     } catch (error) {
       const refused = isCertainNo(error) ? step : [];

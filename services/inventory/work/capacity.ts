@@ -4,10 +4,8 @@ import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service
 import type { Random } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import type { Offer } from '../domain/amounts.ts';
+import { STEP_MS } from '../domain/reservation.ts';
 import type { CapacityDecisions } from '../ports.ts';
-
-/** For one step; a change asks for a few at most, and all stay below RESERVED_MS. */
-const CALL_MS = 10_000;
 
 /**
  * Asks the scheduler's leader before capacity is taken away. Reshape is the call for all of it: it
@@ -34,7 +32,7 @@ export const capacityDecisions = (transport: Transport, random: Random): Capacit
         })),
         requestId: random.requestId(),
       };
-      await asDomain(capacities.reshape(request, limited(call, CALL_MS)));
+      await asDomain(capacities.reshape(request, limited(call, STEP_MS)));
     },
     claimsOn: (provider, call) => claimsOn(claims, provider, call),
   };

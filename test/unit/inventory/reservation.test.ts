@@ -9,9 +9,12 @@ import {
   neverReserved,
   nextGeneration,
   overtaken,
+  RENEWED_MS,
   RESERVED_MS,
+  renewed,
   reserve,
   returned,
+  STEP_MS,
   withdrawn,
 } from '../../../services/inventory/domain/reservation.ts';
 import { isDomainError } from '../../../services/runtime/errors.ts';
@@ -46,6 +49,13 @@ test('a repeat goes on with the generation of the first try, from now on', (t) =
   const again = reserve(held, 'me', NOW_MS + 5);
   t.deepEqual(again.reserved, { ...FREE, generation: 4, holder: 'me', sinceMs: NOW_MS + 5 });
   t.is(reserve(held, 'you', NOW_MS + RESERVED_MS).reserved.generation, 5);
+});
+
+test('a renewed reservation is the same, from now on, and outlasts every step', (t) => {
+  const held = reserve(provider(), 'me', NOW_MS);
+  const again = renewed(held, NOW_MS + 5);
+  t.deepEqual(again, { ...held, reserved: { ...held.reserved, sinceMs: NOW_MS + 5 } });
+  t.true(RENEWED_MS + STEP_MS < RESERVED_MS);
 });
 
 test('while one holds it nobody else may, until it is abandoned', (t) => {
