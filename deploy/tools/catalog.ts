@@ -11,12 +11,23 @@ export type ToolName =
   | 'postgres'
   | 'haproxy'
   | 'chromium'
-  | 'python3-grpcio';
+  | 'python3-grpcio'
+  | 'ipmitool'
+  | 'openipmi'
+  | 'freeipmi';
 
 /**
  * What can be run; a tool may bring several. `kernel` is a directory with boot/ and lib/modules/.
  */
-export type ProgramName = ToolName | 'initdb' | 'pg_ctl';
+export type ProgramName =
+  | ToolName
+  | 'initdb'
+  | 'pg_ctl'
+  | 'ipmi_sim'
+  | 'sdrcomp'
+  | 'ipmipower'
+  | 'ipmi-sel'
+  | 'ipmi-sensors';
 
 export type Tool = {
   readonly purpose: string;
@@ -107,16 +118,45 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
     ],
     elsewhere: { dnf: 'python3-grpcio', pacman: 'python-grpcio', brew: '' },
   },
+  ipmitool: {
+    purpose: 'is a foreign IPMI client of the tests',
+    packages: [['ipmitool']],
+    elsewhere: { dnf: 'ipmitool', pacman: 'ipmitool', brew: 'ipmitool' },
+  },
+  openipmi: {
+    purpose: 'is the foreign IPMI controller of the tests (ipmi_sim)',
+    packages: [['openipmi']],
+    elsewhere: { dnf: 'OpenIPMI-lanserv', pacman: 'openipmi', brew: '' },
+  },
+  freeipmi: {
+    purpose: 'is a second foreign IPMI client of the tests',
+    packages: [['freeipmi-tools']],
+    elsewhere: { dnf: 'freeipmi', pacman: 'freeipmi', brew: 'freeipmi' },
+  },
 });
 
 export const TOOL_NAMES: readonly ToolName[] = [
   ...(['qemu', 'qemu-img', 'busybox', 'kernel', 'etcd', 'postgres'] as const),
   ...(['haproxy', 'chromium', 'python3-grpcio'] as const),
+  ...(['ipmitool', 'openipmi', 'freeipmi'] as const),
 ];
 
 export const isToolName = (text: string): text is ToolName =>
   TOOL_NAMES.some((name) => name === text);
 
+const BROUGHT: ReadonlyMap<ProgramName, ToolName> = new Map<ProgramName, ToolName>([
+  ['initdb', 'postgres'],
+  ['pg_ctl', 'postgres'],
+  ['ipmi_sim', 'openipmi'],
+  ['sdrcomp', 'openipmi'],
+  ['ipmipower', 'freeipmi'],
+  ['ipmi-sel', 'freeipmi'],
+  ['ipmi-sensors', 'freeipmi'],
+]);
+
 /** Which tool brings a program. */
-export const toolOf = (name: ProgramName): ToolName =>
-  name === 'initdb' || name === 'pg_ctl' ? 'postgres' : name;
+export const toolOf = (name: ProgramName): ToolName => {
+  const tool = BROUGHT.get(name) ?? name;
+  if (!isToolName(tool)) throw new Error(`No tool of the catalog brings "${name}"`);
+  return tool;
+};

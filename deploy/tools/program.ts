@@ -132,6 +132,9 @@ const unpackedPython = (root: string, env: Program['env']): Program | undefined 
 
 const binaryOf = (name: ProgramName): string => {
   const arch = hostArchitecture();
+  // A tool that is no program by itself is told by the one that brings it.
+  if (name === 'openipmi') return 'ipmi_sim';
+  if (name === 'freeipmi') return 'ipmipower';
   if (name !== 'qemu') return name;
   return arch === undefined ? 'qemu-system-x86_64' : qemuBinary(arch);
 };

@@ -53,6 +53,15 @@ test('of Debian’s chromium the program is taken, not the script with absolute 
   t.is(findUnpacked('chromium', dir.path)?.path, join(dir.path, 'root', files[1] ?? ''));
 });
 
+test('a tool that brings several programs is found by each of them and by its own name', (t) => {
+  const files = ['usr/bin/ipmi_sim', 'usr/bin/sdrcomp', 'usr/sbin/ipmipower'];
+  using dir = toolsDir({ files, ready: ['openipmi', 'freeipmi'] });
+  t.is(findUnpacked('openipmi', dir.path)?.path, join(dir.path, 'root/usr/bin/ipmi_sim'));
+  t.is(findUnpacked('sdrcomp', dir.path)?.path, join(dir.path, 'root/usr/bin/sdrcomp'));
+  t.is(findUnpacked('freeipmi', dir.path)?.path, join(dir.path, 'root/usr/sbin/ipmipower'));
+  t.is(findUnpacked('ipmi-sel', dir.path), undefined);
+});
+
 test('the newest kernel that has its modules is taken, in both layouts', (t) => {
   using dir = toolsDir({
     files: [
