@@ -11,6 +11,8 @@ import type { HostFacts } from "./agent_pb.ts";
 import { file_runmachine_agent_v1_agent } from "./agent_pb.ts";
 import type { Assignment } from "./assignment_pb.ts";
 import { file_runmachine_agent_v1_assignment } from "./assignment_pb.ts";
+import type { BmcOrder, Controller } from "./bmc_pb.ts";
+import { file_runmachine_agent_v1_bmc } from "./bmc_pb.ts";
 import type { AgentEvent, CommandResult, Observation } from "./report_pb.ts";
 import { file_runmachine_agent_v1_report } from "./report_pb.ts";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/agent/v1/agent_service.proto.
  */
 export const file_runmachine_agent_v1_agent_service: GenFile = /*@__PURE__*/
-  fileDesc("CidydW5tYWNoaW5lL2FnZW50L3YxL2FnZW50X3NlcnZpY2UucHJvdG8SE3J1bm1hY2hpbmUuYWdlbnQudjEivwIKDlNlc3Npb25SZXF1ZXN0EhAKCHNlcXVlbmNlGAEgASgEEisKBWhlbGxvGAIgASgLMhoucnVubWFjaGluZS5hZ2VudC52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgDIAEoCzIeLnJ1bm1hY2hpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASNwoLb2JzZXJ2YXRpb24YBCABKAsyIC5ydW5tYWNoaW5lLmFnZW50LnYxLk9ic2VydmF0aW9uSAASMAoFZXZlbnQYBSABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50RXZlbnRIABI8Cg5jb21tYW5kX3Jlc3VsdBgGIAEoCzIiLnJ1bm1hY2hpbmUuYWdlbnQudjEuQ29tbWFuZFJlc3VsdEgAQhAKB2NvbnRlbnQSBbpIAggBIvABCgVIZWxsbxIdCgtpbnN0YW5jZV9pZBgBIAEoCUIIukgFcgOwAQESHAoKam91cm5hbF9pZBgCIAEoCUIIukgFcgOwAQESGAoHdmVyc2lvbhgDIAEoCUIHukgEcgIYQBIXCgVyb2xlcxgEIAMoCUIIukgFkgECEAYSMgoEaGVsZBgFIAMoCzIZLnJ1bm1hY2hpbmUuYWdlbnQudjEuSGVsZEIJukgGkgEDEIAgEiwKBGhvc3QYBiABKAsyHi5ydW5tYWNoaW5lLmFnZW50LnYxLkhvc3RGYWN0cxIVCg1sYXN0X3NlcXVlbmNlGAcgASgEIl8KBEhlbGQSFQoDdWlkGAEgASgJQgi6SAVyA7ABARITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpnZW5lcmF0aW9uGAMgASgEEhcKBmRpZ2VzdBgEIAEoDEIHukgEegIYICIbCglIZWFydGJlYXQSDgoGbnVtYmVyGAEgASgEItYCCg9TZXNzaW9uUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLnJ1bm1hY2hpbmUuYWdlbnQudjEuV2VsY29tZUgAEjUKCmFzc2lnbm1lbnQYAiABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkFzc2lnbm1lbnRIABItCgZzeW5jZWQYAyABKAsyGy5ydW5tYWNoaW5lLmFnZW50LnYxLlN5bmNlZEgAEi8KB2NvbW1hbmQYBCABKAsyHC5ydW5tYWNoaW5lLmFnZW50LnYxLkNvbW1hbmRIABI/Cg9hY2tub3dsZWRnZW1lbnQYBSABKAsyJC5ydW5tYWNoaW5lLmFnZW50LnYxLkFja25vd2xlZGdlbWVudEgAEi8KB2dvb2RieWUYBiABKAsyHC5ydW5tYWNoaW5lLmFnZW50LnYxLkdvb2RieWVIAEIJCgdjb250ZW50IooBCgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1sYXN0X3NlcXVlbmNlGAQgASgEEg0KBWFnZW50GAUgASgJIggKBlN5bmNlZCKGAQoHQ29tbWFuZBIKCgJpZBgBIAEoCRIsCgl2YWxpZF9mb3IYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoMb3Blbl9jaGFubmVsGAMgASgLMiAucnVubWFjaGluZS5hZ2VudC52MS5PcGVuQ2hhbm5lbEgAQgcKBW9yZGVyInwKC09wZW5DaGFubmVsEhIKCmNoYW5uZWxfaWQYASABKAkSEgoKdGFyZ2V0X3VpZBgCIAEoCRIRCglyZWFkX29ubHkYAyABKAgSFAoMcmVwbGF5X2J5dGVzGAQgASgNEhAKCGxvZ19vbmx5GAUgASgIEgoKAmJ5GAYgASgJIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCIZCgdHb29kYnllEg4KBnJlYXNvbhgBIAEoCSK7AQoOQ2hhbm5lbFJlcXVlc3QSHgoKY2hhbm5lbF9pZBgBIAEoCUIIukgFcgOwAQFIABIZCgRkYXRhGAIgASgMQgm6SAZ6BBiAgEBIABIUCgp0YWtlbl9vdmVyGAMgASgJSAASEAoGY2xvc2VkGAQgASgJSAASNAoGb3BlbmVkGAUgASgLMiIucnVubWFjaGluZS5hZ2VudC52MS5DaGFubmVsT3BlbmVkSABCEAoHY29udGVudBIFukgCCAEiNQoNQ2hhbm5lbE9wZW5lZBIRCglyZWFkX29ubHkYASABKAgSEQoJdHJ1bmNhdGVkGAIgASgIImAKD0NoYW5uZWxSZXNwb25zZRIOCgRkYXRhGAEgASgMSAASMgoFY2xvc2UYAiABKAsyIS5ydW5tYWNoaW5lLmFnZW50LnYxLkNoYW5uZWxDbG9zZUgAQgkKB2NvbnRlbnQiDgoMQ2hhbm5lbENsb3NlIlEKEkdldEFydGlmYWN0UmVxdWVzdBIlCgZzaGEyNTYYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JBIUCgxvZmZzZXRfYnl0ZXMYAiABKAQiNwoTR2V0QXJ0aWZhY3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEhIKCnNpemVfYnl0ZXMYAiABKAQy7gIKDEFnZW50U2VydmljZRJvCgdTZXNzaW9uEiMucnVubWFjaGluZS5hZ2VudC52MS5TZXNzaW9uUmVxdWVzdBokLnJ1bm1hY2hpbmUuYWdlbnQudjEuU2Vzc2lvblJlc3BvbnNlIhWKtRgRCg1hZ2VudC5zZXNzaW9uEAIoATABEm8KB0NoYW5uZWwSIy5ydW5tYWNoaW5lLmFnZW50LnYxLkNoYW5uZWxSZXF1ZXN0GiQucnVubWFjaGluZS5hZ2VudC52MS5DaGFubmVsUmVzcG9uc2UiFYq1GBEKDWFnZW50LnNlc3Npb24QAigBMAESfAoLR2V0QXJ0aWZhY3QSJy5ydW5tYWNoaW5lLmFnZW50LnYxLkdldEFydGlmYWN0UmVxdWVzdBooLnJ1bm1hY2hpbmUuYWdlbnQudjEuR2V0QXJ0aWZhY3RSZXNwb25zZSIYkAIBirUYEQoNYWdlbnQuc2Vzc2lvbhACMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_runmachine_agent_v1_agent, file_runmachine_agent_v1_assignment, file_runmachine_agent_v1_report, file_runmachine_common_v1_policy]);
+  fileDesc("CidydW5tYWNoaW5lL2FnZW50L3YxL2FnZW50X3NlcnZpY2UucHJvdG8SE3J1bm1hY2hpbmUuYWdlbnQudjEivwIKDlNlc3Npb25SZXF1ZXN0EhAKCHNlcXVlbmNlGAEgASgEEisKBWhlbGxvGAIgASgLMhoucnVubWFjaGluZS5hZ2VudC52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgDIAEoCzIeLnJ1bm1hY2hpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASNwoLb2JzZXJ2YXRpb24YBCABKAsyIC5ydW5tYWNoaW5lLmFnZW50LnYxLk9ic2VydmF0aW9uSAASMAoFZXZlbnQYBSABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50RXZlbnRIABI8Cg5jb21tYW5kX3Jlc3VsdBgGIAEoCzIiLnJ1bm1hY2hpbmUuYWdlbnQudjEuQ29tbWFuZFJlc3VsdEgAQhAKB2NvbnRlbnQSBbpIAggBIvABCgVIZWxsbxIdCgtpbnN0YW5jZV9pZBgBIAEoCUIIukgFcgOwAQESHAoKam91cm5hbF9pZBgCIAEoCUIIukgFcgOwAQESGAoHdmVyc2lvbhgDIAEoCUIHukgEcgIYQBIXCgVyb2xlcxgEIAMoCUIIukgFkgECEAYSMgoEaGVsZBgFIAMoCzIZLnJ1bm1hY2hpbmUuYWdlbnQudjEuSGVsZEIJukgGkgEDEIAgEiwKBGhvc3QYBiABKAsyHi5ydW5tYWNoaW5lLmFnZW50LnYxLkhvc3RGYWN0cxIVCg1sYXN0X3NlcXVlbmNlGAcgASgEIl8KBEhlbGQSFQoDdWlkGAEgASgJQgi6SAVyA7ABARITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpnZW5lcmF0aW9uGAMgASgEEhcKBmRpZ2VzdBgEIAEoDEIHukgEegIYICIbCglIZWFydGJlYXQSDgoGbnVtYmVyGAEgASgEItYCCg9TZXNzaW9uUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLnJ1bm1hY2hpbmUuYWdlbnQudjEuV2VsY29tZUgAEjUKCmFzc2lnbm1lbnQYAiABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkFzc2lnbm1lbnRIABItCgZzeW5jZWQYAyABKAsyGy5ydW5tYWNoaW5lLmFnZW50LnYxLlN5bmNlZEgAEi8KB2NvbW1hbmQYBCABKAsyHC5ydW5tYWNoaW5lLmFnZW50LnYxLkNvbW1hbmRIABI/Cg9hY2tub3dsZWRnZW1lbnQYBSABKAsyJC5ydW5tYWNoaW5lLmFnZW50LnYxLkFja25vd2xlZGdlbWVudEgAEi8KB2dvb2RieWUYBiABKAsyHC5ydW5tYWNoaW5lLmFnZW50LnYxLkdvb2RieWVIAEIJCgdjb250ZW50IooBCgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1sYXN0X3NlcXVlbmNlGAQgASgEEg0KBWFnZW50GAUgASgJIggKBlN5bmNlZCK0AQoHQ29tbWFuZBIKCgJpZBgBIAEoCRIsCgl2YWxpZF9mb3IYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoMb3Blbl9jaGFubmVsGAMgASgLMiAucnVubWFjaGluZS5hZ2VudC52MS5PcGVuQ2hhbm5lbEgAEiwKA2JtYxgEIAEoCzIdLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jT3JkZXJIAEIHCgVvcmRlciLTAQoLT3BlbkNoYW5uZWwSEgoKY2hhbm5lbF9pZBgBIAEoCRISCgp0YXJnZXRfdWlkGAIgASgJEhEKCXJlYWRfb25seRgDIAEoCBIUCgxyZXBsYXlfYnl0ZXMYBCABKA0SEAoIbG9nX29ubHkYBSABKAgSCgoCYnkYBiABKAkSDgoGcmVhc29uGAcgASgJEjMKCmNvbnRyb2xsZXIYCCABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkNvbnRyb2xsZXISEAoIcHJvdmlkZXIYCSABKAkiIwoPQWNrbm93bGVkZ2VtZW50EhAKCHNlcXVlbmNlGAEgASgEIhkKB0dvb2RieWUSDgoGcmVhc29uGAEgASgJIrsBCg5DaGFubmVsUmVxdWVzdBIeCgpjaGFubmVsX2lkGAEgASgJQgi6SAVyA7ABAUgAEhkKBGRhdGEYAiABKAxCCbpIBnoEGICAQEgAEhQKCnRha2VuX292ZXIYAyABKAlIABIQCgZjbG9zZWQYBCABKAlIABI0CgZvcGVuZWQYBSABKAsyIi5ydW5tYWNoaW5lLmFnZW50LnYxLkNoYW5uZWxPcGVuZWRIAEIQCgdjb250ZW50EgW6SAIIASI1Cg1DaGFubmVsT3BlbmVkEhEKCXJlYWRfb25seRgBIAEoCBIRCgl0cnVuY2F0ZWQYAiABKAgiYAoPQ2hhbm5lbFJlc3BvbnNlEg4KBGRhdGEYASABKAxIABIyCgVjbG9zZRgCIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQ2hhbm5lbENsb3NlSABCCQoHY29udGVudCIOCgxDaGFubmVsQ2xvc2UiUQoSR2V0QXJ0aWZhY3RSZXF1ZXN0EiUKBnNoYTI1NhgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEhQKDG9mZnNldF9ieXRlcxgCIAEoBCI3ChNHZXRBcnRpZmFjdFJlc3BvbnNlEgwKBGRhdGEYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBCIsChBHZXRTZWNyZXRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAQilAIKEUdldFNlY3JldFJlc3BvbnNlEj4KBGRhdGEYASADKAsyMC5ydW5tYWNoaW5lLmFnZW50LnYxLkdldFNlY3JldFJlc3BvbnNlLkRhdGFFbnRyeRJLCgtzdGFnZWRfZGF0YRgCIAMoCzI2LnJ1bm1hY2hpbmUuYWdlbnQudjEuR2V0U2VjcmV0UmVzcG9uc2UuU3RhZ2VkRGF0YUVudHJ5EhIKCmdlbmVyYXRpb24YAyABKAQaKwoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMQoPU3RhZ2VkRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEy5AMKDEFnZW50U2VydmljZRJvCgdTZXNzaW9uEiMucnVubWFjaGluZS5hZ2VudC52MS5TZXNzaW9uUmVxdWVzdBokLnJ1bm1hY2hpbmUuYWdlbnQudjEuU2Vzc2lvblJlc3BvbnNlIhWKtRgRCg1hZ2VudC5zZXNzaW9uEAIoATABEm8KB0NoYW5uZWwSIy5ydW5tYWNoaW5lLmFnZW50LnYxLkNoYW5uZWxSZXF1ZXN0GiQucnVubWFjaGluZS5hZ2VudC52MS5DaGFubmVsUmVzcG9uc2UiFYq1GBEKDWFnZW50LnNlc3Npb24QAigBMAESfAoLR2V0QXJ0aWZhY3QSJy5ydW5tYWNoaW5lLmFnZW50LnYxLkdldEFydGlmYWN0UmVxdWVzdBooLnJ1bm1hY2hpbmUuYWdlbnQudjEuR2V0QXJ0aWZhY3RSZXNwb25zZSIYkAIBirUYEQoNYWdlbnQuc2Vzc2lvbhACMAESdAoJR2V0U2VjcmV0EiUucnVubWFjaGluZS5hZ2VudC52MS5HZXRTZWNyZXRSZXF1ZXN0GiYucnVubWFjaGluZS5hZ2VudC52MS5HZXRTZWNyZXRSZXNwb25zZSIYkAIBirUYEQoNYWdlbnQuc2Vzc2lvbhACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_runmachine_agent_v1_agent, file_runmachine_agent_v1_assignment, file_runmachine_agent_v1_bmc, file_runmachine_agent_v1_report, file_runmachine_common_v1_policy]);
 
 /**
  * One message from an agent.
@@ -382,6 +384,14 @@ export type Command = Message<"runmachine.agent.v1.Command"> & {
      */
     value: OpenChannel;
     case: "openChannel";
+  } | {
+    /**
+     * Work on a management controller, for agents with role bmc.
+     *
+     * @generated from field: runmachine.agent.v1.BmcOrder bmc = 4;
+     */
+    value: BmcOrder;
+    case: "bmc";
   } | { case: undefined; value?: undefined };
 };
 
@@ -406,7 +416,7 @@ export type OpenChannel = Message<"runmachine.agent.v1.OpenChannel"> & {
   channelId: string;
 
   /**
-   * Uid of the machine.
+   * Uid of the machine, or of the provider when a controller is given.
    *
    * @generated from field: string target_uid = 2;
    */
@@ -439,6 +449,27 @@ export type OpenChannel = Message<"runmachine.agent.v1.OpenChannel"> & {
    * @generated from field: string by = 6;
    */
   by: string;
+
+  /**
+   * Why a writer is taken over. Empty: nothing was said.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * Controller whose serial console is meant, for an operator. Absent: that of the assignment.
+   *
+   * @generated from field: runmachine.agent.v1.Controller controller = 8;
+   */
+  controller?: Controller | undefined;
+
+  /**
+   * Resource name of the provider with a controller, for messages.
+   *
+   * @generated from field: string provider = 9;
+   */
+  provider: string;
 };
 
 /**
@@ -688,6 +719,62 @@ export const GetArtifactResponseSchema: GenMessage<GetArtifactResponse> = /*@__P
   messageDesc(file_runmachine_agent_v1_agent_service, 16);
 
 /**
+ * Request of GetSecret.
+ *
+ * @generated from message runmachine.agent.v1.GetSecretRequest
+ */
+export type GetSecretRequest = Message<"runmachine.agent.v1.GetSecretRequest"> & {
+  /**
+   * Resource name, "projects/{project}/secrets/{secret}".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.GetSecretRequest.
+ * Use `create(GetSecretRequestSchema)` to create a new message.
+ */
+export const GetSecretRequestSchema: GenMessage<GetSecretRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_service, 17);
+
+/**
+ * Response of GetSecret.
+ *
+ * @generated from message runmachine.agent.v1.GetSecretResponse
+ */
+export type GetSecretResponse = Message<"runmachine.agent.v1.GetSecretResponse"> & {
+  /**
+   * Values by key, for example "user" and "password".
+   *
+   * @generated from field: map<string, string> data = 1;
+   */
+  data: { [key: string]: string };
+
+  /**
+   * Values that are to take their place, by key. Empty: none. Where the present ones are refused, these may be right.
+   *
+   * @generated from field: map<string, string> staged_data = 2;
+   */
+  stagedData: { [key: string]: string };
+
+  /**
+   * Generation of the values; a larger one means that they changed.
+   *
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.GetSecretResponse.
+ * Use `create(GetSecretResponseSchema)` to create a new message.
+ */
+export const GetSecretResponseSchema: GenMessage<GetSecretResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_service, 18);
+
+/**
  * Where agents connect. Only for certificates of agents.
  *
  * @generated from service runmachine.agent.v1.AgentService
@@ -722,6 +809,17 @@ export const AgentService: GenService<{
     methodKind: "server_streaming";
     input: typeof GetArtifactRequestSchema;
     output: typeof GetArtifactResponseSchema;
+  },
+  /**
+   * Reads the values of a secret, for an agent that holds an assignment or an order which names it. NOT_FOUND when there is
+   * no such secret or nothing of this agent names it.
+   *
+   * @generated from rpc runmachine.agent.v1.AgentService.GetSecret
+   */
+  getSecret: {
+    methodKind: "unary";
+    input: typeof GetSecretRequestSchema;
+    output: typeof GetSecretResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runmachine_agent_v1_agent_service, 0);

@@ -7,6 +7,8 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { BmcAnswer } from "./bmc_pb.ts";
+import { file_runmachine_agent_v1_bmc } from "./bmc_pb.ts";
 import type { Problem } from "../../common/v1/problem_pb.ts";
 import { file_runmachine_common_v1_problem } from "../../common/v1/problem_pb.ts";
 import type { PowerState } from "../../machine/v1/machine_pb.ts";
@@ -19,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/agent/v1/report.proto.
  */
 export const file_runmachine_agent_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("CiBydW5tYWNoaW5lL2FnZW50L3YxL3JlcG9ydC5wcm90bxITcnVubWFjaGluZS5hZ2VudC52MSKYAwoLT2JzZXJ2YXRpb24SFQoDdWlkGAEgASgJQgi6SAVyA7ABARITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpnZW5lcmF0aW9uGAMgASgEEjAKBXBvd2VyGAQgASgOMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvd2VyU3RhdGUSFwoPYm9vdF9nZW5lcmF0aW9uGAUgASgEEi8KBGJvb3QYBiABKAsyIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQm9vdFJlcG9ydBINCgVyZWFkeRgHIAEoCBIxCgVwb3J0cxgIIAMoCzIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qb3J0Rm9yd2FyZBIuCgdwcm9ibGVtGAkgASgLMh0ucnVubWFjaGluZS5jb21tb24udjEuUHJvYmxlbRIMCgRnb25lGAogASgIEigKBHRpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWd1ZXN0X29mZhgMIAEoCBIQCghlbXVsYXRlZBgNIAEoCCKHAgoKQWdlbnRFdmVudBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCgR0eXBlGAIgASgJQgi6SAVyAxiAARIbCgp0YXJnZXRfdWlkGAMgASgJQge6SARyAhhAEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAQEkEKBGRhdGEYBSADKAsyKS5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50RXZlbnQuRGF0YUVudHJ5Qgi6SAWaAQIQIBIPCgd3YXJuaW5nGAYgASgIGisKCURhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImwKDUNvbW1hbmRSZXN1bHQSFAoCaWQYASABKAlCCLpIBXIDsAEBEhEKCXN1Y2NlZWRlZBgCIAEoCBIXCgZyZWFzb24YAyABKAlCB7pIBHICGEASGQoHbWVzc2FnZRgEIAEoCUIIukgFcgMYgBBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_common_v1_problem, file_runmachine_machine_v1_machine, file_runmachine_machine_v1_machine_boot]);
+  fileDesc("CiBydW5tYWNoaW5lL2FnZW50L3YxL3JlcG9ydC5wcm90bxITcnVubWFjaGluZS5hZ2VudC52MSKYAwoLT2JzZXJ2YXRpb24SFQoDdWlkGAEgASgJQgi6SAVyA7ABARITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpnZW5lcmF0aW9uGAMgASgEEjAKBXBvd2VyGAQgASgOMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvd2VyU3RhdGUSFwoPYm9vdF9nZW5lcmF0aW9uGAUgASgEEi8KBGJvb3QYBiABKAsyIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQm9vdFJlcG9ydBINCgVyZWFkeRgHIAEoCBIxCgVwb3J0cxgIIAMoCzIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qb3J0Rm9yd2FyZBIuCgdwcm9ibGVtGAkgASgLMh0ucnVubWFjaGluZS5jb21tb24udjEuUHJvYmxlbRIMCgRnb25lGAogASgIEigKBHRpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWd1ZXN0X29mZhgMIAEoCBIQCghlbXVsYXRlZBgNIAEoCCKHAgoKQWdlbnRFdmVudBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCgR0eXBlGAIgASgJQgi6SAVyAxiAARIbCgp0YXJnZXRfdWlkGAMgASgJQge6SARyAhhAEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAQEkEKBGRhdGEYBSADKAsyKS5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50RXZlbnQuRGF0YUVudHJ5Qgi6SAWaAQIQIBIPCgd3YXJuaW5nGAYgASgIGisKCURhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkBCg1Db21tYW5kUmVzdWx0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIRCglzdWNjZWVkZWQYAiABKAgSFwoGcmVhc29uGAMgASgJQge6SARyAhhAEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAQEisKA2JtYxgFIAEoCzIeLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jQW5zd2VyYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_runmachine_agent_v1_bmc, file_runmachine_common_v1_problem, file_runmachine_machine_v1_machine, file_runmachine_machine_v1_machine_boot]);
 
 /**
  * What an agent sees of one assignment; the newest replaces earlier ones.
@@ -215,6 +217,13 @@ export type CommandResult = Message<"runmachine.agent.v1.CommandResult"> & {
    * @generated from field: string message = 4;
    */
   message: string;
+
+  /**
+   * What came of a BmcOrder. Absent: it failed, or the command has no answer.
+   *
+   * @generated from field: runmachine.agent.v1.BmcAnswer bmc = 5;
+   */
+  bmc?: BmcAnswer | undefined;
 };
 
 /**

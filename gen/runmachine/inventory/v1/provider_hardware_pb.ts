@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file runmachine/inventory/v1/provider_hardware.proto.
  */
 export const file_runmachine_inventory_v1_provider_hardware: GenFile = /*@__PURE__*/
-  fileDesc("Ci9ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9oYXJkd2FyZS5wcm90bxIXcnVubWFjaGluZS5pbnZlbnRvcnkudjEiwQEKA05pYxIZCgVsYWJlbBgBIAEoCUIKukgHcgUQARiAARI1CgNtYWMYAiABKAlCKLpIJdgBAXIgMh5eKFswLTlhLWZdezJ9Oil7NX1bMC05YS1mXXsyfSQSOAoEdHlwZRgDIAEoDjIgLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLk5pY1R5cGVCCLpIBYIBAhABEh0KFXNwZWVkX2JpdHNfcGVyX3NlY29uZBgEIAEoBBIPCgdwcmltYXJ5GAUgASgIInQKA0JtYxI4CgR0eXBlGAEgASgOMiAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQm1jVHlwZUIIukgFggECEAESGQoHYWRkcmVzcxgCIAEoCUIIukgFcgMYgAQSGAoGc2VjcmV0GAMgASgJQgi6SAVyAxiABCLhAQoFRmFjdHMSHwoNc2VyaWFsX251bWJlchgBIAEoCUIIukgFcgMYgAESHAoLc21iaW9zX3V1aWQYAiABKAlCB7pIBHICGEASGAoGdmVuZG9yGAMgASgJQgi6SAVyAxiAARIXCgVtb2RlbBgEIAEoCUIIukgFcgMYgAESHQoMYXJjaGl0ZWN0dXJlGAUgASgJQge6SARyAhggEhMKC2NwdV90aHJlYWRzGAYgASgNEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBIcCgthY2NlbGVyYXRvchgIIAEoCUIHukgEcgIYICpMCgdOaWNUeXBlEhgKFE5JQ19UWVBFX1VOU1BFQ0lGSUVEEAASFQoRTklDX1RZUEVfUEhZU0lDQUwQARIQCgxOSUNfVFlQRV9CTUMQAipfCgdCbWNUeXBlEhgKFEJNQ19UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQk1DX1RZUEVfUkVERklTSBABEhEKDUJNQ19UWVBFX0lQTUkQAhIRCg1CTUNfVFlQRV9OT05FEANiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("Ci9ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9oYXJkd2FyZS5wcm90bxIXcnVubWFjaGluZS5pbnZlbnRvcnkudjEiwQEKA05pYxIZCgVsYWJlbBgBIAEoCUIKukgHcgUQARiAARI1CgNtYWMYAiABKAlCKLpIJdgBAXIgMh5eKFswLTlhLWZdezJ9Oil7NX1bMC05YS1mXXsyfSQSOAoEdHlwZRgDIAEoDjIgLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLk5pY1R5cGVCCLpIBYIBAhABEh0KFXNwZWVkX2JpdHNfcGVyX3NlY29uZBgEIAEoBBIPCgdwcmltYXJ5GAUgASgIIqoBCgNCbWMSOAoEdHlwZRgBIAEoDjIgLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkJtY1R5cGVCCLpIBYIBAhABEhkKB2FkZHJlc3MYAiABKAlCCLpIBXIDGIAEEhgKBnNlY3JldBgDIAEoCUIIukgFcgMYgAQSNAoSY2VydGlmaWNhdGVfc2hhMjU2GAQgASgJQhi6SBXYAQFyEDIOXlswLTlhLWZdezY0fSQibQoITG9jYXRpb24SFQoEcmFjaxgBIAEoCUIHukgEcgIYPxIZCghwb3NpdGlvbhgCIAEoDUIHukgEKgIYZBIXCgZoZWlnaHQYAyABKA1CB7pIBCoCGGQSFgoEbm90ZRgEIAEoCUIIukgFcgMYgAIiqAEKBERpc2sSFwoFbGFiZWwYASABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAIgASgJQgi6SAVyAxiAARIfCg1zZXJpYWxfbnVtYmVyGAMgASgJQgi6SAVyAxiAARISCgpzaXplX2J5dGVzGAQgASgEEjkKBHR5cGUYBSABKA4yIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5EaXNrVHlwZUIIukgFggECEAEiQgoIRmlybXdhcmUSGwoJY29tcG9uZW50GAEgASgJQgi6SAVyAxiAARIZCgd2ZXJzaW9uGAIgASgJQgi6SAVyAxiAASLCAwoFRmFjdHMSHwoNc2VyaWFsX251bWJlchgBIAEoCUIIukgFcgMYgAESHAoLc21iaW9zX3V1aWQYAiABKAlCB7pIBHICGEASGAoGdmVuZG9yGAMgASgJQgi6SAVyAxiAARIXCgVtb2RlbBgEIAEoCUIIukgFcgMYgAESHQoMYXJjaGl0ZWN0dXJlGAUgASgJQge6SARyAhggEhMKC2NwdV90aHJlYWRzGAYgASgNEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBIcCgthY2NlbGVyYXRvchgIIAEoCUIHukgEcgIYIBIbCgljcHVfbW9kZWwYCSABKAlCCLpIBXIDGIABEhMKC2NwdV9zb2NrZXRzGAogASgNEjcKBWRpc2tzGAsgAygLMh0ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRGlza0IJukgGkgEDEIACEjQKBG5pY3MYDCADKAsyHC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5OaWNCCLpIBZIBAhBAEj4KCGZpcm13YXJlGA0gAygLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRmlybXdhcmVCCbpIBpIBAxCAAipMCgdOaWNUeXBlEhgKFE5JQ19UWVBFX1VOU1BFQ0lGSUVEEAASFQoRTklDX1RZUEVfUEhZU0lDQUwQARIQCgxOSUNfVFlQRV9CTUMQAipfCgdCbWNUeXBlEhgKFEJNQ19UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQk1DX1RZUEVfUkVERklTSBABEhEKDUJNQ19UWVBFX0lQTUkQAhIRCg1CTUNfVFlQRV9OT05FEAMqXwoIRGlza1R5cGUSGQoVRElTS19UWVBFX1VOU1BFQ0lGSUVEEAASEQoNRElTS19UWVBFX0hERBABEhEKDURJU0tfVFlQRV9TU0QQAhISCg5ESVNLX1RZUEVfTlZNRRADYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * A network interface of a provider.
@@ -88,6 +88,13 @@ export type Bmc = Message<"runmachine.inventory.v1.Bmc"> & {
    * @generated from field: string secret = 3;
    */
   secret: string;
+
+  /**
+   * SHA-256 of the certificate that it must show, hexadecimal. Empty: the first that is seen is pinned here.
+   *
+   * @generated from field: string certificate_sha256 = 4;
+   */
+  certificateSha256: string;
 };
 
 /**
@@ -96,6 +103,125 @@ export type Bmc = Message<"runmachine.inventory.v1.Bmc"> & {
  */
 export const BmcSchema: GenMessage<Bmc> = /*@__PURE__*/
   messageDesc(file_runmachine_inventory_v1_provider_hardware, 1);
+
+/**
+ * Where a provider stands.
+ *
+ * @generated from message runmachine.inventory.v1.Location
+ */
+export type Location = Message<"runmachine.inventory.v1.Location"> & {
+  /**
+   * Id of the group of kind rack that it stands in. Empty: unknown.
+   *
+   * @generated from field: string rack = 1;
+   */
+  rack: string;
+
+  /**
+   * Lowest height unit that it takes, from 1. 0: unknown.
+   *
+   * @generated from field: uint32 position = 2;
+   */
+  position: number;
+
+  /**
+   * Height units that it takes. 0: unknown.
+   *
+   * @generated from field: uint32 height = 3;
+   */
+  height: number;
+
+  /**
+   * For people, for example "cold aisle, left door". Empty: nothing said.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.Location.
+ * Use `create(LocationSchema)` to create a new message.
+ */
+export const LocationSchema: GenMessage<Location> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_hardware, 2);
+
+/**
+ * A disk as it was seen.
+ *
+ * @generated from message runmachine.inventory.v1.Disk
+ */
+export type Disk = Message<"runmachine.inventory.v1.Disk"> & {
+  /**
+   * As the hardware calls it.
+   *
+   * @generated from field: string label = 1;
+   */
+  label: string;
+
+  /**
+   * Model. Empty: unknown.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+
+  /**
+   * Serial number. Empty: unknown.
+   *
+   * @generated from field: string serial_number = 3;
+   */
+  serialNumber: string;
+
+  /**
+   * Size. 0: unknown.
+   *
+   * @generated from field: uint64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Kind.
+   *
+   * @generated from field: runmachine.inventory.v1.DiskType type = 5;
+   */
+  type: DiskType;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.Disk.
+ * Use `create(DiskSchema)` to create a new message.
+ */
+export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_hardware, 3);
+
+/**
+ * Version of a piece of firmware.
+ *
+ * @generated from message runmachine.inventory.v1.Firmware
+ */
+export type Firmware = Message<"runmachine.inventory.v1.Firmware"> & {
+  /**
+   * What it runs on, for example "BIOS" or "BMC".
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * Version as the vendor writes it.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.Firmware.
+ * Use `create(FirmwareSchema)` to create a new message.
+ */
+export const FirmwareSchema: GenMessage<Firmware> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_hardware, 4);
 
 /**
  * What the hardware says of itself.
@@ -158,6 +284,41 @@ export type Facts = Message<"runmachine.inventory.v1.Facts"> & {
    * @generated from field: string accelerator = 8;
    */
   accelerator: string;
+
+  /**
+   * Processor model. Empty: unknown.
+   *
+   * @generated from field: string cpu_model = 9;
+   */
+  cpuModel: string;
+
+  /**
+   * Processor sockets in use. 0: unknown.
+   *
+   * @generated from field: uint32 cpu_sockets = 10;
+   */
+  cpuSockets: number;
+
+  /**
+   * Disks. Empty: unknown or none.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.Disk disks = 11;
+   */
+  disks: Disk[];
+
+  /**
+   * Network interfaces as they were seen. Empty: unknown or none.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.Nic nics = 12;
+   */
+  nics: Nic[];
+
+  /**
+   * Firmware. Empty: unknown.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.Firmware firmware = 13;
+   */
+  firmware: Firmware[];
 };
 
 /**
@@ -165,7 +326,7 @@ export type Facts = Message<"runmachine.inventory.v1.Facts"> & {
  * Use `create(FactsSchema)` to create a new message.
  */
 export const FactsSchema: GenMessage<Facts> = /*@__PURE__*/
-  messageDesc(file_runmachine_inventory_v1_provider_hardware, 2);
+  messageDesc(file_runmachine_inventory_v1_provider_hardware, 5);
 
 /**
  * What a network interface is for.
@@ -255,4 +416,52 @@ export type BmcType = (typeof BmcType)[keyof typeof BmcType] | UnknownEnum;
  */
 export const BmcTypeSchema: GenEnum<BmcType> = /*@__PURE__*/
   enumDesc(file_runmachine_inventory_v1_provider_hardware, 1);
+
+/**
+ * Kind of a disk.
+ *
+ * @generated from enum runmachine.inventory.v1.DiskType
+ */
+export const DiskType = {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: DISK_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Rotating.
+   *
+   * @generated from enum value: DISK_TYPE_HDD = 1;
+   */
+  HDD: 1,
+
+  /**
+   * Solid state at SATA or SAS.
+   *
+   * @generated from enum value: DISK_TYPE_SSD = 2;
+   */
+  SSD: 2,
+
+  /**
+   * Solid state at NVMe.
+   *
+   * @generated from enum value: DISK_TYPE_NVME = 3;
+   */
+  NVME: 3,
+} as const;
+
+/**
+ * Kind of a disk.
+ *
+ * @generated from enum runmachine.inventory.v1.DiskType
+ */
+export type DiskType = (typeof DiskType)[keyof typeof DiskType] | UnknownEnum;
+
+/**
+ * Describes the enum runmachine.inventory.v1.DiskType.
+ */
+export const DiskTypeSchema: GenEnum<DiskType> = /*@__PURE__*/
+  enumDesc(file_runmachine_inventory_v1_provider_hardware, 2);
 
