@@ -83,7 +83,10 @@ export type LabSerial = {
 export type LabServer = {
   readonly hardware: LabHardware;
   readonly power: () => LabPower;
-  /** Resolves when it was begun; `power` tells when it is done. */
+  /**
+   * Resolves when it was begun; `power` tells when it is done. What is already so is done. Throws
+   * failed_precondition SERVER_OFF for reset and nmi of a server that is off.
+   */
   readonly changePower: (change: LabPowerChange) => Promise<void>;
   readonly boot: () => LabBoot;
   readonly setBoot: (boot: LabBoot) => void;
@@ -107,19 +110,41 @@ export type LabServer = {
   readonly serial: LabSerial;
   /** Called after anything of it changed, until the function that it answers is called. */
   readonly onChange: (changed: () => void) => () => void;
+  /** Lets go of what is behind it, which runs on where it can. */
   readonly close: () => Promise<void>;
 };
 
+/** One start of a server. A reset is another one. */
+export type LabMachineBoot = {
+  /** Grows with each start of this server. */
+  readonly count: number;
+  readonly device: Exclude<LabBootDevice, 'none'>;
+  readonly mode: 'uefi' | 'legacy';
+  /** URL in the virtual drive; undefined = empty. */
+  readonly media: string | undefined;
+};
+
+/** How a boot ended that nobody at the controller ended. Lost: its process is gone, who knows why. */
+export type LabExit = 'off' | 'reset' | 'lost';
+
 /** What is behind the controller: really powers something. */
 export type LabMachine = {
-  /** `bootCount` grows with each. */
-  readonly start: (boot: LabBoot, media: string | undefined) => Promise<void>;
+  /**
+   * Brings it into that boot: another one is ended first, this one is left alone where it runs
+   * already, also when an earlier process of the lab started it. One that is over by now is told by
+   * `onExit`. Throws what hinders it.
+   */
+  readonly start: (boot: LabMachineBoot) => Promise<void>;
+  /** Resolves when it is off. Off is already so. */
   readonly kill: () => Promise<void>;
-  /** Asks its operating system (ACPI). */
+  /** Asks its operating system (ACPI), which may not hear it. */
   readonly askPowerOff: () => Promise<void>;
-  /** Calls when it went off or was reset by itself. */
-  readonly onExit: (exited: () => void) => void;
+  /** Non-maskable interrupt. */
+  readonly interrupt: () => Promise<void>;
+  /** Calls when the boot of that count ended by itself. One listener. */
+  readonly onExit: (exited: (count: number, how: LabExit) => void) => void;
   readonly serial: LabSerial;
+  /** Lets go of what runs: it runs on where it can. */
   readonly close: () => Promise<void>;
 };
 

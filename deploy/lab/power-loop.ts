@@ -1,0 +1,262 @@
+/**
+ * Brings a machine to the power that is wanted: a change is written down first and done then, so
+ * that one that was cut short is finished by the next process of the lab. Level-triggered: when
+ * something else is wanted meanwhile, the loop turns to that.
+ */
+import type { Clock } from '../../services/runtime/clock.ts';
+import { failedPrecondition } from '../../services/runtime/errors.ts';
+import type { Random } from '../../services/runtime/random.ts';
+import type { LabExit, LabLogEntry, LabMachine, LabPower, LabPowerChange } from './server-port.ts';
+import { type LabServerState, type LabWanted, withLogEntry, withNextBoot } from './server-state.ts';
+
+export type LabDelays = {
+  /** From the button to on, beside what the machine itself takes. */
+  readonly turnOnMs: number;
+  readonly turnOffMs: number;
+  /** How long a cycle leaves it off. */
+  readonly cycleOffMs: number;
+  /** How long an operating system may take to power off; then it is called on again. */
+  readonly softOffLimitMs: number;
+};
+
+export const LAB_DELAYS: LabDelays = {
+  turnOnMs: 500,
+  turnOffMs: 250,
+  cycleOffMs: 1_000,
+  softOffLimitMs: 120_000,
+};
+
+export type PowerLoopDeps = {
+  readonly name: string;
+  readonly machine: LabMachine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly delays: LabDelays;
+  readonly state: () => LabServerState;
+  /** Keeps it, then tells everybody. */
+  readonly replace: (state: LabServerState) => void;
+  /** What the server shows changed, and nothing that is kept. */
+  readonly shown: () => void;
+};
+
+export type PowerLoop = {
+  readonly power: () => LabPower;
+  readonly change: (change: LabPowerChange) => Promise<void>;
+  /** Resolves when nothing is under way any more. */
+  readonly close: () => Promise<void>;
+};
+
+type WantedOn = Extract<LabWanted, { power: 'on' }>;
+type Happening = Omit<LabLogEntry, 'id' | 'at'>;
+
+/** Early in its boot an operating system has nobody to hear the button. */
+const PRESS_AGAIN_MS = 2_000;
+/** A machine that is lost sooner than that after its start is not started again by itself. */
+const LOST_AT_ONCE_MS = 3_000;
+const JITTER = 0.2;
+
+export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
+  const { machine, clock, delays, state, replace } = deps;
+  const closed = new AbortController();
+  const loop: Loop = {
+    power: state().wanted.power === 'on' ? 'turning_on' : 'off',
+    turn: new AbortController(),
+    startedMs: 0,
+    done: undefined,
+    isRunning: false,
+  };
+
+  const show = (power: LabPower): void => {
+    if (loop.power === power) return;
+    loop.power = power;
+    deps.shown();
+  };
+
+  /** From here on the loop works towards something else. */
+  const want = (next: LabServerState): void => {
+    replace(next);
+    loop.turn.abort();
+    kick();
+  };
+
+  const record = (next: LabServerState, happening: Happening): LabServerState =>
+    withLogEntry(next, { at: clock.now(), ...happening });
+
+  const reached = (happening: Happening): void => {
+    if (state().reached) return;
+    replace({ ...record(state(), happening), reached: true });
+  };
+
+  const pause = (ms: number, signal: AbortSignal): Promise<void> => {
+    const jittered = ms * (1 - JITTER + 2 * JITTER * deps.random.fraction());
+    const either = AbortSignal.any([signal, closed.signal]);
+    return clock.sleep(Math.round(jittered), either).catch(() => undefined);
+  };
+
+  const turnOff = async (ms: number, signal: AbortSignal): Promise<void> => {
+    if (loop.power !== 'off') show('turning_off');
+    await machine.kill();
+    await pause(ms, signal);
+  };
+
+  const turnOn = async (target: WantedOn, signal: AbortSignal): Promise<void> => {
+    if (target.by === 'cycle' && loop.power === 'on') {
+      await turnOff(delays.cycleOffMs, signal);
+      if (!signal.aborted) show('off');
+    }
+    if (signal.aborted) return;
+    if (loop.power !== 'on') {
+      show('turning_on');
+      if (!state().reached) await pause(delays.turnOnMs, signal);
+    }
+    if (signal.aborted || closed.signal.aborted) return;
+    loop.startedMs = clock.monotonicMs();
+    await machine.start(target.boot);
+    if (signal.aborted) return;
+    show('on');
+    reached({ severity: 'ok', message: ON_MESSAGE[target.by] });
+  };
+
+  const askOff = async (target: WantedOn, signal: AbortSignal): Promise<void> => {
+    // After a restart of the lab nobody holds it yet.
+    await machine.start(target.boot);
+    if (signal.aborted) return;
+    show('turning_off');
+    const endMs = clock.monotonicMs() + delays.softOffLimitMs;
+    while (clock.monotonicMs() < endMs) {
+      await machine.askPowerOff().catch(() => undefined);
+      await pause(PRESS_AGAIN_MS, signal);
+      if (signal.aborted || closed.signal.aborted) return;
+    }
+    const message = 'The operating system did not power off when it was asked to';
+    loop.power = 'on';
+    want(
+      record(
+        { ...state(), wanted: { ...target, asked: false }, reached: true },
+        { severity: 'warning', message },
+      ),
+    );
+  };
+
+  const reach = async (target: LabWanted, signal: AbortSignal): Promise<void> => {
+    try {
+      if (target.power === 'on') await (target.asked ? askOff : turnOn)(target, signal);
+      else {
+        await turnOff(delays.turnOffMs, signal);
+        if (signal.aborted) return;
+        show('off');
+        reached({ severity: 'ok', message: 'Power turned off' });
+      }
+    } catch (error) {
+      if (signal.aborted || closed.signal.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      goOff({ severity: 'critical', message: `Power supply failed: ${why}` });
+    }
+  };
+
+  const goOff = (happening: Happening): void => {
+    loop.power = 'off';
+    want(record({ ...state(), wanted: { power: 'off' }, reached: true }, happening));
+  };
+
+  const run = async (): Promise<void> => {
+    let settled: LabWanted | undefined;
+    try {
+      while (!closed.signal.aborted && state().wanted !== settled) {
+        const { wanted } = state();
+        loop.turn = new AbortController();
+        await reach(wanted, loop.turn.signal);
+        settled = wanted;
+      }
+    } finally {
+      loop.isRunning = false;
+    }
+  };
+
+  const kick = (): void => {
+    if (loop.isRunning || closed.signal.aborted) return;
+    loop.isRunning = true;
+    loop.done = run();
+  };
+
+  machine.onExit((count, how) => {
+    const { wanted } = state();
+    if (closed.signal.aborted || wanted.power === 'off' || wanted.boot.count !== count) return;
+    const lostAtOnce =
+      how === 'lost' && state().reached && clock.monotonicMs() - loop.startedMs < LOST_AT_ONCE_MS;
+    if (how === 'off' || lostAtOnce) goOff(EXITS[how]);
+    else want(withNextBoot(record(state(), EXITS[how]), 'reset'));
+  });
+
+  const change: PowerLoop['change'] = async (asked) => {
+    const next = afterChange(state(), asked, deps.name);
+    if (asked === 'nmi') {
+      await machine.interrupt();
+      replace(record(state(), { severity: 'warning', message: 'Non-maskable interrupt sent' }));
+    } else if (next !== state()) want(next);
+  };
+
+  kick();
+  return {
+    power: () => loop.power,
+    change,
+    close: async () => {
+      closed.abort();
+      loop.turn.abort();
+      await loop.done;
+    },
+  };
+};
+
+type Loop = {
+  power: LabPower;
+  /** Aborts when something else is wanted. */
+  turn: AbortController;
+  startedMs: number;
+  done: Promise<void> | undefined;
+  isRunning: boolean;
+};
+
+const ON_MESSAGE = {
+  start: 'Power turned on',
+  reset: 'System reset',
+  cycle: 'Power cycled',
+} as const;
+
+const EXITS: Readonly<Record<LabExit, Happening>> = {
+  off: { severity: 'ok', message: 'The operating system powered off' },
+  reset: { severity: 'ok', message: 'The operating system reset the system' },
+  lost: { severity: 'critical', message: 'Power was lost' },
+};
+
+/** The same state where nothing is to be done. */
+const afterChange = (
+  state: LabServerState,
+  change: LabPowerChange,
+  name: string,
+): LabServerState => {
+  const { wanted } = state;
+  if (wanted.power === 'off') {
+    if (change === 'reset' || change === 'nmi') throw serverOff(name, change);
+    return change === 'on' || change === 'cycle' ? withNextBoot(state, 'start') : state;
+  }
+  switch (change) {
+    case 'on':
+      return wanted.asked ? { ...state, wanted: { ...wanted, asked: false } } : state;
+    case 'off':
+      return { ...state, wanted: { power: 'off' }, reached: false };
+    case 'soft_off':
+      return wanted.asked ? state : { ...state, wanted: { ...wanted, asked: true } };
+    case 'reset':
+    case 'cycle':
+      return withNextBoot(state, change);
+    case 'nmi':
+      return state;
+  }
+};
+
+const serverOff = (name: string, change: LabPowerChange) =>
+  failedPrecondition('SERVER_OFF', `Cannot ${change} server "${name}": it is off`, {
+    metadata: { name, change },
+    invalidState: { state: 'off', allowed: ['on'] },
+  });
