@@ -125,6 +125,21 @@ test('who cannot be reached now gets his later, who never can is left out', asyn
   t.false(reached.includes('gone@example.org'));
 });
 
+test('a mailbox that is full for long keeps no later event from the others', async (t) => {
+  const post = await startPost(t);
+  await using site = await start(post.port, { to: ['full@example.org'] });
+  post.refuse.set('full@example.org', 452);
+  const ofAnn = (id: string) =>
+    post.letters.some(({ to, text }) => to === 'ann@example.org' && text.includes(`claims/${id}`));
+  tellOfClaim(site, 'first');
+  await eventually(() => ofAnn('first'));
+  tellOfClaim(site, 'second');
+  await eventually(() => ofAnn('second'));
+  t.false(post.letters.some(({ to }) => to === 'full@example.org'));
+  post.refuse.delete('full@example.org');
+  await eventually(() => post.letters.filter(({ to }) => to === 'full@example.org').length >= 2);
+});
+
 test('a letter waits for a server that encrypts where that is demanded', async (t) => {
   const post = await startPost(t);
   await using site = await start(post.port, { security: 'starttls' });

@@ -1,11 +1,14 @@
 /** Where events go beside the timeline: which ones, and when a delivery is tried again. */
 import type { EventRecord } from './event.ts';
+import type { SetAside } from './set-aside.ts';
 
 /** What came of one try. */
 export type Delivery =
   | { readonly kind: 'taken' }
   /** Not now; `afterMs` is what the other side asked for. */
   | { readonly kind: 'later'; readonly why: string; readonly afterMs?: number }
+  /** This recipient not now, whatever becomes of others. */
+  | { readonly kind: 'set_aside'; readonly why: string }
   /** The other side does not want this one. */
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -28,6 +31,8 @@ export type SinkCursor = {
   readonly token: string;
   /** Deliveries behind the token that were taken, as `doneKey` names them. */
   readonly done: readonly string[];
+  /** Deliveries that were set aside, in no order. */
+  readonly waiting: readonly SetAside[];
   /** When the last delivered event was recorded: where to go on if the token is too old. */
   readonly recordMs: number;
 };

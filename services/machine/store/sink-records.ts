@@ -16,7 +16,9 @@ export const sinkRecords: SinkRecords = {
       .where((where) => where.or([where('owner', '=', owner), where('lease_until_ms', '<', nowMs)]))
       .returning('doc')
       .executeTakeFirst();
-    return row === undefined ? undefined : readDoc<SinkCursor>(row.doc, {});
+    if (row === undefined) return undefined;
+    // 0.1.0 set nothing aside.
+    return { waiting: [], ...readDoc<Omit<SinkCursor, 'waiting'>>(row.doc, {}) };
   },
   save: async (tx, { sink, owner, untilMs, cursor }) => {
     const { numUpdatedRows } = await db(tx)

@@ -10,8 +10,10 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { EventRecord } from '../domain/event.ts';
+import { dueOf, keepSome, type SetAside, setAside } from '../domain/set-aside.ts';
 import {
   type Backoff,
+  type Delivery,
   doneKey,
   REFUSALS_MAX,
   retryPauseMs,
@@ -37,6 +39,8 @@ export type EventSinkDeps = {
 };
 
 const EVENTS = 50;
+/** Of what was set aside so many are tried between two looks at the feed. */
+const AGAIN = 10;
 /** Recorded at the same time may become visible one after the other. */
 const OVERLAP_MS = 60_000;
 
@@ -69,6 +73,9 @@ const deliverAll = async (deps: EventSinkDeps, work: Work, begun: SinkCursor): P
   const { turn, signal } = work;
   let cursor = begun;
   while (!signal.aborted) {
+    const tried = await tryAgain(deps, work, cursor);
+    if (tried === undefined) return;
+    cursor = tried;
     const batch = await nextBatch(deps, cursor);
     if (batch === undefined) {
       const caughtUp = await catchUp(deps, work, cursor);
@@ -142,8 +149,10 @@ const deliverSome = async (
     for (const recipient of recipients ?? []) {
       const key = doneKey(event, recipient);
       if (cursor.done.includes(key)) continue;
-      if (!(await deliverOne(deps, work, { event, recipient }))) return undefined;
+      const end = await deliverOne(deps, work, { event, recipient });
+      if (end === undefined) return undefined;
       cursor = { ...cursor, done: [...cursor.done, key], recordMs: event.recordMs };
+      if (end === 'set_aside') cursor = put(deps, sink, { cursor, event, recipient });
       if (!(await turn.save(cursor, true))) return undefined;
     }
     if (recipients === undefined || signal.aborted) return undefined;
@@ -172,23 +181,87 @@ const recipientsOf = async (
 
 type One = { readonly event: EventRecord; readonly recipient: string };
 
-/** False: the lease was lost or the process ends. */
+/** Minutes where a server is asked again after seconds: mailboxes that greylist want that. */
+const asideBackoff = ({ firstMs, longestMs }: Backoff): Backoff => ({
+  firstMs: firstMs * 60,
+  longestMs: longestMs * 6,
+});
+
+type Put = One & { readonly cursor: SinkCursor; readonly before?: SetAside };
+
+const put = (deps: EventSinkDeps, sink: Sink, { cursor, event, recipient, before }: Put) => {
+  const nowMs = deps.clock.now().getTime();
+  const letter = { eventUid: event.uid, recipient };
+  const pauseMs = retryPauseMs(asideBackoff(deps.backoff), (before?.tries ?? 0) + 1, {
+    chance: deps.random.fraction(),
+  });
+  const later = setAside(letter, before, { nowMs, pauseMs });
+  const others = cursor.waiting.filter((one) => one !== before);
+  const { kept, dropped } = keepSome([...others, later], nowMs);
+  for (const { eventUid } of dropped) {
+    deps.log.error({ sink: sink.key, event: eventUid }, 'event waited too long and is left out');
+  }
+  return { ...cursor, waiting: kept };
+};
+
+/** What was set aside and is due gets one try each. Undefined: the lease was lost. */
+const tryAgain = async (
+  deps: EventSinkDeps,
+  { sink, turn }: Work,
+  begun: SinkCursor,
+): Promise<SinkCursor | undefined> => {
+  const due = dueOf(begun.waiting, deps.clock.now().getTime(), AGAIN);
+  if (due.length === 0) return begun;
+  const uids = [...new Set(due.map(({ eventUid }) => eventUid))];
+  const events = await deps.store.read((reader) => deps.records.events.inOrder(reader, uids));
+  const byUid = new Map(events.map((event) => [event.uid, event]));
+  let cursor = begun;
+  for (const before of due) {
+    const { eventUid, recipient } = before;
+    const event = byUid.get(eventUid);
+    if (!(await turn.isMine())) return undefined;
+    const delivery: Delivery =
+      event === undefined ? { kind: 'taken' } : await sink.deliver(event, recipient);
+    if (event !== undefined && (delivery.kind === 'later' || delivery.kind === 'set_aside')) {
+      cursor = put(deps, sink, { cursor, event, recipient, before });
+    } else {
+      cursor = { ...cursor, waiting: cursor.waiting.filter((one) => one !== before) };
+      if (delivery.kind === 'refused') leaveOut(deps, sink, { eventUid, why: delivery.why });
+    }
+    if (!(await turn.save(cursor, true))) return undefined;
+  }
+  return cursor;
+};
+
+const leaveOut = (
+  { log }: EventSinkDeps,
+  { key }: Sink,
+  { eventUid, why }: { readonly eventUid: string; readonly why: string },
+): void => {
+  log.error({ sink: key, event: eventUid, why }, 'event was refused and is left out');
+};
+
+/** Undefined: the lease was lost or the process ends. */
 const deliverOne = async (
   deps: EventSinkDeps,
   { sink, turn, signal }: Work,
   { event, recipient }: One,
-): Promise<boolean> => {
+): Promise<'over' | 'set_aside' | undefined> => {
   const about = { sink: sink.key, event: event.uid, type: event.type };
   let refusals = 0;
   for (let failures = 1; ; failures += 1) {
-    if (signal.aborted || !(await turn.isMine())) return false;
+    if (signal.aborted || !(await turn.isMine())) return undefined;
     const delivery = await sink.deliver(event, recipient);
-    if (delivery.kind === 'taken') return true;
+    if (delivery.kind === 'taken') return 'over';
     const { why } = delivery;
+    if (delivery.kind === 'set_aside') {
+      deps.log.warn({ ...about, why }, 'event is set aside for one recipient');
+      return 'set_aside';
+    }
     if (delivery.kind === 'refused') refusals += 1;
     if (refusals >= REFUSALS_MAX) {
-      deps.log.error({ ...about, why }, 'event was refused and is left out');
-      return true;
+      leaveOut(deps, sink, { eventUid: event.uid, why });
+      return 'over';
     }
     if (failures === 1) deps.log.warn({ ...about, why }, 'event is delivered later');
     const asked = delivery.kind === 'later' ? delivery : {};
@@ -196,6 +269,6 @@ const deliverOne = async (
       ...asked,
       chance: deps.random.fraction(),
     });
-    if (!(await turn.pause(pauseMs, signal))) return false;
+    if (!(await turn.pause(pauseMs, signal))) return undefined;
   }
 };

@@ -100,16 +100,22 @@ const connect = async (config: MailConfig) => {
   });
 };
 
-/** 5xx to this letter is a word for good; that the login fails is ours to mend. */
+/**
+ * 5xx to this letter, and an address that is none, is a word for good; 4xx to its recipient is said
+ * of one mailbox. What else fails concerns all letters: the way there, or our login.
+ */
 const deliveryOf = (error: unknown): Delivery => {
-  const { responseCode, code, message } = error as {
+  const { responseCode, code, command, message } = error as {
     readonly responseCode?: number;
     readonly code?: string;
+    readonly command?: string;
     readonly message?: string;
   };
   const why = message ?? String(error);
-  const isForGood = (responseCode ?? 0) >= 500 && (code === 'EENVELOPE' || code === 'EMESSAGE');
-  return { kind: isForGood ? 'refused' : 'later', why };
+  const isOfLetter = code === 'EENVELOPE' || code === 'EMESSAGE';
+  if (!isOfLetter) return { kind: 'later', why };
+  if (responseCode === undefined || responseCode >= 500) return { kind: 'refused', why };
+  return { kind: command === 'RCPT TO' ? 'set_aside' : 'later', why };
 };
 
 const subjectOf = ({ type, target }: EventRecord): string =>

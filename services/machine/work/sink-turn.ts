@@ -57,7 +57,7 @@ export const createSinkTurn = (deps: Deps, sink: string): SinkTurn => {
     begin: async () => {
       const asked = renewal();
       const token = await store.changes.head();
-      const first = { token, done: [], recordMs: asked.nowMs };
+      const first = { token, done: [], waiting: [], recordMs: asked.nowMs };
       last = await store.transaction(undefined, ACTOR, (tx) =>
         records.sinks.hold(tx, { ...asked, first }),
       );

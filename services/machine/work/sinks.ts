@@ -33,10 +33,15 @@ export const createSinks = async (
   const sinks = await Promise.all(webhooks.map((webhook) => createWebhook(clock, webhook)));
   if (mail === undefined || mail.host === '') return sinks;
   if (!mail.from.includes('@')) throw wrong('events.mail.from', 'must be an address');
+  const bad = mail.to.find((address) => !ADDRESS.test(address));
+  if (bad !== undefined) throw wrong('events.mail.to', `"${bad}" is no address`);
   demandTypes('events.mail', mail.types);
   const contactsOf = createContactsClient(connect.transportTo('identity'));
   return [...sinks, await createMail({ config: mail, cluster, contactsOf })];
 };
+
+/** One mailbox and nothing beside it; whether it exists is for its server to say. */
+const ADDRESS = /^[^\s@<>(),;:"[\]]+@[^\s@<>(),;:"[\]]+$/;
 
 const isWebUrl = (url: string): boolean =>
   URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
