@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file runmachine/agent/v1/assignment.proto.
  */
 export const file_runmachine_agent_v1_assignment: GenFile = /*@__PURE__*/
-  fileDesc("CiRydW5tYWNoaW5lL2FnZW50L3YxL2Fzc2lnbm1lbnQucHJvdG8SE3J1bm1hY2hpbmUuYWdlbnQudjEikQIKCkFzc2lnbm1lbnQSCwoDdWlkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgEEhIKCmdlbmVyYXRpb24YAyABKAQSDgoGZGlnZXN0GAQgASgMEhQKDHByb3ZpZGVyX3VpZBgFIAEoCRI+Cg92aXJ0dWFsX21hY2hpbmUYBiABKAsyIy5ydW5tYWNoaW5lLmFnZW50LnYxLlZpcnR1YWxNYWNoaW5lSAASLQoGYWJzZW50GAcgASgLMhsucnVubWFjaGluZS5hZ2VudC52MS5BYnNlbnRIABItCgZzZXJ2ZXIYCCABKAsyGy5ydW5tYWNoaW5lLmFnZW50LnYxLlNlcnZlckgAQgkKB2NvbnRlbnQi1QIKBlNlcnZlchIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEjMKCmNvbnRyb2xsZXIYAyABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkNvbnRyb2xsZXISLwoFcG93ZXIYBCABKA4yIC5ydW5tYWNoaW5lLmFnZW50LnYxLldhbnRlZFBvd2VyEhcKD2Jvb3RfZ2VuZXJhdGlvbhgFIAEoBBIuCgtmb3JjZV9hZnRlchgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2Cgtib290X2RldmljZRgHIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlEjQKCnJlYWR5X3doZW4YCCABKAsyIC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUmVhZHlXaGVuEg4KBmFjY2VzcxgJIAEoCCIICgZBYnNlbnQi+gIKDlZpcnR1YWxNYWNoaW5lEgwKBG5hbWUYASABKAkSEAoIaG9zdG5hbWUYAiABKAkSDAoEY3B1cxgDIAEoDRIUCgxtZW1vcnlfYnl0ZXMYBCABKAQSEgoKZGlza19ieXRlcxgFIAEoBBItCgRib290GAYgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5Cb290U291cmNlEjQKCnJlYWR5X3doZW4YByABKAsyIC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUmVhZHlXaGVuEjEKBXBvcnRzGAggAygLMiIucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvcnRGb3J3YXJkEi8KBXBvd2VyGAkgASgOMiAucnVubWFjaGluZS5hZ2VudC52MS5XYW50ZWRQb3dlchIXCg9ib290X2dlbmVyYXRpb24YCiABKAQSLgoLZm9yY2VfYWZ0ZXIYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ivQEKCkJvb3RTb3VyY2USKwoEa2luZBgBIAEoDjIdLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm9vdEtpbmQSFQoNa2VybmVsX3NoYTI1NhgCIAEoCRIVCg1pbml0cmRfc2hhMjU2GAMgASgJEhMKC2Rpc2tfc2hhMjU2GAQgASgJEhMKC2Rpc2tfZm9ybWF0GAUgASgJEhQKDG1lZGlhX3NoYTI1NhgGIAEoCRIUCgxjb21tYW5kX2xpbmUYByABKAkqbwoLV2FudGVkUG93ZXISHAoYV0FOVEVEX1BPV0VSX1VOU1BFQ0lGSUVEEAASEwoPV0FOVEVEX1BPV0VSX09OEAESFAoQV0FOVEVEX1BPV0VSX09GRhACEhcKE1dBTlRFRF9QT1dFUl9QQVVTRUQQAyqPAQoIQm9vdEtpbmQSGQoVQk9PVF9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQQk9PVF9LSU5EX0tFUk5FTBABEhIKDkJPT1RfS0lORF9ESVNLEAISEwoPQk9PVF9LSU5EX01FRElBEAMSFQoRQk9PVF9LSU5EX05FVFdPUksQBBISCg5CT09UX0tJTkRfTk9ORRAFYgZwcm90bzM", [file_google_protobuf_duration, file_runmachine_agent_v1_bmc, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine_boot]);
+  fileDesc("CiRydW5tYWNoaW5lL2FnZW50L3YxL2Fzc2lnbm1lbnQucHJvdG8SE3J1bm1hY2hpbmUuYWdlbnQudjEivgIKCkFzc2lnbm1lbnQSCwoDdWlkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgEEhIKCmdlbmVyYXRpb24YAyABKAQSDgoGZGlnZXN0GAQgASgMEhQKDHByb3ZpZGVyX3VpZBgFIAEoCRI+Cg92aXJ0dWFsX21hY2hpbmUYBiABKAsyIy5ydW5tYWNoaW5lLmFnZW50LnYxLlZpcnR1YWxNYWNoaW5lSAASLQoGYWJzZW50GAcgASgLMhsucnVubWFjaGluZS5hZ2VudC52MS5BYnNlbnRIABItCgZzZXJ2ZXIYCCABKAsyGy5ydW5tYWNoaW5lLmFnZW50LnYxLlNlcnZlckgAEisKBW1vdmVkGAkgASgLMhoucnVubWFjaGluZS5hZ2VudC52MS5Nb3ZlZEgAQgkKB2NvbnRlbnQiBwoFTW92ZWQi8AIKBlNlcnZlchIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEjMKCmNvbnRyb2xsZXIYAyABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkNvbnRyb2xsZXISLwoFcG93ZXIYBCABKA4yIC5ydW5tYWNoaW5lLmFnZW50LnYxLldhbnRlZFBvd2VyEhcKD2Jvb3RfZ2VuZXJhdGlvbhgFIAEoBBIuCgtmb3JjZV9hZnRlchgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2Cgtib290X2RldmljZRgHIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlEjQKCnJlYWR5X3doZW4YCCABKAsyIC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUmVhZHlXaGVuEg4KBmFjY2VzcxgJIAEoCBIZChFib290ZWRfZ2VuZXJhdGlvbhgKIAEoBCJPCgZBYnNlbnQSMwoKY29udHJvbGxlchgBIAEoCzIfLnJ1bm1hY2hpbmUuYWdlbnQudjEuQ29udHJvbGxlchIQCghwcm92aWRlchgCIAEoCSL6AgoOVmlydHVhbE1hY2hpbmUSDAoEbmFtZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRjcHVzGAMgASgNEhQKDG1lbW9yeV9ieXRlcxgEIAEoBBISCgpkaXNrX2J5dGVzGAUgASgEEi0KBGJvb3QYBiABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkJvb3RTb3VyY2USNAoKcmVhZHlfd2hlbhgHIAEoCzIgLnJ1bm1hY2hpbmUubWFjaGluZS52MS5SZWFkeVdoZW4SMQoFcG9ydHMYCCADKAsyIi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUG9ydEZvcndhcmQSLwoFcG93ZXIYCSABKA4yIC5ydW5tYWNoaW5lLmFnZW50LnYxLldhbnRlZFBvd2VyEhcKD2Jvb3RfZ2VuZXJhdGlvbhgKIAEoBBIuCgtmb3JjZV9hZnRlchgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK9AQoKQm9vdFNvdXJjZRIrCgRraW5kGAEgASgOMh0ucnVubWFjaGluZS5hZ2VudC52MS5Cb290S2luZBIVCg1rZXJuZWxfc2hhMjU2GAIgASgJEhUKDWluaXRyZF9zaGEyNTYYAyABKAkSEwoLZGlza19zaGEyNTYYBCABKAkSEwoLZGlza19mb3JtYXQYBSABKAkSFAoMbWVkaWFfc2hhMjU2GAYgASgJEhQKDGNvbW1hbmRfbGluZRgHIAEoCSpvCgtXYW50ZWRQb3dlchIcChhXQU5URURfUE9XRVJfVU5TUEVDSUZJRUQQABITCg9XQU5URURfUE9XRVJfT04QARIUChBXQU5URURfUE9XRVJfT0ZGEAISFwoTV0FOVEVEX1BPV0VSX1BBVVNFRBADKo8BCghCb290S2luZBIZChVCT09UX0tJTkRfVU5TUEVDSUZJRUQQABIUChBCT09UX0tJTkRfS0VSTkVMEAESEgoOQk9PVF9LSU5EX0RJU0sQAhITCg9CT09UX0tJTkRfTUVESUEQAxIVChFCT09UX0tJTkRfTkVUV09SSxAEEhIKDkJPT1RfS0lORF9OT05FEAViBnByb3RvMw", [file_google_protobuf_duration, file_runmachine_agent_v1_bmc, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine_boot]);
 
 /**
  * What an agent is to bring about for one object: whole, never a difference.
@@ -90,6 +90,14 @@ export type Assignment = Message<"runmachine.agent.v1.Assignment"> & {
      */
     value: Server;
     case: "server";
+  } | {
+    /**
+     * Another agent of the pool has the server now.
+     *
+     * @generated from field: runmachine.agent.v1.Moved moved = 9;
+     */
+    value: Moved;
+    case: "moved";
   } | { case: undefined; value?: undefined };
 };
 
@@ -99,6 +107,21 @@ export type Assignment = Message<"runmachine.agent.v1.Assignment"> & {
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
   messageDesc(file_runmachine_agent_v1_assignment, 0);
+
+/**
+ * Another agent of the pool has the server: this one does nothing more to it and forgets it. Destroys nothing.
+ *
+ * @generated from message runmachine.agent.v1.Moved
+ */
+export type Moved = Message<"runmachine.agent.v1.Moved"> & {
+};
+
+/**
+ * Describes the message runmachine.agent.v1.Moved.
+ * Use `create(MovedSchema)` to create a new message.
+ */
+export const MovedSchema: GenMessage<Moved> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_assignment, 1);
 
 /**
  * A whole server as a machine wants it. Its disks are left alone: what it boots is what is on them or on the network.
@@ -169,6 +192,14 @@ export type Server = Message<"runmachine.agent.v1.Server"> & {
    * @generated from field: bool access = 9;
    */
   access: boolean;
+
+  /**
+   * boot_generation that the control plane has seen booted last. An agent without memory of this server begins from it, so
+   * that a server that moves to another agent of the pool is not booted anew. 0: none.
+   *
+   * @generated from field: uint64 booted_generation = 10;
+   */
+  bootedGeneration: bigint;
 };
 
 /**
@@ -176,7 +207,7 @@ export type Server = Message<"runmachine.agent.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export const ServerSchema: GenMessage<Server> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_assignment, 1);
+  messageDesc(file_runmachine_agent_v1_assignment, 2);
 
 /**
  * The object must not exist.
@@ -184,6 +215,20 @@ export const ServerSchema: GenMessage<Server> = /*@__PURE__*/
  * @generated from message runmachine.agent.v1.Absent
  */
 export type Absent = Message<"runmachine.agent.v1.Absent"> & {
+  /**
+   * For a server: how it is switched off by an agent without memory of it. Absent: it is for the agent that remembers it, and
+   * for any other there is nothing to do.
+   *
+   * @generated from field: runmachine.agent.v1.Controller controller = 1;
+   */
+  controller?: Controller | undefined;
+
+  /**
+   * For a server: resource name of the provider, for messages.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider: string;
 };
 
 /**
@@ -191,7 +236,7 @@ export type Absent = Message<"runmachine.agent.v1.Absent"> & {
  * Use `create(AbsentSchema)` to create a new message.
  */
 export const AbsentSchema: GenMessage<Absent> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_assignment, 2);
+  messageDesc(file_runmachine_agent_v1_assignment, 3);
 
 /**
  * A virtual machine as it is wanted.
@@ -282,7 +327,7 @@ export type VirtualMachine = Message<"runmachine.agent.v1.VirtualMachine"> & {
  * Use `create(VirtualMachineSchema)` to create a new message.
  */
 export const VirtualMachineSchema: GenMessage<VirtualMachine> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_assignment, 3);
+  messageDesc(file_runmachine_agent_v1_assignment, 4);
 
 /**
  * Files and settings of a boot, by digest.
@@ -345,7 +390,7 @@ export type BootSource = Message<"runmachine.agent.v1.BootSource"> & {
  * Use `create(BootSourceSchema)` to create a new message.
  */
 export const BootSourceSchema: GenMessage<BootSource> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_assignment, 4);
+  messageDesc(file_runmachine_agent_v1_assignment, 5);
 
 /**
  * Power that is wanted.
