@@ -1,0 +1,164 @@
+import type { Clock } from '../../../runtime/clock.ts';
+import { BmcError } from '../../bmc-port.ts';
+import type { Answer, Call } from './exchange.ts';
+import { failureOf } from './messages.ts';
+import type { QuirkRules } from './quirk.ts';
+import { asResource, isWhole, linkAt, listAt, type Resource, textAt } from './resource.ts';
+import type { Session } from './session.ts';
+import { finished } from './task.ts';
+
+/** Resources by the links that the service names; a failed call throws what the service said. */
+export type RedfishClient = {
+  readonly get: (link: string, signal: AbortSignal) => Promise<Resource>;
+  /** Undefined where there is no such resource (any more). */
+  readonly find: (link: string, signal: AbortSignal) => Promise<Resource | undefined>;
+  /** All members of a collection, whole; expanded in one call where the service offers that. */
+  readonly members: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
+  /** Answers when the work is over, also where it is a task. */
+  readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
+  /** `resource` as it was read: its ETag goes with the change. */
+  readonly patch: (resource: Resource, body: Resource, signal: AbortSignal) => Promise<void>;
+  readonly remove: (link: string, signal: AbortSignal) => Promise<void>;
+  /** As it comes back, also where it failed. */
+  readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
+};
+
+export type ClientDeps = {
+  readonly clock: Clock;
+  readonly session: Session;
+  /** Whether the service root offers `$expand` without links (DSP0266, query parameters). */
+  readonly canExpand: () => boolean;
+  readonly rules: () => QuirkRules;
+};
+
+const PAGES_MAX = 100;
+const MEMBERS_MAX = 5_000;
+/** Where the ETag as it was read is kept, beside what the service sent. */
+const ETAG = '@runmachine.etag';
+
+export const createClient = (deps: ClientDeps): RedfishClient => {
+  const { session, clock } = deps;
+  const send = session.send;
+  const settle = (call: Call, answer: Answer, signal: AbortSignal): Promise<Answer> => {
+    if (answer.status >= 400) throw failed(call, answer);
+    return finished({ clock, send }, { call, answer }, signal);
+  };
+  const waited = async (call: Call, signal: AbortSignal): Promise<Answer> =>
+    settle(call, await send(call, signal), signal);
+  const get = async (link: string, signal: AbortSignal): Promise<Resource> => {
+    const call: Call = { method: 'GET', link };
+    const answer = await send(call, signal);
+    if (answer.status >= 400) throw failed(call, answer);
+    return resourceOf(call, answer);
+  };
+  const find = (link: string, signal: AbortSignal) => foundOrNot(get(link, signal));
+  return {
+    get,
+    find,
+    members: createMembers({ get, find, canExpand: deps.canExpand }),
+    post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
+    patch: createPatch({ get, send, settle, rules: deps.rules }),
+    remove: async (link, signal) => {
+      await waited({ method: 'DELETE', link }, signal);
+    },
+    send,
+  };
+};
+
+const failed = (call: Call, { status, body, headers }: Answer): BmcError =>
+  failureOf({ ...call, status, body, retryAfter: headers['retry-after'] ?? '' });
+
+const resourceOf = (call: Call, { body, headers }: Answer): Resource => {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new BmcError('protocol', `GET ${call.link} was answered without a JSON object`);
+  }
+  const etag = headers.etag || textAt(body, '@odata.etag');
+  return etag === '' ? asResource(body) : { ...body, [ETAG]: etag };
+};
+
+const foundOrNot = async (reading: Promise<Resource>): Promise<Resource | undefined> => {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof BmcError && error.fault === 'unsupported') return undefined;
+    throw error;
+  }
+};
+
+type MembersDeps = Pick<RedfishClient, 'get' | 'find'> & Pick<ClientDeps, 'canExpand'>;
+
+const createMembers = (deps: MembersDeps): RedfishClient['members'] => {
+  // What is advertised and fails once is not tried again in this session.
+  let expandFailed = false;
+  const firstPage = async (link: string, signal: AbortSignal): Promise<Resource> => {
+    if (!deps.canExpand() || expandFailed || link.includes('?')) return deps.get(link, signal);
+    try {
+      return await deps.get(`${link}?$expand=.($levels=1)`, signal);
+    } catch (error) {
+      const isRefusal = error instanceof BmcError && /^(?:refused|unsupported)$/.test(error.fault);
+      if (!isRefusal) throw error;
+      expandFailed = true;
+      return deps.get(link, signal);
+    }
+  };
+  return async (link, signal) => {
+    const found: Resource[] = [];
+    const seen = new Set<string>();
+    let page = await firstPage(link, signal);
+    for (let count = 1; ; count += 1) {
+      for (const member of listAt(page, 'Members')) {
+        const whole = isWhole(member) ? asResource(member) : await read(deps, member, signal);
+        if (whole !== undefined) found.push(whole);
+      }
+      const next = linkAt(page, 'Members@odata.nextLink') || linkAt(page, '@odata.nextLink');
+      if (next === '' || seen.has(next)) return found;
+      if (count >= PAGES_MAX || found.length >= MEMBERS_MAX) {
+        throw new BmcError('protocol', `Collection ${link} has no end after ${count} pages`);
+      }
+      seen.add(next);
+      page = await deps.get(next, signal);
+    }
+  };
+};
+
+const read = async (
+  deps: MembersDeps,
+  member: unknown,
+  signal: AbortSignal,
+): Promise<Resource | undefined> => {
+  const link = textAt(member, '@odata.id');
+  return link === '' ? undefined : deps.find(link, signal);
+};
+
+type PatchDeps = Pick<RedfishClient, 'get' | 'send'> &
+  Pick<ClientDeps, 'rules'> & {
+    readonly settle: (call: Call, answer: Answer, signal: AbortSignal) => Promise<Answer>;
+  };
+
+/** 412: somebody changed it in between. 428: it wants to be told what is changed (RFC 6585). */
+const STALE = new Set([412, 428]);
+
+const createPatch =
+  ({ get, send, settle, rules }: PatchDeps): RedfishClient['patch'] =>
+  async (resource, body, signal) => {
+    const link = textAt(resource, '@odata.id');
+    if (link === '') throw new BmcError('protocol', 'A resource to be changed has no @odata.id');
+    const callWith = (etag: string): Call => {
+      const headers: Record<string, string> = etag === '' ? {} : { 'if-match': etag };
+      return { method: 'PATCH', link, body, headers };
+    };
+    const call = callWith(etagOf(resource, rules()));
+    const answer = await send(call, signal);
+    if (!STALE.has(answer.status)) {
+      await settle(call, answer, signal);
+      return;
+    }
+    const again = callWith(etagOf(await get(link, signal), rules()) || '*');
+    await settle(again, await send(again, signal), signal);
+  };
+
+const etagOf = (resource: Resource, { etag }: QuirkRules): string => {
+  if (etag === 'none') return '';
+  const known = textAt(resource, ETAG) || textAt(resource, '@odata.etag');
+  return etag === 'strong' ? known.replace(/^W\//, '') : known;
+};

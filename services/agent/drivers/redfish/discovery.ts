@@ -1,0 +1,150 @@
+import { BmcError } from '../../bmc-port.ts';
+import type { RedfishAddress } from './address.ts';
+import type { RedfishClient } from './client.ts';
+import { type BmcIdentity, type QuirkRules, rulesOf } from './quirk.ts';
+import { quirksOf } from './quirks/catalog.ts';
+import { at, flagAt, linkAt, linksAt, type Resource, textAt } from './resource.ts';
+import type { Session } from './session.ts';
+
+/** From the service root to the one machine, by links only (DSP0266, service discovery). */
+export type Found = {
+  readonly root: Resource;
+  readonly system: Resource;
+  readonly systemLink: string;
+  readonly manager: Resource | undefined;
+  readonly chassisLinks: readonly string[];
+  readonly identity: BmcIdentity;
+};
+
+type Deps = { readonly client: RedfishClient; readonly session: Session };
+
+/** The only link that the specification itself names; /redfish leads there where it moved. */
+const ROOT = '/redfish/v1/';
+const VERSIONS = '/redfish';
+
+/** Signs in on the way: the root is for everybody, the rest is not. */
+export const signedInRoot = async (
+  { client, session }: Deps,
+  signal: AbortSignal,
+): Promise<Resource> => {
+  const root = await readRoot({ client, session }, signal);
+  if (textAt(root, '@odata.id') === '' && at(root, 'Systems') === undefined) {
+    throw new BmcError('protocol', `${ROOT} is no Redfish service root`);
+  }
+  if (session.kind() === 'none') {
+    await session.signIn(linkAt(root, 'Links', 'Sessions'), signal);
+  }
+  return root;
+};
+
+const readRoot = async ({ client, session }: Deps, signal: AbortSignal): Promise<Resource> => {
+  try {
+    const root = await client.find(ROOT, signal);
+    if (root !== undefined) return root;
+    const version = textAt(await client.get(VERSIONS, signal), 'v1');
+    return await client.get(version || ROOT, signal);
+  } catch (error) {
+    const wantsUser = error instanceof BmcError && error.fault === 'unauthorized';
+    if (!wantsUser || session.kind() !== 'none') throw error;
+    // Some ask for a user already here, where they cannot yet have said where sessions are made.
+    await session.signIn('', signal);
+    return client.get(ROOT, signal);
+  }
+};
+
+/** Whether collections may be asked for with their members in one answer. */
+export const canExpand = (root: Resource): boolean =>
+  flagAt(root, 'ProtocolFeaturesSupported', 'ExpandQuery', 'NoLinks') === true;
+
+export const discover = async (
+  client: RedfishClient,
+  { root, address }: { readonly root: Resource; readonly address: RedfishAddress },
+  signal: AbortSignal,
+): Promise<Found> => {
+  const early = rulesOf(quirksOf(identityOf({ root })));
+  const systemLink = await systemLinkOf(client, { root, address, rules: early }, signal);
+  const system = await client.get(systemLink, signal);
+  const managerLink = linksAt(system, 'Links', 'ManagedBy')[0];
+  const manager = await managerOf(client, { root, managerLink }, signal);
+  const own = linksAt(system, 'Links', 'Chassis');
+  const chassisLinks =
+    own.length > 0 ? own : await memberLinks(client, linkAt(root, 'Chassis'), signal);
+  const identity = identityOf({ root, system, manager });
+  return { root, system, systemLink, manager, chassisLinks, identity };
+};
+
+type SystemsAt = {
+  readonly root: Resource;
+  readonly address: RedfishAddress;
+  readonly rules: QuirkRules;
+};
+
+const systemLinkOf = async (
+  client: RedfishClient,
+  { root, address, rules }: SystemsAt,
+  signal: AbortSignal,
+): Promise<string> => {
+  const links = await memberLinks(client, linkAt(root, 'Systems'), signal);
+  const { systemLink: named } = address;
+  if (named !== '') {
+    const found = links.find((link) => link.replace(/\/+$/, '') === named);
+    if (found !== undefined) return found;
+    throw new BmcError('protocol', `The BMC has no system ${named}; it has ${listed(links)}`);
+  }
+  const whole = links.filter((link) => rules.partialSystems?.test(link) !== true);
+  const [first, second] = whole;
+  if (first === undefined) throw new BmcError('unsupported', 'The BMC shows no computer system');
+  if (second === undefined) return first;
+  throw new BmcError(
+    'refused',
+    `The BMC has several systems (${listed(whole)}): name one of them in its address, ` +
+      `as ${address.origin}${first}`,
+  );
+};
+
+const LISTED_MAX = 8;
+
+const listed = (links: readonly string[]): string =>
+  links.length === 0 ? 'none' : links.slice(0, LISTED_MAX).join(', ');
+
+const memberLinks = async (
+  client: RedfishClient,
+  link: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> => {
+  if (link === '') return [];
+  return linksAt(await client.find(link, signal), 'Members');
+};
+
+type ManagerAt = { readonly root: Resource; readonly managerLink: string | undefined };
+
+const managerOf = async (
+  client: RedfishClient,
+  { root, managerLink }: ManagerAt,
+  signal: AbortSignal,
+): Promise<Resource | undefined> => {
+  if (managerLink !== undefined) return client.find(managerLink, signal);
+  const links = await memberLinks(client, linkAt(root, 'Managers'), signal);
+  const [only, other] = links;
+  // Of several nobody says which is this machine's.
+  return only === undefined || other !== undefined ? undefined : client.find(only, signal);
+};
+
+type Known = {
+  readonly root: Resource;
+  readonly system?: Resource;
+  readonly manager?: Resource | undefined;
+};
+
+const identityOf = ({ root, system, manager }: Known): BmcIdentity => ({
+  vendor:
+    textAt(root, 'Vendor') ||
+    textAt(system, 'Manufacturer') ||
+    textAt(manager, 'Manufacturer') ||
+    Object.keys(Object(at(root, 'Oem'))).join(' '),
+  model: textAt(system, 'Model'),
+  product: [textAt(root, 'Product'), textAt(manager, 'Model')]
+    .filter((one) => one !== '')
+    .join(' '),
+  firmware: textAt(manager, 'FirmwareVersion'),
+});

@@ -1,0 +1,79 @@
+import { BmcError, type BmcFault } from '../../bmc-port.ts';
+import { asResource, listAt, type Resource, textAt } from './resource.ts';
+
+/**
+ * What a service says of an error: `error.@Message.ExtendedInfo` (DSP0266, error responses), or
+ * the annotation in the body of what did succeed. Bounded, since it is shown to people.
+ */
+
+const SENTENCES_MAX = 10;
+const SENTENCE_CHARACTERS_MAX = 400;
+
+/** Its own words: each message with what it recommends. */
+export const saidIn = (body: unknown): readonly string[] => {
+  const sentences = infosOf(body).map(sentenceOf);
+  const plain = textAt(body, 'error', 'message');
+  const found = sentences.filter((one) => one !== '');
+  const said = found.length > 0 || plain === '' ? found : [plain];
+  return [...new Set(said)].slice(0, SENTENCES_MAX).map(shortened);
+};
+
+/** Names of the messages without registry and version: `ActionParameterNotSupported`. */
+export const messageNamesIn = (body: unknown): readonly string[] =>
+  [...infosOf(body).map((info) => textAt(info, 'MessageId')), textAt(body, 'error', 'code')]
+    .map((id) => id.split('.').at(-1) ?? '')
+    .filter((name) => name !== '');
+
+const infosOf = (body: unknown): readonly Resource[] =>
+  [...listAt(body, 'error', '@Message.ExtendedInfo'), ...listAt(body, '@Message.ExtendedInfo')].map(
+    asResource,
+  );
+
+const sentenceOf = (info: Resource): string => {
+  const message = textAt(info, 'Message') || textAt(info, 'MessageId');
+  const cure = textAt(info, 'Resolution');
+  return cure === '' || /^none\.?$/i.test(cure) ? message : `${message} ${cure}`;
+};
+
+const shortened = (text: string): string =>
+  text.length <= SENTENCE_CHARACTERS_MAX ? text : `${text.slice(0, SENTENCE_CHARACTERS_MAX)}…`;
+
+const UNAUTHORIZED =
+  /^(?:NoValidSession|Unauthorized\w*|InvalidCredentials|AuthenticationFailed|AccountLocked\w*)$/;
+const BUSY = /^(?:SessionLimitExceeded|ServiceTemporarilyUnavailable|ServiceShuttingDown)$/;
+const UNSUPPORTED = /^(?:ActionNotSupported|OperationNotAllowed|ResourceNotFound)$/;
+
+/** Which fault an answer of 400 and above is. */
+export const faultOf = (status: number, body: unknown): BmcFault => {
+  const names = messageNamesIn(body);
+  if (status === 401 || names.some((name) => UNAUTHORIZED.test(name))) return 'unauthorized';
+  if (status === 503 || status === 429 || names.some((name) => BUSY.test(name))) return 'busy';
+  if ([404, 405, 410, 501].includes(status)) return 'unsupported';
+  return names.some((name) => UNSUPPORTED.test(name)) ? 'unsupported' : 'refused';
+};
+
+export type FailedCall = {
+  readonly method: string;
+  readonly link: string;
+  readonly status: number;
+  readonly body: unknown;
+  /** Seconds or a date; empty: it did not say. */
+  readonly retryAfter?: string;
+};
+
+export const failureOf = ({
+  method,
+  link,
+  status,
+  body,
+  retryAfter = '',
+}: FailedCall): BmcError => {
+  const said = saidIn(body);
+  const words = said.length === 0 ? '' : `: ${said.join(' ')}`;
+  const later = retryAfter === '' ? '' : ` (retry after ${shortened(retryAfter)})`;
+  return new BmcError(
+    faultOf(status, body),
+    `${method} ${link} was answered with ${status}${later}${words}`,
+    said,
+  );
+};

@@ -1,0 +1,104 @@
+import {
+  BmcError,
+  type Offer,
+  type PowerAspect,
+  type PowerChange,
+  type PowerReading,
+} from '../../bmc-port.ts';
+import { type Action, actionOf, chosen } from './action.ts';
+import type { Place } from './place.ts';
+import { seen } from './read-back.ts';
+import { type Resource, textAt } from './resource.ts';
+
+/** ComputerSystem.Reset and PowerState (DSP0268, ComputerSystem). */
+export const offerPower = (place: Place): Offer<PowerAspect> => {
+  const action = actionOf(place.system, '#ComputerSystem.Reset', place);
+  if (action === undefined) {
+    return { kind: 'not_offered', why: 'The system has no action ComputerSystem.Reset' };
+  }
+  const read = async (signal: AbortSignal): Promise<PowerReading> =>
+    powerIn(await place.client.get(place.systemLink, signal));
+  const change = async (wanted: PowerChange, signal: AbortSignal): Promise<void> => {
+    const now = await read(signal);
+    for (const step of await stepsFor(wanted, { now, action, place, signal })) {
+      await take({ place, action, read }, step, signal);
+    }
+  };
+  return { kind: 'offered', aspect: { read, change }, how: `POST ${action.target}` };
+};
+
+const READINGS: Readonly<Record<string, PowerReading>> = {
+  On: 'on',
+  Off: 'off',
+  PoweringOn: 'turning_on',
+  PoweringOff: 'turning_off',
+};
+
+export const powerIn = (system: Resource): PowerReading =>
+  READINGS[textAt(system, 'PowerState')] ?? 'unknown';
+
+/** One reset, and the power that must be seen before the next one. */
+type Step = { readonly resetType: string; readonly until?: 'on' | 'off' };
+
+type Situation = {
+  readonly now: PowerReading;
+  readonly action: Action;
+  readonly place: Place;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * What a service takes that does not say so: the types that the first schema required of all.
+ * Its refusal then reaches the user in its own words.
+ */
+const USUAL = ['On', 'ForceOff', 'GracefulShutdown', 'ForceRestart'];
+
+const stepsFor = async (
+  wanted: PowerChange,
+  { now, action, place, signal }: Situation,
+): Promise<readonly Step[]> => {
+  if (wanted === now) return [];
+  const said = await action.allowed('ResetType', signal);
+  const allowed = said.length > 0 ? said : (place.rules.resetTypes ?? USUAL);
+  const pick = (wish: string, ...candidates: readonly string[]): string =>
+    chosen({ wish, candidates, allowed });
+  const on = (): Step => ({ resetType: pick('power on', 'On', 'ForceOn'), until: 'on' });
+  const off = (): Step => ({ resetType: pick('power off', 'ForceOff'), until: 'off' });
+  switch (wanted) {
+    case 'on':
+      return [on()];
+    case 'off':
+      return [off()];
+    case 'soft_off':
+      if (now === 'off') return [];
+      return [{ resetType: pick('a soft power-off', 'GracefulShutdown', 'PushPowerButton') }];
+    case 'reset':
+      return [{ resetType: pick('a reset', 'ForceRestart', 'PowerCycle') }];
+    case 'cycle':
+      if (now === 'off') return [on()];
+      return allowed.includes('PowerCycle') ? [{ resetType: 'PowerCycle' }] : [off(), on()];
+    default:
+      throw new BmcError(
+        'unsupported',
+        `There is no power change "${String(wanted satisfies never)}"`,
+      );
+  }
+};
+
+type Taking = Pick<PowerAspect, 'read'> & { readonly place: Place; readonly action: Action };
+
+const take = async ({ place, action, read }: Taking, step: Step, signal: AbortSignal) => {
+  const { resetType, until } = step;
+  await place.client.post(action.target, { ResetType: resetType }, signal);
+  if (until === undefined) return;
+  await seen(
+    place,
+    {
+      what: resetType,
+      read: () => read(signal),
+      isSo: (power) => power === until,
+      tell: (power) => `power is ${power}`,
+    },
+    signal,
+  );
+};

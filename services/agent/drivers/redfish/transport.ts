@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
+import { buildConnector, Client } from 'undici';
+import type { Clock } from '../../../runtime/clock.ts';
+import { BmcError } from '../../bmc-port.ts';
+import { faultOfConnection } from './connection-faults.ts';
+
+/**
+ * HTTP to one controller: one connection, one call at a time, nothing larger than a bound, nothing
+ * sent before the certificate was looked at. Knows nothing of Redfish.
+ */
+export type Request = {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+};
+
+export type Reply = {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+export type Transport = {
+  readonly send: (request: Request, signal: AbortSignal) => Promise<Reply>;
+  /** SHA-256 of the certificate that was shown; empty before the first call and without TLS. */
+  readonly certificateSha256: () => string;
+  readonly close: () => Promise<void>;
+};
+
+export type TransportOptions = {
+  readonly origin: string;
+  readonly provider: string;
+  /** Empty: the first that is seen, then no other. */
+  readonly certificateSha256: string;
+  readonly clock: Clock;
+};
+
+/** A system with 64 disks and its firmware list is below 1 MiB, also where it is expanded. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Controllers that list their whole inventory take 20 s and more for one resource. */
+const CALL_MS_MAX = 60_000;
+const CONNECT_MS_MAX = 10_000;
+
+export const createTransport = (options: TransportOptions): Transport => {
+  const pin = { sha256: options.certificateSha256.toLowerCase() };
+  const client = new Client(options.origin, {
+    connect: connectorOf(options, pin),
+    allowH2: false,
+    pipelining: 1,
+    headersTimeout: CALL_MS_MAX,
+    bodyTimeout: CALL_MS_MAX,
+    keepAliveTimeout: 30_000,
+  });
+  const once = (request: Request, signal: AbortSignal) =>
+    sendOnce(client, request, signal).catch((error: unknown) => {
+      throw faultOfConnection(error, { ...options, signal, request });
+    });
+  return {
+    send: (request, signal) => within(options.clock, signal, (both) => once(request, both)),
+    certificateSha256: () => (options.origin.startsWith('https:') ? pin.sha256 : ''),
+    close: () => client.destroy(),
+  };
+};
+
+/** The caller's signal, and the longest that any call may take. */
+const within = async <T>(
+  clock: Clock,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  const over = new AbortController();
+  const limit = new AbortController();
+  const late = new Error(`no answer within ${CALL_MS_MAX / 1000} s`);
+  clock.sleep(CALL_MS_MAX, over.signal).then(
+    () => limit.abort(late),
+    () => undefined,
+  );
+  try {
+    return await run(AbortSignal.any([signal, limit.signal]));
+  } finally {
+    over.abort(late);
+  }
+};
+
+const sendOnce = async (client: Client, request: Request, signal: AbortSignal): Promise<Reply> => {
+  const { method, path, headers, body } = request;
+  const reply = await client.request({ method, path, headers, body: body ?? null, signal });
+  const announced = Number(reply.headers['content-length'] ?? 0);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  if (announced > BODY_BYTES_MAX) {
+    reply.body.destroy();
+    throw tooLarge(request, `${announced} bytes`);
+  }
+  for await (const part of reply.body) {
+    const bytes: unknown = part;
+    if (!(bytes instanceof Uint8Array)) continue;
+    size += bytes.length;
+    if (size > BODY_BYTES_MAX) throw tooLarge(request, 'it goes on beyond that');
+    parts.push(bytes);
+  }
+  const text = Buffer.concat(parts).toString('utf8');
+  return { status: reply.statusCode, headers: flatHeaders(reply.headers), body: text };
+};
+
+const tooLarge = ({ method, path }: Request, size: string): BmcError =>
+  new BmcError(
+    'protocol',
+    `${method} ${path} was answered with more than ${BODY_BYTES_MAX} bytes (${size})`,
+  );
+
+const flatHeaders = (
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name.toLowerCase(),
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  );
+
+type Pin = { sha256: string };
+
+/**
+ * The names in certificates of controllers are rarely right and their authority is themselves, so
+ * the certificate itself is what is known of them. It is compared before a connection is used:
+ * whoever shows another one is sent nothing.
+ */
+const connectorOf = (
+  { provider }: TransportOptions,
+  pin: Pin,
+): ReturnType<typeof buildConnector> => {
+  const connect = buildConnector({
+    timeout: CONNECT_MS_MAX,
+    rejectUnauthorized: false,
+    allowH2: false,
+    // A resumed session shows no certificate.
+    maxCachedSessions: 0,
+    minVersion: 'TLSv1.2',
+    // Keys of 1024 bits are common there; what they are worth is what was pinned.
+    ciphers: 'DEFAULT:@SECLEVEL=0',
+  });
+  return (options, callback) =>
+    connect(options, (...[error, socket]) => {
+      if (error !== null) return callback(error, null);
+      const problem = socket instanceof TLSSocket ? mismatch(socket, pin, provider) : undefined;
+      if (problem === undefined) return callback(null, socket);
+      socket.destroy();
+      callback(problem, null);
+    });
+};
+
+const mismatch = (socket: TLSSocket, pin: Pin, provider: string): BmcError | undefined => {
+  const shown = socket.getPeerX509Certificate();
+  if (shown === undefined) {
+    return new BmcError('certificate', `BMC of provider "${provider}" shows no certificate`);
+  }
+  const sha256 = createHash('sha256').update(shown.raw).digest('hex');
+  if (pin.sha256 === '') pin.sha256 = sha256;
+  if (pin.sha256 === sha256) return undefined;
+  return new BmcError(
+    'certificate',
+    `BMC of provider "${provider}" shows certificate ${sha256}, expected ${pin.sha256}. ` +
+      'If it was replaced on purpose, record the new one; no credential was sent',
+  );
+};
