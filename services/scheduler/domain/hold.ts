@@ -75,6 +75,26 @@ const added = (a: Amounts, b: Amounts): Amounts => {
   return sum;
 };
 
+/** The least that is as much as both at every instant; of one claim on one provider. */
+export const spanning = (before: Hold, next: Hold): Hold => {
+  const amounts = mostOf(before.amounts, next.amounts);
+  return {
+    ...next,
+    fromMs: Math.min(before.fromMs, next.fromMs),
+    toMs: Math.max(before.toMs, next.toMs),
+    amounts,
+    whole: isWhole({ amounts }),
+  };
+};
+
+const mostOf = (a: Amounts, b: Amounts): Amounts => {
+  const isWithin = [...a].every(([code, amount]) => amount <= (b.get(code) ?? 0));
+  if (isWithin) return b;
+  const most = new Map(b);
+  for (const [code, amount] of a) most.set(code, Math.max(amount, b.get(code) ?? 0));
+  return most;
+};
+
 /** The largest sum of one resource type at any instant of the interval. */
 export const peakUse = (
   holds: Iterable<Hold>,

@@ -3,24 +3,27 @@
  * that is on its way. What takes capacity counts from the decision, what gives it back from the
  * commit.
  */
-import { type Agenda, createAgenda } from './agenda.ts';
-import { type Answered, type Answers, createAnswers } from './answers.ts';
-import {
-  type CapacityRecord,
-  isClosed,
-  type Offers,
-  offersInForce,
-  type ProviderFacts,
-} from './capacity.ts';
-import { CHORE_TIMES, type ChoreTimes, nextLookMs } from './chores.ts';
+import { createAgenda } from './agenda.ts';
+import { type Answered, createAnswers } from './answers.ts';
+import { type CapacityRecord, type Offers, offersInForce, type ProviderFacts } from './capacity.ts';
+import { CHORE_TIMES, type ChoreTimes } from './chores.ts';
 import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
 import { type ClaimBook, createClaimBook } from './claim-book.ts';
 import type { Decision } from './command.ts';
 import type { FollowedChange } from './follow-change.ts';
-import { holdsOf } from './hold.ts';
 import { createProviderIndex, type ProviderIndex } from './provider-index.ts';
 import type { QuotaRecord } from './quota.ts';
 import { createQuotaBook, type QuotaBook } from './quota-book.ts';
+import {
+  capacityIn,
+  lookAtPending,
+  note,
+  planLook,
+  type StateParts,
+  syncHolds,
+  takeQuota,
+} from './state-parts.ts';
+import { settle, take } from './take-decision.ts';
 
 export type PartitionState = {
   readonly partition: string;
@@ -67,27 +70,9 @@ export type Known = {
   readonly times?: ChoreTimes;
 };
 
-/** What the functions below work on. */
-type Parts = {
-  readonly times: ChoreTimes;
-  readonly claims: ClaimBook;
-  readonly providers: ProviderIndex;
-  /** Decided and not committed yet; what is committed lies with the provider. */
-  readonly deciding: Map<string, CapacityRecord>;
-  readonly quotas: QuotaBook;
-  readonly answers: Answers;
-  readonly agenda: Agenda;
-  /** Claims whose window is over and whose release is not written. */
-  readonly late: Set<string>;
-  /** Claims that are to be looked at now. */
-  readonly looks: Set<string>;
-  /** The newest time that was told. */
-  readonly clock: { nowMs: number };
-};
-
 export const createPartitionState = (known: Known): PartitionState => {
   const claims = createClaimBook();
-  const parts: Parts = {
+  const parts: StateParts = {
     times: known.times ?? CHORE_TIMES,
     claims,
     providers: createProviderIndex((uid) => heldProviders(claims, uid)),
@@ -101,7 +86,7 @@ export const createPartitionState = (known: Known): PartitionState => {
   };
   learn(parts, known);
   const { providers, quotas, answers, agenda, looks } = parts;
-  const capacity = (uid: string) => capacityOf(parts, uid);
+  const capacity = (uid: string) => capacityIn(parts, uid);
   return {
     partition: known.partition,
     claims,
@@ -142,7 +127,7 @@ const heldProviders = (claims: ClaimBook, uid: string): readonly string[] => {
   );
 };
 
-const learn = (parts: Parts, known: Known): void => {
+const learn = (parts: StateParts, known: Known): void => {
   const { nowMs } = known;
   for (const facts of known.facts) parts.providers.setFacts(facts.uid, facts);
   for (const record of known.capacities) follow(parts, { kind: 'capacity', record }, nowMs);
@@ -151,7 +136,7 @@ const learn = (parts: Parts, known: Known): void => {
   awaken(parts, nowMs);
 };
 
-const follow = (parts: Parts, change: FollowedChange, nowMs: number): void => {
+const follow = (parts: StateParts, change: FollowedChange, nowMs: number): void => {
   // What has passed is kept as one number, also at a standby that waits for months.
   parts.quotas.setNow(nowMs);
   const { providers } = parts;
@@ -177,7 +162,7 @@ const follow = (parts: Parts, change: FollowedChange, nowMs: number): void => {
   }
 };
 
-const followClaim = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
+const followClaim = (parts: StateParts, claim: ClaimRecord, nowMs: number): void => {
   const before = parts.claims.get(claim.uid);
   for (const { uid } of before?.providers ?? []) {
     const isLeft = !claim.providers.some((provider) => provider.uid === uid);
@@ -188,18 +173,18 @@ const followClaim = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
   if (before !== undefined || !isEnded(claim)) syncHolds(parts, claim, nowMs);
 };
 
-const forget = (parts: Parts, { uid, requests, providers }: ClaimRecord): void => {
+const forget = (parts: StateParts, { uid, requests, providers }: ClaimRecord): void => {
   parts.answers.replace({ kind: 'claim', uid }, requests, []);
   for (const provider of providers) parts.providers.setHold(provider.uid, uid, undefined);
   parts.quotas.count(uid, undefined);
   parts.claims.remove(uid);
 };
 
-const awaken = (parts: Parts, nowMs: number): void => {
+const awaken = (parts: StateParts, nowMs: number): void => {
   parts.quotas.setNow(nowMs);
   const releasing: ClaimRecord[] = [];
   for (const claim of parts.claims.all()) {
-    plan(parts, claim, nowMs);
+    planLook(parts, claim, nowMs);
     if (isEnded(claim)) continue;
     syncHolds(parts, claim, nowMs);
     if (isReleasing(claim, nowMs)) releasing.push(claim);
@@ -213,150 +198,13 @@ const awaken = (parts: Parts, nowMs: number): void => {
 };
 
 /** At a new leader: what its predecessor would have seen happen. */
-const isToBeLookedAt = ({ times }: Parts, claim: ClaimRecord, nowMs: number): boolean => {
+const isToBeLookedAt = ({ times }: StateParts, claim: ClaimRecord, nowMs: number): boolean => {
   if (claim.risk !== undefined) return true;
   const { acquireMs } = claim.spec;
   return nowMs < acquireMs && acquireMs - times.replaceBeforeMs <= nowMs;
 };
 
-const quotaObject = ({ project }: QuotaRecord) =>
-  ({ kind: 'quota', uid: project.toLowerCase() }) as const;
-
-const syncHolds = ({ providers }: Parts, claim: ClaimRecord, nowMs: number): void => {
-  const holds = holdsOf(claim, nowMs);
-  for (const { uid } of claim.providers) providers.setHold(uid, claim.uid, holds.get(uid));
-};
-
-const remember = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
-  note(parts, claim);
-  plan(parts, claim, nowMs);
-};
-
-const note = ({ agenda, claims, answers, late }: Parts, claim: ClaimRecord): void => {
-  const before = claims.get(claim.uid);
-  answers.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
-  claims.put(claim);
-  if (claim.releaseBeginMs !== undefined) {
-    late.delete(claim.uid);
-    agenda.remove(claim.uid);
-  }
-};
-
-const plan = ({ agenda, times }: Parts, claim: ClaimRecord, nowMs: number): void => {
-  if (claim.releaseBeginMs !== undefined) return;
-  const nextMs = nextLookMs(claim, times, nowMs);
-  if (nextMs !== undefined) agenda.add(claim.uid, nextMs);
-};
-
-const take = (parts: Parts, decision: Decision, nowMs: number): void => {
-  parts.quotas.setNow(nowMs);
-  switch (decision.kind) {
-    case 'capacity':
-      parts.answers.noteCapacity(decision.capacity.providerUid, decision.note);
-      if (decision.entry !== undefined) takeCapacity(parts, decision.capacity);
-      return;
-    case 'claim':
-      if (decision.entry !== undefined) takeClaim(parts, decision.claim, nowMs);
-      return;
-    case 'reshape':
-      for (const capacity of decision.capacities) takeCapacity(parts, capacity);
-      for (const { claim } of decision.claims) takeClaim(parts, claim, nowMs);
-      return;
-    case 'quota':
-      if (decision.entry !== undefined) takeQuota(parts, decision.quota);
-      return;
-    case 'shown':
-    case 'forgotten':
-  }
-};
-
-const capacityOf = ({ deciding, providers }: Parts, uid: string): CapacityRecord | undefined =>
-  deciding.get(uid) ?? providers.find(uid)?.capacity;
-
-const takeCapacity = ({ deciding, providers }: Parts, capacity: CapacityRecord): void => {
-  deciding.set(capacity.providerUid, capacity);
-  providers.shut(capacity.providerUid);
-};
-
-/** Giving back waits for the commit; everything else may only take more. */
-const takeClaim = (parts: Parts, claim: ClaimRecord, nowMs: number): void => {
-  const before = parts.claims.get(claim.uid);
-  remember(parts, claim, nowMs);
-  if (before !== undefined && isGivingBack(before, claim)) return;
-  syncHolds(parts, claim, nowMs);
-  if (claim.releaseBeginMs === undefined) parts.quotas.count(claim.uid, claim);
-};
-
-const isGivingBack = (before: ClaimRecord, claim: ClaimRecord): boolean =>
-  claim.providers.some(({ finishMs }) => finishMs !== undefined) ||
-  (claim.spec.releaseMs ?? Infinity) < (before.spec.releaseMs ?? Infinity);
-
-const takeQuota = ({ quotas, answers }: Parts, quota: QuotaRecord): void => {
-  answers.replace(quotaObject(quota), quotas.find(quota.project)?.requests, quota.requests);
-  quotas.put(quota);
-};
-
-const settle = (parts: Parts, decision: Decision, nowMs: number): void => {
-  switch (decision.kind) {
-    case 'capacity':
-      settleCapacity(parts, decision.capacity.providerUid);
-      return;
-    case 'claim':
-      settleClaim(parts, { left: [], ...decision }, nowMs);
-      return;
-    case 'reshape':
-      for (const { providerUid } of decision.capacities) settleCapacity(parts, providerUid);
-      for (const moved of decision.claims) settleClaim(parts, moved, nowMs);
-      return;
-    case 'forgotten': {
-      const { uid, requests } = decision.claim;
-      parts.answers.replace({ kind: 'claim', uid }, requests, []);
-      parts.claims.remove(uid);
-      return;
-    }
-    case 'shown':
-    case 'quota':
-  }
-};
-
-const settleCapacity = (parts: Parts, uid: string): void => {
-  const { providers, deciding } = parts;
-  const record = capacityOf(parts, uid);
-  deciding.delete(uid);
-  providers.setCapacity(uid, record);
-  if (isClosed(providers.factsOf(uid), record)) lookAtPending(parts, uid);
-  else lookAtRisky(parts, uid);
-};
-
-type Left = { readonly claim: ClaimRecord; readonly left: readonly string[] };
-
-const settleClaim = (parts: Parts, { claim: { uid }, left }: Left, nowMs: number): void => {
-  for (const providerUid of left) parts.providers.setHold(providerUid, uid, undefined);
-  const newest = parts.claims.get(uid);
-  if (newest === undefined) return;
-  syncHolds(parts, newest, nowMs);
-  parts.quotas.count(uid, newest);
-  if (newest.releaseBeginMs === undefined) return;
-  // What was given back may be what another waits for.
-  for (const provider of newest.providers) {
-    if (provider.finishMs !== undefined) lookAtRisky(parts, provider.uid);
-  }
-};
-
-/** Claims that are still to begin there; those that wait already are looked at in their time. */
-const lookAtPending = ({ claims, looks, clock }: Parts, providerUid: string): void => {
-  for (const claim of claims.livingOf(providerUid)) {
-    if (claim.risk !== undefined || claim.spec.acquireMs > clock.nowMs) looks.add(claim.uid);
-  }
-};
-
-const lookAtRisky = ({ claims, looks }: Parts, providerUid: string): void => {
-  for (const claim of claims.livingOf(providerUid)) {
-    if (claim.risk !== undefined) looks.add(claim.uid);
-  }
-};
-
-const overdue = (parts: Parts, nowMs: number): readonly ClaimRecord[] => {
+const overdue = (parts: StateParts, nowMs: number): readonly ClaimRecord[] => {
   const { agenda, claims, late, looks, clock } = parts;
   clock.nowMs = nowMs;
   for (const uid of agenda.take(nowMs)) {
@@ -370,7 +218,7 @@ const overdue = (parts: Parts, nowMs: number): readonly ClaimRecord[] => {
   return [...late].flatMap((uid) => claims.get(uid) ?? []);
 };
 
-const takeLooks = ({ looks, claims }: Parts, most: number): readonly ClaimRecord[] => {
+const takeLooks = ({ looks, claims }: StateParts, most: number): readonly ClaimRecord[] => {
   const taken: ClaimRecord[] = [];
   for (const uid of looks) {
     if (taken.length >= most) break;

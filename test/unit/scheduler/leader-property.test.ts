@@ -6,8 +6,13 @@ import test from 'ava';
 import fc from 'fast-check';
 import { isDomainError } from '../../../services/runtime/errors.ts';
 import { choresOf } from '../../../services/scheduler/domain/chores.ts';
-import { allocationsOf, isReleasing } from '../../../services/scheduler/domain/claim.ts';
-import type { Command } from '../../../services/scheduler/domain/command.ts';
+import {
+  allocationsOf,
+  type ClaimRecord,
+  isEnded,
+  isReleasing,
+} from '../../../services/scheduler/domain/claim.ts';
+import type { Command, Decision } from '../../../services/scheduler/domain/command.ts';
 import { decide } from '../../../services/scheduler/domain/decide.ts';
 import { holdsOf, isWhole } from '../../../services/scheduler/domain/hold.ts';
 import {
@@ -15,6 +20,7 @@ import {
   type PartitionState,
 } from '../../../services/scheduler/domain/partition-state.ts';
 import { usageOf } from '../../../services/scheduler/domain/usage.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import {
   beginRelease,
   CPU,
@@ -29,19 +35,19 @@ import {
   WHOLE,
 } from './builders.ts';
 
-const UIDS = ['p0', 'p1', 'p2'];
+const UIDS = ['p0', 'p1', 'p2', 'p3'];
 const OFFERS = { [CPU]: 4, [WHOLE]: 1 };
 const END = 40;
 const TIMES = { warnBeforeMs: 2, atRiskAfterMs: 2, replaceBeforeMs: 4, againMs: 3 };
 
-type Step = (at: number, nowMs: number) => Command | 'pass' | 'fail-over';
+type Step = (at: number, nowMs: number, state: PartitionState) => Command | 'pass' | 'fail-over';
 
 const claimId = fc.nat(11).map((number) => `c${number}`);
 const creating: fc.Arbitrary<Step> = fc
   .record({
     id: claimId,
-    wants: fc.constantFrom({ [CPU]: 1 }, { [CPU]: 3 }, { [CPU]: 4 }, { [WHOLE]: 1 }),
-    count: fc.integer({ min: 1, max: 2 }),
+    wants: fc.constantFrom({ [CPU]: 1 }, { [CPU]: 2 }, { [CPU]: 4 }, { [WHOLE]: 1 }),
+    count: fc.integer({ min: 1, max: 3 }),
     inMs: fc.nat(10),
     forMs: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
     ranking: fc.constantFrom('pack' as const, 'spread' as const),
@@ -60,12 +66,24 @@ const creating: fc.Arbitrary<Step> = fc
       ? { ...command, draft: { ...command.draft, uid: `u${at}` } }
       : command;
   });
-const releasing: fc.Arbitrary<Step> = claimId.map((id) => (at) => beginRelease(id, `step-${at}`));
-const finishing: fc.Arbitrary<Step> = fc.tuple(claimId, fc.constantFrom(...UIDS)).map(
-  ([id, uid]) =>
-    () =>
-      finishRelease(id, uid),
-);
+/** One that is there, if there is one: most guesses would be of others. */
+const oneOf = <T>(all: readonly T[], which: number): T | undefined =>
+  all[which % Math.max(1, all.length)];
+const releasing: fc.Arbitrary<Step> = fc.nat(11).map((which) => (at, nowMs, state) => {
+  const living = [...state.claims.all()].filter((claim) => !isReleasing(claim, nowMs));
+  return beginRelease(oneOf(living, which)?.claimId ?? 'c0', `step-${at}`);
+});
+const finishing: fc.Arbitrary<Step> = fc
+  .tuple(fc.nat(11), fc.nat(2))
+  .map(([which, where]) => (_, nowMs, state) => {
+    const releasing = [...state.claims.all()].filter(
+      (claim) => isReleasing(claim, nowMs) && !isEnded(claim),
+    );
+    const claim = oneOf(releasing, which);
+    const held = claim?.providers.filter(({ finishMs }) => finishMs === undefined) ?? [];
+    const provider = oneOf(held, where);
+    return finishRelease(claim?.claimId ?? 'c0', provider?.uid ?? 'p0');
+  });
 const resizing: fc.Arbitrary<Step> = fc
   .tuple(fc.constantFrom(...UIDS), fc.nat(6), fc.boolean(), fc.boolean())
   .map(
@@ -92,18 +110,40 @@ const extending: fc.Arbitrary<Step> = fc
 const shortening: fc.Arbitrary<Step> = fc
   .tuple(claimId, fc.integer({ min: 1, max: 10 }))
   .map(([id, ms]) => (_, nowMs) => ({ ...changing(id), verb: 'shorten', releaseMs: nowMs + ms }));
+/** A provider of which something is held, of a claim that is half given back if there is one. */
+const busyUid = (state: PartitionState, which: number): string => {
+  const claims = [...state.claims.all()].filter((claim) => !isEnded(claim));
+  const half = claims.filter(({ providers }) =>
+    providers.some((one) => one.finishMs !== undefined),
+  );
+  const held = (half.length > 0 ? half : claims).flatMap(({ providers }) =>
+    providers.filter(({ finishMs }) => finishMs === undefined),
+  );
+  return oneOf(held, which)?.uid ?? 'p0';
+};
+/** The provider to which something moves need not be one whose capacity changes. */
 const reshaping: fc.Arbitrary<Step> = fc
-  .tuple(fc.constantFrom(...UIDS), fc.constantFrom(...UIDS), fc.nat(8), fc.nat(8))
-  .map(([fromUid, toUid, few, many]) => (at) => ({
-    verb: 'reshape',
-    origin: originOf(''),
-    providers: [
-      { providerUid: fromUid, generation: at + 2, offers: offersFrom({ [CPU]: few, [WHOLE]: 1 }) },
-      { providerUid: toUid, generation: at + 2, offers: offersFrom({ [CPU]: many, [WHOLE]: 1 }) },
-    ],
-    moves: [{ fromUid, toUid, resourceType: CPU, claimUid: undefined }],
-  }));
-const limiting: fc.Arbitrary<Step> = fc.option(fc.nat(12)).map((limit) => () => ({
+  .record({
+    which: fc.nat(11),
+    toUid: fc.constantFrom(...UIDS),
+    few: fc.nat(8),
+    many: fc.option(fc.nat(8), { nil: undefined, freq: 1 }),
+  })
+  .map(({ which, toUid, few, many }) => (at, _, state) => {
+    const fromUid = busyUid(state, which);
+    const offered = { [fromUid]: few, ...(many !== undefined && { [toUid]: many }) };
+    return {
+      verb: 'reshape',
+      origin: originOf(''),
+      providers: Object.entries(offered).map(([providerUid, cpus]) => ({
+        providerUid,
+        generation: at + 2,
+        offers: offersFrom({ [CPU]: cpus, [WHOLE]: 1 }),
+      })),
+      moves: [{ fromUid, toUid, resourceType: CPU, claimUid: undefined }],
+    };
+  });
+const limiting: fc.Arbitrary<Step> = fc.option(fc.nat(16)).map((limit) => () => ({
   verb: 'set-quota',
   origin: originOf(''),
   project: 'red',
@@ -118,30 +158,60 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: resizing, weight: 1 },
   { arbitrary: extending, weight: 3 },
   { arbitrary: shortening, weight: 2 },
-  { arbitrary: reshaping, weight: 1 },
+  { arbitrary: reshaping, weight: 3 },
   { arbitrary: limiting, weight: 1 },
   { arbitrary: fc.constant<Step>(() => 'pass'), weight: 3 },
   { arbitrary: fc.constant<Step>(() => 'fail-over'), weight: 1 },
 );
 
-const offered = (state: PartitionState, uid: string, code: string): number =>
-  state.providers.find(uid)?.shape.offers.get(code)?.usable ?? 0;
+type Span = { readonly fromMs: number; readonly toMs: number };
+type Seen = { readonly nowMs: number; readonly isMeant: (claim: ClaimRecord) => boolean };
 
-/** Instant by instant, what claims hold by their windows; late ones are for the other check. */
-const problemAt = (state: PartitionState, uid: string, nowMs: number): string | undefined => {
-  const claims = [...state.claims.ofProvider(uid)].filter((claim) => !isReleasing(claim, nowMs));
-  for (let at = nowMs; at <= nowMs + END; at += 1) {
-    const holds = claims.flatMap((claim) => {
-      const hold = holdsOf(claim, nowMs).get(uid);
-      return hold !== undefined && hold.fromMs <= at && at < hold.toMs ? [hold] : [];
-    });
+/** Instant by instant, what is held of a provider above what it has. */
+const overuseAt = (
+  state: PartitionState,
+  uid: string,
+  { fromMs, toMs, nowMs, isMeant }: Span & Seen,
+): string | undefined => {
+  const claims = [...state.claims.ofProvider(uid)].filter(isMeant);
+  const all = claims.flatMap((claim) => holdsOf(claim, nowMs).get(uid) ?? []);
+  const offered = (code: string): number => state.offersOf(uid).get(code)?.usable ?? 0;
+  for (let at = fromMs; at < toMs; at += 1) {
+    const holds = all.filter((hold) => hold.fromMs <= at && at < hold.toMs);
     const slices = holds.filter((hold) => !isWhole(hold));
     const cpus = slices.reduce((sum, { amounts }) => sum + (amounts.get(CPU) ?? 0), 0);
     const wholes = holds.length - slices.length;
-    if (cpus > offered(state, uid, CPU)) return `${uid} at ${at}: ${cpus} processors`;
-    if (wholes > offered(state, uid, WHOLE)) return `${uid} at ${at}: whole ${wholes} times`;
+    if (cpus > offered(CPU)) return `${uid} at ${at}: ${cpus} processors`;
+    if (wholes > offered(WHOLE)) return `${uid} at ${at}: whole ${wholes} times`;
     if (wholes > 0 && slices.length > 0) return `${uid} at ${at}: whole and in slices`;
   }
+  return undefined;
+};
+
+/** What is newly held fits beside everything that is still held, late or not. */
+const grantProblem = (
+  state: PartitionState,
+  command: Command,
+  nowMs: number,
+): string | undefined => {
+  const seen: Seen = { nowMs, isMeant: () => true };
+  if (command.verb === 'reshape') {
+    const all = { fromMs: nowMs, toMs: nowMs + END, ...seen };
+    return command.moves.map(({ toUid }) => overuseAt(state, toUid, all)).find(Boolean);
+  }
+  if (command.verb !== 'create') return undefined;
+  const claim = state.claims.get(command.draft.uid);
+  if (claim === undefined) return undefined;
+  const { acquireMs, releaseMs = Infinity } = claim.spec;
+  const own = { fromMs: acquireMs, toMs: Math.min(releaseMs, nowMs + END), ...seen };
+  return claim.providers.map(({ uid }) => overuseAt(state, uid, own)).find(Boolean);
+};
+
+/** By their windows; late ones are for the other check. */
+const problemAt = (state: PartitionState, uid: string, nowMs: number): string | undefined => {
+  const isMeant = (claim: ClaimRecord): boolean => !isReleasing(claim, nowMs);
+  const found = overuseAt(state, uid, { fromMs: nowMs, toMs: nowMs + END + 1, nowMs, isMeant });
+  if (found !== undefined) return found;
   const around = {
     claimsOn: state.claims.ofProvider,
     offersOf: (of: string) => state.providers.find(of)?.shape.offers ?? new Map(),
@@ -203,11 +273,14 @@ const rebuilt = (state: PartitionState, nowMs: number): PartitionState =>
     times: TIMES,
   });
 
-const apply = (state: PartitionState, command: Command, nowMs: number): boolean => {
+/** What was decided and waits for its commit. */
+type Batch = Decision[];
+
+const apply = (state: PartitionState, batch: Batch, command: Command, nowMs: number): boolean => {
   try {
     const decision = decide(state, command, { nowMs, logNumber: 1 });
     state.take(decision, nowMs);
-    state.settle(decision, nowMs);
+    batch.push(decision);
     return true;
   } catch (error) {
     if (isDomainError(error) && error.kind !== 'internal') return false;
@@ -215,31 +288,53 @@ const apply = (state: PartitionState, command: Command, nowMs: number): boolean 
   }
 };
 
+const commit = (state: PartitionState, batch: Batch, nowMs: number): void => {
+  for (const decision of batch.splice(0)) state.settle(decision, nowMs);
+};
+
+const MOST_IN_BATCH = 4;
+const day = fc.array(fc.record({ make: step, hasNext: fc.boolean() }), {
+  minLength: 25,
+  maxLength: 60,
+});
+
 test('no provider and no quota is used above what it has at any instant, whatever happens', (t) => {
   let granted = 0;
+  let together = 0;
   const done = new Map<string, number>();
+  const note = (verb: string): void => void done.set(verb, (done.get(verb) ?? 0) + 1);
+  const onTime = (state: PartitionState, batch: Batch, nowMs: number): void => {
+    for (const late of state.overdue(nowMs)) {
+      t.true(apply(state, batch, beginRelease(late.uid, ''), nowMs));
+    }
+    for (const chore of choresOf(state, nowMs, true)) {
+      if (apply(state, batch, chore, nowMs)) note(chore.verb);
+    }
+  };
   fc.assert(
-    fc.property(fc.array(step, { minLength: 25, maxLength: 60 }), (steps) => {
+    fc.property(day, (steps) => {
       let state = stateWith(
         UIDS.map((uid) => ({ uid, offers: OFFERS })),
         { times: TIMES },
       );
       let nowMs = 0;
-      for (const [at, make] of steps.entries()) {
-        const wish = make(at, nowMs);
+      const batch: Batch = [];
+      for (const [at, { make, hasNext }] of steps.entries()) {
+        const wish = make(at, nowMs, state);
+        if (typeof wish === 'string') commit(state, batch, nowMs);
         if (wish === 'pass') nowMs += 3;
         else if (wish === 'fail-over') state = rebuilt(state, nowMs);
-        for (const late of state.overdue(nowMs)) {
-          t.true(apply(state, beginRelease(late.uid, ''), nowMs));
-        }
-        for (const chore of choresOf(state, nowMs, true)) {
-          if (apply(state, chore, nowMs)) done.set(chore.verb, (done.get(chore.verb) ?? 0) + 1);
-        }
-        if (typeof wish !== 'string' && apply(state, wish, nowMs)) {
+        // The leader's own come first in a batch.
+        if (batch.length === 0) onTime(state, batch, nowMs);
+        if (typeof wish !== 'string' && apply(state, batch, wish, nowMs)) {
           granted += 1;
-          done.set(wish.verb, (done.get(wish.verb) ?? 0) + 1);
+          note(wish.verb);
           t.is(limitProblem(state, wish, nowMs), undefined);
+          t.is(grantProblem(state, wish, nowMs), undefined);
         }
+        if (hasNext && batch.length < MOST_IN_BATCH) continue;
+        together += Math.max(0, batch.length - 1);
+        commit(state, batch, nowMs);
         for (const uid of UIDS) {
           t.is(problemAt(state, uid, nowMs), undefined);
           t.is(bookingProblem(state, uid, nowMs), undefined);
@@ -247,9 +342,10 @@ test('no provider and no quota is used above what it has at any instant, whateve
         t.is(quotaProblem(state, nowMs), undefined);
       }
     }),
-    { numRuns: 400 },
+    { numRuns: propertyRuns(1200) },
   );
   t.true(granted > 500, 'the days have claims in them');
+  t.true(together > 500, 'and many of them share a commit');
   t.log([...done].map(([verb, times]) => `${verb} ${times}`).join(', '));
   for (const verb of ['create', 'extend', 'shorten', 'reshape', 'assess', 'warn', 'set-quota']) {
     t.true((done.get(verb) ?? 0) > 0, verb);

@@ -1,0 +1,79 @@
+/** What the state of a partition is made of, and what following and deciding do alike. */
+import type { Agenda } from './agenda.ts';
+import type { Answers } from './answers.ts';
+import type { CapacityRecord } from './capacity.ts';
+import { type ChoreTimes, nextLookMs } from './chores.ts';
+import type { ClaimRecord } from './claim.ts';
+import type { ClaimBook } from './claim-book.ts';
+import { holdsOf } from './hold.ts';
+import type { ProviderIndex } from './provider-index.ts';
+import type { QuotaRecord } from './quota.ts';
+import type { QuotaBook } from './quota-book.ts';
+
+export type StateParts = {
+  readonly times: ChoreTimes;
+  readonly claims: ClaimBook;
+  readonly providers: ProviderIndex;
+  /** Decided and not committed yet; what is committed lies with the provider. */
+  readonly deciding: Map<string, CapacityRecord>;
+  readonly quotas: QuotaBook;
+  readonly answers: Answers;
+  readonly agenda: Agenda;
+  /** Claims whose window is over and whose release is not written. */
+  readonly late: Set<string>;
+  /** Claims that are to be looked at now. */
+  readonly looks: Set<string>;
+  /** The newest time that was told. */
+  readonly clock: { nowMs: number };
+};
+
+export const capacityIn = (
+  { deciding, providers }: StateParts,
+  uid: string,
+): CapacityRecord | undefined => deciding.get(uid) ?? providers.find(uid)?.capacity;
+
+/** What is booked of the claim is what it holds. */
+export const syncHolds = ({ providers }: StateParts, claim: ClaimRecord, nowMs: number): void => {
+  const holds = holdsOf(claim, nowMs);
+  for (const { uid } of claim.providers) providers.setHold(uid, claim.uid, holds.get(uid));
+};
+
+export const note = ({ agenda, claims, answers, late }: StateParts, claim: ClaimRecord): void => {
+  const before = claims.get(claim.uid);
+  answers.replace({ kind: 'claim', uid: claim.uid }, before?.requests, claim.requests);
+  claims.put(claim);
+  if (claim.releaseBeginMs !== undefined) {
+    late.delete(claim.uid);
+    agenda.remove(claim.uid);
+  }
+};
+
+/** Puts the next look at the claim on the agenda. */
+export const planLook = (
+  { agenda, times }: StateParts,
+  claim: ClaimRecord,
+  nowMs: number,
+): void => {
+  if (claim.releaseBeginMs !== undefined) return;
+  const nextMs = nextLookMs(claim, times, nowMs);
+  if (nextMs !== undefined) agenda.add(claim.uid, nextMs);
+};
+
+export const takeQuota = ({ quotas, answers }: StateParts, quota: QuotaRecord): void => {
+  const object = { kind: 'quota', uid: quota.project.toLowerCase() } as const;
+  answers.replace(object, quotas.find(quota.project)?.requests, quota.requests);
+  quotas.put(quota);
+};
+
+/** Claims that are still to begin there; those that wait already are looked at in their time. */
+export const lookAtPending = ({ claims, looks, clock }: StateParts, providerUid: string): void => {
+  for (const claim of claims.livingOf(providerUid)) {
+    if (claim.risk !== undefined || claim.spec.acquireMs > clock.nowMs) looks.add(claim.uid);
+  }
+};
+
+export const lookAtRisky = ({ claims, looks }: StateParts, providerUid: string): void => {
+  for (const claim of claims.livingOf(providerUid)) {
+    if (claim.risk !== undefined) looks.add(claim.uid);
+  }
+};
