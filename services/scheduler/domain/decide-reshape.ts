@@ -146,13 +146,22 @@ type After = {
 const holdsAfter = (state: PartitionState, { uid, claims }: There, nowMs: number): After => {
   const moved = new Set(claims.map(({ claim }) => claim.uid));
   const stays = ({ claimUid }: Hold) => !moved.has(claimUid);
-  const booked = state.providers.find(uid)?.booked;
-  const implied = (side: 'above' | 'below') => (booked?.[side] ?? []).map(({ hold }) => hold);
-  const held = claims.flatMap(({ claim }) => holdsOf(claim, nowMs).get(uid) ?? []);
+  const { providers } = state;
+  const member = providers.find(uid);
+  const implied = (side: 'above' | 'below') =>
+    (member?.booked?.[side] ?? []).map(({ hold }) => hold).filter(stays);
+  const holdsOn = (uids: ReadonlySet<string>): readonly Hold[] =>
+    claims.flatMap(({ claim }) =>
+      [...holdsOf(claim, nowMs)].flatMap(([at, hold]) => (uids.has(at) ? [hold] : [])),
+    );
+  const uidsOf = (numbers: readonly number[] = []) =>
+    new Set(numbers.map((n) => providers.member(n).uid));
+  const above = uidsOf(member && providers.forest.above(member.n));
+  const below = uidsOf(member && providers.forest.below(member.n));
   return {
-    holds: [...(booked?.own ?? []).filter(stays), ...held],
-    above: implied('above').filter(stays),
-    below: implied('below').filter(stays),
+    holds: [...(member?.booked?.own ?? []).filter(stays), ...holdsOn(new Set([uid]))],
+    above: [...implied('above'), ...holdsOn(above).filter(isWhole)],
+    below: [...implied('below'), ...holdsOn(below)],
   };
 };
 

@@ -33,6 +33,8 @@ export type ProviderWish = {
   readonly tags?: readonly string[];
   readonly closed?: boolean;
   readonly generation?: number;
+  /** The provider of which it is a part. */
+  readonly parentUid?: string;
 };
 
 export const offersFrom = (
@@ -55,6 +57,7 @@ export const factsOf = (wish: ProviderWish): ProviderFacts => ({
   groups: new Set(wish.groups ?? []),
   tags: new Set(wish.tags ?? []),
   offers: offersFrom(wish.offers ?? {}),
+  ...(wish.parentUid !== undefined && { parentUid: wish.parentUid }),
 });
 
 export const groupOf = (

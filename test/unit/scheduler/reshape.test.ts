@@ -169,3 +169,40 @@ test('what was given of a range moves as it was given', (t) => {
     ['host'],
   );
 });
+
+test('what a claim gets by a reshape counts from the decision, also when it is half given back', (t) => {
+  const spare = { uid: 'spare', offers: { [CPU]: 2 } };
+  const state = stateWith([HOST, { uid: 'other', offers: { [CPU]: 2 } }, spare]);
+  const on = (uid: string) => groupOf({ [CPU]: 2 }, { name: uid, providers: [uid] });
+  granted(state, createCommand({ id: 'a', groups: [on('host'), on('other')] }));
+  run(state, beginRelease('a'));
+  run(state, finishRelease('a', 'other'));
+  const moment = { nowMs: 0, logNumber: 1 };
+  const moving = decide(state, reshape({ host: HOST.offers }, [moveOf('host', 'spare')]), {
+    ...moment,
+    logNumber: 2,
+  });
+  state.take(moving, 0);
+  const wanted = createCommand({ id: 'b', groups: [on('spare')] });
+  refuses(t, state, wanted, 'NO_CAPACITY');
+  const left = createCommand({ id: 'c', groups: [groupOf({ [CPU]: 8 }, { providers: ['host'] })] });
+  refuses(t, state, left, 'NO_CAPACITY');
+  state.settle(moving, 0);
+  refuses(t, state, wanted, 'NO_CAPACITY');
+  granted(state, left);
+});
+
+test('two claims that move into one tree do not share what one of them takes whole', (t) => {
+  const offers = { [CPU]: 8, [WHOLE]: 1 };
+  const state = stateWith([
+    { uid: 'metal', offers },
+    { uid: 'part', offers: { [CPU]: 8 }, parentUid: 'metal' },
+    { uid: 'spare', offers },
+    HOST,
+  ]);
+  const on = (uid: string, amounts: Limits) => [groupOf(amounts, { providers: [uid] })];
+  granted(state, createCommand({ id: 'w', groups: on('spare', { [WHOLE]: 1 }) }));
+  granted(state, createCommand({ id: 'a', groups: on('host', { [CPU]: 1 }) }));
+  const moves = [moveOf('spare', 'metal', { resourceType: WHOLE }), moveOf('host', 'part')];
+  refuses(t, state, reshape({ spare: offers, host: HOST.offers }, moves), 'IN_USE');
+});
