@@ -5,6 +5,7 @@
  * begin or end are judged one by one over the window.
  */
 import type { Ranking } from './claim.ts';
+import { fitsBeside } from './granted.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import type { Load, Scorer } from './scorer.ts';
@@ -12,7 +13,7 @@ import { packScorer } from './scorers/pack.ts';
 import { randomScorer } from './scorers/random.ts';
 import { spreadScorer } from './scorers/spread.ts';
 import { isWithin, narrowest, type Selection, sizeOf } from './selection.ts';
-import type { LoadClass, Shape } from './shape.ts';
+import type { Shape } from './shape.ts';
 import { shuffleKey, shuffleNumber } from './shuffle.ts';
 import { isIdle, lackingIn, type Question, type Vacancy, vacancyOf } from './vacancy.ts';
 
@@ -130,17 +131,11 @@ const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
     if (shape.free.size > 0) put(shape.free, undefined);
     if (selection.wantsWhole) continue;
     for (const load of shape.loads.values()) {
-      if (hasRoom(selection, shape, load)) put(load.members, load.used);
+      if (fitsBeside(shape, load.used, selection.resources)) put(load.members, load.used);
     }
   }
   return sources;
 };
-
-const hasRoom = ({ resources }: Selection, { codes, offers }: Shape, { used }: LoadClass) =>
-  resources.every(({ resourceType, amount }) => {
-    const usable = offers.get(resourceType)?.usable ?? 0;
-    return (used[codes.indexOf(resourceType)] ?? 0) + amount <= usable;
-  });
 
 const loadsOf = (
   { resources }: Selection,

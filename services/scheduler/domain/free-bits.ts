@@ -1,5 +1,6 @@
 /** Which open providers have room for some resources over a window, as bits. */
 import type { ResourceRequest } from './claim.ts';
+import { fitsBeside } from './granted.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import type { Shape } from './shape.ts';
 import { isIdle, lackingIn, type Question, vacancyOf, wantsWhole } from './vacancy.ts';
@@ -54,15 +55,11 @@ const addClosed = (
 };
 
 const addClasses = (
-  { codes, offers, loads }: Shape,
+  shape: Shape,
   resources: readonly ResourceRequest[],
   bits: Uint32Array,
 ): void => {
-  for (const { used, members } of loads.values()) {
-    const fits = resources.every(({ resourceType, amount, minAmount }) => {
-      const usable = offers.get(resourceType)?.usable ?? 0;
-      return (used[codes.indexOf(resourceType)] ?? 0) + (minAmount ?? amount) <= usable;
-    });
-    if (fits) members.orInto(bits);
+  for (const { used, members } of shape.loads.values()) {
+    if (fitsBeside(shape, used, resources)) members.orInto(bits);
   }
 };

@@ -1,6 +1,7 @@
 /** How much is given where less than the whole amount will do. */
 import { type Offer, unitProblem } from './capacity.ts';
 import type { ResourceRequest } from './claim.ts';
+import type { Shape } from './shape.ts';
 
 /**
  * The least amount that an offer could give: what is asked for, or with a minimum the smallest
@@ -29,3 +30,16 @@ export const mostAmount = (
   const most = Math.floor(cap / offer.stepSize) * offer.stepSize;
   return most >= least && most > 0 ? most : undefined;
 };
+
+/** Whether all of it fits beside what is used of each of the shape's types, in their order. */
+export const fitsBeside = (
+  { codes, offers }: Pick<Shape, 'codes' | 'offers'>,
+  used: readonly number[],
+  resources: readonly ResourceRequest[],
+): boolean =>
+  resources.every((asked) => {
+    const offer = offers.get(asked.resourceType);
+    if (offer === undefined) return false;
+    const free = offer.usable - (used[codes.indexOf(asked.resourceType)] ?? 0);
+    return mostAmount(offer, asked, free) !== undefined;
+  });
