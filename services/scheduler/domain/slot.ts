@@ -19,9 +19,9 @@ export type Run = {
   readonly stream: Stream;
   /** Candidates of it restricted to some providers, for what depends on what is chosen already. */
   readonly restricted: (only: readonly NumberSet[]) => Stream;
-  /** Numbers and classes that failed here already; valid for the rest while their frame stands. */
   /** What this provider would be for the run, whether or not the stream has come to it. */
   readonly candidate: (member: Member) => Candidate | undefined;
+  /** Numbers and twins that failed here already; valid for the rest while their frame stands. */
   readonly failed: Set<number>;
   readonly failedTwins: Set<string>;
 };
@@ -36,15 +36,17 @@ export type Slot = {
 export type Chosen = { readonly slot: Slot; readonly candidate: Candidate };
 
 /**
- * Group by group; index by index where groups of one index depend on each other, so that a bad
- * choice shows at once. Groups with fewer candidates come first: they fail soonest.
+ * Group by group; index by index where groups of one index depend on each other or count together,
+ * so that a bad choice shows at once. Groups with fewer candidates come first: they fail soonest.
  */
 export const slotsOf = (
   runs: readonly Run[],
-  { count, groups }: Pick<ClaimSpec, 'count' | 'groups'>,
+  { count, groups, spread }: Pick<ClaimSpec, 'count' | 'groups' | 'spread'>,
 ): readonly Slot[] => {
   const indices = Array.from({ length: count }, (_, index) => index);
-  if (!groups.some(dependsOnIndex)) {
+  // Of what is spread, other groups of an index make their places unlike for its run.
+  const isShared = groups.length > 1 && (spread?.maxPerGroup ?? 0) > 0;
+  if (!isShared && !groups.some(dependsOnIndex)) {
     return runs.flatMap((run) => indices.map((index) => ({ run, index, carries: true })));
   }
   return indices.flatMap((index) => runs.map((run, at) => ({ run, index, carries: at === 0 })));
