@@ -21,6 +21,7 @@ import { type Run, slotsOf } from './slot.ts';
 import { createBins } from './spread-bins.ts';
 import { createStream, type Stream } from './stream.ts';
 import { createTally } from './tally.ts';
+import { createTwinKey } from './twins.ts';
 import { questionOf } from './vacancy.ts';
 
 export type PlaceRequest = {
@@ -147,13 +148,12 @@ const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): 
     return placedPlan([{ slot, candidate }], tally);
   }
   const found = search({
-    index,
     spec,
     slots,
     relations,
     tally,
     bins: createBins(index, spec, shuffleKey(seedOf(request), 'bins')),
-    hasTwins: !spec.groups.some(({ sameSubtree }) => (sameSubtree ?? []).length > 0),
+    twinKey: createTwinKey(index, runs),
     budget: within.budget,
   });
   return found.kind === 'placed' ? placedPlan(found.chosen, tally) : found;

@@ -10,23 +10,20 @@
 import { type Candidate, SCORERS } from './candidate.ts';
 import type { ClaimSpec } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
-import type { ProviderIndex } from './provider-index.ts';
 import type { Relations } from './relations.ts';
 import type { Chosen, Run, Slot } from './slot.ts';
 import type { Bin, Bins } from './spread-bins.ts';
 import type { Stream } from './stream.ts';
 import type { Tally } from './tally.ts';
-import { twinKey } from './twins.ts';
+import type { TwinKey } from './twins.ts';
 
 export type Search = {
-  readonly index: ProviderIndex;
   readonly spec: Pick<ClaimSpec, 'ranking' | 'count'>;
   readonly slots: readonly Slot[];
   readonly relations: Relations;
   readonly tally: Tally;
   readonly bins: Bins | undefined;
-  /** Whether providers of one shape and place can stand for each other. */
-  readonly hasTwins: boolean;
+  readonly twinKey: TwinKey;
   readonly budget: Budget;
 };
 
@@ -139,7 +136,7 @@ const bestIn = (task: Search, { frame, chosen, stream, within }: Look): Candidat
     run.failed.has(member.n) || failed.has(member.n);
   const hasFailedTwin = ({ member }: Candidate): boolean => {
     if (run.failedTwins.size + failedTwins.size === 0) return false;
-    const twins = twinKey(task.index, member);
+    const twins = task.twinKey(member);
     return twins !== undefined && (run.failedTwins.has(twins) || failedTwins.has(twins));
   };
   const scorer = SCORERS[spec.ranking];
@@ -194,7 +191,7 @@ const hasRoom = ({ tally, budget }: Search, run: Run, wanted: number): boolean =
 
 /** Takes back the last choice; false when there is none left. */
 const retreat = (task: Search, frames: Frame[], chosen: Chosen[]): boolean => {
-  const { index, tally, bins, hasTwins } = task;
+  const { tally, bins, twinKey } = task;
   const spent = frames.pop();
   if (spent?.slot.carries === true) {
     for (const n of spent.failed) spent.slot.run.failed.delete(n);
@@ -206,8 +203,8 @@ const retreat = (task: Search, frames: Frame[], chosen: Chosen[]): boolean => {
   tally.remove(candidate, slot.run.take);
   bins?.remove(candidate);
   chosen.pop();
-  const isTwin = hasTwins && !tally.isUsed(candidate.member.n);
-  fail(last, candidate.member.n, isTwin ? twinKey(index, candidate.member) : undefined);
+  const isUnlike = tally.isUsed(candidate.member.n);
+  fail(last, candidate.member.n, isUnlike ? undefined : twinKey(candidate.member));
   last.chosen = undefined;
   return true;
 };

@@ -47,6 +47,8 @@ export type Item = {
   readonly index: number;
   readonly resources: readonly number[];
   readonly provider: number;
+  /** What is given of each resource; absent = the least that is asked for. */
+  readonly amounts?: readonly number[];
 };
 
 export const itemsWanted = ({ groups, count }: ModelRequest): readonly Omit<Item, 'provider'>[] =>
@@ -72,9 +74,22 @@ export const someAssignment = (model: Model, request: ModelRequest): boolean => 
 };
 
 export const isValid = (model: Model, request: ModelRequest, items: readonly Item[]): boolean =>
+  items.every(isAskedFor) &&
   fitsNow(model, request, items) &&
   request.groups.every((group) => groupHolds(model, request, { group, items })) &&
   isSpread(model, request, items);
+
+/** Nothing is given beyond what is wanted, nor less than will do. */
+const isAskedFor = ({ group, resources, amounts }: Item): boolean =>
+  resources.every((at, n) => {
+    const one = group.resources[at];
+    const given = amounts === undefined ? leastOf(one) : (amounts[n] ?? NaN);
+    return given >= leastOf(one) && given <= (one?.amount ?? NaN);
+  });
+
+type Resource = RequestGroup['resources'][number];
+
+const leastOf = (one: Resource | undefined): number => one?.minAmount ?? one?.amount ?? NaN;
 
 /** Capacity at every instant, whole and its cleaning against everything in the tree, isolation. */
 const fitsNow = (model: Model, request: ModelRequest, items: readonly Item[]): boolean => {
@@ -135,11 +150,12 @@ const fitsAt = (model: Model, now: number, items: readonly Item[]): boolean => {
   });
 };
 
-const amountsOf = ({ group, resources }: Item): Readonly<Record<string, number>> =>
+const amountsOf = ({ group, resources, amounts }: Item): Readonly<Record<string, number>> =>
   Object.fromEntries(
-    resources.flatMap((at) => {
+    resources.flatMap((at, n) => {
       const one = group.resources[at];
-      return one === undefined ? [] : [[one.resourceType, one.amount] as const];
+      if (one === undefined) return [];
+      return [[one.resourceType, amounts?.[n] ?? leastOf(one)] as const];
     }),
   );
 
