@@ -34,6 +34,7 @@ import { createPerform } from './work/perform.ts';
 import { createProviderOpener, type ProviderOpener } from './work/provider-opener.ts';
 import { createProviderPools, type ProviderPools } from './work/provider-pools.ts';
 import { createSchedulerClient } from './work/scheduler-client.ts';
+import { createSecretClient } from './work/secret-client.ts';
 import { createSinks, type SinksConfig } from './work/sinks.ts';
 
 export type MachineConfig = {
@@ -219,6 +220,7 @@ const lookAtProviders = (
 const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) => {
   const { clock, random, log, connect } = deps;
   const { store, records, writer, queue, bell, hub, consoles, images, replica } = parts;
+  const secrets = createSecretClient(connect.transportTo('identity'));
   const rpc = { store, records, writer, clock, random, log, wake: queue.wake };
   const heartbeatMs = deps.config.heartbeatMs ?? DEFAULTS.heartbeatMs;
   return [
@@ -227,7 +229,7 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
     imageRpc({ ...rpc, fetchSoon: images.nudge }),
     operationRpc({ ...rpc, changed: bell.heard }),
     eventRpc(rpc),
-    agentRpc({ ...rpc, hub, consoles, heartbeatMs, isStarted }),
+    agentRpc({ ...rpc, hub, consoles, secrets, heartbeatMs, isStarted }),
     agentDirectoryRpc({ ...rpc, hub }),
     providerStateRpc({ ...rpc, ...parts.neighbours }),
   ];

@@ -58,6 +58,36 @@ export type ProviderChange =
   | { readonly kind: 'removed'; readonly uid: string }
   | { readonly kind: 'synced' };
 
+/** Values of a secret by key; never logged, never written. */
+export type SecretValues = {
+  readonly data: Readonly<Record<string, string>>;
+  /** Empty = none are staged. */
+  readonly staged: Readonly<Record<string, string>>;
+  readonly generation: bigint;
+};
+
+export type SecretPort = {
+  /** Undefined: there is none. `purpose` names for whom the values are, for the audit. */
+  readonly reveal: (
+    asked: { readonly name: string; readonly purpose: string },
+    signal: AbortSignal,
+  ) => Promise<SecretValues | undefined>;
+  /** Puts values beside the present ones. Errors: failed_precondition INVALID_STATE, not_found. */
+  readonly stage: (
+    asked: {
+      readonly name: string;
+      readonly data: Readonly<Record<string, string>>;
+      readonly requestId: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** Makes the staged values the present ones; without staged ones nothing changes. */
+  readonly promote: (
+    asked: { readonly name: string; readonly requestId: string },
+    signal: AbortSignal,
+  ) => Promise<void>;
+};
+
 export type IdentityPort = {
   /** Resource name and roles of an agent by its uid; undefined = unknown or revoked. */
   readonly findAgent: (

@@ -14,6 +14,7 @@ import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Operation } from './domain/operation.ts';
 import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
+import type { HardwareRecords } from './hardware-ports.ts';
 import type { CleaningRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
@@ -129,6 +130,8 @@ export type AssignmentRow = Held & {
   readonly gone: boolean;
   /** Digests that the agent may fetch. */
   readonly digests: readonly string[];
+  /** Lower-case names of the secrets that the agent may read. */
+  readonly secrets: readonly string[];
   /** runmachine.agent.v1.Assignment in binary form. */
   readonly bytes: Uint8Array;
 };
@@ -142,6 +145,8 @@ export type AssignmentRecords = {
   readonly markGone: (tx: Tx, uid: string) => Promise<boolean>;
   /** Whether that agent has an assignment that names the digest. */
   readonly namesDigest: (reader: Reader, agentKey: string, sha256: string) => Promise<boolean>;
+  /** Whether that agent has an assignment that names the secret (lower-case). */
+  readonly namesSecret: (reader: Reader, agentKey: string, secret: string) => Promise<boolean>;
   readonly remove: (tx: Tx, uids: readonly string[]) => Promise<void>;
   /** Which provider is addressed to which agent, over all that is not gone. */
   readonly addresses: (
@@ -326,6 +331,7 @@ export type Records = {
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;
   readonly cleanings: CleaningRecords;
+  readonly hardware: HardwareRecords;
   readonly sweepers: SweeperRecords;
 };
 

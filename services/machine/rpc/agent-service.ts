@@ -35,9 +35,10 @@ import type {
 import { agentKey } from '../domain/capacity.ts';
 import { ARTIFACT_PART_BYTES } from '../ports.ts';
 import { downMessage, helloOf, reportOf, welcomeMessage } from './agent-message.ts';
-import { missing, type RpcDeps } from './rpc-deps.ts';
+import { type AgentSecretDeps, agentSecret } from './agent-secret.ts';
+import { missing } from './rpc-deps.ts';
 
-export type AgentRpcDeps = RpcDeps & {
+export type AgentRpcDeps = AgentSecretDeps & {
   readonly hub: AgentHub;
   readonly consoles: ConsoleHub;
   readonly heartbeatMs: number;
@@ -50,6 +51,8 @@ export const agentRpc = (deps: AgentRpcDeps): Implementation =>
     session: (requests, context) => session(deps, requests, context),
     channel: (requests, context) => channel(deps, requests, context),
     getArtifact: (request, context) => artifact(deps, request, context),
+    getSecret: (request, context) =>
+      agentSecret(deps, request, { agentUid: agentOf(context), signal: context.signal }),
   });
 
 /** Errors: permission_denied for anybody but an agent. */

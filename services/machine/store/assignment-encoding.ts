@@ -71,6 +71,7 @@ export const assignmentOf = (machine: Machine, addressed: Addressed): Assignment
     absent,
     gone: false,
     digests: absent ? [] : digestsOf(machine.resolved.boot),
+    secrets: [],
     bytes: toBinary(AssignmentSchema, message),
   };
 };

@@ -14,6 +14,7 @@ const read = (row: Omit<AssignmentTableRow, 'id'>): AssignmentRow => ({
   absent: Number(row.absent) === 1,
   gone: Number(row.gone) === 1,
   digests: row.digests === '' ? [] : row.digests.split(','),
+  secrets: row.secrets === '' ? [] : row.secrets.split(','),
   bytes: row.bytes,
 });
 
@@ -31,6 +32,7 @@ export const assignmentRecords: AssignmentRecords = {
       absent: row.absent ? 1 : 0,
       gone: row.gone ? 1 : 0,
       digests: row.digests.join(','),
+      secrets: row.secrets.join(','),
       bytes: row.bytes,
     };
     await db(tx)
@@ -85,6 +87,17 @@ export const assignmentRecords: AssignmentRecords = {
       .limit(1)
       .executeTakeFirst();
     return row !== undefined;
+  },
+  namesSecret: async (reader, agentKey, secret) => {
+    const rows = await db(reader)
+      .selectFrom('assignment')
+      .select('secrets')
+      .where('agent_key', '=', agentKey)
+      .where('absent', '=', 0)
+      .where('secrets', 'like', `%${secret}%`)
+      .execute();
+    // A "_" in the name stands for any letter above.
+    return rows.some((row) => row.secrets.split(',').includes(secret));
   },
   remove: async (tx, uids) => {
     if (uids.length === 0) return;

@@ -225,6 +225,32 @@ const eventSinks = async (db: MigrationDb): Promise<void> => {
   await db.createUnique('event_sink', ['sink_key']);
 };
 
+const hardware = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('assignment')
+    .addColumn('secrets', db.type.text, (column) => column.notNull().defaultTo(''))
+    .execute();
+  await db.createTable(
+    'hardware_order',
+    columns(db, { command_uid: 'text', agent_key: 'text', secret_key: 'text', until_ms: 'bigint' }),
+  );
+  await db.createUnique('hardware_order', ['command_uid']);
+  await db.createIndex('hardware_order', ['agent_key', 'secret_key']);
+  await db.createIndex('hardware_order', ['until_ms']);
+  await db.createTable(
+    'hardware_lease',
+    columns(db, {
+      provider_uid: 'text',
+      partition_key: 'text',
+      agent_key: 'text',
+      epoch: 'bigint',
+    }),
+  );
+  await db.createUnique('hardware_lease', ['provider_uid']);
+  await db.createIndex('hardware_lease', ['partition_key', 'id']);
+  await db.createIndex('hardware_lease', ['agent_key']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -240,4 +266,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0002-provider-life', up: providerLife },
   { name: '0003-claim-news', up: claimNews },
   { name: '0004-event-sinks', up: eventSinks },
+  { name: '0005-hardware', up: hardware },
 ];

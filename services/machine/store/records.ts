@@ -5,6 +5,7 @@ import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
 import { claimNewsRecords } from './claim-news-records.ts';
 import { eventRecords } from './event-records.ts';
+import { hardwareRecords } from './hardware-records.ts';
 import { imageRecords } from './image-records.ts';
 import { sweeperRecords } from './keeper-records.ts';
 import { machineRecords } from './machine-records.ts';
@@ -25,5 +26,6 @@ export const createRecords = (clock: Clock): Records => ({
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,
   cleanings: cleaningRecords,
+  hardware: hardwareRecords,
   sweepers: sweeperRecords,
 });

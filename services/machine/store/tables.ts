@@ -17,6 +17,8 @@ export type MachineTables = {
   readonly artifact_part: ArtifactPartRow;
   readonly provider_state: ProviderStateRow;
   readonly provider_cleaning: ProviderCleaningRow;
+  readonly hardware_order: HardwareOrderRow;
+  readonly hardware_lease: HardwareLeaseRow;
   readonly sweeper: SweeperRow;
 };
 
@@ -68,6 +70,8 @@ export type AssignmentTableRow = {
   readonly gone: number;
   /** Separated by commas. */
   readonly digests: string;
+  /** Separated by commas; names hold none. */
+  readonly secrets: string;
   readonly bytes: Uint8Array;
 };
 
@@ -171,4 +175,20 @@ export type SweeperRow = {
   readonly partition_key: string;
   readonly owner: string;
   readonly lease_until_ms: number;
+};
+
+export type HardwareOrderRow = {
+  readonly id: Generated<number>;
+  readonly command_uid: string;
+  readonly agent_key: string;
+  readonly secret_key: string;
+  readonly until_ms: number;
+};
+
+export type HardwareLeaseRow = {
+  readonly id: Generated<number>;
+  readonly provider_uid: string;
+  readonly partition_key: string;
+  readonly agent_key: string;
+  readonly epoch: number;
 };

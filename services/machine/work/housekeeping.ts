@@ -102,6 +102,9 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
       records.claimNews.removeEnded(tx, before(KEPT.eventsMs), BITE),
     ),
   );
+  await store.transaction(undefined, ACTOR, (tx) =>
+    records.hardware.removeOldOrders(tx, before(HOUR_MS)),
+  );
   const unused = await store.read((r) => records.artifacts.unused(r, before(KEPT.uploadMs), BITE));
   for (const uid of unused) {
     if (signal.aborted) return;
