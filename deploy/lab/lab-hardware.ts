@@ -28,7 +28,7 @@ export const labHardware = (name: string, lab = 'lab'): LabHardware => {
     memory: [{ label: 'DIMM A1', sizeBytes: 128 * MEBIBYTE }],
     disks: [
       {
-        ...{ label: 'Disk 0', model: 'Virtual Disk', serialNumber: `D0${hex.slice(0, 10)}` },
+        ...{ label: 'Disk 0', model: 'Virtual Disk', serialNumber: `d0${hex.slice(0, 10)}` },
         ...{ sizeBytes: 20 * GIBIBYTE, kind: 'ssd' },
       },
     ],

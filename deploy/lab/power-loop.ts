@@ -61,7 +61,7 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
   const loop: Loop = {
     power: state().wanted.power === 'on' ? 'turning_on' : 'off',
     turn: new AbortController(),
-    startedMs: 0,
+    startedMs: Number.NEGATIVE_INFINITY,
     done: undefined,
     isRunning: false,
   };
@@ -110,8 +110,9 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
       if (!state().reached) await pause(delays.turnOnMs, signal);
     }
     if (signal.aborted || closed.signal.aborted) return;
-    loop.startedMs = clock.monotonicMs();
     await machine.start(target.boot);
+    // What is told while it starts was over before.
+    loop.startedMs = clock.monotonicMs();
     if (signal.aborted) return;
     show('on');
     reached({ severity: 'ok', message: ON_MESSAGE[target.by] });

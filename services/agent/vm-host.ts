@@ -63,9 +63,13 @@ export const createVmHost = async (options: VmHostOptions, deps: VmHostDeps): Pr
 type Cached = { readonly key: string; readonly found: FoundAcceleration };
 
 /** What a trial found, kept until qemu or the host's boot changes: a trial takes seconds. */
-const cachedAcceleration = async (
-  { stateDir, qemu, trialKernel: kernelPath }: VmHostOptions,
-  { clock, log, signal }: VmHostDeps,
+export const cachedAcceleration = async (
+  {
+    stateDir,
+    qemu,
+    trialKernel: kernelPath,
+  }: Pick<VmHostOptions, 'stateDir' | 'qemu' | 'trialKernel'>,
+  { clock, log, signal }: Omit<VmHostDeps, 'random'>,
 ): Promise<FoundAcceleration> => {
   const trial = { qemu, kernelPath, clock, log, signal };
   const key = `${await qemuVersion(qemu, trial)} ${await hostBootId()} ${process.getuid?.() ?? 0}`;

@@ -102,6 +102,8 @@ export type QemuDriver = {
   /** Throws failed_precondition GUEST_OFF. */
   readonly pause: (name: string, signal?: AbortSignal) => Promise<GuestStatus>;
   readonly resume: (name: string, signal?: AbortSignal) => Promise<GuestStatus>;
+  /** Sends it a non-maskable interrupt. Throws failed_precondition GUEST_OFF. */
+  readonly interrupt: (name: string, signal?: AbortSignal) => Promise<GuestStatus>;
   /** Null when there is no such guest. */
   readonly status: (name: string) => Promise<GuestStatus | null>;
   /**
@@ -252,7 +254,7 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
 
   const power = async (
     name: string,
-    command: 'stop' | 'cont',
+    command: 'stop' | 'cont' | 'inject-nmi',
     signal?: AbortSignal,
   ): Promise<GuestStatus> => {
     const [entry, live] = await requireLive(name);
@@ -289,6 +291,7 @@ export const createQemuDriver = (deps: QemuDriverDeps): QemuDriver => {
     kill: async (name, signal) => force(await require(name), signal),
     pause: (name, signal) => power(name, 'stop', signal),
     resume: (name, signal) => power(name, 'cont', signal),
+    interrupt: (name, signal) => power(name, 'inject-nmi', signal),
     status: async (name) => {
       const entry = await book.find(name);
       return entry === null ? null : statusOf(entry);
