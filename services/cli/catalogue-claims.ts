@@ -38,6 +38,10 @@ export const CLAIM_NOUNS: Catalogue = {
       get: verb('show one claim', async () => (await read()).get),
       list: verb('list claims', async () => (await read()).list),
       watch: verb('show claims as they change', async () => (await read()).watch),
+      allocations: verb(
+        'list what is held, provider by provider',
+        async () => (await import('./commands/claim/allocations.ts')).allocations,
+      ),
     },
   },
   quota: {

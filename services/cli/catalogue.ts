@@ -77,9 +77,13 @@ export const CATALOGUE: Catalogue = {
         'change capabilities, groups, tags and inventories',
         async () => (await import('./commands/provider-update.ts')).update,
       ),
+      reshape: verb(
+        'change offers in a tree and move what is held with them',
+        async () => (await import('./commands/provider-reshape.ts')).reshape,
+      ),
       delete: verb(
-        'delete a provider',
-        async () => (await import('./commands/provider.ts')).remove,
+        'delete providers',
+        async () => (await import('./commands/provider-delete.ts')).remove,
       ),
       state: verb(
         'show where providers stand: open, in use, closed',

@@ -1,7 +1,7 @@
 import { createClient } from '@connectrpc/connect';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../call-options.ts';
-import type { Command } from '../command.ts';
+import type { Args, Command } from '../command.ts';
 import { showOne } from '../output.ts';
 import { PROPERTY_OPTIONS, propertyChangesIfAny } from '../property-options.ts';
 import {
@@ -14,7 +14,10 @@ import {
 import { UsageError } from '../usage-error.ts';
 import { providerNoun } from './provider.ts';
 
-/** A given capability, group, inventory, distance or agent replaces the whole list of its kind. */
+/**
+ * A given capability, group, inventory, distance or agent replaces the whole list of its kind;
+ * "none" empties it.
+ */
 export const update: Command = {
   summary: 'change what a provider offers and is; a given list replaces the present one',
   positionals: [{ name: 'name', help: 'name or uid of the provider' }],
@@ -22,21 +25,26 @@ export const update: Command = {
     ...PROVIDER_OPTIONS,
     ...PROPERTY_OPTIONS,
   },
-  run: async (context, args) => {
+  examples: [
+    'runm provider update r1 --group rack1 --group feed-a',
+    'runm provider update r1 --group none',
+  ],
+  run: async (context, typed) => {
+    const args = withoutNone(typed);
     const parentProvider = parseParent(context, args);
     const ownPaths = [
-      ...(args.strings('capability').length ? ['spec.capabilities'] : []),
-      ...(args.strings('group').length ? ['spec.groups'] : []),
-      ...(args.strings('inventory').length ? ['spec.inventories'] : []),
-      ...(args.strings('agent').length ? ['spec.agent_pools'] : []),
-      ...(args.strings('distance').length ? ['spec.distances'] : []),
+      ...(typed.strings('capability').length ? ['spec.capabilities'] : []),
+      ...(typed.strings('group').length ? ['spec.groups'] : []),
+      ...(typed.strings('inventory').length ? ['spec.inventories'] : []),
+      ...(typed.strings('agent').length ? ['spec.agent_pools'] : []),
+      ...(typed.strings('distance').length ? ['spec.distances'] : []),
       ...(parentProvider === undefined ? [] : ['spec.parent_provider']),
     ];
     const client = createClient(ProviderService, context.transport());
     const name = providerNoun.fullName(context, args.positional('name'));
     const current = (await client.getProvider({ name }, callOptions(context))).provider;
     const present = { tags: current?.tags ?? [], properties: current?.properties ?? {} };
-    const changed = propertyChangesIfAny(args, present);
+    const changed = propertyChangesIfAny(typed, present);
     const paths = [...ownPaths, ...changed.paths];
     if (paths.length === 0) throw new UsageError('nothing to change', 'see --help');
     const answer = await client.updateProvider(
@@ -69,3 +77,14 @@ export const update: Command = {
     return undefined;
   },
 };
+
+/** The lists as they are to be: empty where "none" was said, which nothing can stand beside. */
+const withoutNone = (typed: Args): Args => ({
+  ...typed,
+  strings: (name) => {
+    const given = typed.strings(name);
+    if (!given.includes('none')) return given;
+    if (given.length === 1) return [];
+    throw new UsageError(`--${name}: none and ${given.length - 1} more`, 'either none or a list');
+  },
+});

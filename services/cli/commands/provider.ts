@@ -8,7 +8,7 @@ import {
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
-import { deleteCommand, getCommand, listCommand, type Noun } from '../crud.ts';
+import { getCommand, listCommand, type Noun } from '../crud.ts';
 import { distanceText } from '../distance-to.ts';
 import { formatAmount } from '../format/amount.ts';
 import { enumWord } from '../format/enum-word.ts';
@@ -168,8 +168,3 @@ export const create: Command = {
     return undefined;
   },
 };
-
-export const remove = deleteCommand(providerNoun, async (context, request) => {
-  const client = createClient(ProviderService, context.transport());
-  await client.deleteProvider(request, callOptions(context));
-});
