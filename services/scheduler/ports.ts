@@ -6,6 +6,7 @@ import type { Access } from '../runtime/access.ts';
 import type { CapacityRecord, Offers, ProviderFacts } from './domain/capacity.ts';
 import type { ClaimRecord } from './domain/claim.ts';
 import type { ClaimBook } from './domain/claim-book.ts';
+import type { Surroundings } from './domain/claim-state.ts';
 import type { Command, LogBatch } from './domain/command.ts';
 import type { PartitionState } from './domain/partition-state.ts';
 import type { QuotaRecord, QuotaUse } from './domain/quota.ts';
@@ -30,6 +31,8 @@ export type PartitionView = {
   readonly quotaUses: (project: string) => readonly QuotaUse[];
   readonly facts: (providerUid: string) => ProviderFacts | undefined;
   readonly offersOf: (providerUid: string) => Offers;
+  /** What the states of claims follow from. */
+  readonly around: Surroundings;
   /** The newest time known: of this replica or of the last commit, whichever is later. */
   readonly nowMs: () => number;
 };

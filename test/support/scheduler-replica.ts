@@ -83,6 +83,7 @@ export const startReplica = (options: ReplicaOptions): Replica => {
 const directoryOf = (facts: readonly ProviderFacts[]): ProviderDirectory => ({
   find: (_, uid) => facts.find((one) => one.uid === uid),
   all: () => facts,
+  partsOf: (uid) => facts.flatMap((one) => (one.parentUid === uid ? [one.uid] : [])),
   listen: () => () => undefined,
   isComplete: () => true,
   run: () => Promise.resolve(),

@@ -89,8 +89,7 @@ const hasNotBegun = ({ risk }: ClaimRecord): boolean =>
 
 const isWaiting = (state: PartitionState, claim: ClaimRecord, nowMs: number): boolean => {
   const { risk: _, ...bare } = claim;
-  const around = { claimsOn: state.claims.livingOf, offersOf: state.offersOf };
-  return claimState(bare, around, nowMs) === 'waiting';
+  return claimState(bare, state.around, nowMs) === 'waiting';
 };
 
 /** Commands of the leader's own on the clock that one batch has. */

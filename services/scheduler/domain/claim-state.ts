@@ -12,6 +12,10 @@ export type Surroundings = {
   /** Claims on the provider that have not ended, this one included or not. */
   readonly claimsOn: (providerUid: string) => Iterable<ClaimRecord>;
   readonly offersOf: (providerUid: string) => Offers;
+  /** Uids of the providers of which it is a part, nearest first. */
+  readonly above: (providerUid: string) => Iterable<string>;
+  /** Uids of its parts and theirs. */
+  readonly below: (providerUid: string) => Iterable<string>;
 };
 
 export const claimState = (claim: ClaimRecord, around: Surroundings, nowMs: number): ClaimState => {
@@ -33,14 +37,13 @@ type There = {
 
 /**
  * True when the claim's resources on the provider are still held by one that should have given them
- * back. Who came first is served first and nobody overtakes, so that a claim that became active
- * stays so.
+ * back, there or in its tree. Who came first is served first and nobody overtakes, so that a claim
+ * that became active stays so.
  */
 const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
-  const others = [...around.claimsOn(providerUid)].filter(
-    (other) => !isEnded(other) && isBefore(other, claim),
-  );
+  if (isBarred(claim, hold, there)) return true;
+  const others = earlierOn(providerUid, claim, around);
   // Without one that is late, what was decided fits.
   if (!others.some((other) => isReleasing(other, nowMs) && isHolding(other, providerUid))) {
     return false;
@@ -53,6 +56,28 @@ const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
     return used + amount > (offers.get(resourceType)?.usable ?? 0);
   });
 };
+
+/** By a whole machine above it, or by any part of what it takes whole, that should be free. */
+const isBarred = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
+  const { around, providerUid, nowMs } = there;
+  const isLate = (uid: string, isBarring: (one: Hold) => boolean): boolean =>
+    earlierOn(uid, claim, around).some((other) => {
+      const held = isReleasing(other, nowMs) ? holdsOf(other, nowMs).get(uid) : undefined;
+      return held !== undefined && isBarring(held);
+    });
+  for (const uid of around.above(providerUid)) if (isLate(uid, isWhole)) return true;
+  if (!isWhole(hold)) return false;
+  for (const uid of around.below(providerUid)) if (isLate(uid, () => true)) return true;
+  return false;
+};
+
+/** Claims on the provider that come before this one and have not ended. */
+const earlierOn = (
+  providerUid: string,
+  claim: ClaimRecord,
+  { claimsOn }: Surroundings,
+): readonly ClaimRecord[] =>
+  [...claimsOn(providerUid)].filter((other) => !isEnded(other) && isBefore(other, claim));
 
 const isHolding = ({ providers }: ClaimRecord, providerUid: string): boolean =>
   providers.some(({ uid, finishMs }) => uid === providerUid && finishMs === undefined);

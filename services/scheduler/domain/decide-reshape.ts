@@ -154,14 +154,10 @@ const holdsAfter = (state: PartitionState, { uid, claims }: There, nowMs: number
     claims.flatMap(({ claim }) =>
       [...holdsOf(claim, nowMs)].flatMap(([at, hold]) => (uids.has(at) ? [hold] : [])),
     );
-  const uidsOf = (numbers: readonly number[] = []) =>
-    new Set(numbers.map((n) => providers.member(n).uid));
-  const above = uidsOf(member && providers.forest.above(member.n));
-  const below = uidsOf(member && providers.forest.below(member.n));
   return {
     holds: [...(member?.booked?.own ?? []).filter(stays), ...holdsOn(new Set([uid]))],
-    above: [...implied('above'), ...holdsOn(above).filter(isWhole)],
-    below: [...implied('below'), ...holdsOn(below)],
+    above: [...implied('above'), ...holdsOn(new Set(providers.above(uid))).filter(isWhole)],
+    below: [...implied('below'), ...holdsOn(new Set(providers.below(uid)))],
   };
 };
 

@@ -9,6 +9,7 @@ import { type CapacityRecord, type Offers, offersInForce, type ProviderFacts } f
 import { CHORE_TIMES, type ChoreTimes } from './chores.ts';
 import { type ClaimRecord, isEnded, isReleasing } from './claim.ts';
 import { type ClaimBook, createClaimBook } from './claim-book.ts';
+import type { Surroundings } from './claim-state.ts';
 import type { Decision } from './command.ts';
 import type { FollowedChange } from './follow-change.ts';
 import { createProviderIndex, type ProviderIndex } from './provider-index.ts';
@@ -16,6 +17,7 @@ import type { QuotaRecord } from './quota.ts';
 import { createQuotaBook, type QuotaBook } from './quota-book.ts';
 import {
   capacityIn,
+  claimsInTree,
   lookAtPending,
   note,
   planLook,
@@ -33,6 +35,8 @@ export type PartitionState = {
   readonly times: ChoreTimes;
   readonly capacity: (providerUid: string) => CapacityRecord | undefined;
   readonly offersOf: (providerUid: string) => Offers;
+  /** What the states of claims follow from. */
+  readonly around: Surroundings;
   /** What a whole machine of that provider needs between two claims. */
   readonly turnaroundMs: (providerUid: string) => number;
   /** What a request id did; undefined = nothing that is remembered. */
@@ -87,6 +91,7 @@ export const createPartitionState = (known: Known): PartitionState => {
   learn(parts, known);
   const { providers, quotas, answers, agenda, looks } = parts;
   const capacity = (uid: string) => capacityIn(parts, uid);
+  const offersOf = (uid: string) => offersInForce(providers.factsOf(uid), capacity(uid));
   return {
     partition: known.partition,
     claims,
@@ -94,7 +99,13 @@ export const createPartitionState = (known: Known): PartitionState => {
     quotas,
     times: parts.times,
     capacity,
-    offersOf: (uid) => offersInForce(providers.factsOf(uid), capacity(uid)),
+    offersOf,
+    around: {
+      claimsOn: claims.livingOf,
+      offersOf,
+      above: providers.above,
+      below: providers.below,
+    },
     turnaroundMs: (uid) => {
       const type = providers.factsOf(uid)?.type ?? '';
       return providers.topology().turnaroundMs.get(type) ?? 0;
@@ -193,7 +204,7 @@ const awaken = (parts: StateParts, nowMs: number): void => {
   // Only claims beside these can be kept waiting.
   for (const { providers: held } of releasing) {
     for (const { uid } of held)
-      for (const one of parts.claims.livingOf(uid)) parts.looks.add(one.uid);
+      for (const one of claimsInTree(parts, uid)) parts.looks.add(one.uid);
   }
 };
 

@@ -49,6 +49,9 @@ export type ProviderIndex = {
   /** Numbers below this one are in use or were. */
   readonly width: () => number;
   readonly factsOf: (uid: string) => ProviderFacts | undefined;
+  /** Uids of those of which it is a part, nearest first; of its parts and theirs. */
+  readonly above: (uid: string) => readonly string[];
+  readonly below: (uid: string) => readonly string[];
   /** No new claim may be placed there; so for a provider that is not known. */
   readonly isShut: (uid: string) => boolean;
   /** Everything that claims hold of it, those to come too. */
@@ -99,6 +102,8 @@ class Index implements ProviderIndex {
   topology = (): Topology => this.#topology;
   find = (uid: string): Member | undefined => this.#members[this.#numbers.get(uid) ?? -1];
   factsOf = (uid: string): ProviderFacts | undefined => this.find(uid)?.facts;
+  above = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.above);
+  below = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.below);
   holdsOn = (uid: string): Iterable<Hold> => this.find(uid)?.booked?.own ?? [];
 
   member = (n: number): Member => {
@@ -106,6 +111,11 @@ class Index implements ProviderIndex {
     if (member === undefined) throw new Error(`No provider has the number ${n}`);
     return member;
   };
+
+  #uidsOf(uid: string, numbersOf: (n: number) => readonly number[]): readonly string[] {
+    const n = this.#numbers.get(uid);
+    return n === undefined ? [] : numbersOf(n).map((one) => this.member(one).uid);
+  }
 
   isShut = (uid: string): boolean => {
     const member = this.find(uid);

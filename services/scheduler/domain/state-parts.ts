@@ -72,8 +72,19 @@ export const lookAtPending = ({ claims, looks, clock }: StateParts, providerUid:
   }
 };
 
-export const lookAtRisky = ({ claims, looks }: StateParts, providerUid: string): void => {
-  for (const claim of claims.livingOf(providerUid)) {
-    if (claim.risk !== undefined) looks.add(claim.uid);
+/** What becomes free of one may be what a claim elsewhere in its tree waits for. */
+export const lookAtRisky = (parts: StateParts, providerUid: string): void => {
+  for (const claim of claimsInTree(parts, providerUid)) {
+    if (claim.risk !== undefined) parts.looks.add(claim.uid);
   }
 };
+
+/** Claims that have not ended, on the provider, above it and below it. */
+export function* claimsInTree(
+  { claims, providers }: StateParts,
+  providerUid: string,
+): Generator<ClaimRecord> {
+  yield* claims.livingOf(providerUid);
+  for (const uid of providers.above(providerUid)) yield* claims.livingOf(uid);
+  for (const uid of providers.below(providerUid)) yield* claims.livingOf(uid);
+}

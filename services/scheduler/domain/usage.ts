@@ -41,20 +41,12 @@ const amountsNow = (
   return holdsOf(claim, nowMs).get(providerUid)?.amounts ?? [];
 };
 
-export type Tree = Surroundings & {
-  /** Uid of the provider of which it is a part; undefined = a root. */
-  readonly parentOf: (providerUid: string) => string | undefined;
-};
-
 type When = { readonly window: Interval; readonly nowMs: number };
-
-/** A chain of parents that is longer has a cycle in it. */
-const LEVELS_MAX = 64;
 
 /** Amounts that nobody holds at any instant of the window, by resource type. */
 export const freeOf = (
   providerUid: string,
-  around: Tree,
+  around: Surroundings,
   { window, nowMs }: When,
 ): ((resourceType: string) => number) => {
   const holdsOn = (uid: string): readonly Hold[] =>
@@ -63,19 +55,13 @@ export const freeOf = (
       return hold !== undefined && overlaps(hold, window) ? [hold] : [];
     });
   const holds = holdsOn(providerUid);
-  let isTaken = holds.some(isWhole);
-  let level = 0;
-  for (
-    let uid = around.parentOf(providerUid);
-    uid !== undefined && level < LEVELS_MAX && !isTaken;
-    uid = around.parentOf(uid)
-  ) {
-    isTaken = holdsOn(uid).some(isWhole);
-    level += 1;
-  }
+  const isTaken =
+    holds.some(isWhole) || [...around.above(providerUid)].some((uid) => holdsOn(uid).some(isWhole));
+  const isWholeFree = (): boolean =>
+    holds.length === 0 && [...around.below(providerUid)].every((uid) => holdsOn(uid).length === 0);
   const offers = around.offersOf(providerUid);
   return (resourceType) => {
-    if (isTaken || (resourceType === WHOLE && holds.length > 0)) return 0;
+    if (isTaken || (resourceType === WHOLE && !isWholeFree())) return 0;
     const usable = offers.get(resourceType)?.usable ?? 0;
     return Math.max(0, usable - peakUse(holds, resourceType, window));
   };

@@ -76,7 +76,5 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
   });
 };
 
-export const stateMessage = (claim: ClaimRecord, view: PartitionView): ClaimStateMessage => {
-  const around = { claimsOn: view.claims.livingOf, offersOf: view.offersOf };
-  return STATES[claimState(claim, around, view.nowMs())];
-};
+export const stateMessage = (claim: ClaimRecord, view: PartitionView): ClaimStateMessage =>
+  STATES[claimState(claim, view.around, view.nowMs())];

@@ -30,11 +30,7 @@ export const listUsage = (
   const nowMs = view.nowMs();
   const window = windowOf(request, nowMs);
   const { rows, nextPageToken } = closePage(page, uidsOf(view, providerUid, page), (uid) => [uid]);
-  const around = {
-    claimsOn: view.claims.livingOf,
-    offersOf: view.offersOf,
-    parentOf: (uid: string) => view.facts(uid)?.parentUid,
-  };
+  const { around } = view;
   return create(ListUsageResponseSchema, {
     usages: rows.map((uid) => {
       const free = freeOf(uid, around, { window, nowMs });

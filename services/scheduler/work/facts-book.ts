@@ -4,6 +4,7 @@ import type { ProviderEvent } from '../../../gen/runmachine/inventory/v1/provide
 import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
+import { createKeyLists } from '../domain/key-lists.ts';
 import { propertyOf } from '../property-message.ts';
 import { factsFrom } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
@@ -22,6 +23,8 @@ export const createFactsBook = (
 ) => {
   const byPartition = new Map<string, Map<string, ProviderFacts>>();
   const listeners = new Map<string, Set<FactsListener>>();
+  /** Uids of its parts, by the provider of which they are. */
+  const parts = createKeyLists();
   const shared = createSharedValues();
   const tell = (partition: string, uid: string, facts: ProviderFacts | undefined): void => {
     for (const listener of listeners.get(partition) ?? []) listener(uid, facts);
@@ -35,6 +38,9 @@ export const createFactsBook = (
     const facts = factsOf(provider, { uid, shared, schedulable: schedulable() });
     const providers = byPartition.get(key) ?? new Map<string, ProviderFacts>();
     byPartition.set(key, providers);
+    const before = providers.get(facts.uid)?.parentUid;
+    if (before !== undefined && before !== facts.parentUid) parts.remove(before, facts.uid);
+    if (facts.parentUid !== undefined) parts.add(facts.parentUid, facts.uid);
     providers.set(facts.uid, facts);
     tell(key, facts.uid, facts);
     return facts.uid;
@@ -42,6 +48,8 @@ export const createFactsBook = (
   // A provider never changes its partition, and few go: nothing is kept to find it faster.
   const remove = (uid: string): void => {
     for (const [partition, providers] of byPartition) {
+      const parentUid = providers.get(uid)?.parentUid;
+      if (parentUid !== undefined) parts.remove(parentUid, uid);
       if (providers.delete(uid)) tell(partition, uid, undefined);
     }
   };
@@ -60,6 +68,7 @@ export const createFactsBook = (
     isEmpty: () => [...byPartition.values()].every(({ size }) => size === 0),
     find: (partition: string, uid: string) => byPartition.get(keyOf(partition))?.get(uid),
     all: (partition: string) => byPartition.get(keyOf(partition))?.values() ?? [],
+    partsOf: parts.get,
     listen: (partition: string, listener: FactsListener) => {
       const key = keyOf(partition);
       const those = listeners.get(key) ?? new Set<FactsListener>();

@@ -12,6 +12,8 @@ import { createFollowedWatch, type WatchDeps } from './followed-watch.ts';
 export type ProviderDirectory = {
   readonly find: (partition: string, uid: string) => ProviderFacts | undefined;
   readonly all: (partition: string) => Iterable<ProviderFacts>;
+  /** Uids of the providers that are parts of it. */
+  readonly partsOf: (uid: string) => Iterable<string>;
   /**
    * Called after each change of a provider in that partition, until the returned function is
    * called.
@@ -77,6 +79,7 @@ export const createProviderDirectory = (
   return {
     find: book.find,
     all: book.all,
+    partsOf: book.partsOf,
     listen: book.listen,
     isComplete: () => isComplete,
     run: async (signal) => {

@@ -75,6 +75,7 @@ const createView = (
   const followed = follower.partition(partition);
   const nowMs = () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0);
   const facts = (uid: string) => providers.find(partition, uid);
+  const offersOf = (uid: string) => offersInForce(facts(uid), followed.capacities.get(uid));
   return {
     partition,
     claims: followed.claims,
@@ -93,7 +94,36 @@ const createView = (
       return countedIn(followed, atMs).uses(project, atMs);
     },
     facts,
-    offersOf: (uid) => offersInForce(facts(uid), followed.capacities.get(uid)),
+    offersOf,
+    around: {
+      claimsOn: followed.claims.livingOf,
+      offersOf,
+      above: (uid) => above(uid, (one) => facts(one)?.parentUid),
+      below: (uid) => below(uid, providers.partsOf),
+    },
     nowMs,
   };
+};
+
+/** A chain of parents that is longer has a cycle in it, as a stream of changes may for a moment. */
+const LEVELS_MAX = 64;
+
+const above = (uid: string, parentOf: (uid: string) => string | undefined): readonly string[] => {
+  const found: string[] = [];
+  for (let at = parentOf(uid); at !== undefined && at !== uid; at = parentOf(at)) {
+    if (found.length >= LEVELS_MAX) break;
+    found.push(at);
+  }
+  return found;
+};
+
+const NONE: ReadonlySet<string> = new Set();
+
+const below = (uid: string, partsOf: (uid: string) => Iterable<string>): ReadonlySet<string> => {
+  const direct = [...partsOf(uid)];
+  if (direct.length === 0) return NONE;
+  const found = new Set(direct);
+  // A set is gone along with what is added to it meanwhile.
+  for (const part of found) for (const next of partsOf(part)) if (next !== uid) found.add(next);
+  return found;
 };

@@ -51,11 +51,7 @@ const find = (state: PartitionState, id: string) => {
   return claim;
 };
 const stateOf = (state: PartitionState, id: string, nowMs: number): string =>
-  claimState(
-    find(state, id),
-    { claimsOn: state.claims.ofProvider, offersOf: state.offersOf },
-    nowMs,
-  );
+  claimState(find(state, id), state.around, nowMs);
 const providersOf = (state: PartitionState, id: string) =>
   find(state, id).providers.map(({ uid }) => uid);
 const holdsOn = (state: PartitionState, uid: string) =>

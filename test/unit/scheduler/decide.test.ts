@@ -37,8 +37,7 @@ const refuses = (
 const stateOf = (state: PartitionState, id: string, nowMs: number): string => {
   const claim = state.claims.findByName('red', id);
   if (claim === undefined) return 'gone';
-  const offersOf = (uid: string) => state.providers.find(uid)?.shape.offers ?? new Map();
-  return claimState(claim, { claimsOn: state.claims.ofProvider, offersOf }, nowMs);
+  return claimState(claim, state.around, nowMs);
 };
 
 test('a claim takes what it asked for and says why the next finds no place', (t) => {

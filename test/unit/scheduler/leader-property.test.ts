@@ -212,11 +212,7 @@ const problemAt = (state: PartitionState, uid: string, nowMs: number): string | 
   const isMeant = (claim: ClaimRecord): boolean => !isReleasing(claim, nowMs);
   const found = overuseAt(state, uid, { fromMs: nowMs, toMs: nowMs + END + 1, nowMs, isMeant });
   if (found !== undefined) return found;
-  const around = {
-    claimsOn: state.claims.ofProvider,
-    offersOf: (of: string) => state.providers.find(of)?.shape.offers ?? new Map(),
-  };
-  const over = usageOf(uid, around, nowMs).find(({ usable, used }) => used > usable);
+  const over = usageOf(uid, state.around, nowMs).find(({ usable, used }) => used > usable);
   return over === undefined ? undefined : `${uid} now: ${over.used} of ${over.resourceType}`;
 };
 
