@@ -6,6 +6,7 @@ import { DefinitionService } from '../gen/runmachine/identity/v1/definition_serv
 import { IdentityService } from '../gen/runmachine/identity/v1/identity_service_pb.ts';
 import { ProjectService } from '../gen/runmachine/identity/v1/project_service_pb.ts';
 import { RoleService } from '../gen/runmachine/identity/v1/role_service_pb.ts';
+import { SecretService } from '../gen/runmachine/identity/v1/secret_service_pb.ts';
 import { TokenService } from '../gen/runmachine/identity/v1/token_service_pb.ts';
 import { TrustService } from '../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { UserService } from '../gen/runmachine/identity/v1/user_service_pb.ts';
@@ -51,6 +52,7 @@ export const PUBLIC_SERVICES: readonly DescService[] = [
   CertificateService,
   TrustService,
   DefinitionService,
+  SecretService,
   PartitionService,
   ProviderService,
   ProviderGroupService,

@@ -218,6 +218,19 @@ export const CATALOGUE: Catalogue = {
     summary: 'named sets of permissions',
     verbs: { list: verb('list roles', async () => (await import('./commands/role.ts')).list) },
   },
+  secret: {
+    summary: 'passwords and keys that only our services read',
+    verbs: {
+      create: verb('keep a secret', async () => (await import('./commands/secret.ts')).create),
+      get: verb(
+        'show what is known of one, without values',
+        async () => (await import('./commands/secret.ts')).get,
+      ),
+      list: verb('list secrets', async () => (await import('./commands/secret.ts')).list),
+      update: verb('replace all values', async () => (await import('./commands/secret.ts')).update),
+      delete: verb('delete a secret', async () => (await import('./commands/secret.ts')).remove),
+    },
+  },
   token: {
     summary: 'bearer tokens',
     verbs: {

@@ -44,6 +44,13 @@ export type Args = {
   readonly typed: (names: ReadonlySet<string>) => readonly string[];
 };
 
+/** Standard input, on a terminal or off one. */
+export type Stdin = AsyncIterable<string | Uint8Array> &
+  Pick<NodeJS.ReadableStream, 'on' | 'once' | 'off' | 'pause' | 'resume'> & {
+    readonly isTTY?: boolean;
+    readonly setRawMode: (raw: boolean) => unknown;
+  };
+
 export type Context = {
   readonly settings: Settings;
   /** Connects on first use. Throws in a command that says `offline`. */
@@ -52,7 +59,7 @@ export type Context = {
   readonly clock: Clock;
   readonly random: Random;
   readonly env: Environment;
-  readonly stdin: NodeJS.ReadStream;
+  readonly stdin: Stdin;
   /** Aborts on the first Ctrl-C. */
   readonly signal: AbortSignal;
 };

@@ -57,12 +57,14 @@ const readText = async (path: string): Promise<string> => {
   }
 };
 
-const readAll = async (stream: NodeJS.ReadStream): Promise<string> => {
+/** Standard input as text. Errors: UsageError above 4 MiB. */
+export const readAll = async (stream: AsyncIterable<string | Uint8Array>): Promise<string> => {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of stream) {
-    parts.push(Buffer.from(part));
-    size += part.length;
+    const bytes = typeof part === 'string' ? Buffer.from(part) : Buffer.from(part);
+    parts.push(bytes);
+    size += bytes.length;
     if (size > LIMIT_BYTES) throw new UsageError('standard input is larger than 4 MiB');
   }
   return Buffer.concat(parts).toString('utf8');

@@ -8,6 +8,7 @@ import type { StoreLog } from '../store/sql/store-log.ts';
 import { type Authority, openAuthority } from './authority/authority.ts';
 import { readMasterKey } from './authority/master-key.ts';
 import { createAnswerSealer } from './authority/sealed-answer.ts';
+import { createSecretSealer } from './authority/sealed-secret.ts';
 import { burnBootstrapToken, ensureAdminToken } from './bootstrap.ts';
 import { findRole } from './domain/role.ts';
 import { createLocalJoinToken, type LocalJoinToken } from './embedded-join.ts';
@@ -18,6 +19,7 @@ import type { RpcDeps } from './rpc/deps.ts';
 import { identityService } from './rpc/identity-service.ts';
 import { projectService } from './rpc/project-service.ts';
 import { roleService } from './rpc/role-service.ts';
+import { secretService } from './rpc/secret-service.ts';
 import { tokenService } from './rpc/token-service.ts';
 import { trustService } from './rpc/trust-service.ts';
 import { userService } from './rpc/user-service.ts';
@@ -84,6 +86,7 @@ export const createMetadataService = async (
       authority,
       cluster,
       sealer: createAnswerSealer({ masterKey, random }),
+      secretSealer: createSecretSealer({ masterKey, random }),
       questions: ownerQuestions(deps.connect),
       notices: {
         publish: (revoked, signal) => publishRevocation(deps.coordination, revoked, signal),
@@ -123,6 +126,7 @@ const servicesOf = (rpc: RpcDeps) => [
   certificateService(rpc),
   trustService(rpc),
   definitionService(rpc),
+  secretService(rpc),
 ];
 
 type StoreOptions = {

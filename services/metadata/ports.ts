@@ -4,11 +4,12 @@
  */
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
-import type { Sealed } from './authority/seal.ts';
 import type { AgentRecord, AppCertificate } from './domain/certificate.ts';
 import type { Definition } from './domain/definition.ts';
 import type { Grant } from './domain/grant.ts';
 import type { Project } from './domain/project.ts';
+import type { Sealed } from './domain/sealed.ts';
+import type { Secret } from './domain/secret.ts';
 import type { JoinToken, Token } from './domain/token.ts';
 import type { User } from './domain/user.ts';
 
@@ -36,6 +37,23 @@ export type ProjectRecords = Records<Project, ProjectFilter> & {
   /** Ids of projects inside it, in their order, at most `limit`. */
   readonly childrenOf: (reader: Reader, id: string, limit: number) => Promise<readonly string[]>;
 };
+
+/** Ids of the projects whose secrets are read; undefined = all. */
+export type SecretFilter = { readonly only: readonly string[] | undefined };
+export type SecretRecords = {
+  /** Errors: already_exists when the name is taken in its project. */
+  readonly insert: (tx: Tx, secret: Secret) => Promise<void>;
+  /** By id or uid within a project. */
+  readonly find: (reader: Reader, at: SecretAt) => Promise<Secret | undefined>;
+  /** Locks the row until the transaction ends; its version has grown. */
+  readonly lock: (tx: Tx, at: SecretAt) => Promise<Secret | undefined>;
+  /** Writes a row that this transaction has locked. */
+  readonly save: (tx: Tx, secret: Secret) => Promise<void>;
+  /** In the order of projects and names. */
+  readonly list: (reader: Reader, filter: SecretFilter, page: Page) => Promise<readonly Secret[]>;
+  readonly remove: (tx: Tx, secret: Secret) => Promise<void>;
+};
+export type SecretAt = { readonly project: string; readonly idOrUid: string };
 
 /** By kind of object; a kind that there is not answers undefined. */
 export type DefinitionRecords = {
@@ -115,6 +133,7 @@ export type BootstrapRecords = {
 export type MetadataRecords = {
   readonly projects: ProjectRecords;
   readonly definitions: DefinitionRecords;
+  readonly secrets: SecretRecords;
   readonly users: UserRecords;
   readonly tokens: TokenRecords;
   readonly certificates: CertificateRecords;

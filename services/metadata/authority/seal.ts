@@ -1,17 +1,16 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { failedPrecondition } from '../../runtime/errors.ts';
 import type { Random } from '../../runtime/random.ts';
-
-/**
- * Private keys at rest: AES-256-GCM under the master key, so that a copy of the database signs
- * nothing. What is sealed is bound to `label`, so that one sealed key cannot be put in the place of
- * another.
- */
-export type Sealed = { readonly version: 1; readonly nonce: string; readonly data: string };
+import type { Sealed } from '../domain/sealed.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
+/**
+ * Private keys and secrets at rest: AES-256-GCM under the master key, so that a copy of the database
+ * signs and opens nothing. What is sealed is bound to `label`, so that one sealed key cannot be put
+ * in the place of another.
+ */
 export const seal = (
   { masterKey, random }: { readonly masterKey: Buffer; readonly random: Random },
   plain: Uint8Array,
@@ -37,7 +36,7 @@ export const unseal = (masterKey: Buffer, sealed: Sealed, label: string): Buffer
   } catch (cause) {
     throw failedPrecondition(
       'MASTER_KEY_WRONG',
-      'The master key does not open the key of the certificate authority: it is not the one that ' +
+      'The master key does not open what lies sealed in the database: it is not the one that ' +
         'this database was made with. Put the earlier master key file back',
       { cause },
     );

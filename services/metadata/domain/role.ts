@@ -36,6 +36,9 @@ const READS = [
   'role.list',
 ];
 
+/** All but `secret.reveal`: the values come out only to our services. */
+const SECRETS = ['secret.create', 'secret.delete', 'secret.get', 'secret.list', 'secret.update'];
+
 export const ADMIN = 'admin';
 
 /** In the order of their ids. */
@@ -65,6 +68,7 @@ export const ROLES: readonly Role[] = [
       'image.delete',
       'machine.*',
       'operation.*',
+      ...SECRETS,
     ],
     grantable: true,
   },
@@ -86,6 +90,7 @@ export const ROLES: readonly Role[] = [
       'provider.*',
       'quota.*',
       'resource_type.*',
+      ...SECRETS,
     ],
     grantable: true,
   },
@@ -122,6 +127,9 @@ export const ROLES: readonly Role[] = [
       'operation.*',
       'provider.get',
       'provider.list',
+      'secret.get',
+      'secret.reveal',
+      'secret.update',
       'trust.introspect',
     ],
     grantable: false,

@@ -4,6 +4,7 @@ import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Authority } from '../authority/authority.ts';
 import type { AnswerSealer } from '../authority/sealed-answer.ts';
+import type { SecretSealer } from '../authority/sealed-secret.ts';
 import type { MetadataRecords, OwnerQuestions, RevocationNotices } from '../ports.ts';
 
 /** What the handlers of this service share. */
@@ -12,6 +13,7 @@ export type RpcDeps = {
   readonly records: MetadataRecords;
   readonly authority: Authority;
   readonly sealer: AnswerSealer;
+  readonly secretSealer: SecretSealer;
   readonly questions: OwnerQuestions;
   readonly notices: RevocationNotices;
   /** Notes that a token was used now; written down later, many at once. */

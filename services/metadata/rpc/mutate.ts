@@ -14,18 +14,21 @@ type Mutation<D extends DescMessage> = {
   readonly validateOnly?: boolean;
   /** The answer carries a secret. */
   readonly isSecret?: boolean;
+  /** The request carries a secret. */
+  readonly asksSecret?: boolean;
 };
 
 /** Runs the work once per request id, or for validate_only without writing. */
 export const mutate = <D extends DescMessage>(
   { store, sealer }: RpcDeps,
   context: HasValues,
-  { response, validateOnly, isSecret }: Mutation<D>,
+  { response, validateOnly, isSecret, asksSecret }: Mutation<D>,
   work: (tx: Tx) => Promise<MessageShape<D>>,
 ): Promise<MessageShape<D>> => {
   const actor = actorOf(context);
   if (validateOnly === true) return previewTransaction(store, actor, work);
-  const key = requestKeyOf(context, response);
+  const plain = requestKeyOf(context, response);
+  const key = asksSecret === true ? sealer.keying<D>(plain) : plain;
   return store.transaction(isSecret === true ? sealer.sealing<D>(key) : key, actor, work);
 };
 

@@ -89,6 +89,7 @@ export const projectService = (deps: RpcDeps): Implementation => {
         checkLockedEtag(deps, etag, project);
         const children = await records.projects.childrenOf(tx, project.id, CHILDREN_ASKED);
         demandNoChildren(projectName(project), children);
+        demandOwnsNothing(projectName(project), await ownedHere(deps, tx, project));
         await records.projects.remove(tx, project);
         await records.users.removeGrantsInProject(tx, project.id);
         tx.audit({
@@ -124,6 +125,12 @@ const projectsAbove = async (
     last = next;
   }
   return above;
+};
+
+// Secrets are made under a hold on their project's row, which this transaction has locked.
+const ownedHere = async ({ records }: RpcDeps, tx: Tx, { id }: Project) => {
+  const one = { size: 1, limit: 1, tokenAt: () => '' };
+  return (await records.secrets.list(tx, { only: [id] }, one)).length > 0 ? ['secrets'] : [];
 };
 
 // A grant on a whole partition says nothing about which projects there are.

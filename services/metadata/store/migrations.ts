@@ -110,6 +110,12 @@ const projectTree = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('project', ['parent_key', 'id_key']);
 };
 
+const secrets = async (db: MigrationDb): Promise<void> => {
+  await db.createTable('secret', columns(db, { ...HEAD, project_key: 'text' }));
+  await db.createUnique('secret', ['uid']);
+  await db.createUnique('secret', ['project_key', 'id_key']);
+};
+
 export const metadataMigrations: readonly Migration[] = [
   {
     name: '0001-identity',
@@ -126,4 +132,5 @@ export const metadataMigrations: readonly Migration[] = [
       await projectTree(db);
     },
   },
+  { name: '0003-secrets', up: secrets },
 ];

@@ -56,9 +56,15 @@ export type ProjectRow = HeadRow & {
   readonly parent_key: string;
 };
 
+export type SecretRow = HeadRow & {
+  /** Id of its project in lower case. */
+  readonly project_key: string;
+};
+
 export type MetadataTables = {
   readonly project: ProjectRow;
   readonly definition: HeadRow;
+  readonly secret: SecretRow;
   readonly person: HeadRow;
   readonly role_grant: RoleGrantRow;
   readonly token: TokenRow;

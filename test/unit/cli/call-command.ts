@@ -1,5 +1,5 @@
 import { type ConnectRouter, createRouterTransport } from '@connectrpc/connect';
-import type { Command } from '../../../services/cli/command.ts';
+import type { Command, Stdin } from '../../../services/cli/command.ts';
 import type { Output, OutputMode } from '../../../services/cli/output.ts';
 import { parseCommandLine } from '../../../services/cli/parse-args.ts';
 import { reportError } from '../../../services/cli/report-error.ts';
@@ -13,6 +13,7 @@ export const callCommand = async (
   command: Command,
   argv: readonly string[],
   routes: (router: ConnectRouter) => void = () => undefined,
+  stdin: Stdin = process.stdin,
 ): Promise<Called> => {
   const lines = { stdout: '', stderr: '' };
   const output = outputInto(lines, modeOf(argv));
@@ -32,7 +33,7 @@ export const callCommand = async (
       clock: manualClock(),
       random: systemRandom,
       env: {},
-      stdin: process.stdin,
+      stdin,
       signal: new AbortController().signal,
     };
     code = (await command.run(context, parseCommandLine(command, argv))) ?? 0;

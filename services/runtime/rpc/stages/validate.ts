@@ -73,11 +73,12 @@ const asFieldViolation = (
 
 /**
  * The text at that path, quoted and cut, so that a message shows what was sent; undefined when it
- * is no text.
+ * is no text, or lies in a field that the contract marks `debug_redact` because it holds secrets.
  */
 const textAt = (desc: DescMessage, message: Message, path: Path): string | undefined => {
   let at: unknown = reflect(desc, message);
   for (const step of path) {
+    if (step.kind === 'field' && step.proto.options?.debugRedact === true) return undefined;
     if (step.kind === 'field' && isReflectMessage(at)) at = at.get(step);
     else if (step.kind === 'list_sub' && isReflectList(at)) at = at.get(step.index);
     else if (step.kind === 'map_sub' && isReflectMap(at)) at = at.get(step.key);

@@ -1,0 +1,4 @@
+import test from 'ava';
+import { metadataSecretsSuite } from './metadata-secrets.suite.ts';
+
+metadataSecretsSuite({ test });
