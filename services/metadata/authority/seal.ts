@@ -7,9 +7,9 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Private keys and secrets at rest: AES-256-GCM under the master key, so that a copy of the database
- * signs and opens nothing. What is sealed is bound to `label`, so that one sealed key cannot be put
- * in the place of another.
+ * Private keys and secrets at rest: AES-256-GCM under the master key, so that a copy of the
+ * database signs and opens nothing. What is sealed is bound to `label`, so that one sealed key
+ * cannot be put in the place of another.
  */
 export const seal = (
   { masterKey, random }: { readonly masterKey: Buffer; readonly random: Random },

@@ -1,6 +1,6 @@
 /**
- * Something that only those may read who need it. What it holds is here only sealed; names of values
- * are no secret. Staged values lie beside the present ones while somebody tries whether they work.
+ * Something that only those may read who need it. What it holds is here only sealed; names of
+ * values are no secret. Staged values lie beside the present ones while somebody tries them.
  */
 import { failedPrecondition, invalidArgument } from '../../runtime/errors.ts';
 import type { RecordHead } from './record.ts';
@@ -59,8 +59,8 @@ export const isSameValues = (a: SecretValues, b: SecretValues): boolean =>
 export const otherStaged = (secret: Secret) =>
   failedPrecondition(
     'INVALID_STATE',
-    `Other values of ${secretName(secret)} are staged already: promote them, or update the secret ` +
-      'to drop them',
+    `Other values of ${secretName(secret)} are staged already: promote them, or update the ` +
+      'secret to drop them',
     {
       metadata: { name: secretName(secret) },
       invalidState: { state: 'STAGED', allowed: ['PRESENT'] },

@@ -1,4 +1,4 @@
-/** What changes the values of a secret: all at once, or staged first and promoted when they work. */
+/** What changes the values of a secret: at once, or staged and promoted when they work. */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {
