@@ -42,8 +42,12 @@ export type PartitionState = {
   /** What a request id did; undefined = nothing that is remembered. */
   readonly answered: (requestId: string) => Answered | undefined;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
-  /** Takes over what somebody else committed; for a replica that may lead one day. */
-  readonly follow: (change: FollowedChange, nowMs: number) => void;
+  /**
+   * Takes over what somebody else committed; for a replica that may lead one day. `committedMs` is
+   * the leader's time of the newest commit: this replica's own clock may be ahead of the leader it
+   * becomes.
+   */
+  readonly follow: (change: FollowedChange, committedMs: number) => void;
   /** From now on this replica leads: what its predecessor would have seen happen it sees now. */
   readonly awaken: (nowMs: number) => void;
   /** Takes what the decision takes. Call `settle` once it is committed. */
@@ -70,7 +74,8 @@ export type Known = {
   readonly capacities: Iterable<CapacityRecord>;
   readonly quotas?: Iterable<QuotaRecord>;
   readonly facts: Iterable<ProviderFacts>;
-  readonly nowMs: number;
+  /** undefined = somebody else leads, until `awaken`. */
+  readonly nowMs: number | undefined;
   readonly times?: ChoreTimes;
 };
 
@@ -115,7 +120,7 @@ export const createPartitionState = (known: Known): PartitionState => {
       providers.setFacts(uid, facts);
       if (facts === undefined) lookAtPending(parts, uid);
     },
-    follow: (change, nowMs) => follow(parts, change, nowMs),
+    follow: (change, committedMs) => follow(parts, change, committedMs),
     awaken: (nowMs) => awaken(parts, nowMs),
     take: (decision, nowMs) => take(parts, decision, nowMs),
     settle: (decision, nowMs) => {
@@ -139,17 +144,18 @@ const heldProviders = (claims: ClaimBook, uid: string): readonly string[] => {
 };
 
 const learn = (parts: StateParts, known: Known): void => {
-  const { nowMs } = known;
+  const nowMs = known.nowMs ?? 0;
   for (const facts of known.facts) parts.providers.setFacts(facts.uid, facts);
   for (const record of known.capacities) follow(parts, { kind: 'capacity', record }, nowMs);
   for (const quota of known.quotas ?? []) follow(parts, { kind: 'quota', quota }, nowMs);
   for (const claim of known.claims) follow(parts, { kind: 'claim', claim }, nowMs);
-  awaken(parts, nowMs);
+  if (known.nowMs !== undefined) awaken(parts, known.nowMs);
 };
 
-const follow = (parts: StateParts, change: FollowedChange, nowMs: number): void => {
-  // What has passed is kept as one number, also at a standby that waits for months.
-  parts.quotas.setNow(nowMs);
+const follow = (parts: StateParts, change: FollowedChange, committedMs: number): void => {
+  // What has passed is kept as one number, also at a standby that waits for months. It cannot be
+  // told apart again: nothing is folded that a leader may still ask about.
+  parts.quotas.setNow(committedMs);
   const { providers } = parts;
   switch (change.kind) {
     case 'capacity': {
@@ -164,7 +170,7 @@ const follow = (parts: StateParts, change: FollowedChange, nowMs: number): void 
       takeQuota(parts, change.quota);
       return;
     case 'claim':
-      followClaim(parts, change.claim, nowMs);
+      followClaim(parts, change.claim, committedMs);
       return;
     case 'claim-gone': {
       const before = parts.claims.get(change.uid);
@@ -192,6 +198,7 @@ const forget = (parts: StateParts, { uid, requests, providers }: ClaimRecord): v
 };
 
 const awaken = (parts: StateParts, nowMs: number): void => {
+  parts.clock.nowMs = nowMs;
   parts.quotas.setNow(nowMs);
   const releasing: ClaimRecord[] = [];
   for (const claim of parts.claims.all()) {

@@ -23,8 +23,8 @@ export type StateParts = {
   readonly late: Set<string>;
   /** Claims that are to be looked at now. */
   readonly looks: Set<string>;
-  /** The newest time that was told. */
-  readonly clock: { nowMs: number };
+  /** The newest time that was told; undefined = somebody else leads, and looks after claims. */
+  readonly clock: { nowMs: number | undefined };
 };
 
 export const capacityIn = (
@@ -66,9 +66,13 @@ export const takeQuota = ({ quotas, answers }: StateParts, quota: QuotaRecord): 
 };
 
 /** Claims that are still to begin there; those that wait already are looked at in their time. */
-export const lookAtPending = ({ claims, looks, clock }: StateParts, providerUid: string): void => {
+export const lookAtPending = (
+  { claims, looks, clock: { nowMs } }: StateParts,
+  providerUid: string,
+): void => {
+  if (nowMs === undefined) return;
   for (const claim of claims.livingOf(providerUid)) {
-    if (claim.risk !== undefined || claim.spec.acquireMs > clock.nowMs) looks.add(claim.uid);
+    if (claim.risk !== undefined || claim.spec.acquireMs > nowMs) looks.add(claim.uid);
   }
 };
 

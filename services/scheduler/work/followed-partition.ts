@@ -97,10 +97,13 @@ export const removeQuota = (at: FollowedPartition, project: string): void => {
   at.quotaBook = undefined;
 };
 
-/** What is counted, from the first question on. */
-export const countedIn = (at: FollowedPartition, nowMs: number): QuotaBook => {
+/**
+ * What is counted, from the first question on. What has passed by the leader's time is kept as one
+ * number; this replica's clock may be ahead of it.
+ */
+export const countedIn = (at: FollowedPartition): QuotaBook => {
   const book = at.quotaBook ?? createQuotaBook();
-  book.setNow(nowMs);
+  book.setNow(at.head?.head.atMs ?? 0);
   if (at.quotaBook === undefined) {
     for (const claim of at.claims.all()) book.count(claim.uid, claim);
     book.load(at.quotas.values());

@@ -91,7 +91,7 @@ const createView = (
     quotas: () => followed.quotas.values(),
     quotaUses: (project) => {
       const atMs = nowMs();
-      return countedIn(followed, atMs).uses(project, atMs);
+      return countedIn(followed).uses(project, atMs);
     },
     facts,
     offersOf,

@@ -55,8 +55,7 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
   const { address, follower, limits } = options;
   let wanted: ReadonlyMap<string, string> = new Map();
   let isStopped = false;
-  const warmUp = (partition: string) =>
-    createWarmState({ ...options, clock: deps.clock, times: limits }, partition);
+  const warmUp = (partition: string) => createWarmState({ ...options, times: limits }, partition);
   const rankOf = (partition: string) => seatRank(options.replicas(), address, partition);
 
   const sit = (partition: string): Seat => {

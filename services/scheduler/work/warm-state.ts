@@ -2,7 +2,7 @@
  * What a replica knows of a partition that it may lead: kept up with what others commit, so that it
  * can decide as soon as it is elected. A leader goes on with it alone.
  */
-import { type Clock, nextTurn } from '../../runtime/clock.ts';
+import { nextTurn } from '../../runtime/clock.ts';
 import type { ChoreTimes } from '../domain/chores.ts';
 import { createPartitionState, type PartitionState } from '../domain/partition-state.ts';
 import type { Follower } from './follower.ts';
@@ -10,9 +10,8 @@ import type { ProviderDirectory } from './provider-directory.ts';
 import type { TopologyDirectory } from './topology-directory.ts';
 
 export type WarmParts = {
-  readonly clock: Clock;
-  readonly follower: Follower;
-  readonly providers: ProviderDirectory;
+  readonly follower: Pick<Follower, 'partition'>;
+  readonly providers: Pick<ProviderDirectory, 'all' | 'listen'>;
   readonly topologies: Pick<TopologyDirectory, 'of' | 'listen'>;
   readonly times: ChoreTimes;
 };
@@ -30,15 +29,15 @@ export type WarmState = {
 const RECORDS_AT_ONCE = 2_000;
 
 export const createWarmState = (parts: WarmParts, partition: string): WarmState => {
-  const { clock, follower, providers, topologies, times } = parts;
+  const { follower, providers, topologies, times } = parts;
   const followed = follower.partition(partition);
-  const wallMs = () => clock.now().getTime();
+  const committedMs = () => followed.head?.head.atMs ?? 0;
   const state = createPartitionState({
     partition,
     claims: [],
     capacities: [],
     facts: [],
-    nowMs: wallMs(),
+    nowMs: undefined,
     times,
   });
   let isOver = false;
@@ -49,20 +48,20 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     topologies.listen(partition, state.providers.setTopology),
   ];
   const listener = (change: Parameters<PartitionState['follow']>[0]): void =>
-    state.follow(change, wallMs());
+    state.follow(change, committedMs());
   followed.listeners.add(listener);
 
   /** What changes meanwhile comes by the listeners; taking a record in twice does no harm. */
   const fill = async (): Promise<void> => {
     await inTurns(providers.all(partition), (facts) => state.setFacts(facts.uid, facts));
     await inTurns(followed.capacities.values(), (record) =>
-      state.follow({ kind: 'capacity', record }, wallMs()),
+      state.follow({ kind: 'capacity', record }, committedMs()),
     );
     await inTurns(followed.quotas.values(), (quota) =>
-      state.follow({ kind: 'quota', quota }, wallMs()),
+      state.follow({ kind: 'quota', quota }, committedMs()),
     );
     await inTurns(followed.claims.all(), (claim) =>
-      state.follow({ kind: 'claim', claim }, wallMs()),
+      state.follow({ kind: 'claim', claim }, committedMs()),
     );
   };
   const inTurns = async <T>(records: Iterable<T>, takeIn: (record: T) => void): Promise<void> => {
@@ -75,8 +74,11 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     }
   };
 
+  const ready = fill();
+  // Whoever is elected learns of it; until then nobody waits.
+  ready.catch(() => undefined);
   return {
-    ready: fill(),
+    ready,
     isTaken: () => isTaken,
     take: (nowMs) => {
       isTaken = true;
