@@ -24,7 +24,6 @@ export type ProgramName =
   | 'initdb'
   | 'pg_ctl'
   | 'ipmi_sim'
-  | 'sdrcomp'
   | 'ipmipower'
   | 'ipmi-sel'
   | 'ipmi-sensors';
@@ -148,7 +147,6 @@ const BROUGHT: ReadonlyMap<ProgramName, ToolName> = new Map<ProgramName, ToolNam
   ['initdb', 'postgres'],
   ['pg_ctl', 'postgres'],
   ['ipmi_sim', 'openipmi'],
-  ['sdrcomp', 'openipmi'],
   ['ipmipower', 'freeipmi'],
   ['ipmi-sel', 'freeipmi'],
   ['ipmi-sensors', 'freeipmi'],
