@@ -42,7 +42,9 @@ export type PowerLoopDeps = {
 export type PowerLoop = {
   readonly power: () => LabPower;
   readonly change: (change: LabPowerChange) => Promise<void>;
-  /** Resolves when nothing is under way any more. */
+  /** From now on nothing is done, whatever is wanted. */
+  readonly stop: () => void;
+  /** The same; resolves when nothing is under way any more. */
   readonly close: () => Promise<void>;
 };
 
@@ -197,13 +199,18 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     } else if (next !== state()) want(next);
   };
 
+  const stop = (): void => {
+    closed.abort();
+    loop.turn.abort();
+  };
+
   kick();
   return {
     power: () => loop.power,
     change,
+    stop,
     close: async () => {
-      closed.abort();
-      loop.turn.abort();
+      stop();
       await loop.done;
     },
   };

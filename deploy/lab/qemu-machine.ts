@@ -7,7 +7,7 @@ import type { QemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
 import type { GuestExit } from '../../services/agent/drivers/qemu/guest-record.ts';
 import type { GuestSpec } from '../../services/agent/drivers/qemu/guest-spec.ts';
 import type { Logger } from '../../services/runtime/log.ts';
-import { LAB_LINUX_COMMAND_LINE, type LabLinux } from '../images/lab-linux/build.ts';
+import { LAB_LINUX_COMMAND_LINE } from '../images/lab-linux/build.ts';
 import type { MediaFetcher } from './media-fetcher.ts';
 import { createQemuSerial } from './qemu-serial.ts';
 import type { LabExit, LabHardware, LabMachine, LabMachineBoot } from './server-port.ts';
@@ -16,7 +16,8 @@ export type QemuMachineDeps = {
   readonly hardware: LabHardware;
   /** Of the whole rack. */
   readonly driver: QemuDriver;
-  readonly image: Pick<LabLinux, 'kernel' | 'initrd'>;
+  /** Paths of lab-linux. */
+  readonly image: { readonly kernelPath: string; readonly initrdPath: string };
   readonly media: MediaFetcher;
   readonly log: Logger;
 };
@@ -84,8 +85,8 @@ const bootOf = async (
     case 'disk':
       return {
         kind: 'kernel',
-        kernelPath: image.kernel.path,
-        initrdPath: image.initrd.path,
+        kernelPath: image.kernelPath,
+        initrdPath: image.initrdPath,
         commandLine: `${LAB_LINUX_COMMAND_LINE} runm.hostname=${hardware.name}`,
       };
     case 'network':

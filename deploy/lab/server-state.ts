@@ -107,3 +107,17 @@ export const withNextBoot = (
     pendingBios: {},
   };
 };
+
+/** What is on boots again as it did, under a count of its own. */
+export const withSameBootAgain = (state: LabServerState): LabServerState => {
+  const { wanted } = state;
+  if (wanted.power === 'off') return state;
+  const count = state.bootCount + 1;
+  const boot = { ...wanted.boot, count };
+  return {
+    ...state,
+    bootCount: count,
+    wanted: { ...wanted, boot, by: 'start' },
+    reached: false,
+  };
+};

@@ -14,6 +14,7 @@ import {
   type LabStore,
   newServerState,
   withLogEntry,
+  withSameBootAgain,
 } from './server-state.ts';
 
 export type LabServerDeps = {
@@ -29,7 +30,13 @@ export type LabServerDeps = {
   readonly store?: LabStore;
 };
 
-export const createLabServer = (deps: LabServerDeps): LabServer => {
+/** What the protocols in front of it do not do with a server. */
+export type OwnedLabServer = LabServer & {
+  /** What is behind it is about to be ended with the lab: the next process boots it anew. */
+  readonly suspend: () => void;
+};
+
+export const createLabServer = (deps: LabServerDeps): OwnedLabServer => {
   const { hardware, machine, clock, random, store } = deps;
   const listeners = new Set<() => void>();
   let state = store?.load() ?? newServerState(deps.accounts);
@@ -80,6 +87,10 @@ export const createLabServer = (deps: LabServerDeps): LabServer => {
     onChange: (changed) => {
       listeners.add(changed);
       return () => listeners.delete(changed);
+    },
+    suspend: () => {
+      loop.stop();
+      change(withSameBootAgain(state));
     },
     close: async () => {
       await loop.close();

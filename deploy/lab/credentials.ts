@@ -1,0 +1,38 @@
+import type { Random } from '../../services/runtime/random.ts';
+import type { LabAccount } from './server-port.ts';
+import { readPrivateJson, writePrivateFile } from './state-file.ts';
+
+/** With what a controller of the lab is first reached. Whoever rotates it keeps the new one. */
+export type LabCredentials = { readonly user: string; readonly password: string };
+
+const USER = 'admin';
+const PASSWORD_BYTES = 12;
+/** IPMI counts its users from 1, and the first is the one without a name. */
+const FIRST_SLOT = 2;
+
+/** Made at the first start of a server; 16 characters, which all versions of IPMI take. */
+export const ensureCredentials = (path: string, random: Random): LabCredentials => {
+  const kept = readPrivateJson(path, credentialsOf);
+  if (kept !== undefined) return kept;
+  const made = { user: USER, password: random.bytes(PASSWORD_BYTES).toString('base64url') };
+  writePrivateFile(path, `${JSON.stringify(made)}\n`);
+  return made;
+};
+
+export const administratorOf = ({ user, password }: LabCredentials): LabAccount => ({
+  ...{ slot: FIRST_SLOT, user, password, enabled: true, privilege: 'administrator' },
+});
+
+const credentialsOf = (value: unknown): LabCredentials => {
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'user' in value &&
+    typeof value.user === 'string' &&
+    'password' in value &&
+    typeof value.password === 'string'
+  ) {
+    return { user: value.user, password: value.password };
+  }
+  throw new Error('it holds no user and password');
+};
