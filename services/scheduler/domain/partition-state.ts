@@ -55,10 +55,12 @@ export type PartitionState = {
   /** Gives back what the decision gives back. */
   readonly settle: (decision: Decision, nowMs: number) => void;
   /**
-   * Claims whose window is over and whose release is not written yet. From now on their resources
-   * count until they are given back.
+   * Claims whose window is over and whose release is not written yet, so many of them. From now on
+   * the resources of all count until they are given back.
    */
-  readonly overdue: (nowMs: number) => readonly ClaimRecord[];
+  readonly overdue: (nowMs: number, most: number) => readonly ClaimRecord[];
+  /** The release of an overdue claim cannot be written: others come first for a while. */
+  readonly setAside: (uid: string, nowMs: number) => void;
   /**
    * Takes some of the claims that are to be looked at; whoever takes one says when to look again.
    */
@@ -127,7 +129,10 @@ export const createPartitionState = (known: Known): PartitionState => {
       quotas.setNow(nowMs);
       settle(parts, decision, nowMs);
     },
-    overdue: (nowMs) => overdue(parts, nowMs),
+    overdue: (nowMs, most) => overdue(parts, nowMs, most),
+    setAside: (uid, nowMs) => {
+      if (parts.late.delete(uid)) agenda.add(uid, nowMs + parts.times.againMs);
+    },
     takeLooks: (most) => takeLooks(parts, most),
     lookAgain: agenda.add,
     nextDueMs: () => (looks.size > 0 ? 0 : agenda.nextMs()),
@@ -222,7 +227,7 @@ const isToBeLookedAt = ({ times }: StateParts, claim: ClaimRecord, nowMs: number
   return nowMs < acquireMs && acquireMs - times.replaceBeforeMs <= nowMs;
 };
 
-const overdue = (parts: StateParts, nowMs: number): readonly ClaimRecord[] => {
+const overdue = (parts: StateParts, nowMs: number, most: number): readonly ClaimRecord[] => {
   const { agenda, claims, late, looks, clock } = parts;
   clock.nowMs = nowMs;
   for (const uid of agenda.take(nowMs)) {
@@ -233,7 +238,14 @@ const overdue = (parts: StateParts, nowMs: number): readonly ClaimRecord[] => {
       syncHolds(parts, claim, nowMs);
     } else looks.add(uid);
   }
-  return [...late].flatMap((uid) => claims.get(uid) ?? []);
+  const found: ClaimRecord[] = [];
+  for (const uid of late) {
+    if (found.length >= most) break;
+    const claim = claims.get(uid);
+    if (claim === undefined) late.delete(uid);
+    else found.push(claim);
+  }
+  return found;
 };
 
 const takeLooks = ({ looks, claims }: StateParts, most: number): readonly ClaimRecord[] => {

@@ -35,8 +35,19 @@ const PUTS_MAX = 96;
 const DECIDE_MS_MAX = 20;
 /** Below what a transaction may have in all, with room for the log. */
 const BYTES_MAX = 800_000;
-/** One record; a claim of a thousand machines has some 100 kB. */
+/** What a new record may have; a claim of a thousand machines has some 100 kB. */
 const RECORD_BYTES_MAX = 400_000;
+/** What a record may grow to: nothing keeps a claim from being given back. */
+const GROWN_BYTES_MAX = BYTES_MAX;
+
+/** Verbs that make a record, or as much of it as is asked for. */
+const MAKING: ReadonlySet<Command['verb']> = new Set([
+  'create',
+  'execute',
+  'reshape',
+  'set-quota',
+  'set-user-quotas',
+]);
 
 type Draft = {
   readonly writes: Map<string, Write>;
@@ -121,8 +132,9 @@ const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Dec
   const size = writes.reduce((sum, write) => sum + sizeOf(write), 0);
   const texts = entries.map((entry) => JSON.stringify(entry));
   const bytes = texts.reduce((sum, text) => sum + text.length, size);
-  if (bytes > RECORD_BYTES_MAX || writes.length + OWN_WRITES > PUTS_MAX) {
-    throw tooLarge(decision, { bytes, records: writes.length });
+  const most = MAKING.has(command.verb) ? RECORD_BYTES_MAX : GROWN_BYTES_MAX;
+  if (bytes > most || writes.length + OWN_WRITES > PUTS_MAX) {
+    throw tooLarge(decision, { bytes, most, records: writes.length });
   }
   const puts = draft.writes.size + writes.length + OWN_WRITES;
   if (puts > PUTS_MAX || draft.bytes + bytes > BYTES_MAX) return 'full';
@@ -172,10 +184,10 @@ const keyIn = (write: Write): string => {
 
 const sizeOf = (write: Write): number => ('put' in write ? write.value.byteLength : 0);
 
-type Size = { readonly bytes: number; readonly records: number };
+type Size = { readonly bytes: number; readonly most: number; readonly records: number };
 
 /** What no transaction can hold, however empty it is. */
-const tooLarge = ({ kind }: Decision, { bytes, records }: Size) => {
+const tooLarge = ({ kind }: Decision, { bytes, most, records }: Size) => {
   if (kind === 'reshape') {
     return invalidArgument(
       'INVALID_FIELD',
@@ -186,7 +198,7 @@ const tooLarge = ({ kind }: Decision, { bytes, records }: Size) => {
   const field = kind === 'quota' ? 'users' : 'claim.spec.count';
   return invalidArgument(
     'INVALID_FIELD',
-    `The record would be stored in ${bytes} bytes; at most ${RECORD_BYTES_MAX} are allowed`,
+    `The record would be stored in ${bytes} bytes; at most ${most} are allowed`,
     { violations: [{ field, description: 'ask for less in one record' }] },
   );
 };

@@ -133,8 +133,10 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
     own,
     queue,
     monotonicMs: deps.clock.monotonicMs,
-    onRefused: (command, error) =>
-      deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own'),
+    onRefused: (command, error) => {
+      deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own');
+      if (command.verb === 'begin-release') state.setAside(command.ref.claim, nowMs);
+    },
   });
   if (batch.writes.length === 0) {
     answer(options, batch);
@@ -166,7 +168,7 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
 const ENDS_MAX = 32;
 
 const ownCommands = ({ state, options }: Turn, nowMs: number): readonly Command[] => {
-  const ends = state.overdue(nowMs).slice(0, ENDS_MAX);
+  const ends = state.overdue(nowMs, ENDS_MAX);
   const canPlace = options.cannotPlace() === undefined;
   return [
     ...ends.map((claim) => releaseOnTime(claim.project, claim.uid)),

@@ -1,11 +1,14 @@
 import test from 'ava';
 import { isDomainError } from '../../../services/runtime/errors.ts';
+import type { ClaimRecord } from '../../../services/scheduler/domain/claim.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
 import { type Batch, formBatch } from '../../../services/scheduler/work/batch.ts';
 import { type Pending, pend } from '../../../services/scheduler/work/pending.ts';
 import {
+  beginRelease,
   CPU,
   createCommand,
+  finishRelease,
   granted,
   groupOf,
   offersFrom,
@@ -88,4 +91,29 @@ test('a reshape of more records than a transaction holds is refused', async (t) 
   t.is(batch.writes.length, 0);
   const error = await t.throwsAsync(answers[0] ?? Promise.resolve());
   t.true(isDomainError(error, 'invalid_argument', 'INVALID_FIELD'));
+});
+
+/** Its record has so many bytes and some more. */
+const heavy = (id: string, bytes: number): ClaimRecord => ({
+  ...granted(stateWith([{ uid: 'host', offers: { [CPU]: 100 } }]), createCommand({ id })),
+  properties: { note: { kind: 'string', value: 'x'.repeat(bytes) } },
+});
+
+test('a claim whose record has grown is given back, and none is made so large', async (t) => {
+  const state = stateWith([{ uid: 'host', offers: { [CPU]: 100 } }], {
+    claims: [heavy('large', 400_000)],
+  });
+  const made = createCommand({ id: 'new' });
+  if (made.verb !== 'create') throw new Error('createCommand creates');
+  const { properties } = heavy('new', 400_000);
+  for (const command of [beginRelease('large'), finishRelease('large', 'host')]) {
+    const { batch, left } = batchOf(state, [command]);
+    t.is(left.length, 0);
+    t.is(batch.writes.length, 1);
+    for (const decision of batch.decisions) state.settle(decision, 0);
+  }
+  t.is(state.claims.findByName('red', 'large')?.providers[0]?.finishMs, 0);
+  const { answers } = batchOf(state, [{ ...made, draft: { ...made.draft, properties } }]);
+  const error = await t.throwsAsync(answers[0] ?? Promise.resolve());
+  t.true(isDomainError(error, 'invalid_argument', 'INVALID_FIELD'), error?.message);
 });

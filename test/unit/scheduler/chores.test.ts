@@ -1,5 +1,5 @@
 import test from 'ava';
-import { choresOf } from '../../../services/scheduler/domain/chores.ts';
+import { CHORE_TIMES, choresOf } from '../../../services/scheduler/domain/chores.ts';
 import { claimState } from '../../../services/scheduler/domain/claim-state.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
 import {
@@ -34,7 +34,7 @@ const cpus = (amount: number) => [groupOf({ [CPU]: amount })];
 const tick = (state: PartitionState, nowMs: number, canPlace = true): readonly string[] => {
   const actions: string[] = [];
   for (let turn = 0; turn < 100; turn += 1) {
-    const ends = state.overdue(nowMs).map(({ uid }) => beginRelease(uid, ''));
+    const ends = state.overdue(nowMs, 1_000).map(({ uid }) => beginRelease(uid, ''));
     const commands: readonly Command[] = [...ends, ...choresOf(state, nowMs, canPlace)];
     for (const command of commands) {
       const decision = run(state, command, nowMs);
@@ -227,10 +227,27 @@ test('of many that come due at once a batch takes some', (t) => {
   for (let at = 0; at < many; at += 1) {
     granted(state, createCommand({ id: `c${at}`, releaseMs: 2 * HOUR_MS }));
   }
-  state.overdue(HOUR_MS);
+  state.overdue(HOUR_MS, 1_000);
   const first = choresOf(state, HOUR_MS, true);
   t.is(first.length, 16);
   t.is(state.nextDueMs(), 0, 'the rest is due at once');
   for (const command of first) run(state, command, HOUR_MS);
   t.is(tick(state, HOUR_MS).length, many - first.length);
+});
+
+test('an end that cannot be written keeps no other waiting', (t) => {
+  const state = stateWith(hosts(1));
+  for (const id of ['a', 'b', 'c']) granted(state, createCommand({ id, releaseMs: HOUR_MS }));
+  const uids = (nowMs: number) => state.overdue(nowMs, 2).map(({ uid }) => uid);
+  const first = uids(HOUR_MS);
+  t.is(first.length, 2);
+  t.deepEqual(uids(HOUR_MS), first);
+  for (const uid of first) state.setAside(uid, HOUR_MS);
+  const [last = '', ...others] = uids(HOUR_MS);
+  t.deepEqual(others, []);
+  t.false(first.includes(last));
+  t.is(stateOf(state, 'a', HOUR_MS), 'releasing');
+  run(state, beginRelease(last, ''), HOUR_MS);
+  t.deepEqual(uids(HOUR_MS), []);
+  t.deepEqual(uids(HOUR_MS + CHORE_TIMES.againMs).toSorted(), first.toSorted());
 });

@@ -46,7 +46,7 @@ const withTwo = (first: typeof slice, second: typeof slice): PartitionState => {
 };
 
 const tick = (state: PartitionState, nowMs: number): readonly string[] => {
-  const ends = state.overdue(nowMs).map(({ uid }) => beginRelease(uid, ''));
+  const ends = state.overdue(nowMs, 1_000).map(({ uid }) => beginRelease(uid, ''));
   return [...ends, ...choresOf(state, nowMs, true)].flatMap((command) => {
     const decision = run(state, command, nowMs);
     return 'entry' in decision && decision.entry !== undefined ? [decision.entry.action] : [];

@@ -161,12 +161,12 @@ test('a window that is over holds its provider until it is given back', (t) => {
   t.is(stateOf(state, 'next', 9), 'pending');
   t.is(stateOf(state, 'next', 10), 'waiting');
   t.deepEqual(
-    state.overdue(10).map(({ claimId }) => claimId),
+    state.overdue(10, 1_000).map(({ claimId }) => claimId),
     ['a'],
   );
   run(state, beginRelease('a', ''), 12);
   t.is(state.claims.findByName('red', 'a')?.releaseBeginMs, 10, 'as of the end of its window');
-  t.deepEqual(state.overdue(12), []);
+  t.deepEqual(state.overdue(12, 1_000), []);
   run(state, finishRelease('a', 'p1'), 15);
   t.is(stateOf(state, 'next', 15), 'active');
 });

@@ -300,7 +300,7 @@ test('no provider and no quota is used above what it has at any instant, whateve
   const done = new Map<string, number>();
   const note = (verb: string): void => void done.set(verb, (done.get(verb) ?? 0) + 1);
   const onTime = (state: PartitionState, batch: Batch, nowMs: number): void => {
-    for (const late of state.overdue(nowMs)) {
+    for (const late of state.overdue(nowMs, 1_000)) {
       t.true(apply(state, batch, beginRelease(late.uid, ''), nowMs));
     }
     for (const chore of choresOf(state, nowMs, true)) {
