@@ -15,6 +15,8 @@ export type CollectorOptions = {
   readonly partition: string;
   readonly leadership: Pick<Leadership, 'fence' | 'signal'>;
   readonly history: History;
+  /** Number of the newest commit that `claim` knows of; later ones are not collected yet. */
+  readonly followed: () => number;
   /** The claim as it is committed; undefined = it is gone. */
   readonly claim: (uid: string) => ClaimRecord | undefined;
   /** Pause between looks at an empty log. */
@@ -65,12 +67,13 @@ export const createCollector = (deps: CoordinationDeps, options: CollectorOption
 /** The newest number that was collected; undefined when the log is empty. */
 const collectSome = async (
   { coordination }: CoordinationDeps,
-  { partition, leadership, history, claim }: CollectorOptions,
+  { partition, leadership, history, followed, claim }: CollectorOptions,
   signal: AbortSignal,
 ): Promise<{ readonly number: number; readonly isFull: boolean } | undefined> => {
   const prefix = logPrefix(partition);
   const { keys } = await coordination.range({ prefix, limit: BATCHES_MAX }, signal);
-  const batches = keys.map(({ value }) => decodeLog(value));
+  const known = followed();
+  const batches = keys.map(({ value }) => decodeLog(value)).filter(({ number }) => number <= known);
   const newest = batches.at(-1);
   if (newest === undefined) return undefined;
   await history.record(partition, batches, endedIn(batches, claim));

@@ -150,6 +150,7 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
     partition,
     leadership,
     history: options.history,
+    followed: () => follower.partition(partition).head?.head.number ?? 0,
     claim: (uid) => follower.partition(partition).claims.get(uid),
     pauseMs: limits.collectPauseMs,
   });
