@@ -27,18 +27,13 @@ export const openControlSocket = async (deps: ControlSocketDeps): Promise<Contro
     serve(socket, deps);
   });
   server.maxConnections = CONNECTIONS_MAX;
-  // Nobody else may connect in the moment before the mode is set.
-  const before = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(alreadyExists('LAB_SOCKET', `Cannot listen on "${path}"`, { cause })),
-      );
-      server.listen({ path }, resolve);
-    });
-  } finally {
-    process.umask(before);
-  }
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(alreadyExists('LAB_SOCKET', `Cannot listen on "${path}"`, { cause })),
+    );
+    server.listen({ path }, resolve);
+  });
+  // The directory is private as well; this holds where somebody made it before us.
   chmodSync(path, 0o600);
   return {
     close: async () => {

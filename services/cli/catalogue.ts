@@ -1,5 +1,6 @@
 import { CLAIM_NOUNS } from './catalogue-claims.ts';
 import { type Catalogue, verb } from './catalogue-entry.ts';
+import { LAB_NOUNS } from './catalogue-lab.ts';
 import { PLACE_NOUNS } from './catalogue-places.ts';
 
 /** All nouns and verbs. */
@@ -253,6 +254,7 @@ export const CATALOGUE: Catalogue = {
       delete: verb('revoke a certificate', async () => (await import('./commands/cert.ts')).remove),
     },
   },
+  ...LAB_NOUNS,
   profile: {
     summary: 'where runm connects and as whom',
     verbs: {

@@ -14,6 +14,8 @@ export type Profile = {
   readonly tokenFile?: string;
   readonly partition?: string;
   readonly project?: string;
+  /** Control socket of the lab on this machine; absent: there is none. */
+  readonly labSocket?: string;
 };
 export type ProfileFile = { readonly current: string; readonly profiles: Record<string, Profile> };
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,7 +23,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const profileFilePath = (env: Environment): string =>
   env.RUNM_CONFIG ?? join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'runm', 'config.json');
 
-const KEYS = new Set(['endpoint', 'caFile', 'tokenFile', 'partition', 'project']);
+const KEYS = new Set(['endpoint', 'caFile', 'tokenFile', 'partition', 'project', 'labSocket']);
 
 export const readProfiles = (path: string): ProfileFile => {
   let text: string;
@@ -77,6 +79,7 @@ export type Settings = {
   readonly partition: string;
   readonly project: string;
   readonly profile: string;
+  readonly labSocket?: string | undefined;
 };
 
 const readSecretFile = (path: string | undefined, what: string): string | undefined => {
@@ -115,5 +118,6 @@ export const resolveSettings = (env: Environment, profileName?: string): Setting
     partition: env.RUNM_PARTITION ?? profile.partition ?? 'lab',
     project: env.RUNM_PROJECT ?? profile.project ?? 'default',
     profile: name,
+    labSocket: env.RUNM_LAB_SOCKET ?? profile.labSocket,
   };
 };
