@@ -32,6 +32,9 @@ const EXCEPTIONS: Readonly<Record<string, 'not audited' | 'no request_id' | 'nei
   'ConsoleService/AttachConsole': 'no request_id',
   // The offset of each part makes its retry safe.
   'ImageService/UploadImagePart': 'no request_id',
+  // What is seen is nobody's act; when it was seen makes a retry safe.
+  'ProviderService/RecordProviderFacts': 'neither',
+  'DiscoveryService/RecordDiscoveries': 'neither',
   // Nothing is changed by it but the audit, and a retry is to be seen there too.
   'SecretService/RevealSecret': 'no request_id',
   // What agents report is numbered and acknowledged by sequence; they act for nobody.

@@ -111,7 +111,7 @@ export const BmcSchema: GenMessage<Bmc> = /*@__PURE__*/
  */
 export type Location = Message<"runmachine.inventory.v1.Location"> & {
   /**
-   * Id of the group of kind rack that it stands in. Empty: unknown.
+   * Id of the group of kind rack that it stands in, which must be one of spec.groups. Empty: unknown.
    *
    * @generated from field: string rack = 1;
    */
@@ -230,14 +230,14 @@ export const FirmwareSchema: GenMessage<Firmware> = /*@__PURE__*/
  */
 export type Facts = Message<"runmachine.inventory.v1.Facts"> & {
   /**
-   * Serial number. Empty: unknown.
+   * Serial number; unique in the partition but for what vendors leave as a placeholder. Empty: unknown.
    *
    * @generated from field: string serial_number = 1;
    */
   serialNumber: string;
 
   /**
-   * SMBIOS system UUID. Empty: unknown.
+   * SMBIOS system UUID; unique in the partition but for zero, all ones and known placeholders. Empty: unknown.
    *
    * @generated from field: string smbios_uuid = 2;
    */

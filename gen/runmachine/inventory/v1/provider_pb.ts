@@ -214,7 +214,7 @@ export const ProviderSpecSchema: GenMessage<ProviderSpec> = /*@__PURE__*/
  */
 export type ProviderStatus = Message<"runmachine.inventory.v1.ProviderStatus"> & {
   /**
-   * Facts as they were read. Absent: never read.
+   * Facts as they were read, without what another provider has already. Absent: never read. Never shown to tenants.
    *
    * @generated from field: runmachine.inventory.v1.Facts observed_facts = 1;
    */
@@ -228,7 +228,7 @@ export type ProviderStatus = Message<"runmachine.inventory.v1.ProviderStatus"> &
   observeTime?: Timestamp | undefined;
 
   /**
-   * What is wrong. Absent: nothing known.
+   * What is wrong. Absent: nothing known. Never shown to tenants.
    *
    * @generated from field: runmachine.common.v1.Problem problem = 3;
    */

@@ -2,23 +2,29 @@
 // @generated from file runmachine/inventory/v1/provider_service.proto (package runmachine.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { FieldMask } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
+import type { Problem } from "../../common/v1/problem_pb.ts";
+import { file_runmachine_common_v1_problem } from "../../common/v1/problem_pb.ts";
 import type { Inventory } from "./inventory_pb.ts";
 import { file_runmachine_inventory_v1_inventory } from "./inventory_pb.ts";
 import type { Provider, ProviderType } from "./provider_pb.ts";
 import { file_runmachine_inventory_v1_provider } from "./provider_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Facts } from "./provider_hardware_pb.ts";
+import { file_runmachine_inventory_v1_provider_hardware } from "./provider_hardware_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/inventory/v1/provider_service.proto.
  */
 export const file_runmachine_inventory_v1_provider_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKGAQoSR2V0UHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkoKE0dldFByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLNAQoUTGlzdFByb3ZpZGVyc1JlcXVlc3QSSwoGcGFyZW50GAEgASgJQju6SDhyNhiABDIxXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSNwoGZmlsdGVyGAQgASgLMicucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJGaWx0ZXIi2AEKDlByb3ZpZGVyRmlsdGVyEhYKBWdyb3VwGAEgASgJQge6SARyAhg/EhwKCmNhcGFiaWxpdHkYAiABKAlCCLpIBXIDGIABEh8KDXJlc291cmNlX3R5cGUYAyABKAlCCLpIBXIDGIABEhUKA3RhZxgEIAEoCUIIukgFcgMYgAESPQoEdHlwZRgFIAEoDjIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyVHlwZUIIukgFggECEAESGQoHaW5fdHJlZRgGIAEoCUIIukgFcgMYgAEiZgoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEjQKCXByb3ZpZGVycxgBIAMoCzIhLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKlAgoVQ3JlYXRlUHJvdmlkZXJSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSTQoLcHJvdmlkZXJfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjsKCHByb3ZpZGVyGAMgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIk0KFkNyZWF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLFAQoVVXBkYXRlUHJvdmlkZXJSZXF1ZXN0EjsKCHByb3ZpZGVyGAEgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIk0KFlVwZGF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLZAQoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGAoWRGVsZXRlUHJvdmlkZXJSZXNwb25zZSKEAQoVV2F0Y2hQcm92aWRlcnNSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiACCJmChZXYXRjaFByb3ZpZGVyc1Jlc3BvbnNlEjYKBmV2ZW50cxgBIAMoCzImLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIrsCCg1Qcm92aWRlckV2ZW50EjQKB2NyZWF0ZWQYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjQKB3VwZGF0ZWQYAiABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjsKB2RlbGV0ZWQYAyABKAsyKC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclJlbW92ZWRIABI5CgZzeW5jZWQYBCABKAsyJy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclN5bmNlZEgAEj0KCGJvb2ttYXJrGAUgASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCb29rbWFya0gAQgcKBWV2ZW50Ij8KD1Byb3ZpZGVyUmVtb3ZlZBILCgN1aWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCglsZWZ0X3ZpZXcYAyABKAgiEAoOUHJvdmlkZXJTeW5jZWQiEgoQUHJvdmlkZXJCb29rbWFyayKyAQobQmF0Y2hEZWxldGVQcm92aWRlcnNSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIpCglwcm92aWRlcnMYAiADKAlCFrpIE5IBEAgBEOgHGAEiB3IFEAEYgAESHwoKcmVxdWVzdF9pZBgDIAEoCUILukgI2AEBcgOwAQEiHgocQmF0Y2hEZWxldGVQcm92aWRlcnNSZXNwb25zZSKLAgoWUmVzaGFwZVByb3ZpZGVyUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSSAoJcHJvdmlkZXJzGAIgAygLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzaGFwZWRQcm92aWRlckIKukgHkgEECAEQIBJACgVtb3ZlcxgDIAMoCzInLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkFsbG9jYXRpb25Nb3ZlQgi6SAWSAQIQQBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASKLAQoQUmVzaGFwZWRQcm92aWRlchIcCghwcm92aWRlchgBIAEoCUIKukgHcgUQARiAARJBCgtpbnZlbnRvcmllcxgCIAMoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkludmVudG9yeUIIukgFkgECEEASFgoEZXRhZxgDIAEoCUIIukgFcgMYgAEiswEKDkFsbG9jYXRpb25Nb3ZlEiEKDWZyb21fcHJvdmlkZXIYASABKAlCCrpIB3IFEAEYgAESHwoLdG9fcHJvdmlkZXIYAiABKAlCCrpIB3IFEAEYgAESPQoNcmVzb3VyY2VfdHlwZRgDIAEoCUImukgjciEYgAEyHF5bYS16MC05XSsoWy5fLV1bYS16MC05XSspKiQSHgoJY2xhaW1fdWlkGAQgASgJQgu6SAjYAQFyA7ABASJPChdSZXNoYXBlUHJvdmlkZXJSZXNwb25zZRI0Cglwcm92aWRlcnMYASADKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlcjKqCQoPUHJvdmlkZXJTZXJ2aWNlEoEBCgtHZXRQcm92aWRlchIrLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVxdWVzdBosLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVzcG9uc2UiF5ACAYq1GBAKDHByb3ZpZGVyLmdldBAEEogBCg1MaXN0UHJvdmlkZXJzEi0ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBBKRAQoOQ3JlYXRlUHJvdmlkZXISLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5jcmVhdGUQBBgBIAISkQEKDlVwZGF0ZVByb3ZpZGVyEi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0Gi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZSIekAICirUYFwoPcHJvdmlkZXIudXBkYXRlEAQYASABEpEBCg5EZWxldGVQcm92aWRlchIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLmRlbGV0ZRAEGAEgARKjAQoUQmF0Y2hEZWxldGVQcm92aWRlcnMSNC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1JlcXVlc3QaNS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1Jlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5kZWxldGUQBBgBIAESlQEKD1Jlc2hhcGVQcm92aWRlchIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlc2hhcGVQcm92aWRlclJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZXNoYXBlUHJvdmlkZXJSZXNwb25zZSIfkAICirUYGAoQcHJvdmlkZXIucmVzaGFwZRAEGAEgAhKNAQoOV2F0Y2hQcm92aWRlcnMSLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1JlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5XYXRjaFByb3ZpZGVyc1Jlc3BvbnNlIhiQAgGKtRgRCg1wcm92aWRlci5saXN0EAQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_inventory, file_runmachine_inventory_v1_provider]);
+  fileDesc("Ci5ydW5tYWNoaW5lL2ludmVudG9yeS92MS9wcm92aWRlcl9zZXJ2aWNlLnByb3RvEhdydW5tYWNoaW5lLmludmVudG9yeS52MSKGAQoSR2V0UHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkoKE0dldFByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLNAQoUTGlzdFByb3ZpZGVyc1JlcXVlc3QSSwoGcGFyZW50GAEgASgJQju6SDhyNhiABDIxXnBhcnRpdGlvbnMvKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9fC0pJBIRCglwYWdlX3NpemUYAiABKA0SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSNwoGZmlsdGVyGAQgASgLMicucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJGaWx0ZXIi2AEKDlByb3ZpZGVyRmlsdGVyEhYKBWdyb3VwGAEgASgJQge6SARyAhg/EhwKCmNhcGFiaWxpdHkYAiABKAlCCLpIBXIDGIABEh8KDXJlc291cmNlX3R5cGUYAyABKAlCCLpIBXIDGIABEhUKA3RhZxgEIAEoCUIIukgFcgMYgAESPQoEdHlwZRgFIAEoDjIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyVHlwZUIIukgFggECEAESGQoHaW5fdHJlZRgGIAEoCUIIukgFcgMYgAEiZgoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEjQKCXByb3ZpZGVycxgBIAMoCzIhLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKlAgoVQ3JlYXRlUHJvdmlkZXJSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSTQoLcHJvdmlkZXJfaWQYAiABKAlCOLpINXIzGD8yL15bQS1aYS16MC05XShbQS1aYS16MC05Ll8tXXswLDYxfVtBLVphLXowLTldKT8kEjsKCHByb3ZpZGVyGAMgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIk0KFkNyZWF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLFAQoVVXBkYXRlUHJvdmlkZXJSZXF1ZXN0EjsKCHByb3ZpZGVyGAEgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIk0KFlVwZGF0ZVByb3ZpZGVyUmVzcG9uc2USMwoIcHJvdmlkZXIYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLZAQoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABEhUKDWFsbG93X21pc3NpbmcYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiGAoWRGVsZXRlUHJvdmlkZXJSZXNwb25zZSKEAQoVV2F0Y2hQcm92aWRlcnNSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiACCJmChZXYXRjaFByb3ZpZGVyc1Jlc3BvbnNlEjYKBmV2ZW50cxgBIAMoCzImLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIrsCCg1Qcm92aWRlckV2ZW50EjQKB2NyZWF0ZWQYASABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjQKB3VwZGF0ZWQYAiABKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlckgAEjsKB2RlbGV0ZWQYAyABKAsyKC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclJlbW92ZWRIABI5CgZzeW5jZWQYBCABKAsyJy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclN5bmNlZEgAEj0KCGJvb2ttYXJrGAUgASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCb29rbWFya0gAQgcKBWV2ZW50Ij8KD1Byb3ZpZGVyUmVtb3ZlZBILCgN1aWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCglsZWZ0X3ZpZXcYAyABKAgiEAoOUHJvdmlkZXJTeW5jZWQiEgoQUHJvdmlkZXJCb29rbWFyayKyAQobQmF0Y2hEZWxldGVQcm92aWRlcnNSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIpCglwcm92aWRlcnMYAiADKAlCFrpIE5IBEAgBEOgHGAEiB3IFEAEYgAESHwoKcmVxdWVzdF9pZBgDIAEoCUILukgI2AEBcgOwAQEiHgocQmF0Y2hEZWxldGVQcm92aWRlcnNSZXNwb25zZSKLAgoWUmVzaGFwZVByb3ZpZGVyUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSSAoJcHJvdmlkZXJzGAIgAygLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUmVzaGFwZWRQcm92aWRlckIKukgHkgEECAEQIBJACgVtb3ZlcxgDIAMoCzInLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkFsbG9jYXRpb25Nb3ZlQgi6SAWSAQIQQBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASKLAQoQUmVzaGFwZWRQcm92aWRlchIcCghwcm92aWRlchgBIAEoCUIKukgHcgUQARiAARJBCgtpbnZlbnRvcmllcxgCIAMoCzIiLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkludmVudG9yeUIIukgFkgECEEASFgoEZXRhZxgDIAEoCUIIukgFcgMYgAEiswEKDkFsbG9jYXRpb25Nb3ZlEiEKDWZyb21fcHJvdmlkZXIYASABKAlCCrpIB3IFEAEYgAESHwoLdG9fcHJvdmlkZXIYAiABKAlCCrpIB3IFEAEYgAESPQoNcmVzb3VyY2VfdHlwZRgDIAEoCUImukgjciEYgAEyHF5bYS16MC05XSsoWy5fLV1bYS16MC05XSspKiQSHgoJY2xhaW1fdWlkGAQgASgJQgu6SAjYAQFyA7ABASJPChdSZXNoYXBlUHJvdmlkZXJSZXNwb25zZRI0Cglwcm92aWRlcnMYASADKAsyIS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlciLQAgobQmF0Y2hVcHNlcnRQcm92aWRlcnNSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBJDCgVpdGVtcxgCIAMoCzInLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyVXBzZXJ0Qgu6SAiSAQUIARD0AxIVCg12YWxpZGF0ZV9vbmx5GAMgASgIEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEi8KC3VwZGF0ZV9tYXNrGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxI9Cgphc3N1bXB0aW9uGAYgASgLMikucnVubWFjaGluZS5pbnZlbnRvcnkudjEuSW1wb3J0QXNzdW1wdGlvbiKpAQoQSW1wb3J0QXNzdW1wdGlvbhIfCgZncm91cHMYASADKAlCD7pIDJIBCRCQTiIEcgIYPxImCgxjYXBhYmlsaXRpZXMYAiADKAlCELpIDZIBChCQTiIFcgMYgAESKAoOcmVzb3VyY2VfdHlwZXMYAyADKAlCELpIDZIBChCQTiIFcgMYgAESIgoJcHJvdmlkZXJzGAQgAygJQg+6SAySAQkQ9AMiBHICGD8ibAoOUHJvdmlkZXJVcHNlcnQSHQoLcHJvdmlkZXJfaWQYASABKAlCCLpIBXIDGIABEjsKCHByb3ZpZGVyGAIgASgLMiEucnVubWFjaGluZS5pbnZlbnRvcnkudjEuUHJvdmlkZXJCBrpIA8gBASJeChxCYXRjaFVwc2VydFByb3ZpZGVyc1Jlc3BvbnNlEj4KB3Jlc3VsdHMYASADKAsyLS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5Qcm92aWRlclVwc2VydFJlc3VsdCK3AQoUUHJvdmlkZXJVcHNlcnRSZXN1bHQSDAoEbmFtZRgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBzZXJ0T3V0Y29tZRI1CgdjaGFuZ2VzGAMgAygLMiQucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRmllbGRDaGFuZ2USIQoFZXJyb3IYBCABKAsyEi5nb29nbGUucnBjLlN0YXR1cyI6CgtGaWVsZENoYW5nZRIMCgRwYXRoGAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVhZnRlchgDIAEoCSLdAgoaUmVjb3JkUHJvdmlkZXJGYWN0c1JlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSLQoFZmFjdHMYAiABKAsyHi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5GYWN0cxI4CgxvYnNlcnZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoSY2VydGlmaWNhdGVfc2hhMjU2GAQgASgJQhi6SBXYAQFyEDIOXlswLTlhLWZdezY0fSQSLgoHcHJvYmxlbRgFIAEoCzIdLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlByb2JsZW0ijAEKG1JlY29yZFByb3ZpZGVyRmFjdHNSZXNwb25zZRIzCghwcm92aWRlchgBIAEoCzIhLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlByb3ZpZGVyEjgKCWNvbmZsaWN0cxgCIAMoCzIlLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkZhY3RDb25mbGljdCJUCgxGYWN0Q29uZmxpY3QSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSFAoMcHJvdmlkZXJfdWlkGAQgASgJKqABCg1VcHNlcnRPdXRjb21lEh4KGlVQU0VSVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWVVBTRVJUX09VVENPTUVfQ1JFQVRFRBABEhoKFlVQU0VSVF9PVVRDT01FX1VQREFURUQQAhIcChhVUFNFUlRfT1VUQ09NRV9VTkNIQU5HRUQQAxIZChVVUFNFUlRfT1VUQ09NRV9GQUlMRUQQBDLtCwoPUHJvdmlkZXJTZXJ2aWNlEoEBCgtHZXRQcm92aWRlchIrLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVxdWVzdBosLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkdldFByb3ZpZGVyUmVzcG9uc2UiF5ACAYq1GBAKDHByb3ZpZGVyLmdldBAEEogBCg1MaXN0UHJvdmlkZXJzEi0ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBBKRAQoOQ3JlYXRlUHJvdmlkZXISLi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaLy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5jcmVhdGUQBBgBIAISkQEKDlVwZGF0ZVByb3ZpZGVyEi4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0Gi8ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZSIekAICirUYFwoPcHJvdmlkZXIudXBkYXRlEAQYASABEpEBCg5EZWxldGVQcm92aWRlchIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLmRlbGV0ZRAEGAEgARKjAQoUQmF0Y2hEZWxldGVQcm92aWRlcnMSNC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1JlcXVlc3QaNS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaERlbGV0ZVByb3ZpZGVyc1Jlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5kZWxldGUQBBgBIAESlQEKD1Jlc2hhcGVQcm92aWRlchIvLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlc2hhcGVQcm92aWRlclJlcXVlc3QaMC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZXNoYXBlUHJvdmlkZXJSZXNwb25zZSIfkAICirUYGAoQcHJvdmlkZXIucmVzaGFwZRAEGAEgAhKjAQoUQmF0Y2hVcHNlcnRQcm92aWRlcnMSNC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaFVwc2VydFByb3ZpZGVyc1JlcXVlc3QaNS5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CYXRjaFVwc2VydFByb3ZpZGVyc1Jlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5pbXBvcnQQBBgBIAISmgEKE1JlY29yZFByb3ZpZGVyRmFjdHMSMy5ydW5tYWNoaW5lLmludmVudG9yeS52MS5SZWNvcmRQcm92aWRlckZhY3RzUmVxdWVzdBo0LnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLlJlY29yZFByb3ZpZGVyRmFjdHNSZXNwb25zZSIYirUYFAoQcHJvdmlkZXIub2JzZXJ2ZRAEEo0BCg5XYXRjaFByb3ZpZGVycxIuLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLldhdGNoUHJvdmlkZXJzUmVxdWVzdBovLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLldhdGNoUHJvdmlkZXJzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBDABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_rpc_status, file_runmachine_common_v1_policy, file_runmachine_common_v1_problem, file_runmachine_inventory_v1_inventory, file_runmachine_inventory_v1_provider, file_runmachine_inventory_v1_provider_hardware]);
 
 /**
  * Request of GetProvider.
@@ -751,6 +757,406 @@ export const ReshapeProviderResponseSchema: GenMessage<ReshapeProviderResponse> 
   messageDesc(file_runmachine_inventory_v1_provider_service, 22);
 
 /**
+ * Request of BatchUpsertProviders.
+ *
+ * @generated from message runmachine.inventory.v1.BatchUpsertProvidersRequest
+ */
+export type BatchUpsertProvidersRequest = Message<"runmachine.inventory.v1.BatchUpsertProvidersRequest"> & {
+  /**
+   * Parent, "partitions/{partition}".
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The providers. Parts may stand beside what they are parts of, in any order.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.ProviderUpsert items = 2;
+   */
+  items: ProviderUpsert[];
+
+  /**
+   * Only check; nothing is written, and the scheduler is not asked. The answer shows what would become of each item.
+   *
+   * @generated from field: bool validate_only = 3;
+   */
+  validateOnly: boolean;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * What providers that are there already get of their items: spec.*, properties, tags. Absent: everything. What is not named
+   * keeps its value; new providers get everything.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 5;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * With validate_only: what counts as there although it is not yet, because it is about to be imported too. Absent: nothing.
+   *
+   * @generated from field: runmachine.inventory.v1.ImportAssumption assumption = 6;
+   */
+  assumption?: ImportAssumption | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.BatchUpsertProvidersRequest.
+ * Use `create(BatchUpsertProvidersRequestSchema)` to create a new message.
+ */
+export const BatchUpsertProvidersRequestSchema: GenMessage<BatchUpsertProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 23);
+
+/**
+ * What is about to be there.
+ *
+ * @generated from message runmachine.inventory.v1.ImportAssumption
+ */
+export type ImportAssumption = Message<"runmachine.inventory.v1.ImportAssumption"> & {
+  /**
+   * Ids of groups. Empty: none.
+   *
+   * @generated from field: repeated string groups = 1;
+   */
+  groups: string[];
+
+  /**
+   * Codes of capabilities. Empty: none.
+   *
+   * @generated from field: repeated string capabilities = 2;
+   */
+  capabilities: string[];
+
+  /**
+   * Codes of resource types. Empty: none.
+   *
+   * @generated from field: repeated string resource_types = 3;
+   */
+  resourceTypes: string[];
+
+  /**
+   * Ids of providers of which others are parts. Empty: none.
+   *
+   * @generated from field: repeated string providers = 4;
+   */
+  providers: string[];
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ImportAssumption.
+ * Use `create(ImportAssumptionSchema)` to create a new message.
+ */
+export const ImportAssumptionSchema: GenMessage<ImportAssumption> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 24);
+
+/**
+ * One provider of a batch.
+ *
+ * @generated from message runmachine.inventory.v1.ProviderUpsert
+ */
+export type ProviderUpsert = Message<"runmachine.inventory.v1.ProviderUpsert"> & {
+  /**
+   * Last segment of its name, unique under the parent without regard to case. A wrong one fails the item.
+   *
+   * @generated from field: string provider_id = 1;
+   */
+  providerId: string;
+
+  /**
+   * What it is to be; output-only fields are ignored. An empty certificate of a controller whose address stays keeps the one that
+   * is pinned.
+   *
+   * @generated from field: runmachine.inventory.v1.Provider provider = 2;
+   */
+  provider?: Provider | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ProviderUpsert.
+ * Use `create(ProviderUpsertSchema)` to create a new message.
+ */
+export const ProviderUpsertSchema: GenMessage<ProviderUpsert> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 25);
+
+/**
+ * Response of BatchUpsertProviders.
+ *
+ * @generated from message runmachine.inventory.v1.BatchUpsertProvidersResponse
+ */
+export type BatchUpsertProvidersResponse = Message<"runmachine.inventory.v1.BatchUpsertProvidersResponse"> & {
+  /**
+   * One per item, in the order of the request.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.ProviderUpsertResult results = 1;
+   */
+  results: ProviderUpsertResult[];
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.BatchUpsertProvidersResponse.
+ * Use `create(BatchUpsertProvidersResponseSchema)` to create a new message.
+ */
+export const BatchUpsertProvidersResponseSchema: GenMessage<BatchUpsertProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 26);
+
+/**
+ * What became of one item of a batch.
+ *
+ * @generated from message runmachine.inventory.v1.ProviderUpsertResult
+ */
+export type ProviderUpsertResult = Message<"runmachine.inventory.v1.ProviderUpsertResult"> & {
+  /**
+   * Resource name of the provider.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: runmachine.inventory.v1.UpsertOutcome outcome = 2;
+   */
+  outcome: UpsertOutcome;
+
+  /**
+   * What was changed. Empty unless it was updated.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.FieldChange changes = 3;
+   */
+  changes: FieldChange[];
+
+  /**
+   * Why nothing was done; code and details are those that CreateProvider or UpdateProvider would answer. Absent unless it failed.
+   *
+   * @generated from field: google.rpc.Status error = 4;
+   */
+  error?: Status | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.ProviderUpsertResult.
+ * Use `create(ProviderUpsertResultSchema)` to create a new message.
+ */
+export const ProviderUpsertResultSchema: GenMessage<ProviderUpsertResult> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 27);
+
+/**
+ * One field that was changed.
+ *
+ * @generated from message runmachine.inventory.v1.FieldChange
+ */
+export type FieldChange = Message<"runmachine.inventory.v1.FieldChange"> & {
+  /**
+   * Path, for example "spec.bmc.address" or "spec.nics[eth0].mac". Rows are named by what is unique in them.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Value before, as text. Empty: there was none, or the caller may not see it.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * Value after, as text. Empty: there is none any more, or the caller may not see it.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.FieldChange.
+ * Use `create(FieldChangeSchema)` to create a new message.
+ */
+export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 28);
+
+/**
+ * Request of RecordProviderFacts.
+ *
+ * @generated from message runmachine.inventory.v1.RecordProviderFactsRequest
+ */
+export type RecordProviderFactsRequest = Message<"runmachine.inventory.v1.RecordProviderFactsRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What the hardware says of itself. Absent: it could not be read, and what was seen before stays.
+   *
+   * @generated from field: runmachine.inventory.v1.Facts facts = 2;
+   */
+  facts?: Facts | undefined;
+
+  /**
+   * When it was seen.
+   *
+   * @generated from field: google.protobuf.Timestamp observe_time = 3;
+   */
+  observeTime?: Timestamp | undefined;
+
+  /**
+   * SHA-256 of the certificate that the controller showed, hexadecimal. It is pinned where none is. Empty: none was seen.
+   *
+   * @generated from field: string certificate_sha256 = 4;
+   */
+  certificateSha256: string;
+
+  /**
+   * What is wrong with it; since and retry_time are kept as given. Absent: nothing is.
+   *
+   * @generated from field: runmachine.common.v1.Problem problem = 5;
+   */
+  problem?: Problem | undefined;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.RecordProviderFactsRequest.
+ * Use `create(RecordProviderFactsRequestSchema)` to create a new message.
+ */
+export const RecordProviderFactsRequestSchema: GenMessage<RecordProviderFactsRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 29);
+
+/**
+ * Response of RecordProviderFacts.
+ *
+ * @generated from message runmachine.inventory.v1.RecordProviderFactsResponse
+ */
+export type RecordProviderFactsResponse = Message<"runmachine.inventory.v1.RecordProviderFactsResponse"> & {
+  /**
+   * The provider as it is now.
+   *
+   * @generated from field: runmachine.inventory.v1.Provider provider = 1;
+   */
+  provider?: Provider | undefined;
+
+  /**
+   * What another provider has already and was kept out of the facts. Empty: nothing.
+   *
+   * @generated from field: repeated runmachine.inventory.v1.FactConflict conflicts = 2;
+   */
+  conflicts: FactConflict[];
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.RecordProviderFactsResponse.
+ * Use `create(RecordProviderFactsResponseSchema)` to create a new message.
+ */
+export const RecordProviderFactsResponseSchema: GenMessage<RecordProviderFactsResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 30);
+
+/**
+ * An identifier that two providers show.
+ *
+ * @generated from message runmachine.inventory.v1.FactConflict
+ */
+export type FactConflict = Message<"runmachine.inventory.v1.FactConflict"> & {
+  /**
+   * Field of the facts: "serial_number", "smbios_uuid" or "nics[{label}].mac".
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The identifier.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Resource name of the provider that has it.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * Uid of that provider.
+   *
+   * @generated from field: string provider_uid = 4;
+   */
+  providerUid: string;
+};
+
+/**
+ * Describes the message runmachine.inventory.v1.FactConflict.
+ * Use `create(FactConflictSchema)` to create a new message.
+ */
+export const FactConflictSchema: GenMessage<FactConflict> = /*@__PURE__*/
+  messageDesc(file_runmachine_inventory_v1_provider_service, 31);
+
+/**
+ * What became of an item.
+ *
+ * @generated from enum runmachine.inventory.v1.UpsertOutcome
+ */
+export const UpsertOutcome = {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: UPSERT_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was created.
+   *
+   * @generated from enum value: UPSERT_OUTCOME_CREATED = 1;
+   */
+  CREATED: 1,
+
+  /**
+   * It was changed.
+   *
+   * @generated from enum value: UPSERT_OUTCOME_UPDATED = 2;
+   */
+  UPDATED: 2,
+
+  /**
+   * It was so already.
+   *
+   * @generated from enum value: UPSERT_OUTCOME_UNCHANGED = 3;
+   */
+  UNCHANGED: 3,
+
+  /**
+   * Nothing was done, for the reason in error.
+   *
+   * @generated from enum value: UPSERT_OUTCOME_FAILED = 4;
+   */
+  FAILED: 4,
+} as const;
+
+/**
+ * What became of an item.
+ *
+ * @generated from enum runmachine.inventory.v1.UpsertOutcome
+ */
+export type UpsertOutcome = (typeof UpsertOutcome)[keyof typeof UpsertOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum runmachine.inventory.v1.UpsertOutcome.
+ */
+export const UpsertOutcomeSchema: GenEnum<UpsertOutcome> = /*@__PURE__*/
+  enumDesc(file_runmachine_inventory_v1_provider_service, 0);
+
+/**
  * Reads and changes providers.
  *
  * @generated from service runmachine.inventory.v1.ProviderService
@@ -826,6 +1232,30 @@ export const ProviderService: GenService<{
     methodKind: "unary";
     input: typeof ReshapeProviderRequestSchema;
     output: typeof ReshapeProviderResponseSchema;
+  },
+  /**
+   * Makes up to 500 providers what the items say, each for itself: what is missing is created, what differs is changed, what is
+   * so already is left alone, and a bad item spoils no other. What takes capacity away is decided by the scheduler first, as
+   * in UpdateProvider.
+   *
+   * @generated from rpc runmachine.inventory.v1.ProviderService.BatchUpsertProviders
+   */
+  batchUpsertProviders: {
+    methodKind: "unary";
+    input: typeof BatchUpsertProvidersRequestSchema;
+    output: typeof BatchUpsertProvidersResponseSchema;
+  },
+  /**
+   * Writes what was seen of a provider. Its generation stays. Only for our services. A MAC address, serial number or SMBIOS
+   * UUID that another provider of the partition has is kept out and told: it becomes the provider's problem, CONFLICT. Safe to
+   * repeat: an observation older than the present one changes nothing.
+   *
+   * @generated from rpc runmachine.inventory.v1.ProviderService.RecordProviderFacts
+   */
+  recordProviderFacts: {
+    methodKind: "unary";
+    input: typeof RecordProviderFactsRequestSchema;
+    output: typeof RecordProviderFactsResponseSchema;
   },
   /**
    * Streams the present set, then every change.
