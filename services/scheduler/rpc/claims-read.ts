@@ -84,7 +84,11 @@ export const isBelow = ({ partition, project }: Parent, claim: Parent): boolean 
 const projectsOf = (view: PartitionView, project: string): readonly string[] =>
   isWildcard(project) ? [...view.claims.projects()].sort() : [keyOf(project)];
 
-export const compareKeys = (a: readonly string[], b: readonly string[]): number => {
+/** The order of keys of one list; what one key has more than the other stands behind it. */
+export const compareKeys = (
+  a: readonly (string | number)[],
+  b: readonly (string | number)[],
+): number => {
   for (const [at, one] of a.entries()) {
     const other = b[at] ?? '';
     if (one !== other) return one < other ? -1 : 1;

@@ -1,8 +1,4 @@
-/**
- * ListAllocations: what is held of providers, by partition, provider, begin and claim. What the
- * request names is found by an index; without a name it goes along the sorted uids of the providers
- * that have claims.
- */
+/** ListAllocations: what is held of providers, by partition, provider, begin and claim. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext } from '@connectrpc/connect';
@@ -13,25 +9,17 @@ import {
   type ListAllocationsResponse,
   ListAllocationsResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
-import type { Access } from '../../runtime/access.ts';
 import { callOf } from '../../runtime/context.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, pageOfMessages } from '../../runtime/message-page.ts';
-import { isWildcard } from '../../runtime/names.ts';
 import { openPage, type PageKey } from '../../store/sql/page.ts';
-import {
-  type Allocation,
-  allocationsOf,
-  type ClaimRecord,
-  claimName,
-  isReleasing,
-  keyOf,
-} from '../domain/claim.ts';
-import { type Interval, overlaps } from '../domain/hold.ts';
+import { claimName, keyOf } from '../domain/claim.ts';
+import type { Interval } from '../domain/hold.ts';
 import type { PartitionView } from '../ports.ts';
+import { type AllocationQuery, type AllocationRow, allocationLooks } from './allocation-looks.ts';
 import { stateMessage } from './claim-message.ts';
 import { invalidField, momentOf } from './claim-request.ts';
-import { isBelow, type Parent, parentOf, viewsOf } from './claims-read.ts';
+import { parentOf, viewsOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 import { membersOf } from './group-members.ts';
 
@@ -53,16 +41,23 @@ export const listAllocations = async (
     incarnation: deps.incarnation(),
   });
   assertGroup(deps, views, request.providerGroup);
-  const asked: Asked = { deps, request, parent, access, window: windowOf(request) };
+  const query: AllocationQuery<PartitionView> = {
+    parent,
+    access,
+    window: windowOf(request),
+    providerUid: keyOf(request.providerUid),
+    consumerUid: keyOf(request.consumerUid),
+    isMember: memberTest(deps, keyOf(request.providerGroup)),
+  };
   const rows: Row[] = [];
   let looks = 0;
   let stopped: PageKey | undefined;
-  for (const { row, key } of rowsFrom(asked, views, page.after)) {
-    looks += 1;
-    if (row !== undefined) rows.push(row);
+  for (const look of allocationLooks(query, views, page.after)) {
+    looks += look.cost;
+    rows.push(...look.rows);
     if (rows.length >= page.limit) break;
     if (looks >= LOOKS_MAX) {
-      stopped = key;
+      stopped = look.key;
       break;
     }
   }
@@ -90,134 +85,20 @@ const assertGroup = (deps: RpcDeps, views: readonly PartitionView[], group: stri
 /** Providers and claims that one page looks at; where few are meant it is short and has a next. */
 const LOOKS_MAX = 20_000;
 
-type Asked = {
-  readonly deps: RpcDeps;
-  readonly request: ListAllocationsRequest;
-  readonly parent: Parent;
-  readonly access: Access;
-  readonly window: Interval;
-};
+type Row = AllocationRow<PartitionView>;
 
-type Row = {
-  readonly view: PartitionView;
-  readonly claim: ClaimRecord;
-  readonly allocation: Allocation;
-  readonly key: PageKey;
-};
-
-/** One thing that was looked at; without a row it is not meant. */
-type Look = { readonly row?: Row; readonly key: PageKey };
-
-/** Behind every allocation of a claim on a provider. */
-const LAST_POSITION = Number.MAX_SAFE_INTEGER;
-
-function* rowsFrom(
-  asked: Asked,
-  views: readonly PartitionView[],
-  after: PageKey | undefined,
-): Generator<Look> {
-  const from = String(after?.[0] ?? '');
-  for (const view of views) {
-    const partition = keyOf(view.partition);
-    if (partition < from) continue;
-    const first = partition === from ? String(after?.[1] ?? '') : undefined;
-    const isBehind = (key: PageKey): boolean => after === undefined || compare(key, after) > 0;
-    for (const [providerUid, claims] of providersIn(asked, view, first)) {
-      for (const claim of claims.toSorted(byBegin)) {
-        yield* rowsOf(asked, { view, claim, providerUid, isBehind });
-      }
-      // Tokens may stand here: nothing of this provider is left.
-      yield { key: [partition, providerUid, LAST_POSITION, '', 0] };
-    }
-  }
-}
-
-type ProviderClaims = readonly [providerUid: string, claims: readonly ClaimRecord[]];
-
-/** In the order of the uids of providers, from this one on. */
-function* providersIn(
-  asked: Asked,
-  view: PartitionView,
-  first: string | undefined,
-): Generator<ProviderClaims> {
-  const { request, parent } = asked;
-  const { claims } = view;
-  const providerUid = keyOf(request.providerUid);
-  if (providerUid !== '') {
-    if (first === undefined || providerUid >= first) {
-      yield [providerUid, [...claims.ofProvider(providerUid)]];
-    }
-    return;
-  }
-  const isMember = memberTest(asked, view);
-  const isOne = request.consumerUid !== '' || !isWildcard(parent.project);
-  if (!isOne) {
-    for (const uid of claims.providersFrom(first)) {
-      yield [uid, isMember(uid) ? [...claims.ofProvider(uid)] : []];
-    }
-    return;
-  }
-  const those =
-    request.consumerUid === ''
-      ? claims.ofProject(parent.project)
-      : claims.ofConsumer(keyOf(request.consumerUid));
-  const byProvider = Map.groupBy(
-    [...those].flatMap((claim) => claim.providers.map(({ uid }) => ({ uid, claim }))),
-    ({ uid }) => uid,
-  );
-  for (const uid of [...byProvider.keys()].sort()) {
-    if ((first !== undefined && uid < first) || !isMember(uid)) continue;
-    yield [uid, (byProvider.get(uid) ?? []).map(({ claim }) => claim)];
-  }
-}
-
+/** Empty = all providers are meant. */
 const memberTest = (
-  { deps, request }: Asked,
-  view: PartitionView,
-): ((providerUid: string) => boolean) =>
-  request.providerGroup === ''
-    ? () => true
-    : membersOf(view, deps.topologies.of(view.partition), keyOf(request.providerGroup));
-
-type At = {
-  readonly view: PartitionView;
-  readonly claim: ClaimRecord;
-  readonly providerUid: string;
-  readonly isBehind: (key: PageKey) => boolean;
-};
-
-function* rowsOf(asked: Asked, { view, claim, providerUid, isBehind }: At): Generator<Look> {
-  const { request, parent, access, window } = asked;
-  const consumerUid = keyOf(request.consumerUid);
-  const isMeant =
-    isBelow(parent, claim) &&
-    access.covers(claim) &&
-    (consumerUid === '' || claim.spec.consumer?.uid === consumerUid);
-  if (!isMeant) return;
-  const begin = claim.spec.acquireMs;
-  for (const [position, allocation] of allocationsOf(claim).entries()) {
-    if (allocation.providerUid !== providerUid) continue;
-    if (!overlaps(timeOf(claim, allocation, view.nowMs()), window)) continue;
-    const key = [keyOf(view.partition), providerUid, begin, claim.uid, position];
-    if (isBehind(key)) yield { row: { view, claim, allocation, key }, key };
-  }
-}
-
-/** A releasing claim holds until it is given back, whatever its window says. */
-const timeOf = (claim: ClaimRecord, { finishMs }: Allocation, nowMs: number): Interval => {
-  const endMs = isReleasing(claim, nowMs) ? Infinity : (claim.spec.releaseMs ?? Infinity);
-  return { fromMs: claim.spec.acquireMs, toMs: finishMs ?? endMs };
-};
-
-const byBegin = (a: ClaimRecord, b: ClaimRecord): number =>
-  a.spec.acquireMs - b.spec.acquireMs || (a.uid < b.uid ? -1 : 1);
-
-const compare = (a: PageKey, b: PageKey): number => {
-  for (const [at, one] of a.entries()) {
-    const other = b[at] ?? '';
-    if (one !== other) return one < other ? -1 : 1;
-  }
-  return 0;
+  { topologies }: RpcDeps,
+  group: string,
+): AllocationQuery<PartitionView>['isMember'] => {
+  if (group === '') return () => true;
+  const byView = new Map<PartitionView, ReturnType<typeof membersOf>>();
+  return (view, providerUid) => {
+    const isMember = byView.get(view) ?? membersOf(view, topologies.of(view.partition), group);
+    byView.set(view, isMember);
+    return isMember(providerUid);
+  };
 };
 
 const windowOf = ({ from, until }: ListAllocationsRequest): Interval => {

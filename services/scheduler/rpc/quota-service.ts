@@ -20,7 +20,7 @@ import { type Limits, type QuotaRecord, quotaIdentity } from '../domain/quota.ts
 import type { LocalLeader, PartitionView } from '../ports.ts';
 import { assertRunsPartition, atLeader } from './claim-calls.ts';
 import { projectNotFound } from './claim-creation.ts';
-import { parentOf, viewOf, viewsOf } from './claims-read.ts';
+import { compareKeys, parentOf, viewOf, viewsOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 import { originOf } from './origin.ts';
 import { quotaMessage, quotaOf, userQuotasOf } from './quota-message.ts';
@@ -129,20 +129,14 @@ const listQuotas = async (deps: RpcDeps, request: ListQuotasRequest, context: Ha
       return isAsked && access.covers({ partition: view.partition, project });
     })
     .map((one) => ({ ...one, key: [keyOf(one.record.project), keyOf(one.view.partition)] }))
-    .filter(({ key }) => page.after === undefined || compare(key, after) > 0)
-    .sort((a, b) => compare(a.key, b.key))
+    .filter(({ key }) => page.after === undefined || compareKeys(key, after) > 0)
+    .sort((a, b) => compareKeys(a.key, b.key))
     .slice(0, page.limit);
   const { rows, nextPageToken } = closePage(page, found, ({ key }) => key);
   return create(ListQuotasResponseSchema, {
     quotas: rows.map(({ view, record }) => followedQuota(deps, view, record.project)),
     nextPageToken,
   });
-};
-
-const compare = (a: readonly string[], b: readonly string[]): number => {
-  const at = a.findIndex((part, position) => part !== b[position]);
-  if (at < 0) return 0;
-  return (a[at] ?? '') < (b[at] ?? '') ? -1 : 1;
 };
 
 const setQuota = async (
