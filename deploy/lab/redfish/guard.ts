@@ -1,0 +1,138 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../../services/runtime/clock.ts';
+import type { Random } from '../../../services/runtime/random.ts';
+import type { LabAccount, LabServer } from '../server-port.ts';
+import type { LabRequest } from './message.ts';
+
+/** Sessions, passwords and lockout of one controller (DSP0266, authentication). */
+export type LabSession = {
+  readonly id: string;
+  readonly user: string;
+  readonly createdAt: Date;
+};
+
+export type Who =
+  | { readonly kind: 'user'; readonly account: LabAccount }
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'locked' };
+
+export type SignedIn =
+  | { readonly kind: 'session'; readonly session: LabSession; readonly token: string }
+  | { readonly kind: 'refused' | 'locked' | 'full' };
+
+export type Guard = {
+  readonly who: (request: Pick<LabRequest, 'headers'>) => Who;
+  readonly signIn: (user: string, password: string) => SignedIn;
+  readonly sessions: () => readonly LabSession[];
+  readonly signOut: (id: string) => boolean;
+  readonly timeoutSeconds: () => number;
+  readonly setTimeoutSeconds: (seconds: number) => void;
+  readonly isLocked: (user: string) => boolean;
+  /** How often a password was tried and refused, since it began. */
+  readonly refusals: () => number;
+};
+
+export type GuardOptions = {
+  readonly server: LabServer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sessionTimeoutSeconds?: number;
+  readonly sessionsMax?: number;
+};
+
+export const LOCKOUT = { threshold: 5, durationSeconds: 30, resetAfterSeconds: 30 } as const;
+const SESSIONS_MAX = 8;
+const TIMEOUT_SECONDS = 600;
+
+type Kept = LabSession & { usedMs: number };
+type Failures = { count: number; lastMs: number };
+
+export const createGuard = (options: GuardOptions): Guard => {
+  const { server, clock, random, sessionsMax = SESSIONS_MAX } = options;
+  let timeoutSeconds = options.sessionTimeoutSeconds ?? TIMEOUT_SECONDS;
+  let refused = 0;
+  const kept = new Map<string, Kept>();
+  const failures = new Map<string, Failures>();
+
+  const dropExpired = (): void => {
+    const oldestMs = clock.monotonicMs() - timeoutSeconds * 1000;
+    for (const [token, one] of kept) if (one.usedMs < oldestMs) kept.delete(token);
+  };
+  const isLocked = (user: string): boolean => {
+    const found = failures.get(user);
+    if (found === undefined) return false;
+    const sinceMs = clock.monotonicMs() - found.lastMs;
+    if (sinceMs > LOCKOUT.durationSeconds * 1000) failures.delete(user);
+    return failures.has(user) && found.count >= LOCKOUT.threshold;
+  };
+  const fail = (user: string): void => {
+    refused += 1;
+    const count = (failures.get(user)?.count ?? 0) + 1;
+    failures.set(user, { count, lastMs: clock.monotonicMs() });
+  };
+  const accountOf = (user: string): LabAccount | undefined =>
+    server.accounts().find((one) => one.user === user && one.enabled);
+  const check = (user: string, password: string): Who => {
+    if (isLocked(user)) return { kind: 'locked' };
+    const account = accountOf(user);
+    if (account === undefined || !isSame(account.password, password)) {
+      fail(user);
+      return { kind: 'nobody' };
+    }
+    failures.delete(user);
+    return { kind: 'user', account };
+  };
+
+  return {
+    isLocked,
+    refusals: () => refused,
+    timeoutSeconds: () => timeoutSeconds,
+    setTimeoutSeconds: (seconds) => {
+      timeoutSeconds = seconds;
+    },
+    who: ({ headers }) => {
+      dropExpired();
+      const token = headers['x-auth-token'];
+      const session = token === undefined ? undefined : kept.get(token);
+      if (session !== undefined) {
+        session.usedMs = clock.monotonicMs();
+        const account = accountOf(session.user);
+        return account === undefined ? { kind: 'nobody' } : { kind: 'user', account };
+      }
+      const basic = basicIn(headers.authorization ?? '');
+      return basic === undefined ? { kind: 'nobody' } : check(...basic);
+    },
+    signIn: (user, password) => {
+      dropExpired();
+      const who = check(user, password);
+      if (who.kind !== 'user') return { kind: who.kind === 'locked' ? 'locked' : 'refused' };
+      if (kept.size >= sessionsMax) return { kind: 'full' };
+      const token = random.bytes(24).toString('base64url');
+      const id = random.bytes(6).toString('hex');
+      const session = { id, user, createdAt: clock.now() };
+      kept.set(token, { ...session, usedMs: clock.monotonicMs() });
+      return { kind: 'session', session, token };
+    },
+    sessions: () => {
+      dropExpired();
+      return [...kept.values()].map(({ id, user, createdAt }) => ({ id, user, createdAt }));
+    },
+    signOut: (id) => {
+      const token = [...kept].find(([, one]) => one.id === id)?.[0];
+      return token !== undefined && kept.delete(token);
+    },
+  };
+};
+
+const basicIn = (header: string): [string, string] | undefined => {
+  const encoded = /^basic\s+(\S+)$/i.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1)];
+};
+
+const isSame = (a: string, b: string): boolean => {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+};

@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { LabCertificate } from './certificate.ts';
+import { createWire, type WireOptions } from './wire.ts';
+
+/** One controller's HTTPS server; plain HTTP without a certificate. */
+export type RedfishServer = {
+  readonly url: string;
+  readonly port: number;
+  readonly close: () => Promise<void>;
+};
+
+export type RedfishServerOptions = WireOptions & {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly certificate?: LabCertificate;
+};
+
+/** Connections that one controller holds at most, as theirs are few. */
+const CONNECTIONS_MAX = 64;
+
+export const startRedfishServer = async (options: RedfishServerOptions): Promise<RedfishServer> => {
+  const { host, port, certificate } = options;
+  const wire = createWire(options);
+  const server: Server =
+    certificate === undefined
+      ? createServer()
+      : createTlsServer({ cert: certificate.certificate, key: certificate.key });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('request', (incoming, outgoing) => {
+    wire(incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  const bound = portOf(server.address());
+  const scheme = certificate === undefined ? 'http' : 'https';
+  return {
+    port: bound,
+    url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+};
+
+const portOf = (address: AddressInfo | string | null): number =>
+  typeof address === 'object' && address !== null ? address.port : 0;

@@ -1,0 +1,57 @@
+import type { LabContext, Route, Write } from '../context.ts';
+import { type Json, link, noContent, refuse } from '../message.ts';
+import { SYSTEM } from './paths.ts';
+import { resource, unknownProperty } from './shape.ts';
+
+/** BIOS attributes, now and from the next boot on (DSP0266, settings resource). */
+const BIOS = `${SYSTEM}/Bios`;
+const SETTINGS = `${BIOS}/Settings`;
+
+const biosOf = ({ server }: LabContext): Json =>
+  resource('Bios', BIOS, {
+    Name: 'BIOS',
+    Attributes: Object.fromEntries(server.bios()),
+    '@Redfish.Settings': {
+      '@odata.type': '#Settings.v1_3_5.Settings',
+      SettingsObject: link(SETTINGS),
+      SupportedApplyTimes: ['OnReset'],
+    },
+  });
+
+const settingsOf = ({ server }: LabContext): Json =>
+  resource('Bios', SETTINGS, {
+    Name: 'BIOS from the next boot on',
+    Attributes: {
+      ...Object.fromEntries(server.bios()),
+      ...Object.fromEntries(server.pendingBios()),
+    },
+  });
+
+const patchSettings: Write = ({ server }, body) => {
+  const unknown = unknownProperty(body, ['Attributes']);
+  if (unknown !== undefined) return unknown;
+  const { Attributes: sent } = body;
+  if (typeof sent !== 'object' || sent === null) {
+    return refuse(400, 'PropertyMissing', { detail: 'It is Attributes.' });
+  }
+  const now = server.bios();
+  const wanted = new Map<string, string | number | boolean>();
+  for (const [name, value] of Object.entries(sent)) {
+    const about = `Attributes/${name}`;
+    if (!now.has(name))
+      return refuse(400, 'PropertyNotWritable', { detail: `It is ${name}.`, about });
+    const isRight = isSetting(value) && typeof value === typeof now.get(name);
+    if (!isRight) return refuse(400, 'PropertyValueTypeError', { detail: `It is ${name}.`, about });
+    wanted.set(name, value);
+  }
+  server.setBios(wanted);
+  return noContent;
+};
+
+const isSetting = (value: unknown): value is string | number | boolean =>
+  ['string', 'number', 'boolean'].includes(typeof value);
+
+export const BIOS_ROUTES: readonly Route[] = [
+  { path: BIOS, get: biosOf },
+  { path: SETTINGS, get: settingsOf, patch: patchSettings },
+];

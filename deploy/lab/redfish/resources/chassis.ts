@@ -1,0 +1,35 @@
+import type { LabContext, Route } from '../context.ts';
+import { type Json, link, links } from '../message.ts';
+import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
+import { collection, HEALTHY, resource } from './shape.ts';
+
+const chassisOf = ({ server, personality }: LabContext): Json => {
+  const { hardware } = server;
+  return resource('Chassis', CHASSIS, {
+    Name: 'Chassis',
+    ChassisType: 'RackMount',
+    Manufacturer: personality.vendor ?? hardware.vendor,
+    Model: personality.model ?? hardware.model,
+    SerialNumber: hardware.serialNumber,
+    PowerState: server.power() === 'off' ? 'Off' : 'On',
+    Status: HEALTHY,
+    ...(personality.sensors === 'old'
+      ? { Thermal: link(`${CHASSIS}/Thermal`), Power: link(`${CHASSIS}/Power`) }
+      : {
+          Sensors: link(`${CHASSIS}/Sensors`),
+          ThermalSubsystem: link(`${CHASSIS}/ThermalSubsystem`),
+          PowerSubsystem: link(`${CHASSIS}/PowerSubsystem`),
+          Thermal: link(`${CHASSIS}/Thermal`),
+          Power: link(`${CHASSIS}/Power`),
+        }),
+    Links: { ComputerSystems: links([SYSTEM]), ManagedBy: links([MANAGER]) },
+  });
+};
+
+export const CHASSIS_ROUTES: readonly Route[] = [
+  {
+    path: `${ROOT}/Chassis`,
+    get: () => collection('Chassis', `${ROOT}/Chassis`, { name: 'Chassis', ids: ['1'] }),
+  },
+  { path: CHASSIS, get: chassisOf },
+];

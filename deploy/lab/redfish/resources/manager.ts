@@ -1,0 +1,63 @@
+import type { LabContext, Route } from '../context.ts';
+import { type Json, link, links } from '../message.ts';
+import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
+import { collection, HEALTHY, resource } from './shape.ts';
+
+const managerOf = ({ server, personality, clock }: LabContext): Json =>
+  resource('Manager', MANAGER, {
+    Name: 'Management controller',
+    ManagerType: 'BMC',
+    Manufacturer: personality.vendor ?? server.hardware.vendor,
+    Model: personality.managerModel ?? `${server.hardware.model} controller`,
+    FirmwareVersion: personality.firmware ?? server.hardware.bmcVersion,
+    DateTime: clock.now().toISOString(),
+    DateTimeLocalOffset: '+00:00',
+    PowerState: 'On',
+    Status: HEALTHY,
+    EthernetInterfaces: link(`${MANAGER}/EthernetInterfaces`),
+    NetworkProtocol: link(`${MANAGER}/NetworkProtocol`),
+    LogServices: link(`${MANAGER}/LogServices`),
+    ...(personality.mediaAt === 'system' ? {} : { VirtualMedia: link(`${MANAGER}/VirtualMedia`) }),
+    Links: {
+      ManagerForServers: links([SYSTEM]),
+      ManagerForChassis: links([CHASSIS]),
+      ManagerInChassis: link(CHASSIS),
+    },
+  });
+
+const interfaceOf = ({ server }: LabContext): Json =>
+  resource('EthernetInterface', `${MANAGER}/EthernetInterfaces/1`, {
+    Name: 'Management port',
+    MACAddress: server.hardware.bmcMac,
+    PermanentMACAddress: server.hardware.bmcMac,
+    InterfaceEnabled: true,
+    LinkStatus: 'LinkUp',
+    SpeedMbps: 1000,
+    FullDuplex: true,
+    Status: HEALTHY,
+  });
+
+const protocolsOf = ({ server }: LabContext): Json =>
+  resource('ManagerNetworkProtocol', `${MANAGER}/NetworkProtocol`, {
+    Name: 'Network protocols',
+    HostName: server.hardware.name,
+    Status: HEALTHY,
+    HTTPS: { ProtocolEnabled: true, Port: 443 },
+    IPMI: { ProtocolEnabled: true, Port: 623 },
+  });
+
+const interfaces = `${MANAGER}/EthernetInterfaces`;
+
+export const MANAGER_ROUTES: readonly Route[] = [
+  {
+    path: `${ROOT}/Managers`,
+    get: () => collection('Manager', `${ROOT}/Managers`, { name: 'Managers', ids: ['bmc'] }),
+  },
+  { path: MANAGER, get: managerOf },
+  {
+    path: interfaces,
+    get: () => collection('EthernetInterface', interfaces, { name: 'Interfaces', ids: ['1'] }),
+  },
+  { path: `${interfaces}/1`, get: interfaceOf },
+  { path: `${MANAGER}/NetworkProtocol`, get: protocolsOf },
+];

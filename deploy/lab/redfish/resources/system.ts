@@ -1,0 +1,201 @@
+import type { LabBootDevice, LabPower, LabPowerChange } from '../../server-port.ts';
+import type { LabContext, Route, Write } from '../context.ts';
+import { type Json, link, links, noContent, refuse } from '../message.ts';
+import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
+import { collection, flagField, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
+import { taskReply } from './task-service.ts';
+
+/** The computer system: power, boot device, indicator (DSP0268, ComputerSystem). */
+const POWER: Readonly<Record<LabPower, string>> = {
+  on: 'On',
+  off: 'Off',
+  turning_on: 'PoweringOn',
+  turning_off: 'PoweringOff',
+};
+
+const TARGETS = { none: 'None', network: 'Pxe', disk: 'Hdd', cdrom: 'Cd', setup: 'BiosSetup' };
+
+const targetOf = (device: LabBootDevice, { personality }: LabContext): string =>
+  device === 'cdrom' ? (personality.cdromTarget ?? TARGETS.cdrom) : TARGETS[device];
+
+const DEVICES: readonly LabBootDevice[] = ['none', 'network', 'disk', 'cdrom', 'setup'];
+
+const bootOf = (context: LabContext): Json => {
+  const { device, persistent, mode } = context.server.boot();
+  const enabled = persistent ? 'Continuous' : 'Once';
+  return {
+    BootSourceOverrideEnabled: device === 'none' ? 'Disabled' : enabled,
+    BootSourceOverrideTarget: targetOf(device, context),
+    'BootSourceOverrideTarget@Redfish.AllowableValues': DEVICES.map((one) =>
+      targetOf(one, context),
+    ),
+    BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy',
+    'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
+  };
+};
+
+const systemOf = (context: LabContext): Json => {
+  const { server, personality } = context;
+  const { hardware } = server;
+  const [first] = hardware.processors;
+  const power = server.power();
+  const memoryBytes = hardware.memory.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return resource('ComputerSystem', SYSTEM, {
+    Name: hardware.name,
+    Description: 'Virtual server',
+    SystemType: 'Physical',
+    Manufacturer: personality.vendor ?? hardware.vendor,
+    Model: personality.model ?? hardware.model,
+    SerialNumber: hardware.serialNumber,
+    UUID: hardware.uuid,
+    BiosVersion: hardware.biosVersion,
+    Status: { ...HEALTHY, HealthRollup: 'OK' },
+    PowerState: POWER[power],
+    ...indicatorOf(context),
+    Boot: bootOf(context),
+    ProcessorSummary: {
+      Count: hardware.processors.length,
+      ...(first === undefined ? {} : { Model: first.model }),
+      CoreCount: hardware.processors.reduce((sum, { cores }) => sum + cores, 0),
+      LogicalProcessorCount: hardware.processors.reduce((sum, { threads }) => sum + threads, 0),
+    },
+    MemorySummary: { TotalSystemMemoryGiB: memoryBytes / 2 ** 30 },
+    Processors: link(`${SYSTEM}/Processors`),
+    Memory: link(`${SYSTEM}/Memory`),
+    Storage: link(`${SYSTEM}/Storage`),
+    EthernetInterfaces: link(`${SYSTEM}/EthernetInterfaces`),
+    LogServices: link(`${SYSTEM}/LogServices`),
+    Bios: link(`${SYSTEM}/Bios`),
+    ...(personality.mediaAt === 'system' ? { VirtualMedia: link(`${SYSTEM}/VirtualMedia`) } : {}),
+    Links: { Chassis: links([CHASSIS]), ManagedBy: links([MANAGER]) },
+    Actions: { '#ComputerSystem.Reset': resetActionOf(context) },
+  });
+};
+
+const indicatorOf = ({ server, personality }: LabContext): Json =>
+  personality.indicator === 'old'
+    ? { IndicatorLED: server.indicator() ? 'Lit' : 'Off' }
+    : { LocationIndicatorActive: server.indicator() };
+
+const RESETS: Readonly<Record<string, LabPowerChange>> = {
+  On: 'on',
+  ForceOff: 'off',
+  GracefulShutdown: 'soft_off',
+  ForceRestart: 'reset',
+  PowerCycle: 'cycle',
+  Nmi: 'nmi',
+  PushPowerButton: 'soft_off',
+};
+
+const resetTypes = ({ personality }: LabContext): readonly string[] => {
+  const without = {
+    'push-button': ['GracefulShutdown', 'PowerCycle'],
+    none: ['GracefulShutdown', 'PushPowerButton', 'PowerCycle'],
+  };
+  const missing = personality.noSoftOff === undefined ? [] : without[personality.noSoftOff];
+  return Object.keys(RESETS).filter((one) => !missing.includes(one));
+};
+
+const RESET = `${SYSTEM}/Actions/ComputerSystem.Reset`;
+
+const resetActionOf = (context: LabContext): Json => {
+  const { resetTypes: how } = context.personality;
+  if (how === 'unsaid') return { target: RESET };
+  if (how === 'info') return { target: RESET, '@Redfish.ActionInfo': `${SYSTEM}/ResetActionInfo` };
+  return { target: RESET, 'ResetType@Redfish.AllowableValues': resetTypes(context) };
+};
+
+const reset: Write = async (context, body) => {
+  const { server, personality, tasks } = context;
+  const asked = body.ResetType;
+  if (asked === undefined) {
+    return refuse(400, 'ActionParameterMissing', { detail: 'It is ResetType.' });
+  }
+  const change = typeof asked === 'string' ? RESETS[asked] : undefined;
+  if (change === undefined || !resetTypes(context).includes(String(asked))) {
+    const detail = `ResetType is ${JSON.stringify(asked)}.`;
+    return refuse(400, 'ActionParameterValueNotInList', { detail });
+  }
+  const pushesOn = asked === 'PushPowerButton' && server.power() === 'off';
+  const work = () => server.changePower(pushesOn ? 'on' : change);
+  if (personality.resetByTask === true) return taskReply(tasks.start('Reset', work));
+  await work();
+  return noContent;
+};
+
+const patchSystem: Write = (context, body) => {
+  const indicator =
+    context.personality.indicator === 'old' ? 'IndicatorLED' : 'LocationIndicatorActive';
+  const unknown = unknownProperty(body, ['Boot', indicator]);
+  if (unknown !== undefined) return unknown;
+  const { Boot: boot } = body;
+  if (boot !== undefined) {
+    const problem = patchBoot(
+      context,
+      typeof boot === 'object' && boot !== null ? { ...boot } : {},
+    );
+    if (problem !== undefined) return problem;
+  }
+  const lit = flagField(body, 'LocationIndicatorActive');
+  if (lit.kind === 'wrong') return lit.reply;
+  if (lit.kind === 'value') context.server.setIndicator(lit.value);
+  const led = oneOf(body, 'IndicatorLED', ['Off', 'Lit', 'Blinking']);
+  if (led.kind === 'wrong') return led.reply;
+  if (led.kind === 'value') context.server.setIndicator(led.value !== 'Off');
+  return noContent;
+};
+
+const patchBoot = (context: LabContext, body: Json) => {
+  const { server, personality } = context;
+  const now = server.boot();
+  const targets = DEVICES.map((device) => targetOf(device, context));
+  const target = oneOf(body, 'BootSourceOverrideTarget', targets);
+  const enabled = oneOf(body, 'BootSourceOverrideEnabled', ['Disabled', 'Once', 'Continuous']);
+  const mode = oneOf(body, 'BootSourceOverrideMode', ['UEFI', 'Legacy']);
+  for (const field of [target, enabled, mode]) if (field.kind === 'wrong') return field.reply;
+  const device =
+    target.kind === 'value' ? (DEVICES[targets.indexOf(target.value)] ?? 'none') : now.device;
+  const isOff = enabled.kind === 'value' && enabled.value === 'Disabled';
+  const isKept = personality.forgetsBootMode === true ? 'legacy' : now.mode;
+  const said = mode.kind === 'value' && mode.value === 'UEFI' ? 'uefi' : 'legacy';
+  server.setBoot({
+    device: isOff ? 'none' : device,
+    persistent: enabled.kind === 'value' ? enabled.value === 'Continuous' : now.persistent,
+    mode: mode.kind === 'value' ? said : isKept,
+  });
+  return undefined;
+};
+
+const actionInfoOf = (context: LabContext): Json | undefined =>
+  context.personality.resetTypes === 'info'
+    ? {
+        '@odata.id': `${SYSTEM}/ResetActionInfo`,
+        '@odata.type': '#ActionInfo.v1_3_0.ActionInfo',
+        Id: 'ResetActionInfo',
+        Name: 'Reset',
+        Parameters: [
+          {
+            Name: 'ResetType',
+            Required: true,
+            DataType: 'String',
+            AllowableValues: resetTypes(context),
+          },
+        ],
+      }
+    : undefined;
+
+const systemIds = ({ personality }: LabContext): readonly string[] => [
+  ...(personality.partialSystem === undefined ? [] : [personality.partialSystem]),
+  '1',
+];
+
+export const SYSTEM_ROUTES: readonly Route[] = [
+  {
+    path: `${ROOT}/Systems`,
+    get: (context) =>
+      collection('ComputerSystem', `${ROOT}/Systems`, { name: 'Systems', ids: systemIds(context) }),
+  },
+  { path: SYSTEM, get: systemOf, patch: patchSystem },
+  { path: `${SYSTEM}/ResetActionInfo`, get: actionInfoOf },
+  { path: RESET, post: reset },
+];

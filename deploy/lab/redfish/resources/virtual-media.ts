@@ -1,0 +1,84 @@
+import type { LabContext, Route, Write } from '../context.ts';
+import { type Json, noContent, refuse } from '../message.ts';
+import { MANAGER, SYSTEM } from './paths.ts';
+import { collection, resource, textField } from './shape.ts';
+
+/** One virtual CD-ROM drive, at the manager or, as newer schemas want it, at the system. */
+const drivesAt = (owner: string): string => `${owner}/VirtualMedia`;
+
+const isAt = (owner: string, { personality }: LabContext): boolean =>
+  (personality.mediaAt === 'system' ? SYSTEM : MANAGER) === owner;
+
+const driveOf = (path: string, { server, personality }: LabContext): Json => {
+  const url = server.media();
+  const act = `${path}/Actions/VirtualMedia`;
+  return resource('VirtualMedia', path, {
+    Name: 'Virtual CD-ROM',
+    MediaTypes: ['CD', 'DVD'],
+    Image: url ?? null,
+    ImageName: url === undefined ? null : (url.split('/').at(-1) ?? null),
+    Inserted: url !== undefined,
+    WriteProtected: true,
+    ConnectedVia: url === undefined ? 'NotConnected' : 'URI',
+    ...(personality.mediaBy === 'patch'
+      ? {}
+      : {
+          Actions: {
+            '#VirtualMedia.InsertMedia': { target: `${act}.InsertMedia` },
+            '#VirtualMedia.EjectMedia': { target: `${act}.EjectMedia` },
+          },
+        }),
+  });
+};
+
+const insert: Write = ({ server, personality }, body) => {
+  const image = textField(body, 'Image');
+  if (image.kind === 'wrong') return image.reply;
+  if (image.kind === 'absent') {
+    return refuse(400, 'ActionParameterMissing', { detail: 'It is Image.' });
+  }
+  const missing = personality.mediaNeeds?.find((name) => body[name] === undefined);
+  if (missing !== undefined) {
+    return refuse(400, 'ActionParameterMissing', { detail: `It is ${missing}.` });
+  }
+  if (!URL.canParse(image.value)) {
+    return refuse(400, 'PropertyValueTypeError', { detail: 'Image is no URL.', about: 'Image' });
+  }
+  server.setMedia(image.value);
+  return noContent;
+};
+
+const eject: Write = ({ server }) => {
+  server.setMedia(undefined);
+  return noContent;
+};
+
+const patch: Write = (context, body, found) => {
+  if (context.personality.mediaBy !== 'patch') {
+    return refuse(400, 'PropertyNotWritable', { detail: 'Use the actions.' });
+  }
+  return body.Image === null ? eject(context, {}, found) : insert(context, body, found);
+};
+
+const routesAt = (owner: string): readonly Route[] => {
+  const drives = drivesAt(owner);
+  const drive = `${drives}/Cd1`;
+  return [
+    {
+      path: drives,
+      get: (context) =>
+        isAt(owner, context)
+          ? collection('VirtualMedia', drives, { name: 'Virtual media', ids: ['Cd1'] })
+          : undefined,
+    },
+    {
+      path: drive,
+      get: (context) => (isAt(owner, context) ? driveOf(drive, context) : undefined),
+      patch,
+    },
+    { path: `${drive}/Actions/VirtualMedia.InsertMedia`, post: insert },
+    { path: `${drive}/Actions/VirtualMedia.EjectMedia`, post: eject },
+  ];
+};
+
+export const MEDIA_ROUTES: readonly Route[] = [...routesAt(MANAGER), ...routesAt(SYSTEM)];

@@ -1,0 +1,48 @@
+/** Versions of the DMTF's schemas (DSP8010) that the resources of this service follow. */
+export const VERSIONS = {
+  AccountService: 'v1_12_0',
+  Bios: 'v1_2_0',
+  Chassis: 'v1_22_0',
+  ComputerSystem: 'v1_20_0',
+  Drive: 'v1_16_0',
+  EthernetInterface: 'v1_9_0',
+  Fan: 'v1_3_0',
+  LogEntry: 'v1_14_0',
+  LogService: 'v1_4_0',
+  Manager: 'v1_17_0',
+  ManagerAccount: 'v1_9_0',
+  ManagerNetworkProtocol: 'v1_9_0',
+  Memory: 'v1_16_0',
+  Power: 'v1_7_1',
+  PowerSubsystem: 'v1_1_0',
+  Processor: 'v1_16_0',
+  Role: 'v1_3_1',
+  Sensor: 'v1_6_0',
+  ServiceRoot: 'v1_15_0',
+  Session: 'v1_5_0',
+  SessionService: 'v1_1_8',
+  SoftwareInventory: 'v1_8_0',
+  Storage: 'v1_14_0',
+  Task: 'v1_7_0',
+  TaskService: 'v1_2_0',
+  Thermal: 'v1_7_1',
+  ThermalMetrics: 'v1_1_0',
+  ThermalSubsystem: 'v1_1_0',
+  UpdateService: 'v1_11_0',
+  VirtualMedia: 'v1_6_0',
+} as const;
+
+export type SchemaName = keyof typeof VERSIONS;
+
+export const typeOf = (name: SchemaName): string => `#${name}.${VERSIONS[name]}.${name}`;
+
+export const COLLECTIONS = [
+  ...(['Chassis', 'ComputerSystem', 'Drive', 'EthernetInterface', 'Fan', 'LogEntry'] as const),
+  ...(['LogService', 'Manager', 'ManagerAccount', 'Memory', 'Processor', 'Role'] as const),
+  ...(['Sensor', 'Session', 'SoftwareInventory', 'Storage', 'Task', 'VirtualMedia'] as const),
+] as const;
+
+export type CollectionName = (typeof COLLECTIONS)[number];
+
+export const collectionTypeOf = (name: CollectionName): string =>
+  `#${name}Collection.${name}Collection`;

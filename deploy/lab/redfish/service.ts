@@ -1,0 +1,122 @@
+import type { Clock } from '../../../services/runtime/clock.ts';
+import type { Random } from '../../../services/runtime/random.ts';
+import type { LabAccount, LabServer } from '../server-port.ts';
+import {
+  allowedBy,
+  etagOf,
+  type LabContext,
+  type Need,
+  type Route,
+  type Write,
+} from './context.ts';
+import { createGuard, type Guard, type GuardOptions } from './guard.ts';
+import { type Json, type LabReply, type LabRequest, refuse } from './message.ts';
+import type { Personality } from './personality.ts';
+import { answerWith } from './query.ts';
+import { monitorIdIn, monitorReply } from './resources/task-service.ts';
+import { type Routed, routeAt } from './routes.ts';
+import { createTasks } from './tasks.ts';
+
+/**
+ * One Redfish service (DSP0266) over one virtual server, without a socket: a request in, an answer
+ * out. Holds sessions and tasks; all else is the server's.
+ */
+export type RedfishService = {
+  readonly answer: (request: LabRequest) => Promise<LabReply>;
+  readonly guard: Guard;
+};
+
+export type RedfishServiceOptions = {
+  readonly server: LabServer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly personality?: Personality;
+} & Pick<GuardOptions, 'sessionTimeoutSeconds' | 'sessionsMax'>;
+
+export const createRedfishService = (options: RedfishServiceOptions): RedfishService => {
+  const { server, clock, random, personality = {} } = options;
+  const guard = createGuard(options);
+  const context: LabContext = {
+    ...{ server, clock, random, personality, guard },
+    tasks: createTasks(clock),
+  };
+  return { guard, answer: (request) => answerIn(context, request) };
+};
+
+const answerIn = async (context: LabContext, request: LabRequest): Promise<LabReply> => {
+  const who = context.guard.who(request);
+  const account = who.kind === 'user' ? who.account : undefined;
+  const routed = routeAt(request.path);
+  const monitor = monitorIdIn(request.path);
+  const isOpen =
+    routed?.route.isPublic === true ||
+    (request.method === 'POST' && routed?.route.need === 'nobody');
+  if (account === undefined && !isOpen) return signInFirst;
+  if (monitor !== undefined) return monitorReply(context, monitor) ?? missing(request);
+  if (routed === undefined) return missing(request);
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    return answerWith(context, request, routed);
+  }
+  return write(context, { request, routed, account });
+};
+
+const signInFirst: LabReply = refuse(401, 'NoValidSession', {
+  headers: { 'www-authenticate': 'Basic realm="Redfish"' },
+});
+
+const missing = ({ path }: LabRequest): LabReply =>
+  refuse(404, 'ResourceMissingAtURI', { detail: `It is ${path}.` });
+
+type Writing = {
+  readonly request: LabRequest;
+  readonly routed: Routed;
+  readonly account: LabAccount | undefined;
+};
+
+const write = async (context: LabContext, { request, routed, account }: Writing) => {
+  const { route, found } = routed;
+  if (route.get !== undefined && route.get(context, found) === undefined) return missing(request);
+  const verb = verbOf(route, request.method);
+  if (verb === undefined) {
+    return refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route) } });
+  }
+  const isOwn = route.need === 'self' && account !== undefined;
+  if (!isOwn && !may(account, route.need ?? 'components')) {
+    return refuse(403, 'InsufficientPrivilege');
+  }
+  const stale = request.method === 'PATCH' ? precondition(context, { request, routed }) : undefined;
+  if (stale !== undefined) return stale;
+  const { body } = request;
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  if (body !== undefined && !isObject) return refuse(400, 'MalformedJSON');
+  return verb(context, isObject ? { ...body } : {}, { ...found, headers: request.headers });
+};
+
+const verbOf = (route: Route, method: string): Write | undefined => {
+  if (method === 'PATCH') return route.patch;
+  if (method === 'POST') return route.post;
+  return method === 'DELETE' ? route.remove : undefined;
+};
+
+const may = (account: LabAccount | undefined, need: Need): boolean => {
+  if (need === 'nobody') return true;
+  if (account === undefined || account.privilege === 'read_only') return false;
+  return account.privilege === 'administrator' || need === 'components';
+};
+
+/** If-Match (RFC 9110 §13.1.1), with what some makes want of it. */
+const precondition = (
+  context: LabContext,
+  { request, routed }: Omit<Writing, 'account'>,
+): LabReply | undefined => {
+  const { etags } = context.personality;
+  const sent = request.headers['if-match'];
+  if (sent === undefined)
+    return etags === 'required' ? refuse(428, 'PreconditionRequired') : undefined;
+  if (sent === '*') return undefined;
+  const now = routed.route.get?.(context, routed.found);
+  const current = typeof now === 'object' ? etagOf(now satisfies Json) : '';
+  const isWeak = sent.startsWith('W/');
+  const isSame = sent.replace(/^W\//, '') === current && !(etags === 'weak' && isWeak);
+  return isSame ? undefined : refuse(412, 'PreconditionFailed');
+};
