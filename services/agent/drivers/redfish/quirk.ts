@@ -2,7 +2,8 @@ import type { Resource } from './resource.ts';
 
 /**
  * What a make of controller does otherwise than DSP0266 says or leaves open. Quirks are data: who
- * (vendor, model, firmware) → which rules, with the source. Code asks for a rule, never for a vendor.
+ * (vendor, model, firmware) → which rules, with the source. Code asks for a rule and never for a
+ * vendor.
  */
 export type QuirkRules = {
   /** `strong`: W/ is taken off before it is sent back. `none`: If-Match is never sent. */
@@ -17,6 +18,8 @@ export type QuirkRules = {
   readonly bootMode?: 'always';
   /** Properties that InsertMedia must be given with their values. */
   readonly insertMedia?: Resource;
+  /** Where the machine's serial number is, as its operating system shows it. */
+  readonly serialNumber?: 'SKU';
   /** What it calls a virtual CD-ROM as boot target, where it is not `Cd`. */
   readonly cdromTarget?: string;
 };

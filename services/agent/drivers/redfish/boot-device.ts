@@ -1,0 +1,103 @@
+import {
+  BmcError,
+  type BootChoice,
+  type BootDevice,
+  type BootDeviceAspect,
+  type Offer,
+} from '../../bmc-port.ts';
+import { chosen } from './action.ts';
+import type { Place } from './place.ts';
+import { seen } from './read-back.ts';
+import { asResource, at, type Resource, textAt, textsAt } from './resource.ts';
+
+/** The override of the boot source (DSP0268, ComputerSystem, Boot). */
+export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
+  if (at(place.system, 'Boot', 'BootSourceOverrideTarget') === undefined) {
+    return { kind: 'not_offered', why: 'The system has no Boot.BootSourceOverrideTarget' };
+  }
+  const { client, systemLink } = place;
+  const read = async (signal: AbortSignal): Promise<BootChoice> =>
+    choiceIn(await client.get(systemLink, signal), place);
+  const set = async (choice: BootChoice, signal: AbortSignal): Promise<void> => {
+    const system = await client.get(systemLink, signal);
+    await client.patch(system, { Boot: bodyFor(choice, system, place) }, signal);
+    await seen(
+      place,
+      {
+        what: `boot device ${describe(choice)}`,
+        read: () => read(signal),
+        isSo: (now) => isSame(now, choice),
+        tell: describe,
+      },
+      signal,
+    );
+  };
+  return { kind: 'offered', aspect: { read, set }, how: `PATCH ${systemLink}, Boot` };
+};
+
+/** In the order in which they are wanted. */
+const TARGETS: Readonly<Record<BootDevice, readonly string[]>> = {
+  none: ['None'],
+  network: ['Pxe', 'UefiHttp'],
+  disk: ['Hdd'],
+  cdrom: ['Cd', 'UsbCd'],
+  setup: ['BiosSetup'],
+};
+const DEVICES: readonly BootDevice[] = ['none', 'network', 'disk', 'cdrom', 'setup'];
+
+const targetsOf = (device: BootDevice, { rules }: Place): readonly string[] =>
+  device === 'cdrom' && rules.cdromTarget !== undefined
+    ? [rules.cdromTarget, ...TARGETS.cdrom]
+    : TARGETS[device];
+
+const choiceIn = (system: Resource, place: Place): BootChoice => {
+  const boot = asResource(at(system, 'Boot'));
+  const enabled = textAt(boot, 'BootSourceOverrideEnabled');
+  const target = textAt(boot, 'BootSourceOverrideTarget');
+  const isOff = enabled === 'Disabled' || target === '' || target === 'None';
+  const device = isOff ? 'none' : DEVICES.find((one) => targetsOf(one, place).includes(target));
+  if (device === undefined) {
+    throw new BmcError('protocol', `The BMC boots from "${target}", which is not known here`);
+  }
+  const mode = MODES[textAt(boot, 'BootSourceOverrideMode')];
+  const choice = { device, persistent: enabled === 'Continuous' };
+  return mode === undefined ? choice : { ...choice, mode };
+};
+
+const MODES: Readonly<Record<string, 'uefi' | 'legacy'>> = { UEFI: 'uefi', Legacy: 'legacy' };
+
+const bodyFor = (choice: BootChoice, system: Resource, place: Place): Resource => {
+  const boot = asResource(at(system, 'Boot'));
+  const mode = modeFor(choice, boot, place);
+  if (choice.device === 'none') {
+    return { BootSourceOverrideEnabled: 'Disabled', BootSourceOverrideTarget: 'None', ...mode };
+  }
+  const candidates = targetsOf(choice.device, place);
+  const allowed = textsAt(boot, 'BootSourceOverrideTarget@Redfish.AllowableValues');
+  const target =
+    allowed.length === 0
+      ? candidates[0]
+      : chosen({ wish: `booting from ${choice.device}`, candidates, allowed });
+  return {
+    BootSourceOverrideEnabled: choice.persistent ? 'Continuous' : 'Once',
+    BootSourceOverrideTarget: target,
+    ...mode,
+  };
+};
+
+const modeFor = ({ mode }: BootChoice, boot: Resource, { rules }: Place): Resource => {
+  if (mode !== undefined) return { BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy' };
+  const now = textAt(boot, 'BootSourceOverrideMode');
+  return rules.bootMode === 'always' && now !== '' ? { BootSourceOverrideMode: now } : {};
+};
+
+const isSame = (now: BootChoice, wanted: BootChoice): boolean => {
+  const isDevice = now.device === wanted.device;
+  const isLasting = wanted.device === 'none' || now.persistent === wanted.persistent;
+  return isDevice && isLasting && (wanted.mode === undefined || now.mode === wanted.mode);
+};
+
+const describe = ({ device, persistent, mode }: BootChoice): string =>
+  [device, device === 'none' ? '' : persistent ? 'for good' : 'once', mode ?? '']
+    .filter((part) => part !== '')
+    .join(' ');

@@ -1,0 +1,93 @@
+import { BmcError, type LogAspect, type LogEntry, type Offer } from '../../bmc-port.ts';
+import { actionOf } from './action.ts';
+import type { Place } from './place.ts';
+import { seen } from './read-back.ts';
+import { linkAt, type Resource, textAt } from './resource.ts';
+
+/** Log services of the machine, else those of its controller (DSP0268, LogService). */
+export const offerLog = (place: Place): Offer<LogAspect> => {
+  const owners = [linkAt(place.system, 'LogServices'), linkAt(place.manager, 'LogServices')];
+  const links = owners.filter((link) => link !== '');
+  if (links.length === 0) {
+    return { kind: 'not_offered', why: 'Neither the system nor its manager has LogServices' };
+  }
+  const read = async (newest: number, signal: AbortSignal): Promise<readonly LogEntry[]> => {
+    const service = await serviceOf(place, links, signal);
+    const entries = await place.client.members(linkAt(service, 'Entries'), signal);
+    const sorted = entries.map(entryOf).toSorted(byTime);
+    return sorted.slice(Math.max(sorted.length - newest, 0));
+  };
+  const clear = async (signal: AbortSignal): Promise<void> => {
+    const service = await serviceOf(place, links, signal);
+    const action = actionOf(service, '#LogService.ClearLog', place);
+    if (action === undefined) {
+      throw new BmcError('unsupported', `${textAt(service, '@odata.id')} cannot be cleared`);
+    }
+    const before = await idsOf(place, service, signal);
+    await place.client.post(action.target, {}, signal);
+    await seen(
+      place,
+      {
+        // Many log that they were cleared, so only what stood there before must be gone.
+        what: 'clearing the log',
+        read: () => idsOf(place, service, signal),
+        isSo: (left) => before.size === 0 || [...before].some((one) => !left.has(one)),
+        tell: (left) => `${left.size} entries are there`,
+      },
+      signal,
+    );
+  };
+  return { kind: 'offered', aspect: { read, clear }, how: `Log services below ${links[0]}` };
+};
+
+/** Names of logs that tell of the hardware, in the order in which they are wanted. */
+const PREFERRED = /^(?:sel|event-?log|iml|log1|standardlog)$/i;
+
+const serviceOf = async (
+  { client }: Place,
+  links: readonly string[],
+  signal: AbortSignal,
+): Promise<Resource> => {
+  for (const link of links) {
+    const services = (await client.members(link, signal)).filter(
+      (one) => linkAt(one, 'Entries') !== '',
+    );
+    const found = services.find((one) => PREFERRED.test(textAt(one, 'Id'))) ?? services[0];
+    if (found !== undefined) return found;
+  }
+  throw new BmcError('unsupported', 'No log service of the BMC has entries');
+};
+
+const idsOf = async (
+  { client }: Place,
+  service: Resource,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> => {
+  const entries = await client.members(linkAt(service, 'Entries'), signal);
+  return new Set(entries.map((entry) => `${textAt(entry, 'Id')} ${textAt(entry, 'Created')}`));
+};
+
+const SEVERITIES: Readonly<Record<string, LogEntry['severity']>> = {
+  OK: 'ok',
+  Warning: 'warning',
+  Critical: 'critical',
+};
+
+const entryOf = (entry: Resource): LogEntry => {
+  const at = new Date(textAt(entry, 'Created'));
+  return {
+    id: textAt(entry, 'Id'),
+    ...(isTime(at) ? { at } : {}),
+    severity: SEVERITIES[textAt(entry, 'Severity')] ?? 'ok',
+    message: textAt(entry, 'Message') || textAt(entry, 'MessageId') || textAt(entry, 'Name'),
+  };
+};
+
+/** Clocks that were never set start in 1970. */
+const isTime = (at: Date): boolean => at.getTime() > Date.UTC(1971, 0);
+
+/** Services list the newest first or last; entries without a time go by their number. */
+const byTime = (a: LogEntry, b: LogEntry): number => {
+  const byClock = a.at === undefined || b.at === undefined ? 0 : a.at.getTime() - b.at.getTime();
+  return byClock !== 0 ? byClock : Number(a.id) - Number(b.id) || 0;
+};

@@ -1,0 +1,127 @@
+import type { Offer, SensorAspect, SensorReading } from '../../bmc-port.ts';
+import type { Place } from './place.ts';
+import { at, linkAt, listAt, numberAt, type Resource, textAt } from './resource.ts';
+
+/**
+ * Sensors of the chassis (since 2018.3), else Thermal and Power, which most firmware has and which
+ * are deprecated since 2020.4.
+ */
+export const offerSensors = (place: Place): Offer<SensorAspect> => {
+  const { client, chassisLinks } = place;
+  if (chassisLinks.length === 0) {
+    return { kind: 'not_offered', why: 'The service names no chassis of the system' };
+  }
+  const read = async (signal: AbortSignal): Promise<readonly SensorReading[]> => {
+    const found: SensorReading[] = [];
+    for (const link of chassisLinks.slice(0, CHASSIS_MAX)) {
+      const chassis = await client.find(link, signal);
+      if (chassis !== undefined) found.push(...(await readingsOf(place, chassis, signal)));
+    }
+    return distinct(found);
+  };
+  return { kind: 'offered', aspect: { read }, how: `Sensors of ${chassisLinks.join(', ')}` };
+};
+
+const CHASSIS_MAX = 16;
+
+const readingsOf = async (
+  { client }: Place,
+  chassis: Resource,
+  signal: AbortSignal,
+): Promise<readonly SensorReading[]> => {
+  const sensors = linkAt(chassis, 'Sensors');
+  const found = sensors === '' ? [] : await client.members(sensors, signal);
+  // Some have the collection and leave it empty.
+  if (found.length > 0) return found.map(sensorOf);
+  const [thermal, power] = [linkAt(chassis, 'Thermal'), linkAt(chassis, 'Power')];
+  return [
+    ...(thermal === '' ? [] : thermalOf(await client.find(thermal, signal))),
+    ...(power === '' ? [] : powerOf(await client.find(power, signal))),
+  ];
+};
+
+type Kind = SensorReading['kind'];
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  Temperature: 'temperature',
+  Rotational: 'fan',
+  Voltage: 'voltage',
+  Current: 'current',
+  Power: 'power',
+};
+
+/** Spellings of units that are no UCUM. */
+const UNITS: Readonly<Record<string, string>> = {
+  RPM: '{rev}/min',
+  '{rev}/min': '{rev}/min',
+  Percent: '%',
+  Volts: 'V',
+  Watts: 'W',
+  Amps: 'A',
+};
+
+const sensorOf = (sensor: Resource): SensorReading => {
+  const unit = textAt(sensor, 'ReadingUnits');
+  const type = textAt(sensor, 'ReadingType');
+  // Fans are told as a share of their speed, too.
+  const isFan = textAt(sensor, 'PhysicalContext') === 'Fan' || /\bfan/i.test(nameOf(sensor));
+  const kind = KINDS[type] ?? (type === 'Percent' && isFan ? 'fan' : 'other');
+  return reading(sensor, { kind, value: numberAt(sensor, 'Reading'), unit: UNITS[unit] ?? unit });
+};
+
+const thermalOf = (thermal: Resource | undefined): readonly SensorReading[] => [
+  ...listAt(thermal, 'Temperatures').map((one) =>
+    reading(one, { kind: 'temperature', value: numberAt(one, 'ReadingCelsius'), unit: 'Cel' }),
+  ),
+  ...listAt(thermal, 'Fans').map((one) => {
+    const unit = textAt(one, 'ReadingUnits') || 'RPM';
+    // ReadingRPM is how the first schema called it.
+    const value = numberAt(one, 'Reading') ?? numberAt(one, 'ReadingRPM');
+    return reading(one, { kind: 'fan', value, unit: UNITS[unit] ?? unit });
+  }),
+];
+
+const powerOf = (power: Resource | undefined): readonly SensorReading[] => [
+  ...listAt(power, 'PowerControl').map((one) =>
+    reading(one, { kind: 'power', value: numberAt(one, 'PowerConsumedWatts'), unit: 'W' }),
+  ),
+  ...listAt(power, 'Voltages').map((one) =>
+    reading(one, { kind: 'voltage', value: numberAt(one, 'ReadingVolts'), unit: 'V' }),
+  ),
+  ...listAt(power, 'PowerSupplies').map((one) => {
+    const value = numberAt(one, 'PowerOutputWatts') ?? numberAt(one, 'LastPowerOutputWatts');
+    return reading(one, { kind: 'power', value, unit: 'W' });
+  }),
+];
+
+type Amount = { readonly kind: Kind; readonly value: number | undefined; readonly unit: string };
+
+const reading = (part: unknown, { kind, value, unit }: Amount): SensorReading => {
+  const base = { name: nameOf(part), kind, unit, health: healthOf(part) };
+  return value === undefined ? base : { ...base, value };
+};
+
+/** Fans are called FanName by the first schema. */
+const nameOf = (part: unknown): string =>
+  textAt(part, 'Name') ||
+  textAt(part, 'FanName') ||
+  textAt(part, 'MemberId') ||
+  textAt(part, 'Id') ||
+  linkAt(part);
+
+const HEALTHS: Readonly<Record<string, SensorReading['health']>> = {
+  OK: 'ok',
+  Warning: 'warning',
+  Critical: 'critical',
+};
+
+const healthOf = (part: unknown): SensorReading['health'] => {
+  const state = textAt(part, 'Status', 'State');
+  if (state === 'Absent' || state === 'Disabled') return 'unknown';
+  return HEALTHS[String(at(part, 'Status', 'Health'))] ?? 'unknown';
+};
+
+/** The same sensor may be listed by the chassis and by what stands in it. */
+const distinct = (readings: readonly SensorReading[]): readonly SensorReading[] => [
+  ...new Map(readings.map((one) => [`${one.kind} ${one.name}`, one])).values(),
+];
