@@ -7,8 +7,8 @@ export type LabOptions = {
   readonly rackFile: string;
   /** Short: a unix socket's path has about 100 bytes. */
   readonly socketsDir: string;
-  /** No qemu even where there is one. */
-  readonly simulated: boolean;
+  /** Why no qemu is to be used even where there is one; undefined: it is. */
+  readonly simulated: string | undefined;
   readonly toolsDir: string;
   /** Where lab-linux lies, or is built. */
   readonly imageDir: string;
@@ -23,6 +23,7 @@ export const LAB_HELP = `node deploy/lab/main.ts brings up a rack of virtual ser
   --rack FILE         what there is (deploy/lab/rack.yaml)
   --sockets-dir DIR   for sockets, short (the state directory)
   --simulated         simulate the servers behind the controllers instead of running qemu
+  --simulated-why WHY the same, and what is to be said of it
   --tools-dir DIR     where fetched programs lie (.runmachine/tools)
   --image-dir DIR     where lab-linux lies or is built (images in the state directory)
   --trial-dir DIR     where the trial of qemu's accelerator is kept (the state directory)
@@ -43,7 +44,7 @@ export const parseLabOptions = (argv: readonly string[]): LabOptions | 'help' =>
     stateDir,
     rackFile: resolve(values.rack ?? join(import.meta.dirname, 'rack.yaml')),
     socketsDir: resolve(values['sockets-dir'] ?? stateDir),
-    simulated: values.simulated === true,
+    simulated: values['simulated-why'] ?? (values.simulated ? 'as was asked for' : undefined),
     toolsDir: resolve(values['tools-dir'] ?? '.runmachine/tools'),
     imageDir: resolve(values['image-dir'] ?? join(stateDir, 'images')),
     trialDir: resolve(values['trial-dir'] ?? stateDir),
@@ -59,6 +60,7 @@ const parse = (argv: readonly string[]) => {
       options: {
         help: { type: 'boolean', short: 'h' },
         simulated: { type: 'boolean' },
+        'simulated-why': { type: 'string' },
         'state-dir': { type: 'string' },
         rack: { type: 'string' },
         'sockets-dir': { type: 'string' },

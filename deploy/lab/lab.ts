@@ -9,7 +9,13 @@ import type { ControlAnswer, ControlRequest, LabStatus } from './control-protoco
 import { openControlSocket } from './control-socket.ts';
 import { CONTROL_SOCKET, type LabOptions } from './lab-options.ts';
 import { openRackMachines, type RackMachines } from './qemu-rack.ts';
-import { type RackFronts, type RunningRack, type RunningServer, startRack } from './rack.ts';
+import {
+  type RackDeps,
+  type RackFronts,
+  type RunningRack,
+  type RunningServer,
+  startRack,
+} from './rack.ts';
 import { type Rack, readRackFile } from './rack-description.ts';
 
 export type LabDeps = {
@@ -43,7 +49,7 @@ export const startLab = async (options: LabOptions, deps: LabDeps): Promise<Lab>
   mkdirSync(options.socketsDir, { recursive: true, mode: 0o700 });
   const machines = await openRackMachines(options, deps);
   parts.defer(() => machines.close());
-  const running = await startRack(rack, {
+  const running = await startRackSomewhere(rack, {
     ...{ stateDir: options.stateDir, fronts: deps.fronts, firstNet: options.firstNet },
     ...{ machineOf: machines.machineOf, clock, random, log },
   });
@@ -66,6 +72,21 @@ export const startLab = async (options: LabOptions, deps: LabDeps): Promise<Lab>
     },
     letGo: () => open.disposeAsync(),
   };
+};
+
+const START_TRIES = 5;
+
+/** Another lab may take the addresses between the moment they were chosen and that they are used. */
+const startRackSomewhere = async (rack: Rack, deps: RackDeps): Promise<RunningRack> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startRack(rack, deps);
+    } catch (error) {
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      if (!isTaken || tries === START_TRIES) throw error;
+      deps.log.info({ err: error }, 'addresses were taken meanwhile; choosing again');
+    }
+  }
 };
 
 const answerOf = (

@@ -204,7 +204,8 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     loop.turn.abort();
   };
 
-  kick();
+  // A server that was never on has nothing to go on with.
+  if (state().bootCount > 0) kick();
   return {
     power: () => loop.power,
     change,

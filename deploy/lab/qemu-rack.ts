@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cachedAcceleration } from '../../services/agent/cached-acceleration.ts';
 import { createQemuDriver, type QemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
-import { cachedAcceleration } from '../../services/agent/vm-host.ts';
 import type { Clock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';
 import type { Logger } from '../../services/runtime/log.ts';
@@ -43,7 +43,7 @@ export const openRackMachines = async (
   options: QemuOptions,
   deps: RackMachinesDeps,
 ): Promise<RackMachines> => {
-  if (options.simulated) return simulated('as it was asked to be', deps);
+  if (options.simulated !== undefined) return simulated(options.simulated, deps);
   const { toolsDir } = options;
   const { say: log, signal } = deps;
   const tools = await prepareGuestTools({ toolsDir, installSystem: false, log, signal });

@@ -1,15 +1,11 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
-import {
-  type FoundAcceleration,
-  findAcceleration,
-  qemuVersion,
-} from './drivers/qemu/accelerator.ts';
+import { cachedAcceleration } from './cached-acceleration.ts';
+import type { FoundAcceleration } from './drivers/qemu/accelerator.ts';
 import { createQemuDriver } from './drivers/qemu/guest.ts';
-import { hostBootId } from './drivers/qemu/process.ts';
 import type { Program } from './drivers/qemu/program.ts';
 import { guestDriverOf } from './guest-driver-qemu.ts';
 import { type Agent, type AgentConfig, createAgent } from './main.ts';
@@ -58,34 +54,4 @@ export const createVmHost = async (options: VmHostOptions, deps: VmHostDeps): Pr
   const accelerator = { name: acceleration.accelerator, reason: acceleration.why };
   const config = { ...options.agent, stateDir: join(stateDir, 'agent'), accelerator };
   return { agent: createAgent(config, { driver, clock, random, log }), acceleration, guestsDir };
-};
-
-type Cached = { readonly key: string; readonly found: FoundAcceleration };
-
-/** What a trial found, kept until qemu or the host's boot changes: a trial takes seconds. */
-export const cachedAcceleration = async (
-  {
-    stateDir,
-    qemu,
-    trialKernel: kernelPath,
-  }: Pick<VmHostOptions, 'stateDir' | 'qemu' | 'trialKernel'>,
-  { clock, log, signal }: Omit<VmHostDeps, 'random'>,
-): Promise<FoundAcceleration> => {
-  const trial = { qemu, kernelPath, clock, log, signal };
-  const key = `${await qemuVersion(qemu, trial)} ${await hostBootId()} ${process.getuid?.() ?? 0}`;
-  const file = join(stateDir, 'accelerator.json');
-  const cached = await readCached(file);
-  if (cached.key === key && cached.found !== undefined) return cached.found;
-  const found = await findAcceleration(trial);
-  await writeFile(`${file}.new`, `${JSON.stringify({ key, found })}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
-  return found;
-};
-
-const readCached = async (file: string): Promise<Partial<Cached>> => {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'));
-  } catch {
-    return {};
-  }
 };
