@@ -5,6 +5,7 @@
 import type { Clock } from '../../../../runtime/clock.ts';
 import { BmcError } from '../../../bmc-port.ts';
 import { CIPHER_SUITES, type CipherSuite, decodeSuiteIds } from '../wire/cipher-suite.ts';
+import { completionError, isPassing } from '../wire/completion-code.ts';
 import { decodeResponse, encodeRequest, type IpmiRequest } from '../wire/message.ts';
 import { decodePacket, encodePlain, encodeRmcpPlus, PAYLOAD } from '../wire/packet.ts';
 import { decodeRmcp, encodeRmcp } from '../wire/rmcp.ts';
@@ -50,6 +51,9 @@ export const checkRmcpPlus = async (deps: DiscoveryDeps): Promise<void> => {
   });
   if (answer === undefined) {
     throw new BmcError('unreachable', `Nothing answers IPMI for provider "${deps.provider}"`);
+  }
+  if (isPassing(answer.code)) {
+    throw completionError(deps.provider, 'to tell how one signs in', answer.code);
   }
   const isExtended = ((answer.data[1] ?? 0) & EXTENDED) !== 0;
   const speaks = ((answer.data[3] ?? 0) & RMCP_PLUS) !== 0;

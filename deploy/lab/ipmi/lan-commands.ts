@@ -1,0 +1,37 @@
+/** Network function 0Ch: the LAN channel's configuration, for reading (IPMI 2.0 §23). */
+import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
+import { isOurChannel } from './app-commands.ts';
+import { type CommandAnswer, type CommandContext, commands, failed, LEVEL, ok } from './command.ts';
+
+const PARAMETER_REVISION = 0x11;
+const UNKNOWN_PARAMETER = 0x80;
+const READ_ONLY = 0x82;
+const NO_ADDRESS = [0, 0, 0, 0];
+
+const lanParameter = (data: Buffer, { state }: CommandContext): CommandAnswer => {
+  if (!isOurChannel(data[0])) return failed(CODE.invalidField);
+  const mac = Buffer.from(state.server.hardware.bmcMac.replaceAll(':', ''), 'hex');
+  const values: Readonly<Record<number, readonly number[]>> = {
+    0: [0],
+    // No authentication type of IPMI 1.5 in front of a session.
+    1: [0],
+    2: [0, 0, 0, 0, 0],
+    3: [127, 0, 0, 1],
+    4: [0x01],
+    5: [...mac],
+    6: [255, 0, 0, 0],
+    12: NO_ADDRESS,
+    22: [2],
+    // Suites 3 and 17, each up to administrators.
+    23: [0, 3, 17],
+    24: [0, 0x44, 0, 0, 0, 0, 0, 0, 0],
+  };
+  const value = values[data[1] ?? 0xff];
+  if (value === undefined) return failed(UNKNOWN_PARAMETER);
+  return ok(PARAMETER_REVISION, Buffer.from(value));
+};
+
+export const LAN_COMMANDS = commands(0x0c, {
+  1: { privilege: LEVEL.administrator, run: () => failed(READ_ONLY) },
+  2: { privilege: LEVEL.operator, run: lanParameter },
+});

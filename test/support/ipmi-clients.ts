@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Program } from '../../deploy/tools/program.ts';
+import { LAB_CREDENTIALS } from './ipmi-lab.ts';
+import { temporaryDir } from './temporary-dir.ts';
+
+/** Programs of others that speak IPMI as clients, each call a process. */
+export type ClientResult = { readonly code: number | null; readonly output: string };
+
+export type SuiteNumber = 3 | 17;
+
+export type ClientTarget = {
+  readonly port: number;
+  readonly suite: SuiteNumber;
+  readonly user?: string;
+  readonly password?: string;
+};
+
+const LIMIT_MS = 60_000;
+
+/** The password goes by a file: a command line can be read by others. */
+export const ipmitool = async (
+  program: Program,
+  target: ClientTarget,
+  ...command: readonly string[]
+): Promise<ClientResult> => {
+  using dir = temporaryDir();
+  return await run(program, [...ipmitoolArguments(dir.path, target), ...command]);
+};
+
+/** `what` is typed into `sol activate` at a terminal of its own, then ~. ends it. */
+export const ipmitoolConsole = async (
+  program: Program,
+  target: ClientTarget,
+  what: readonly string[],
+): Promise<ClientResult> => {
+  using dir = temporaryDir();
+  const words = [program.path, ...program.args, ...ipmitoolArguments(dir.path, target)];
+  const command = [...words, 'sol', 'activate'].map((word) => `'${word}'`).join(' ');
+  const typed = what.map((line) => `sleep 1; printf '%s\\r' '${line}'`).join('; ');
+  writeFileSync(
+    join(dir.path, 'type.sh'),
+    `(sleep 1; ${typed}; sleep 1; printf '~.') | ${command}\n`,
+  );
+  const script: Program = { ...program, path: 'script', args: [] };
+  const line = `stty -echo; sh ${join(dir.path, 'type.sh')}`;
+  return await run(script, ['-qec', line, '/dev/null']);
+};
+
+const ipmitoolArguments = (dir: string, target: ClientTarget): readonly string[] => {
+  const { port, suite } = target;
+  const { user, password } = { ...LAB_CREDENTIALS, ...target };
+  const file = join(dir, 'password');
+  writeFileSync(file, password, { mode: 0o600 });
+  const place = ['-H', '127.0.0.1', '-p', String(port), '-U', user, '-f', file];
+  return ['-I', 'lanplus', '-C', String(suite), ...place];
+};
+
+export const freeipmi = async (
+  program: Program,
+  target: ClientTarget,
+  ...command: readonly string[]
+): Promise<ClientResult> => {
+  using dir = temporaryDir();
+  const { port, suite } = target;
+  const { user, password } = { ...LAB_CREDENTIALS, ...target };
+  const file = join(dir.path, 'freeipmi.conf');
+  writeFileSync(file, `username ${user}\npassword ${password}\n`, { mode: 0o600 });
+  const place = ['--config-file', file, '-h', `127.0.0.1:${port}`];
+  return await run(program, [...place, '-D', 'LAN_2_0', '-I', String(suite), ...command], dir.path);
+};
+
+const run = (program: Program, args: readonly string[], home?: string): Promise<ClientResult> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program.path, [...program.args, ...args], {
+      env: {
+        PATH: process.env.PATH,
+        ...(home === undefined ? {} : { HOME: home }),
+        ...program.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: LIMIT_MS,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });

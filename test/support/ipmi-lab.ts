@@ -1,0 +1,59 @@
+import { createFaultSwitch } from '../../deploy/lab/fault-switch.ts';
+import { startIpmiFront } from '../../deploy/lab/ipmi/ipmi-front.ts';
+import { labHardware } from '../../deploy/lab/lab-hardware.ts';
+import type { LabFault, LabServer } from '../../deploy/lab/server-port.ts';
+import { createSimulatedMachine } from '../../deploy/lab/simulated-machine.ts';
+import { createLabServer } from '../../deploy/lab/simulated-server.ts';
+import { systemClock as clock } from '../../services/runtime/clock.ts';
+import { systemRandom as random } from '../../services/runtime/random.ts';
+import { silentLog } from './silent-log.ts';
+import { temporaryDir } from './temporary-dir.ts';
+
+/** A virtual server behind a controller that speaks IPMI on loopback. */
+export type IpmiLab = {
+  /** "127.0.0.1:port" */
+  readonly address: string;
+  readonly port: number;
+  readonly server: LabServer;
+  readonly fault: (fault: LabFault | undefined) => void;
+  /** How often somebody could not sign in. */
+  readonly refusals: () => number;
+  /** The controller ends, and another one begins that knows no session. */
+  readonly restart: () => Promise<void>;
+} & AsyncDisposable;
+
+export const LAB_CREDENTIALS = { user: 'admin', password: 'lab-secret' } as const;
+
+const DELAYS = { turnOnMs: 20, turnOffMs: 20, cycleOffMs: 50 };
+
+export const startIpmiLab = async (name = 'r1u1'): Promise<IpmiLab> => {
+  await using cleanup = new AsyncDisposableStack();
+  const dir = cleanup.use(temporaryDir());
+  const hardware = labHardware(name);
+  const server = createLabServer({
+    ...{ hardware, clock, random },
+    machine: createSimulatedMachine({ hardware, clock, bootStepMs: 20 }),
+    accounts: [{ ...LAB_CREDENTIALS, slot: 2, enabled: true, privilege: 'administrator' }],
+    delays: DELAYS,
+  });
+  cleanup.defer(() => server.close());
+  const fault = createFaultSwitch();
+  const start = (port: number) =>
+    startIpmiFront({
+      ...{ server, faults: fault.faults, host: '127.0.0.1', port, directory: dir.path },
+      ...{ clock, random, log: silentLog },
+    });
+  let front = await start(0);
+  const { port } = front;
+  cleanup.defer(() => front.close());
+  const owned = cleanup.move();
+  return {
+    ...{ address: `127.0.0.1:${port}`, port, server, fault: fault.set },
+    refusals: () => server.log().filter(({ message }) => message.startsWith('Sign-in')).length,
+    restart: async () => {
+      await front.close();
+      front = await start(port);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+};
