@@ -9,7 +9,8 @@ import type { ClaimBook } from './domain/claim-book.ts';
 import type { Surroundings } from './domain/claim-state.ts';
 import type { Command, LogBatch } from './domain/command.ts';
 import type { PartitionState } from './domain/partition-state.ts';
-import type { QuotaRecord, QuotaUse } from './domain/quota.ts';
+import type { QuotaRecord } from './domain/quota.ts';
+import type { QuotaUses } from './domain/quota-book.ts';
 import type { Topology } from './domain/topology.ts';
 import type { Use } from './domain/usage-report.ts';
 
@@ -27,8 +28,8 @@ export type PartitionView = {
   readonly revisionOf: (claimUid: string) => bigint;
   readonly quota: (project: string) => QuotaRecord | undefined;
   readonly quotas: () => Iterable<QuotaRecord>;
-  /** What the project and all below it use. */
-  readonly quotaUses: (project: string) => readonly QuotaUse[];
+  /** What each of the projects and all below it use, by its key. */
+  readonly quotaUses: (projects: readonly string[]) => QuotaUses;
   readonly facts: (providerUid: string) => ProviderFacts | undefined;
   readonly offersOf: (providerUid: string) => Offers;
   /** What the states of claims follow from. */
@@ -89,6 +90,11 @@ export type LocalLeader = {
    * BUSY, or SERVICE_UNAVAILABLE while it is not known where claims could be placed.
    */
   readonly read: <T>(look: Look<T>, signal: AbortSignal) => Promise<T>;
+  /**
+   * The same at once, for what takes no time and needs no providers. Throws errors of `look`;
+   * unavailable NOT_LEADER.
+   */
+  readonly glance: <T>(look: Look<T>) => T;
 };
 
 /** Pure and synchronous. */

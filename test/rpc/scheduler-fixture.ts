@@ -94,6 +94,8 @@ export type FixtureOptions = {
   readonly sqlUrl?: string;
   /** Closed by whoever opened it; absent = the embedded one in memory. */
   readonly coordination?: Coordination;
+  /** Inventory has answered nothing yet. */
+  readonly isAway?: boolean;
 };
 
 const CONFIG: SchedulerConfig = {
@@ -113,6 +115,7 @@ export const startScheduler = async (
   const embedded = { file: ':memory:', clock, random, log: silentLog };
   const coordination = options.coordination ?? openEmbeddedCoordination(embedded);
   const neighbours = createNeighbours();
+  if (options.isAway === true) neighbours.setAway(true);
   const byAddress = new Map<string, Transport>();
   const sqlUrl = options.sqlUrl ?? `sqlite:${join(dir.path, 'scheduler-0.sqlite')}`;
   const urlOf = (at: number): string =>

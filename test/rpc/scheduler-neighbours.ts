@@ -1,7 +1,7 @@
 /** Stand-ins for inventory and identity that speak the real contracts. */
 
 import { create } from '@bufbuild/protobuf';
-import { createRouterTransport, type Transport } from '@connectrpc/connect';
+import { Code, ConnectError, createRouterTransport, type Transport } from '@connectrpc/connect';
 import { DefinitionService } from '../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { CapabilityService } from '../../gen/runmachine/inventory/v1/capability_service_pb.ts';
@@ -85,7 +85,7 @@ export const createNeighbours = (): Neighbours => {
   const turnaroundSeconds = { current: 0 };
   let isAway = false;
   const here = (): void => {
-    if (isAway) throw new Error('Inventory is away');
+    if (isAway) throw new ConnectError('Inventory is away', Code.Unavailable);
   };
   const inventory = createRouterTransport(({ service }) => {
     service(PartitionService, {

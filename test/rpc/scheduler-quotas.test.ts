@@ -2,9 +2,12 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
 import type { QuotaSpecSchema } from '../../gen/runmachine/scheduler/v1/quota_pb.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { openEmbeddedCoordination } from '../../services/store/coordination/embedded/open.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { claimRequest, RED, startScheduler } from './scheduler-fixture.ts';
 import { CPU, MEMORY } from './scheduler-neighbours.ts';
 
@@ -225,4 +228,26 @@ test('without a leader a quota is still shown, as far as it is known', async (t)
   const { quota } = await node.quotas('red').getQuota({ name: RED_QUOTA });
   t.is(quota?.generation, 1n);
   t.is(quota?.status?.uses.find(({ resourceType }) => resourceType === CPU)?.used, 3n);
+});
+
+test('quotas are set and shown while nobody tells where claims could be placed', async (t) => {
+  const log = silentLog;
+  const coordination = openEmbeddedCoordination({
+    file: ':memory:',
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  t.teardown(() => coordination.close());
+  const first = await startScheduler(t, { coordination });
+  await first.node.quotas('admin').setQuota(setting(RED_QUOTA, {}));
+  await first.node.stop();
+  const { node } = await startScheduler(t, { coordination, isAway: true });
+  const spec = { claimLengthMax: durationFromMs(3_600_000) };
+  const { quota } = await node.quotas('admin').setQuota(setting(RED_QUOTA, spec));
+  t.is(quota?.generation, 2n);
+  const users = { name: RED_QUOTA, users: [], requestId: newId() };
+  t.is((await node.quotas('red-admin').setUserQuotas(users)).quota?.generation, 3n);
+  const shown = (await node.quotas('red').getQuota({ name: RED_QUOTA })).quota;
+  t.is(shown?.generation, 3n);
 });

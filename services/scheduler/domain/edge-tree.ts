@@ -66,6 +66,15 @@ export const treeOf = (trees: EdgeTrees, edges: readonly Edge[]): number => {
   return spine[0] ?? NONE;
 };
 
+/** Nothing of the tree is needed any more: its nodes are for others. */
+export const freeTree = ({ free, left, right }: EdgeTrees, root: number): void => {
+  const open = root === NONE ? [] : [root];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    free.push(node);
+    for (const child of [int(left, node), int(right, node)]) if (child !== NONE) open.push(child);
+  }
+};
+
 /** The earliest edge of a tree that is not empty. */
 export const firstEdge = ({ time, delta, left }: EdgeTrees, root: number): Edge => {
   let node = root;

@@ -41,8 +41,18 @@ export type QuotaBook = {
   readonly excess: (who: Counting, more: Amounts, over: Interval) => Excess | undefined;
   /** One per resource type that is limited or used, in the order of the codes. */
   readonly uses: (project: string, nowMs: number) => readonly QuotaUse[];
+  /** The same of many, by their keys, in one look at what is counted. */
+  readonly usesOf: (projects: readonly string[], nowMs: number) => QuotaUses;
   readonly setNow: (nowMs: number) => void;
+  /** Edges to come that are kept, of all that is kept up to date. */
+  readonly edges: () => number;
 };
+
+/** By the project's key. */
+export type QuotaUses = ReadonlyMap<string, readonly QuotaUse[]>;
+
+/** Projects without limits of which use is kept up to date, because somebody asked about them. */
+const ASKED_MAX = 1_000;
 
 /** By resource type. */
 type Profiles = Map<string, TimeProfile>;
@@ -51,7 +61,7 @@ export const createQuotaBook = (): QuotaBook => {
   const records = new Map<string, QuotaRecord>();
   const counted = new Map<string, ClaimRecord>();
   const store = createProfileStore();
-  const watched: Watched = { projects: new Map(), users: new Map() };
+  const watched: Watched = { projects: new Map(), users: new Map(), asked: new Set() };
 
   const change = (claim: ClaimRecord, sign: 1 | -1): void => {
     const over = countedOver(claim);
@@ -68,14 +78,32 @@ export const createQuotaBook = (): QuotaBook => {
     }
   };
   const load = (added: Iterable<QuotaRecord>): void => {
-    const fresh: Watched = { projects: new Map(), users: new Map() };
+    const fresh: Fresh = { projects: new Map(), users: new Map() };
     for (const record of added) {
       const key = keyOf(record.project);
       records.set(key, record);
       if (record.limits.size > 0) watchProject(watched, fresh, key);
+      else if (watched.projects.has(key)) watched.asked.add(key);
       watchUsers(watched, fresh, record);
     }
     sumUp(fresh, counted.values(), store);
+  };
+
+  const usesOf = (projects: readonly string[], nowMs: number): QuotaUses => {
+    const keys = [...new Set(projects.map(keyOf))];
+    const fresh: Fresh = { projects: new Map(), users: new Map() };
+    for (const key of keys) {
+      if (!watched.projects.has(key)) fresh.projects.set(key, new Map());
+    }
+    sumUp(fresh, counted.values(), store);
+    const uses = keys.map((key) => {
+      const profiles = watched.projects.get(key) ?? fresh.projects.get(key);
+      const limits = records.get(key)?.limits ?? NO_LIMITS;
+      return [key, projectUses(profiles, { limits, nowMs })] as const;
+    });
+    for (const [key, profiles] of fresh.projects) watched.projects.set(key, profiles);
+    noteAsked(watched, records, keys);
+    return new Map(uses);
   };
 
   return {
@@ -114,41 +142,39 @@ export const createQuotaBook = (): QuotaBook => {
       }
       return undefined;
     },
-    uses: (project, nowMs) => {
-      const key = keyOf(project);
-      const fresh: Watched = { projects: new Map(), users: new Map() };
-      watchProject(watched, fresh, key);
-      if (fresh.projects.size > 0) sumUp(fresh, counted.values(), store);
-      const profiles = watched.projects.get(key);
-      const limits = records.get(key)?.limits ?? NO_LIMITS;
-      return [...new Set([...limits.keys(), ...(profiles?.keys() ?? [])])]
-        .sort()
-        .map((resourceType) => useOf(resourceType, profiles?.get(resourceType), { limits, nowMs }))
-        .filter(({ limit, peak }) => limit !== undefined || peak > 0);
-    },
+    uses: (project, nowMs) => usesOf([project], nowMs).get(keyOf(project)) ?? [],
+    usesOf,
     setNow: store.setNow,
+    edges: store.edges,
   };
 };
 
-/** Of whom use is kept up to date. */
-type Watched = {
+/** Of whom use is to be summed up. */
+type Fresh = {
   readonly projects: Map<string, Profiles>;
   /** By project, then principal. */
   readonly users: Map<string, Map<string, Profiles>>;
 };
 
-const userProfiles = ({ users }: Watched, project: string, user: string): Profiles | undefined =>
+/** Of whom use is kept up to date. */
+type Watched = Fresh & {
+  /** Keys of the projects that are only asked about; whoever was asked about last is the last. */
+  readonly asked: Set<string>;
+};
+
+const userProfiles = ({ users }: Fresh, project: string, user: string): Profiles | undefined =>
   users.get(project)?.get(user);
 
 /** What is new goes into `fresh` too, to be summed up. */
-const watchProject = (watched: Watched, fresh: Watched, key: string): void => {
+const watchProject = (watched: Watched, fresh: Fresh, key: string): void => {
+  watched.asked.delete(key);
   if (watched.projects.has(key)) return;
   const profiles: Profiles = new Map();
   watched.projects.set(key, profiles);
   fresh.projects.set(key, profiles);
 };
 
-const watchUsers = (watched: Watched, fresh: Watched, { project, users }: QuotaRecord): void => {
+const watchUsers = (watched: Watched, fresh: Fresh, { project, users }: QuotaRecord): void => {
   const key = keyOf(project);
   const before = watched.users.get(key);
   const next = new Map<string, Profiles>();
@@ -159,13 +185,37 @@ const watchUsers = (watched: Watched, fresh: Watched, { project, users }: QuotaR
     next.set(user, profiles);
     if (known === undefined) added.set(user, profiles);
   }
+  for (const [user, profiles] of before ?? []) if (!next.has(user)) clear(profiles);
   if (next.size === 0) watched.users.delete(key);
   else watched.users.set(key, next);
   if (added.size > 0) fresh.users.set(key, added);
 };
 
+/** Of those that were asked about longest ago nothing is kept. */
+const noteAsked = (
+  { projects, asked }: Watched,
+  records: ReadonlyMap<string, QuotaRecord>,
+  keys: readonly string[],
+): void => {
+  for (const key of keys) {
+    if ((records.get(key)?.limits.size ?? 0) > 0) continue;
+    asked.delete(key);
+    asked.add(key);
+  }
+  for (const key of asked) {
+    if (asked.size <= ASKED_MAX) return;
+    asked.delete(key);
+    clear(projects.get(key) ?? new Map());
+    projects.delete(key);
+  }
+};
+
+const clear = (profiles: Profiles): void => {
+  for (const profile of profiles.values()) profile.clear();
+};
+
 /** Fills new profiles from the claims that are counted, in one look at them. */
-const sumUp = (fresh: Watched, claims: Iterable<ClaimRecord>, store: ProfileStore): void => {
+const sumUp = (fresh: Fresh, claims: Iterable<ClaimRecord>, store: ProfileStore): void => {
   if (fresh.projects.size + fresh.users.size === 0) return;
   const sums = new Map<Profiles, Map<string, Held[]>>();
   for (const claim of claims) {
@@ -218,11 +268,15 @@ const excessOf = (
   return undefined;
 };
 
-const useOf = (
-  resourceType: string,
-  profile: TimeProfile | undefined,
-  at: { readonly limits: ReadonlyMap<string, number>; readonly nowMs: number },
-): QuotaUse => ({
+type Asking = { readonly limits: ReadonlyMap<string, number>; readonly nowMs: number };
+
+const projectUses = (profiles: Profiles | undefined, at: Asking): readonly QuotaUse[] =>
+  [...new Set([...at.limits.keys(), ...(profiles?.keys() ?? [])])]
+    .sort()
+    .map((resourceType) => useOf(resourceType, profiles?.get(resourceType), at))
+    .filter(({ limit, peak }) => limit !== undefined || peak > 0);
+
+const useOf = (resourceType: string, profile: TimeProfile | undefined, at: Asking): QuotaUse => ({
   resourceType,
   limit: at.limits.get(resourceType),
   used: profile?.at(at.nowMs) ?? 0,

@@ -10,6 +10,7 @@ import {
   type Edge,
   type EdgeTrees,
   firstEdge,
+  freeTree,
   maxWithin,
   NONE,
   sumTo,
@@ -24,6 +25,8 @@ export type TimeProfile = {
   readonly peak: (over: Interval) => number;
   /** The sum at an instant that is not before now. */
   readonly at: (ms: number) => number;
+  /** Gives up what it keeps; afterwards nothing is held. */
+  readonly clear: () => void;
   /** True when no edge is to come and nothing is held. */
   readonly isEmpty: () => boolean;
 };
@@ -95,6 +98,11 @@ const createProfile = (
     at: (ms) => {
       fold();
       return base + sumTo(trees, root, ms);
+    },
+    clear: () => {
+      freeTree(trees, root);
+      root = NONE;
+      base = 0;
     },
     isEmpty: () => {
       fold();

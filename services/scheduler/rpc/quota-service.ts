@@ -17,6 +17,7 @@ import { checkEtag, closePage, etagOf, openPage } from '../../store/sql/page.ts'
 import { keyOf } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
 import { type Limits, type QuotaRecord, quotaIdentity } from '../domain/quota.ts';
+import type { QuotaUses } from '../domain/quota-book.ts';
 import type { LocalLeader, PartitionView } from '../ports.ts';
 import { assertRunsPartition, atLeader } from './claim-calls.ts';
 import { projectNotFound } from './claim-creation.ts';
@@ -72,42 +73,59 @@ const getQuota = async (
   const at = await named(deps, request.name, context);
   try {
     return await atLeader(deps, context, at.view, {
-      local: (leader, limit) => quotaAt(deps, at, leader, limit),
+      local: async (leader) => quotaAt(deps, at, leader),
       remote: async (transport, options) =>
         (await createClient(QuotaService, transport).getQuota(request, options)).quota,
     });
   } catch (error) {
     if (!isDomainError(error, 'unavailable')) throw error;
-    return followedQuota(deps, at.view, at.project);
+    const { view, project } = at;
+    return followedQuota(deps, view, { project, uses: view.quotaUses([project]) });
   }
 };
 
-const quotaAt = (
-  deps: RpcDeps,
-  { view, project }: Named,
-  leader: LocalLeader,
-  signal: AbortSignal,
-): Promise<Quota> =>
-  leader.read(
-    ({ quotas }, nowMs) =>
-      quotaMessage({
-        partition: view.partition,
-        project,
-        record: quotas.find(project),
-        uses: quotas.uses(project, nowMs),
-        incarnation: deps.incarnation(),
-      }),
-    signal,
+const quotaAt = ({ incarnation }: RpcDeps, { view, project }: Named, leader: LocalLeader): Quota =>
+  leader.glance(({ quotas }, nowMs) =>
+    quotaMessage({
+      partition: view.partition,
+      project,
+      record: quotas.find(project),
+      uses: quotas.uses(project, nowMs),
+      incarnation: incarnation(),
+    }),
   );
 
-const followedQuota = (deps: RpcDeps, view: PartitionView, project: string): Quota =>
+type Followed = { readonly project: string; readonly uses: QuotaUses };
+
+const followedQuota = (
+  { incarnation }: RpcDeps,
+  view: PartitionView,
+  { project, uses }: Followed,
+): Quota =>
   quotaMessage({
     partition: view.partition,
     project,
     record: view.quota(project),
-    uses: view.quotaUses(project),
+    uses: uses.get(keyOf(project)) ?? [],
+    incarnation: incarnation(),
+  });
+
+/** As it was granted, with what is used by now. */
+const setAt = async (
+  deps: RpcDeps,
+  at: Named,
+  { leader, command, signal }: { leader: LocalLeader; command: Command; signal: AbortSignal },
+): Promise<Quota> => {
+  const granted = await leader.submit(command, signal);
+  const { view, project } = at;
+  return quotaMessage({
+    partition: view.partition,
+    project,
+    record: granted.kind === 'quota' ? granted.quota : undefined,
+    uses: leader.glance(({ quotas }, nowMs) => quotas.uses(project, nowMs)),
     incarnation: deps.incarnation(),
   });
+};
 
 const listQuotas = async (deps: RpcDeps, request: ListQuotasRequest, context: HandlerContext) => {
   const { access, signal } = callOf(context);
@@ -133,8 +151,17 @@ const listQuotas = async (deps: RpcDeps, request: ListQuotasRequest, context: Ha
     .sort((a, b) => compareKeys(a.key, b.key))
     .slice(0, page.limit);
   const { rows, nextPageToken } = closePage(page, found, ({ key }) => key);
+  const byView = Map.groupBy(rows, ({ view }) => view);
+  const uses = new Map(
+    [...byView].map(([view, its]) => [
+      view,
+      view.quotaUses(its.map(({ record }) => record.project)),
+    ]),
+  );
   return create(ListQuotasResponseSchema, {
-    quotas: rows.map(({ view, record }) => followedQuota(deps, view, record.project)),
+    quotas: rows.map(({ view, record: { project } }) =>
+      followedQuota(deps, view, { project, uses: uses.get(view) ?? new Map() }),
+    ),
     nextPageToken,
   });
 };
@@ -163,8 +190,7 @@ const setQuota = async (
   return atLeader(deps, context, at.view, {
     local: async (leader, limit) => {
       await checkTypes(deps, [quota.limits], limit);
-      await leader.submit(command, limit);
-      return quotaAt(deps, at, leader, limit);
+      return setAt(deps, at, { leader, command, signal: limit });
     },
     remote: async (transport, options) =>
       (await createClient(QuotaService, transport).setQuota(request, options)).quota,
@@ -189,8 +215,7 @@ const setUserQuotas = async (
   return atLeader(deps, context, at.view, {
     local: async (leader, limit) => {
       await checkTypes(deps, [...users.values()], limit);
-      await leader.submit(command, limit);
-      return quotaAt(deps, at, leader, limit);
+      return setAt(deps, at, { leader, command, signal: limit });
     },
     remote: async (transport, options) =>
       (await createClient(QuotaService, transport).setUserQuotas(request, options)).quota,

@@ -80,6 +80,10 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
         if (refusal !== undefined) throw refusal;
         return look(state, time.nowMs());
       }, signal),
+    glance: (look) => {
+      if (isOver) throw notLeader(partition);
+      return look(state, time.nowMs());
+    },
     run: async () => {
       try {
         while (!leadership.signal.aborted) {

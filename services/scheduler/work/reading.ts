@@ -89,10 +89,7 @@ const createView = (
     revisionOf: (uid) => followed.revisions.get(uid) ?? 0n,
     quota: (project) => followed.quotas.get(keyOf(project)),
     quotas: () => followed.quotas.values(),
-    quotaUses: (project) => {
-      const atMs = nowMs();
-      return countedIn(followed).uses(project, atMs);
-    },
+    quotaUses: (projects) => countedIn(followed).usesOf(projects, nowMs()),
     facts,
     offersOf,
     around: {

@@ -357,3 +357,58 @@ test('the use of a quota is the sum of its claims at every instant, whatever hap
   );
   t.true(looked > 1_000, 'the days have claims in them');
 });
+
+/** A book in which every project holds something for a while, and how often it was gone through. */
+const countedBook = (projects: number) => {
+  const book = createQuotaBook();
+  const state = stateWith([HOST]);
+  for (let at = 0; at < projects; at += 1) {
+    const wish = { project: `p${at}`, acquireMs: at + 1, releaseMs: at + 10_000 };
+    const claim = granted(state, claimOf(`c${at}`, wish));
+    book.count(claim.uid, { ...claim, ancestors: ['top'] });
+  }
+  return book;
+};
+
+test('what was asked about once is not kept up to date for ever', (t) => {
+  const many = 1_500;
+  const book = countedBook(1);
+  const one = granted(stateWith([HOST]), claimOf('one', { project: 'p', releaseMs: 9_000 }));
+  for (let at = 0; at < many; at += 1) {
+    book.count(`uid-${at}`, { ...one, uid: `uid-${at}`, project: `q${at}` });
+    t.is(book.uses(`q${at}`, 0)[0]?.used, 1);
+  }
+  t.true(book.edges() <= 2_000, `${book.edges()} edges are kept`);
+  t.is(book.uses('q0', 0)[0]?.used, 1, 'it is summed up again');
+});
+
+test('of a user who is limited no more nothing is kept', (t) => {
+  const book = countedBook(0);
+  const claim = granted(stateWith([HOST]), claimOf('one', { releaseMs: 9_000, acquireMs: 5 }));
+  book.count(claim.uid, claim);
+  const record = {
+    project: 'red',
+    ancestors: [],
+    limits: new Map(),
+    users: new Map([[claim.owner, new Map([[CPU, 4]])]]),
+    generation: 1,
+    updateMs: 0,
+    requests: [],
+  };
+  book.put(record);
+  t.is(book.edges(), 2);
+  book.put({ ...record, users: new Map() });
+  t.is(book.edges(), 0);
+});
+
+test('many projects are summed up in one look', (t) => {
+  const book = countedBook(40);
+  const names = Array.from({ length: 40 }, (_, at) => `P${at}`);
+  const uses = book.usesOf([...names, 'top', 'none'], 100);
+  t.deepEqual(
+    names.map((name) => uses.get(name.toLowerCase())?.[0]?.used),
+    names.map(() => 1),
+  );
+  t.is(uses.get('top')?.[0]?.used, 40);
+  t.deepEqual(uses.get('none'), []);
+});
