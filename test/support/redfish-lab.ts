@@ -41,6 +41,8 @@ export type RedfishLabOptions = {
   readonly sessionsMax?: number;
   readonly elsewhere?: string;
   readonly settleMs?: number;
+  /** Before each request is answered. */
+  readonly onRequest?: (request: LabRequest, server: LabServer) => void;
 };
 
 /** A server that boots in a blink. */
@@ -78,7 +80,10 @@ export const redfishLab = async (
     ...{ service, faults, clock: systemClock, host: '127.0.0.1', port: 0 },
     ...(options.plain === true ? {} : { certificate }),
     elsewhere: options.elsewhere ?? 'https://127.0.0.2/',
-    heard: (request) => heard.push(request),
+    heard: (request) => {
+      heard.push(request);
+      options.onRequest?.(request, bare);
+    },
   });
   const address: BmcAddress = {
     address: http.url,

@@ -41,6 +41,7 @@ export const startRedfishServer = async (options: RedfishServerOptions): Promise
     port: bound,
     url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     close: async () => {
+      if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
