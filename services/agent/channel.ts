@@ -7,11 +7,12 @@ import {
   type OpenChannel,
 } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import type { Logger } from '../runtime/log.ts';
-import type { GuestConsole, GuestDriver } from './ports.ts';
+import type { GuestConsole } from './ports.ts';
+import type { ConsoleSource } from './role.ts';
 
 type Deps = {
   readonly client: Client<typeof AgentService>;
-  readonly driver: GuestDriver;
+  readonly source: ConsoleSource;
   readonly log: Logger;
 };
 
@@ -38,7 +39,7 @@ export const serveChannel = async (
         return;
       }
       const { targetUid: uid, readOnly, replayBytes, by } = order;
-      opened = await deps.driver.openConsole({ uid, readOnly, replayBytes, by }, both);
+      opened = await deps.source.openConsole({ uid, readOnly, replayBytes, by }, both);
       const { truncated } = opened;
       yield request({
         case: 'opened',
@@ -71,7 +72,7 @@ export const serveChannel = async (
 };
 
 async function* logParts(deps: Deps, order: OpenChannel): AsyncGenerator<ChannelRequest> {
-  const { bytes, truncated } = await deps.driver.readLog(order.targetUid, order.replayBytes);
+  const { bytes, truncated } = await deps.source.readLog(order.targetUid, order.replayBytes);
   yield request({
     case: 'opened',
     value: { $typeName: 'runmachine.agent.v1.ChannelOpened', readOnly: true, truncated },

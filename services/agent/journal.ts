@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Random } from '../runtime/random.ts';
+import { BMC_SCHEMA, type BmcJournal, bmcJournalOf } from './bmc-journal.ts';
 import { type AssignmentVersion, compareVersions } from './domain/assignment-order.ts';
 
 /**
@@ -54,6 +55,7 @@ export type Report = { readonly sequence: bigint; readonly bytes: Uint8Array };
 export type Journal = {
   readonly journalId: string;
   readonly held: () => readonly HeldAssignment[];
+  readonly find: (uid: string) => HeldAssignment | undefined;
   /** False when an equal or newer version is held. */
   readonly hold: (assignment: HeldAssignment) => boolean;
   readonly forget: (uid: string) => void;
@@ -68,6 +70,8 @@ export type Journal = {
   readonly lastSequence: () => bigint;
   /** True the first time a command id is seen. */
   readonly beginCommand: (id: string) => boolean;
+  /** For the role bmc. */
+  readonly bmc: BmcJournal;
   readonly close: () => void;
 };
 
@@ -94,6 +98,7 @@ export const openJournal = (file: string, random: Random): Journal => {
   const db = new DatabaseSync(file);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
   db.exec(SCHEMA);
+  db.exec(BMC_SCHEMA);
   const journalId = ensureMeta(db, 'journal_id', () => random.requestId());
   return {
     journalId,
@@ -101,6 +106,7 @@ export const openJournal = (file: string, random: Random): Journal => {
     ...guestsOf(db),
     ...reportsOf(db),
     beginCommand: (id) => beginCommand(db, id),
+    bmc: bmcJournalOf(db),
     close: () => db.close(),
   };
 };
@@ -113,23 +119,22 @@ const ensureMeta = (db: DatabaseSync, key: string, make: () => string): string =
 const bytesOf = (value: unknown): Uint8Array =>
   value instanceof Uint8Array ? value : new Uint8Array();
 
-const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'hold' | 'forget'> => {
+const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'find' | 'hold' | 'forget'> => {
   const all = db.prepare('SELECT * FROM assignment ORDER BY uid');
   all.setReadBigInts(true);
+  const whole = db.prepare('SELECT * FROM assignment WHERE uid = ?');
+  whole.setReadBigInts(true);
   const one = db.prepare('SELECT incarnation, generation FROM assignment WHERE uid = ?');
   one.setReadBigInts(true);
   const put = db.prepare('INSERT OR REPLACE INTO assignment VALUES (?, ?, ?, ?, ?)');
   const remove = db.prepare('DELETE FROM assignment WHERE uid = ?');
   const removeGuest = db.prepare('DELETE FROM guest WHERE uid = ?');
   return {
-    held: () =>
-      all.all().map((row) => ({
-        uid: String(row.uid),
-        incarnation: BigInt(Number(row.incarnation)),
-        generation: BigInt(Number(row.generation)),
-        digest: bytesOf(row.digest),
-        bytes: bytesOf(row.bytes),
-      })),
+    held: () => all.all().map(heldAssignment),
+    find: (uid) => {
+      const row = whole.get(uid);
+      return row && heldAssignment(row);
+    },
     hold: (next) => {
       const row = one.get(next.uid);
       const present = row && {
@@ -146,6 +151,14 @@ const assignmentsOf = (db: DatabaseSync): Pick<Journal, 'held' | 'hold' | 'forge
     },
   };
 };
+
+const heldAssignment = (row: Record<string, unknown>): HeldAssignment => ({
+  uid: String(row.uid),
+  incarnation: BigInt(Number(row.incarnation)),
+  generation: BigInt(Number(row.generation)),
+  digest: bytesOf(row.digest),
+  bytes: bytesOf(row.bytes),
+});
 
 const guestsOf = (db: DatabaseSync): Pick<Journal, 'guest' | 'saveGuest'> => {
   const get = db.prepare('SELECT record FROM guest WHERE uid = ?');

@@ -1,20 +1,29 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import { createClient } from '@connectrpc/connect';
-import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
+import {
+  AgentService,
+  type Command,
+  type OpenChannel,
+} from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
+import { type Assignment, AssignmentSchema } from '../../gen/runmachine/agent/v1/assignment_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failedPrecondition } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
 import { createGrpcJsTransport } from '../runtime/rpc/grpc-js-transport.ts';
-import { createArtifacts } from './artifacts.ts';
+import type { BmcDriver } from './bmc-port.ts';
+import { type BmcRole, createBmcRole } from './bmc-role.ts';
 import { serveChannel } from './channel.ts';
 import { type Enrolment, type EnrolmentOptions, enrol } from './enrolment.ts';
 import { readHostFacts } from './host-facts.ts';
 import { openJournal } from './journal.ts';
-import { listenPhoneHome } from './phone-home.ts';
 import type { GuestDriver } from './ports.ts';
+import type { ConsoleSource, Role } from './role.ts';
 import { createSession } from './session.ts';
-import { createGuestKeeper, type GuestKeeper } from './work/guest-keeper.ts';
+import { createVmRole, type RoleDeps } from './vm-role.ts';
 import { createReporter } from './work/reporter.ts';
 
 export type AgentConfig = {
@@ -26,12 +35,20 @@ export type AgentConfig = {
   readonly phoneHome: { readonly address: string; readonly port: number };
   /** Host as a guest reaches it; 10.0.2.2 in user-mode networking. */
   readonly guestGateway: string;
+  /** How guests run here; empty without the role vm. */
   readonly accelerator: { readonly name: string; readonly reason: string };
+  /** Absent: vm. */
+  readonly roles?: readonly AgentRoleName[];
   readonly version: string;
 };
 
+export type AgentRoleName = Role['name'];
+
 export type AgentDeps = {
-  readonly driver: GuestDriver;
+  /** Needed for the role vm. */
+  readonly driver?: GuestDriver;
+  /** Needed for the role bmc. */
+  readonly bmcDrivers?: readonly BmcDriver[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -70,8 +87,8 @@ export const createAgent = (config: AgentConfig, deps: AgentDeps): Agent => {
       // Keepers stop first, so that nothing starts again what is being stopped here.
       for (const step of cleanup.toReversed())
         await step({ hostStops: stopWithinMs !== undefined });
-      if (stopWithinMs !== undefined) await deps.driver.stopAll(stopWithinMs);
-      await deps.driver.close();
+      if (stopWithinMs !== undefined) await deps.driver?.stopAll(stopWithinMs);
+      await deps.driver?.close();
     },
   };
 };
@@ -86,7 +103,7 @@ type Starting = {
 
 const startAgent = async (starting: Starting): Promise<void> => {
   const { config, deps, signal, atEnd } = starting;
-  const { clock, random, log, driver } = deps;
+  const { clock, random, log } = deps;
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   const identity = join(config.stateDir, 'identity');
   const enrolment = await enrol({ ...config.enrolment, directory: identity }, deps);
@@ -96,49 +113,68 @@ const startAgent = async (starting: Starting): Promise<void> => {
   const transport = createGrpcJsTransport({ addresses: config.addresses, tls: enrolment.tls });
   atEnd(() => transport.close());
   const client = createClient(AgentService, transport);
-  const directory = join(config.stateDir, 'files');
-  const artifacts = createArtifacts({ directory, client: () => client, log });
-  let keeper: GuestKeeper | undefined;
-  const listener = await listenPhoneHome({
-    ...config.phoneHome,
-    accept: (hash, report) => keeper?.phonedHome(hash, report) ?? false,
-    log,
-  });
-  atEnd(() => {
-    listener.server.close();
-    listener.server.closeAllConnections();
-  });
-  keeper = createGuestKeeper({
-    journal,
-    driver,
-    artifacts,
-    reporter,
-    phoneHomeUrl: `http://${config.guestGateway}:${listener.port}/phone-home`,
-    emulated: config.accelerator.name !== 'kvm',
-    clock,
-    random,
-    log,
-  });
-  atEnd((options) => keeper?.stop(options));
+  const session = { isOnline: false };
+  const roleDeps = { client, journal, reporter, clock, random, log, signal };
+  const { roles, bmc } = await createRoles(starting, roleDeps, () => session.isOnline);
+  for (const role of roles) atEnd((options) => role.stop(options));
   enrolment.keepRenewed(signal).catch((error: unknown) => {
     log.error({ err: error }, 'certificate renewal ended');
   });
-  const running = runSession({ ...starting, keeper, reporter, client, journal, enrolment });
+  const running = runSession({ ...starting, ...roleDeps, roles, bmc, enrolment, session });
   atEnd(() => running);
-  keeper.pokeAll();
+  for (const role of roles) role.pokeAll();
 };
 
-type SessionParts = Starting & {
-  readonly enrolment: Enrolment;
-  readonly keeper: GuestKeeper;
-  readonly reporter: ReturnType<typeof createReporter>;
-  readonly client: Parameters<typeof createSession>[0]['client'];
-  readonly journal: ReturnType<typeof openJournal>;
+type Roles = { readonly roles: readonly Role[]; readonly bmc: BmcRole | undefined };
+
+const createRoles = async (
+  { config, deps }: Starting,
+  roleDeps: RoleDeps,
+  isOnline: () => boolean,
+): Promise<Roles> => {
+  const names = config.roles ?? ['vm'];
+  const { stateDir, phoneHome, guestGateway, accelerator } = config;
+  const isServers = (assignment: Assignment): boolean =>
+    names.includes('bmc') && isOfServer(roleDeps, assignment, names.includes('vm'));
+  const bmc = names.includes('bmc')
+    ? createBmcRole(
+        { stateDir, drivers: deps.bmcDrivers ?? [], owns: isServers, isOnline },
+        roleDeps,
+      )
+    : undefined;
+  if (!names.includes('vm')) return { roles: bmc ? [bmc] : [], bmc };
+  if (!deps.driver) {
+    throw failedPrecondition('INVALID_FIELD', 'The role vm needs a driver for guests');
+  }
+  const emulated = accelerator.name !== 'kvm';
+  const owns = (assignment: Assignment) => !isServers(assignment);
+  const options = { stateDir, phoneHome, guestGateway, emulated, owns };
+  const vm = await createVmRole(options, deps.driver, roleDeps);
+  return { roles: bmc ? [vm, bmc] : [vm], bmc };
 };
+
+/** What is to be absent does not say what it was: a server is known by its controller. */
+const isOfServer = (
+  { journal }: RoleDeps,
+  { uid, content }: Assignment,
+  hasGuests: boolean,
+): boolean => {
+  if (content.case === 'server' || content.case === 'moved') return true;
+  if (content.case !== 'absent') return false;
+  return (
+    !hasGuests || content.value.controller !== undefined || journal.bmc.server(uid) !== undefined
+  );
+};
+
+type SessionParts = Starting &
+  RoleDeps &
+  Roles & {
+    readonly enrolment: Enrolment;
+    readonly session: { isOnline: boolean };
+  };
 
 const runSession = (parts: SessionParts): Promise<void> => {
-  const { config, deps, signal, keeper, reporter, client, journal } = parts;
-  let channels = 0;
+  const { config, deps, signal, roles, reporter, client, journal } = parts;
   let mayRejoin = true;
   const session = createSession({
     client,
@@ -147,40 +183,71 @@ const runSession = (parts: SessionParts): Promise<void> => {
     random: deps.random,
     log: deps.log,
     version: config.version,
-    roles: ['vm'],
+    roles: roles.map(({ name }) => name),
     instanceId: deps.random.requestId(),
     host: () => readHostFacts(config.stateDir, config.accelerator),
     assigned: (assignment) => {
-      keeper.poke(assignment.uid);
+      for (const role of roles) if (role.owns(assignment)) role.poke(assignment.uid);
     },
     synced: () => {
+      parts.session.isOnline = true;
       reporter.tellAgain();
-      keeper.pokeAll();
-      tellOrphans(parts).catch((error: unknown) => {
-        deps.log.warn({ err: error }, 'cannot look for orphans');
-      });
-    },
-    command: ({ id, order }) => {
-      if (!journal.beginCommand(id)) return;
-      if (order.case !== 'openChannel' || channels >= CHANNELS_MAX) {
-        reporter.commandDone({ id, reason: 'CONSOLE_UNAVAILABLE', message: 'not served here now' });
-        return;
+      for (const role of roles) {
+        role.pokeAll();
+        role.synced();
       }
-      channels += 1;
-      serveChannel({ client, driver: deps.driver, log: deps.log }, order.value, signal)
-        .catch((error: unknown) => deps.log.warn({ err: error }, 'a console channel failed'))
-        .finally(() => {
-          channels -= 1;
-        });
     },
+    command: commandTaker(parts),
     connected: (now) => {
       if (now) mayRejoin = false;
+      else parts.session.isOnline = false;
       parts.connected(now);
     },
     revoked: () => afterRevocation(parts, mayRejoin),
   });
   reporter.onReport(session.nudge);
   return session.run(signal);
+};
+
+const commandTaker = (parts: SessionParts): ((command: Command) => void) => {
+  const { client, journal, reporter, bmc, roles, log, signal } = parts;
+  let channels = 0;
+  return ({ id, order, validFor }) => {
+    if (order.case === 'bmc' && bmc) {
+      const validForMs = validFor === undefined ? 0 : durationMs(validFor);
+      bmc.order({ id, validForMs, order: order.value });
+      return;
+    }
+    if (!journal.beginCommand(id)) return;
+    const channel = order.case === 'openChannel' ? order.value : undefined;
+    const source = channel && sourceFor(parts, channel, roles);
+    if (channel === undefined || source === undefined || channels >= CHANNELS_MAX) {
+      const reason = order.case === 'bmc' ? 'NOT_SUPPORTED' : 'CONSOLE_UNAVAILABLE';
+      reporter.commandDone({ id, reason, message: 'not served here now' });
+      return;
+    }
+    channels += 1;
+    serveChannel({ client, source, log }, channel, signal)
+      .catch((error: unknown) => log.warn({ err: error }, 'a console channel failed'))
+      .finally(() => {
+        channels -= 1;
+      });
+  };
+};
+
+/** The console is where the object is. */
+const sourceFor = (
+  { journal }: SessionParts,
+  order: OpenChannel,
+  roles: readonly Role[],
+): ConsoleSource | undefined => {
+  const held = journal.find(order.targetUid);
+  const assignment = held && fromBinary(AssignmentSchema, held.bytes);
+  const isServers = assignment
+    ? assignment.content.case === 'server'
+    : order.controller !== undefined;
+  const wanted = roles.find(({ name }) => (name === 'bmc') === isServers) ?? roles[0];
+  return wanted?.consoleFor(order);
 };
 
 /**
@@ -199,18 +266,5 @@ const afterRevocation = async (
     await enrolment.rejoin();
   } catch (error) {
     log.warn({ err: error }, 'the certificate was revoked, and there is no new join token');
-  }
-};
-
-/** Guests that nobody wants are told and kept: only an explicit absent destroys. */
-const tellOrphans = async ({ keeper, reporter, signal }: SessionParts): Promise<void> => {
-  for (const uid of await keeper.orphans(signal)) {
-    reporter.happened({
-      type: 'agent.orphan',
-      uid: '',
-      message: `guest ${uid} exists here and no assignment wants it; it is kept`,
-      data: { uid },
-      warning: true,
-    });
   }
 };

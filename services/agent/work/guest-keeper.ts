@@ -46,6 +46,8 @@ export type KeeperDeps = {
   readonly reporter: Reporter;
   readonly phoneHomeUrl: string;
   readonly emulated: boolean;
+  /** Whether what is wanted is a guest's and not a server's. */
+  readonly owns: (assignment: Assignment) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -124,6 +126,7 @@ const takeTurn = async (turn: Turn): Promise<number> => {
   const held = deps.journal.held().find((one) => one.uid === uid);
   if (!held) return 0;
   const assignment = fromBinary(AssignmentSchema, held.bytes);
+  if (!deps.owns(assignment)) return 0;
   if (assignment.content.case === 'absent') return removeGuest(turn, assignment);
   if (assignment.content.case !== 'virtualMachine') return 0;
   const machine = assignment.content.value;

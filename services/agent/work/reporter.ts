@@ -1,7 +1,11 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { SessionRequestSchema } from '../../../gen/runmachine/agent/v1/agent_service_pb.ts';
-import { AgentEventSchema, type Observation } from '../../../gen/runmachine/agent/v1/report_pb.ts';
+import {
+  AgentEventSchema,
+  type CommandResult,
+  type Observation,
+} from '../../../gen/runmachine/agent/v1/report_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Journal } from '../journal.ts';
 import { fingerprint, type GuestView, observationOf, observationReport } from './observation.ts';
@@ -24,6 +28,11 @@ export type Reporter = {
   readonly isOnItsWay: (uid: string) => boolean;
   readonly happened: (happening: AgentHappening) => void;
   readonly commandDone: (result: { id: string; reason?: string; message?: string }) => void;
+  /**
+   * A result that is kept: `keep` writes it down, and is called in the transaction that puts the
+   * report into the journal, so that there are both or neither.
+   */
+  readonly orderDone: (result: CommandResult, keep: () => void) => void;
   /**
    * Forgets what was told, so that the next view of each guest is told anew (after a
    * resynchronisation).
@@ -74,6 +83,15 @@ export const createReporter = (deps: { journal: Journal; clock: Clock }): Report
           create(SessionRequestSchema, { sequence, content: { case: 'commandResult', value } }),
         ),
       );
+    },
+    orderDone: (value, keep) => {
+      put((sequence) => {
+        keep();
+        return toBinary(
+          SessionRequestSchema,
+          create(SessionRequestSchema, { sequence, content: { case: 'commandResult', value } }),
+        );
+      });
     },
     tellAgain: () => told.clear(),
     onReport: (next) => {

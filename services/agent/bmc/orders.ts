@@ -1,0 +1,202 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import {
+  type BmcAnswer,
+  BmcAnswerSchema,
+  type BmcOrder,
+  BmcOrderSchema,
+} from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
+import { CommandResultSchema } from '../../../gen/runmachine/agent/v1/report_pb.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { BmcJournal, KeptOrder } from '../bmc-journal.ts';
+import type { BmcDriver } from '../bmc-port.ts';
+import { type OrderWork, recoverOrder } from '../domain/order-recovery.ts';
+import type { Reporter } from '../work/reporter.ts';
+import type { BmcSessions } from './bmc-sessions.ts';
+import { controllerRef } from './controller-ref.ts';
+import { type Controllers, TurnNeverCame } from './controllers.ts';
+import type { Credentials } from './credentials.ts';
+import { failureOf, type OrderFailure } from './order-failure.ts';
+import { doOrder, type OrderSetting, seenAfter } from './order-work.ts';
+import { scan } from './scan.ts';
+
+/**
+ * One-shot work on controllers, journaled by the id of its command: done once, and a repeated id
+ * answers what was recorded.
+ */
+export type Orders = {
+  readonly take: (command: {
+    readonly id: string;
+    readonly validForMs: number;
+    readonly order: BmcOrder;
+  }) => void;
+  /** Takes up what an earlier process left. */
+  readonly resume: () => void;
+  /** Resolves when what is under way has ended. */
+  readonly idle: () => Promise<void>;
+};
+
+export type OrdersDeps = {
+  readonly journal: BmcJournal;
+  readonly reporter: Pick<Reporter, 'orderDone'>;
+  readonly controllers: Controllers;
+  readonly sessions: BmcSessions;
+  readonly credentials: Credentials;
+  readonly drivers: readonly BmcDriver[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+};
+
+const UNDER_WAY_MAX = 4_096;
+const TIMEOUT_MS = { usual: 60_000, max: 3_600_000 } as const;
+const LOOK_MS = 60_000;
+
+export const createOrders = (deps: OrdersDeps): Orders => {
+  const underWay = new Map<string, Promise<void>>();
+  const start = (kept: KeptOrder): void => {
+    if (underWay.has(kept.id)) return;
+    const work = perform(deps, kept)
+      .catch((error: unknown) => {
+        if (!deps.signal.aborted) deps.log.error({ err: error, order: kept.id }, 'an order broke');
+      })
+      .finally(() => underWay.delete(kept.id));
+    underWay.set(kept.id, work);
+  };
+  return {
+    take: ({ id, validForMs, order }) => {
+      const kept = deps.journal.receiveOrder({
+        id,
+        work: workOf(order),
+        bytes: toBinary(BmcOrderSchema, order),
+        receivedMs: deps.clock.now().getTime(),
+        validForMs,
+      });
+      if (kept.isNew && underWay.size >= UNDER_WAY_MAX) {
+        const message = `This agent has ${UNDER_WAY_MAX} orders under way; repeat it later`;
+        finish(deps, kept, { failure: { reason: 'BUSY', message } });
+      } else start(kept);
+    },
+    resume: () => {
+      for (const kept of deps.journal.openOrders()) start(kept);
+    },
+    idle: async () => {
+      await Promise.all(underWay.values());
+    },
+  };
+};
+
+const workOf = ({ work }: BmcOrder): OrderWork => {
+  const names: Readonly<Record<NonNullable<BmcOrder['work']['case']>, OrderWork>> = {
+    probe: 'probe',
+    readFacts: 'read_facts',
+    readPower: 'read_power',
+    changePower: 'change_power',
+    readBootDevice: 'read_boot_device',
+    setBootDevice: 'set_boot_device',
+    readSensors: 'read_sensors',
+    readLog: 'read_log',
+    clearLog: 'clear_log',
+    setIndicator: 'set_indicator',
+    raw: 'raw',
+    rotate: 'rotate',
+    scan: 'scan',
+  };
+  return work.case === undefined ? 'raw' : names[work.case];
+};
+
+const perform = async (deps: OrdersDeps, kept: KeptOrder): Promise<void> => {
+  const recovery = recoverOrder(kept.state, kept.work, {
+    receivedMs: kept.receivedMs,
+    validForMs: kept.validForMs,
+    nowMs: deps.clock.now().getTime(),
+  });
+  if (recovery === 'tell_again') return tellAgain(deps, kept);
+  try {
+    const order = fromBinary(BmcOrderSchema, kept.bytes);
+    if (recovery === 'expired') throw new TurnNeverCame('it was found too late in the journal');
+    if (recovery === 'look_and_tell') return finish(deps, kept, await unknown(deps, kept, order));
+    finish(deps, kept, { answer: await answerOf(deps, kept, order) });
+  } catch (error) {
+    // The process ends: the journal says what was under way, and the next one goes on from it.
+    if (deps.signal.aborted) return;
+    const failure = failureOf(error);
+    deps.log.info({ order: kept.id, work: kept.work, reason: failure.reason }, 'an order failed');
+    finish(deps, kept, { failure });
+  }
+};
+
+const answerOf = async (deps: OrdersDeps, kept: KeptOrder, order: BmcOrder): Promise<BmcAnswer> => {
+  const begins = () => deps.journal.beginOrder(kept.id);
+  if (order.work.case === 'scan') {
+    begins();
+    const limit = AbortSignal.timeout(timeoutOf(order.timeout));
+    const found = await scan(deps, order.work.value, { signal: deps.signal, limit });
+    return create(BmcAnswerSchema, { content: { case: 'scan', value: found } });
+  }
+  return onController(deps, { kept, order, begins }, (setting) => doOrder(deps, order, setting));
+};
+
+type Asked = {
+  readonly kept: KeptOrder;
+  readonly order: BmcOrder;
+  readonly begins?: () => void;
+};
+
+const onController = <T>(
+  deps: OrdersDeps,
+  { kept, order, begins }: Asked,
+  work: (setting: OrderSetting) => Promise<T>,
+): Promise<T> => {
+  const ref = controllerRef(order.controller, order.provider);
+  const job = {
+    kind: kept.work,
+    beginWithinMs: kept.validForMs,
+    timeoutMs: timeoutOf(order.timeout),
+    isRepeatable: kept.work.startsWith('read') || kept.work === 'probe',
+    ...(begins ? { begins } : {}),
+    signal: deps.signal,
+  };
+  return deps.controllers.run(ref, job, (access, signal) => work({ ref, access, signal }));
+};
+
+/** The answer to a change that was under way when the agent died: what is seen now. */
+const unknown = async (
+  deps: OrdersDeps,
+  kept: KeptOrder,
+  order: BmcOrder,
+): Promise<{ readonly failure: OrderFailure }> => {
+  const looking = { ...order, timeout: undefined };
+  const asked = { kept: { ...kept, validForMs: LOOK_MS }, order: looking };
+  const seen = await onController(deps, asked, (setting) => seenAfter(order.work, setting)).catch(
+    (error: unknown) => `it cannot be read: ${failureOf(error).message}`,
+  );
+  deps.signal.throwIfAborted();
+  const told = seen === '' ? 'what came of it cannot be read' : seen;
+  const message = `The agent died while it did this, so the outcome is unknown; ${told}`;
+  return { failure: { reason: 'UNKNOWN_OUTCOME', message: message.slice(0, 2_000) } };
+};
+
+const timeoutOf = (timeout: Duration | undefined): number =>
+  Math.min(TIMEOUT_MS.max, (timeout && durationMs(timeout)) || TIMEOUT_MS.usual);
+
+type Outcome = { readonly answer: BmcAnswer } | { readonly failure: OrderFailure };
+
+const finish = (
+  { journal, reporter }: Pick<OrdersDeps, 'journal' | 'reporter'>,
+  { id }: KeptOrder,
+  outcome: Outcome,
+): void => {
+  const result = create(
+    CommandResultSchema,
+    'answer' in outcome
+      ? { id, succeeded: true, bmc: outcome.answer }
+      : { id, succeeded: false, ...outcome.failure },
+  );
+  const bytes = toBinary(CommandResultSchema, result);
+  reporter.orderDone(result, () => journal.finishOrder(id, bytes));
+};
+
+const tellAgain = ({ reporter }: OrdersDeps, { result }: KeptOrder): void =>
+  reporter.orderDone(fromBinary(CommandResultSchema, result), () => undefined);

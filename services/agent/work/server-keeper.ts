@@ -1,0 +1,314 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import {
+  type Absent,
+  type Assignment,
+  AssignmentSchema,
+  type Server,
+  WantedPower,
+} from '../../../gen/runmachine/agent/v1/assignment_pb.ts';
+import { invalidArgument } from '../../runtime/errors.ts';
+import { bootChoice } from '../bmc/answer-message.ts';
+import {
+  type ControllerRef,
+  controllerOfText,
+  controllerRef,
+  controllerText,
+} from '../bmc/controller-ref.ts';
+import { failureOf } from '../bmc/order-failure.ts';
+import { NEW_SERVER, type ServerRecord } from '../bmc-journal.ts';
+import type { PowerReading } from '../bmc-port.ts';
+import { nextLookMs, planServer, type WantedServer } from '../domain/server-plan.ts';
+import type { GuestView } from './observation.ts';
+import { takeStep } from './server-step.ts';
+import {
+  newServerMemory,
+  type ServerKeeperDeps,
+  type ServerMemoryNow,
+  type ServerTurn,
+} from './server-turn.ts';
+import { createTurns } from './turns.ts';
+
+/**
+ * Brings each server to what its assignment wants: one turn at a time per server, each reads the
+ * power, takes one step and tells what is seen. While the agent is cut off it only looks: another
+ * agent of the pool may have the server by now.
+ */
+export type ServerKeeper = {
+  /** Looks at this server soon. */
+  readonly poke: (uid: string) => void;
+  readonly pokeAll: () => void;
+  readonly stop: () => Promise<void>;
+};
+
+const GONE_LOOK_MS = 2_000;
+const READ_MS = 20_000;
+const BEGIN_MS = 120_000;
+const RETRY_MS = { min: 5_000, max: 300_000 } as const;
+
+export const createServerKeeper = (deps: ServerKeeperDeps): ServerKeeper => {
+  const volatile = new Map<string, ServerMemoryNow>();
+  const memoryOf = (uid: string): ServerMemoryNow => {
+    const present = volatile.get(uid) ?? newServerMemory();
+    volatile.set(uid, present);
+    return present;
+  };
+  const turns = createTurns({
+    clock: deps.clock,
+    take: async (uid, signal) => {
+      const wake = () => turns.wake(uid);
+      const againMs = await takeTurn({ deps, uid, own: memoryOf(uid), wake, signal });
+      if (againMs === 0) volatile.delete(uid);
+      return againMs;
+    },
+    failed: (uid, error) => {
+      deps.log.error({ uid, err: error }, 'a turn of a server failed');
+      return RETRY_MS.min;
+    },
+  });
+  return {
+    poke: (uid) => {
+      memoryOf(uid).quietLooks = 0;
+      turns.wake(uid);
+    },
+    pokeAll: () => {
+      for (const held of deps.journal.held()) {
+        if (deps.owns(fromBinary(AssignmentSchema, held.bytes))) turns.wake(held.uid);
+      }
+    },
+    stop: async () => {
+      for (const one of volatile.values()) one.readiness?.abort();
+      await turns.stop();
+    },
+  };
+};
+
+/** One step for one server; answers after how many milliseconds to look again. */
+const takeTurn = async (turn: ServerTurn): Promise<number> => {
+  const { deps, uid } = turn;
+  const held = deps.journal.find(uid);
+  if (!held) return 0;
+  const assignment = fromBinary(AssignmentSchema, held.bytes);
+  if (!deps.owns(assignment)) return 0;
+  switch (assignment.content.case) {
+    case 'server':
+      return keep(turn, assignment, assignment.content.value);
+    case 'absent':
+      return remove(turn, assignment, assignment.content.value);
+    case 'moved':
+      await leave(turn, 'another agent has the server now');
+      return 0;
+    default:
+      return 0;
+  }
+};
+
+const keep = async (turn: ServerTurn, assignment: Assignment, server: Server): Promise<number> => {
+  const { deps, uid, own, signal } = turn;
+  let power: PowerReading = 'unknown';
+  try {
+    const record = remember(turn, server);
+    const ref = controllerRef(server.controller, server.provider);
+    await giveAccess(turn, server, ref);
+    power = await readPower(turn, ref);
+    const moved = note(turn, record, power);
+    const step = planServer(wantedServer(server), power, {
+      ...record,
+      ...own,
+      nowMs: deps.clock.monotonicMs(),
+    });
+    const isHeldBack = step.do !== 'nothing' && !deps.isOnline();
+    if (!isHeldBack) power = await takeStep({ ...turn, server, ref, power }, step);
+    own.failures = 0;
+    tell(turn, assignment, { power, ...notWatched(server) });
+    if (step.do !== 'nothing' && !isHeldBack) return 1;
+    own.quietLooks = moved ? 0 : own.quietLooks + 1;
+    const lookMs = nextLookMs(own.quietLooks, deps.random.fraction());
+    return Math.min(step.do === 'nothing' ? (step.againAfterMs ?? lookMs) : lookMs, lookMs);
+  } catch (error) {
+    signal.throwIfAborted();
+    own.failures += 1;
+    const retryMs = retryAfterMs(own.failures, deps.random.fraction());
+    const failure = failureOf(error);
+    tell(turn, assignment, { power: own.lastPower, problem: { ...failure, retryMs } });
+    deps.log.info({ uid, reason: failure.reason }, 'cannot bring a server to what is wanted');
+    return retryMs;
+  }
+};
+
+const retryAfterMs = (failures: number, fraction: number): number =>
+  Math.round(
+    Math.min(RETRY_MS.max, RETRY_MS.min * 2 ** Math.min(failures - 1, 10)) * (0.8 + 0.4 * fraction),
+  );
+
+/** What this agent knows of a server that it sees for the first time is what was told of it. */
+const remember = ({ deps, uid }: ServerTurn, server: Server): ServerRecord => {
+  const { bmc } = deps.journal;
+  const known = bmc.server(uid);
+  const controller = server.controller ? controllerText(server.controller) : '';
+  const { provider, bootedGeneration } = server;
+  const record: ServerRecord = {
+    ...(known ?? {
+      ...NEW_SERVER,
+      bootGeneration: bootedGeneration,
+      deviceGeneration: bootedGeneration,
+      sentGeneration: bootedGeneration,
+    }),
+    controller,
+    provider,
+  };
+  const isKnown = known?.controller === controller && known.provider === provider;
+  if (!isKnown) bmc.saveServer(uid, record);
+  return record;
+};
+
+const giveAccess = async (
+  { deps, uid }: ServerTurn,
+  server: Server,
+  ref: ControllerRef,
+): Promise<void> => {
+  if (!server.access) {
+    await deps.consoles.expel(uid, 'the access to this server ended');
+    return;
+  }
+  await deps.consoles.admit(uid, ref, server.power === WantedPower.ON);
+};
+
+const readPower = ({ deps, signal }: ServerTurn, ref: ControllerRef): Promise<PowerReading> => {
+  const limits = { beginWithinMs: BEGIN_MS, timeoutMs: READ_MS, isRepeatable: true };
+  return deps.controllers.run(ref, { kind: 'read_power', ...limits, signal }, async (access, to) =>
+    (await access.aspect('power')).verbs.read(to),
+  );
+};
+
+/** Since when it is as it is; answers whether it is another than before. */
+const note = ({ deps, own }: ServerTurn, record: ServerRecord, power: PowerReading): boolean => {
+  const nowMs = deps.clock.monotonicMs();
+  const isSettled = power === 'on' || power === 'off';
+  if (isSettled) delete own.unsettledSinceMs;
+  else own.unsettledSinceMs ??= nowMs;
+  if (power !== 'off' || record.switchedOff) delete own.offSinceMs;
+  else own.offSinceMs ??= nowMs;
+  if (power === 'off') {
+    delete own.askedAtMs;
+    delete own.cannotAsk;
+  }
+  const isNew = power !== own.lastPower;
+  own.lastPower = power;
+  return isNew;
+};
+
+const wantedServer = (server: Server): WantedServer => {
+  const { power, bootGeneration, forceAfter, bootDevice } = server;
+  if (power !== WantedPower.ON && power !== WantedPower.OFF) {
+    throw invalidArgument('INVALID_FIELD', `power: ${power} is not for a server`);
+  }
+  return {
+    power: power === WantedPower.ON ? 'on' : 'off',
+    bootGeneration,
+    forceAfterMs: forceAfter === undefined ? 'never' : durationMs(forceAfter),
+    ...(bootDevice === undefined ? {} : { boot: bootChoice(bootDevice) }),
+  };
+};
+
+/** Conditions that nothing here can see on a server whose system is not ours. */
+const notWatched = ({ readyWhen }: Server): { readonly problem?: GuestView['problem'] } => {
+  const condition = readyWhen?.condition.case;
+  if (condition !== 'phoneHome' && condition !== 'tcpPort') return {};
+  const name = condition === 'tcpPort' ? 'tcp_port' : 'phone_home';
+  const message =
+    `ready_when.${name} cannot be watched on a server yet; ` +
+    'use "running", or "console_text" with what its console shows';
+  return { problem: { reason: 'NOT_SUPPORTED', message, retryMs: RETRY_MS.max } };
+};
+
+const tell = (
+  { deps, uid }: ServerTurn,
+  version: Assignment,
+  { power, problem }: { readonly power: PowerReading; readonly problem?: GuestView['problem'] },
+): void => {
+  const record = deps.journal.bmc.server(uid) ?? NEW_SERVER;
+  deps.reporter.observe({
+    ...viewOf(uid, version, record),
+    power: power === 'on' || power === 'off' ? power : 'unknown',
+    ...(problem ? { problem } : {}),
+  });
+};
+
+const viewOf = (uid: string, version: Assignment, record: ServerRecord): GuestView => ({
+  uid,
+  version,
+  power: 'unknown',
+  record: {
+    bootCount: record.bootCount,
+    bootGeneration: record.bootGeneration,
+    guestOff: record.switchedOff,
+    startedAtMs: record.startedAtMs,
+    readyAtMs: record.readyAtMs,
+    hostStopped: false,
+    tokenHash: '',
+    kernelAtMs: 0,
+    phoneHomeAtMs: 0,
+    bootId: '',
+    kernelRelease: '',
+    hostname: '',
+  },
+  forwards: [],
+  emulated: false,
+  gone: false,
+});
+
+/** Off, told once that it is gone, and forgotten when the control plane has stored that. */
+const remove = async (
+  turn: ServerTurn,
+  assignment: Assignment,
+  absent: Absent,
+): Promise<number> => {
+  const { deps, uid, own, signal } = turn;
+  if (own.isGoneTold) {
+    if (deps.reporter.isOnItsWay(uid)) return GONE_LOOK_MS;
+    await leave(turn, 'the machine is gone');
+    return 0;
+  }
+  await deps.consoles.expel(uid, 'the machine is gone');
+  const record = deps.journal.bmc.server(uid);
+  const remembered =
+    record && record.controller !== '' ? controllerOfText(record.controller) : undefined;
+  const controller = absent.controller ?? remembered;
+  try {
+    if (controller) {
+      const ref = controllerRef(controller, absent.provider || (record?.provider ?? ''));
+      const power = await readPower(turn, ref);
+      note(turn, record ?? NEW_SERVER, power);
+      if (power !== 'off') return await switchOff(turn, ref, power);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    own.failures += 1;
+    const retryMs = retryAfterMs(own.failures, deps.random.fraction());
+    tell(turn, assignment, { power: own.lastPower, problem: { ...failureOf(error), retryMs } });
+    return retryMs;
+  }
+  const view = viewOf(uid, assignment, record ?? NEW_SERVER);
+  deps.reporter.observe({ ...view, power: 'off', gone: true });
+  own.isGoneTold = true;
+  return GONE_LOOK_MS;
+};
+
+const switchOff = async (
+  turn: ServerTurn,
+  ref: ControllerRef,
+  power: PowerReading,
+): Promise<number> => {
+  if (!turn.deps.isOnline() || power === 'turning_off') return GONE_LOOK_MS;
+  await takeStep({ ...turn, ref, power }, { do: 'force_off' });
+  return 1;
+};
+
+/** Forgets it, and what its console said. */
+const leave = async ({ deps, uid }: ServerTurn, why: string): Promise<void> => {
+  await deps.consoles.expel(uid, why);
+  await deps.consoles.forget(uid);
+  deps.journal.bmc.forgetServer(uid);
+  deps.journal.forget(uid);
+};
