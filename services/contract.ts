@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { AgentDirectoryService } from '../gen/runmachine/agent/v1/agent_directory_service_pb.ts';
 import { AgentService } from '../gen/runmachine/agent/v1/agent_service_pb.ts';
+import { OrderService } from '../gen/runmachine/agent/v1/order_service_pb.ts';
 import { CertificateService } from '../gen/runmachine/identity/v1/certificate_service_pb.ts';
 import { DefinitionService } from '../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { IdentityService } from '../gen/runmachine/identity/v1/identity_service_pb.ts';
@@ -11,6 +12,7 @@ import { TokenService } from '../gen/runmachine/identity/v1/token_service_pb.ts'
 import { TrustService } from '../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { UserService } from '../gen/runmachine/identity/v1/user_service_pb.ts';
 import { CapabilityService } from '../gen/runmachine/inventory/v1/capability_service_pb.ts';
+import { DiscoveryService } from '../gen/runmachine/inventory/v1/discovery_service_pb.ts';
 import { DistanceTypeService } from '../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
 import { PartitionService } from '../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import { ProviderGroupService } from '../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
@@ -21,6 +23,8 @@ import { EventService } from '../gen/runmachine/machine/v1/event_service_pb.ts';
 import { ImageService } from '../gen/runmachine/machine/v1/image_service_pb.ts';
 import { MachineService } from '../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { OperationService } from '../gen/runmachine/machine/v1/operation_service_pb.ts';
+import { ProviderConsoleService } from '../gen/runmachine/machine/v1/provider_console_service_pb.ts';
+import { ProviderHardwareService } from '../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { ProviderStateService } from '../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { CapacityService } from '../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
 import { ClaimService } from '../gen/runmachine/scheduler/v1/claim_service_pb.ts';
@@ -56,6 +60,7 @@ export const PUBLIC_SERVICES: readonly DescService[] = [
   PartitionService,
   ProviderService,
   ProviderGroupService,
+  DiscoveryService,
   DistanceTypeService,
   CapabilityService,
   ResourceTypeService,
@@ -68,6 +73,9 @@ export const PUBLIC_SERVICES: readonly DescService[] = [
   OperationService,
   EventService,
   ProviderStateService,
+  ProviderHardwareService,
+  ProviderConsoleService,
   AgentService,
   AgentDirectoryService,
+  OrderService,
 ];

@@ -2,6 +2,7 @@
  * Sessions and consoles of agents, between rpc/, which speaks the contract, and work/, which stores
  * and decides. Kept small: there are ten thousand sessions in a process.
  */
+import type { BmcAnswer, BmcOrder, Controller } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
 import type { EventDraft } from './domain/event.ts';
 import type { Held } from './domain/hello.ts';
 import type { Observed } from './domain/machine.ts';
@@ -33,6 +34,15 @@ export type Down =
       readonly replayBytes: number;
       readonly logOnly: boolean;
       readonly by: string;
+      readonly reason?: string;
+      /** Serial console of a provider, for an operator. */
+      readonly site?: { readonly controller: Controller; readonly provider: string };
+    }
+  | {
+      readonly kind: 'order';
+      readonly commandId: string;
+      readonly validForMs: number;
+      readonly order: BmcOrder;
     };
 
 /** A message of the agent that is stored, with its sequence number. */
@@ -54,6 +64,8 @@ export type Report =
       readonly sequence: number;
       readonly commandId: string;
       readonly failure: { readonly reason: string; readonly message: string } | null;
+      /** What came of an order at a controller. */
+      readonly answer?: BmcAnswer;
     };
 
 export type AgentSession = {
@@ -129,6 +141,10 @@ export type ConsoleOrder = {
   readonly logOnly: boolean;
   /** Principal that asks. */
   readonly by: string;
+  /** Told to a writer who is taken over; absent = nothing was said. */
+  readonly reason?: string;
+  /** Absent: the console of a machine. */
+  readonly site?: { readonly controller: Controller; readonly provider: string };
 };
 
 /** What comes from the agent. */

@@ -1,5 +1,6 @@
 /** Records of what is done at management controllers; see ports.ts. */
 import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { HardwareTask, TaskFailure, TaskKind } from './domain/hardware-task.ts';
 
 export type OpenOrder = {
   readonly commandUid: string;
@@ -38,4 +39,51 @@ export type HardwareRecords = {
     reader: Reader,
     asked: { readonly partition: string; readonly limit: number },
   ) => Promise<readonly HardwareLease[]>;
+};
+
+export type TaskLease = { readonly owner: string; readonly epoch: number };
+
+export type TaskRecords = {
+  /** False: one of that kind is open for the provider and subject, or has that uid. */
+  readonly insert: (tx: Tx, task: HardwareTask) => Promise<boolean>;
+  readonly find: (reader: Reader, uid: string) => Promise<HardwareTask | undefined>;
+  /** Those of the providers that have not ended. */
+  readonly open: (
+    reader: Reader,
+    providerUids: readonly string[],
+  ) => Promise<readonly HardwareTask[]>;
+  /** Uids of what is due and not leased, longest due first. */
+  readonly due: (reader: Reader, nowMs: number, limit: number) => Promise<readonly string[]>;
+  /** Takes the task unless another holds it; one that has ended is never given. */
+  readonly lease: (
+    tx: Tx,
+    asked: {
+      readonly uid: string;
+      readonly owner: string;
+      readonly untilMs: number;
+      readonly nowMs: number;
+    },
+  ) => Promise<{ readonly task: HardwareTask; readonly epoch: number } | undefined>;
+  /** Writes under the lease and extends it; 0 = gives it back. False: the lease was lost. */
+  readonly save: (
+    tx: Tx,
+    task: HardwareTask,
+    asked: { readonly lease: TaskLease; readonly untilMs: number },
+  ) => Promise<boolean>;
+  /** False: the lease was lost. */
+  readonly extend: (
+    tx: Tx,
+    asked: { readonly uid: string; readonly lease: TaskLease; readonly untilMs: number },
+  ) => Promise<boolean>;
+  /** Ends open tasks of a provider, whoever works on them; answers what they were. */
+  readonly cancel: (
+    tx: Tx,
+    asked: {
+      readonly providerUid: string;
+      readonly kinds: readonly TaskKind[];
+      readonly failure: TaskFailure;
+      readonly nowMs: number;
+    },
+  ) => Promise<readonly HardwareTask[]>;
+  readonly removeEnded: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };

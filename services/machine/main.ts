@@ -6,6 +6,9 @@ import type { AgentHub, AgentSession } from './agent-port.ts';
 import { opensItself } from './domain/provider-state.ts';
 import type { Backoff, Sink } from './domain/sink.ts';
 import { OPERATION_LIMITS, type OperationLimits } from './domain/view.ts';
+import { createHardware, type Hardware } from './hardware.ts';
+import type { SecretPort } from './neighbours-port.ts';
+import type { Controllers } from './order-port.ts';
 import type { MachineWriter, Records } from './ports.ts';
 import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
 import { agentRpc } from './rpc/agent-service.ts';
@@ -14,7 +17,10 @@ import { eventRpc } from './rpc/event-service.ts';
 import { imageRpc } from './rpc/image-service.ts';
 import { machineRpc } from './rpc/machine-service.ts';
 import { operationRpc } from './rpc/operation-service.ts';
+import { orderRpc } from './rpc/order-service.ts';
 import { createPlaces } from './rpc/places.ts';
+import { providerConsoleRpc } from './rpc/provider-console-service.ts';
+import { providerHardwareRpc } from './rpc/provider-hardware-service.ts';
 import { providerStateRpc } from './rpc/provider-state-service.ts';
 import type { ProviderStateNeighbours } from './rpc/provider-verbs.ts';
 import { machinePageKey } from './store/machine-records.ts';
@@ -24,12 +30,14 @@ import { createRecords } from './store/records.ts';
 import { createAgentHub } from './work/agent-hub.ts';
 import { createBackground } from './work/background.ts';
 import { createConsoleHub } from './work/console-hub.ts';
+import { createControllers } from './work/controllers.ts';
 import { createIdentityClient } from './work/identity-client.ts';
 import { createImageFetcher, type ImageFetcher } from './work/image-fetcher.ts';
 import { createInventoryClient } from './work/inventory-client.ts';
 import { createOperationBell, type OperationBell } from './work/operation-bell.ts';
 import { createOperationQueue, type OperationQueue } from './work/operation-queue.ts';
 import { createOperationRunner } from './work/operation-runner.ts';
+import { createOrderHub, type OrderHub } from './work/order-hub.ts';
 import { createPerform } from './work/perform.ts';
 import { createProviderOpener, type ProviderOpener } from './work/provider-opener.ts';
 import { createProviderPools, type ProviderPools } from './work/provider-pools.ts';
@@ -126,6 +134,11 @@ type Parts = {
   readonly images: ImageFetcher;
   readonly replica: { readonly id: string; readonly address: string };
   readonly neighbours: ProviderStateNeighbours;
+  readonly metal: Hardware & {
+    readonly orderHub: OrderHub;
+    readonly controllers: Controllers;
+    readonly secrets: SecretPort;
+  };
   readonly background: ReturnType<typeof createBackground>;
 };
 
@@ -143,7 +156,9 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     id: `${deps.replica.id}-${random.bytes(4).toString('hex')}`,
     address: deps.replica.address,
   };
-  const consoles = createConsoleHub({ clock, random });
+  const orderHub = createOrderHub(base);
+  const controllers = createControllers(base);
+  const consoles = createConsoleHub({ clock, random, lend: orderHub.lend });
   const bell = createOperationBell(clock);
   const looks: { opener?: ProviderOpener } = {};
   const pools = createProviderPools({
@@ -160,7 +175,25 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     replica,
     heartbeatMs: config.heartbeatMs,
     onSynced: (session) => lookAtProviders(session, pools, looks.opener),
-    onCommandResult: consoles.commandResult,
+    onEnded: orderHub.sessionEnded,
+    onCommandResult: (report) => {
+      consoles.commandResult(report);
+      orderHub.commandResult(report);
+    },
+  });
+  const secrets = createSecretClient(connect.transportTo('identity'));
+  const hardware = createHardware({
+    ...base,
+    connect,
+    secrets,
+    inventory,
+    hub,
+    orderHub,
+    controllers,
+    replicaId: replica.id,
+    leaseMs: config.leaseMs,
+    dueMs: config.dueMs,
+    find: pools.find,
   });
   const opener = createProviderOpener({
     ...base,
@@ -194,6 +227,8 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     bell,
     pools,
     opener,
+    controllers,
+    tasks: hardware.tasks,
     wake: queue.wake,
     sweepMs: config.sweepMs,
     dueMs: config.dueMs,
@@ -206,7 +241,8 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     },
   });
   const neighbours = { inventory, scheduler, pools, opener };
-  return { ...base, neighbours, queue, bell, hub, consoles, images, replica, background };
+  const metal = { ...hardware, orderHub, controllers, secrets };
+  return { ...base, neighbours, metal, queue, bell, hub, consoles, images, replica, background };
 };
 
 const lookAtProviders = (
@@ -219,8 +255,7 @@ const lookAtProviders = (
 
 const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) => {
   const { clock, random, log, connect } = deps;
-  const { store, records, writer, queue, bell, hub, consoles, images, replica } = parts;
-  const secrets = createSecretClient(connect.transportTo('identity'));
+  const { store, records, writer, queue, bell, hub, consoles, images, replica, metal } = parts;
   const rpc = { store, records, writer, clock, random, log, wake: queue.wake };
   const heartbeatMs = deps.config.heartbeatMs ?? DEFAULTS.heartbeatMs;
   return [
@@ -229,8 +264,19 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
     imageRpc({ ...rpc, fetchSoon: images.nudge }),
     operationRpc({ ...rpc, changed: bell.heard }),
     eventRpc(rpc),
-    agentRpc({ ...rpc, hub, consoles, secrets, heartbeatMs, isStarted }),
+    agentRpc({ ...rpc, hub, consoles, secrets: metal.secrets, heartbeatMs, isStarted }),
     agentDirectoryRpc({ ...rpc, hub }),
     providerStateRpc({ ...rpc, ...parts.neighbours }),
+    providerHardwareRpc({ ...rpc, ...parts.neighbours, ...metal }),
+    providerConsoleRpc({
+      ...rpc,
+      ...parts.neighbours,
+      ...metal,
+      hub,
+      consoles,
+      connect,
+      replicaId: replica.id,
+    }),
+    orderRpc({ hub, orders: metal.orderHub }),
   ];
 };

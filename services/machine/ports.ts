@@ -14,7 +14,7 @@ import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Operation } from './domain/operation.ts';
 import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
-import type { HardwareRecords } from './hardware-ports.ts';
+import type { HardwareRecords, TaskRecords } from './hardware-ports.ts';
 import type { CleaningRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
@@ -126,6 +126,8 @@ export type AssignmentRow = Held & {
   /** Lower-case resource name of the agent. */
   readonly agentKey: string;
   readonly absent: boolean;
+  /** A whole server: it lies with whichever agent works at its controller, not with one host. */
+  readonly isServer: boolean;
   /** The agent said that it is gone; kept until the machine's row goes. */
   readonly gone: boolean;
   /** Digests that the agent may fetch. */
@@ -148,13 +150,20 @@ export type AssignmentRecords = {
   /** Whether that agent has an assignment that names the secret (lower-case). */
   readonly namesSecret: (reader: Reader, agentKey: string, secret: string) => Promise<boolean>;
   readonly remove: (tx: Tx, uids: readonly string[]) => Promise<void>;
-  /** Which provider is addressed to which agent, over all that is not gone. */
+  /** Which host is addressed to which agent, over all guests that are not gone. */
   readonly addresses: (
     reader: Reader,
   ) => Promise<readonly { readonly providerUid: string; readonly agentKey: string }[]>;
+  /** What is on the provider and not gone. */
+  readonly ofProvider: (reader: Reader, providerUid: string) => Promise<readonly AssignmentRow[]>;
+  /** Addresses the servers there to that agent. */
+  readonly moveServers: (
+    tx: Tx,
+    asked: { readonly providerUid: string; readonly agentKey: string },
+  ) => Promise<void>;
   /**
-   * Addresses what is on the provider to that agent unless it is at one of the pool; answers how
-   * many moved.
+   * Addresses the guests on the provider to that agent unless they are at one of the pool; answers
+   * how many moved.
    */
   readonly readdress: (
     tx: Tx,
@@ -332,6 +341,7 @@ export type Records = {
   readonly providers: ProviderStateRecords;
   readonly cleanings: CleaningRecords;
   readonly hardware: HardwareRecords;
+  readonly tasks: TaskRecords;
   readonly sweepers: SweeperRecords;
 };
 

@@ -30,6 +30,10 @@ const EXCEPTIONS: Readonly<Record<string, 'not audited' | 'no request_id' | 'nei
   'ConsoleService/WriteConsole': 'neither',
   // A stream is opened once; nothing of it can be answered again.
   'ConsoleService/AttachConsole': 'no request_id',
+  'OrderService/PlaceOrder': 'neither',
+  'ProviderConsoleService/AttachProviderConsole': 'no request_id',
+  'ProviderConsoleService/WriteProviderConsole': 'neither',
+  'ProviderHardwareService/ProbeProvider': 'neither',
   // The offset of each part makes its retry safe.
   'ImageService/UploadImagePart': 'no request_id',
   // What is seen is nobody's act; when it was seen makes a retry safe.

@@ -17,16 +17,39 @@ export type Offer = {
   readonly stepSize: number;
 };
 
+/** How the management controller of a provider is reached; never shown to a tenant. */
+export type ControllerView = {
+  readonly type: 'redfish' | 'ipmi' | 'any';
+  readonly address: string;
+  /** Name of the secret with user and password; empty = none. */
+  readonly secret: string;
+  /** SHA-256 of its certificate in hexadecimal; empty = none is pinned yet. */
+  readonly certificateSha256: string;
+};
+
 export type ProviderView = {
   readonly uid: string;
   readonly name: string;
   readonly partition: string;
   readonly isVmHost: boolean;
+  /** A server that a tenant may own whole. */
+  readonly isMetal: boolean;
   readonly generation: number;
   readonly inventories: readonly Inventory[];
   /** Resource names of the agents that serve it in the role vm. */
   readonly vmAgents: readonly string[];
+  /** Null = it has none that can be reached over the network. */
+  readonly controller: ControllerView | null;
+  /** Resource names of the agents that work at its controller. */
+  readonly bmcAgents: readonly string[];
 };
+
+/** Whether agents of ours can do something at its controller. */
+export const isControlled = ({
+  controller,
+  bmcAgents,
+}: Pick<ProviderView, 'controller' | 'bmcAgents'>): boolean =>
+  controller !== null && bmcAgents.length > 0;
 
 /** Usable is floor((total - reserved) x ratio); the zeros of the contract are filled in. */
 export const offersOf = (provider: ProviderView): readonly Offer[] =>

@@ -1,5 +1,5 @@
 /** Messages of the agent protocol as work knows them, and back. */
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { durationFromMs, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type Agent as AgentMessage,
@@ -8,6 +8,7 @@ import {
   type HostFacts as HostFactsMessage,
 } from '../../../gen/runmachine/agent/v1/agent_pb.ts';
 import {
+  type CommandSchema,
   type Hello,
   type SessionRequest,
   type SessionResponse,
@@ -72,9 +73,10 @@ export const reportOf = (message: SessionRequest, context: Context): Report | un
         draft: draftOf(content.value, context),
       };
     case 'commandResult': {
-      const { id: commandId, succeeded, reason, message: text } = content.value;
+      const { id, succeeded, reason, message: text, bmc: answer } = content.value;
       const failure = succeeded ? null : { reason, message: text };
-      return { kind: 'command-result', sequence, commandId, failure };
+      const commandId = id.toLowerCase();
+      return { kind: 'command-result', sequence, commandId, failure, ...given('answer', answer) };
     }
     default:
       return undefined;
@@ -164,25 +166,27 @@ export const downMessage = (down: Exclude<Down, { kind: 'welcome' }>): SessionRe
       case 'goodbye':
         return { content: { case: 'goodbye', value: { reason: down.reason } } };
       case 'open-channel': {
-        const { channelId, targetUid, readOnly, replayBytes, logOnly, by } = down;
-        const value = { channelId, targetUid, readOnly, replayBytes, logOnly, by };
-        return {
-          content: {
-            case: 'command',
-            value: {
-              id: down.commandId,
-              validFor: durationFromMs(COMMAND_MS),
-              order: { case: 'openChannel', value },
-            },
-          },
-        };
+        const { kind, commandId, site, ...open } = down;
+        const value = { ...open, ...site };
+        return command(commandId, COMMAND_MS, { case: 'openChannel', value });
       }
+      case 'order':
+        return command(down.commandId, down.validForMs, { case: 'bmc', value: down.order });
       default:
         return down satisfies never;
     }
   })();
   return create(SessionResponseSchema, content);
 };
+
+type Order = NonNullable<MessageInitShape<typeof CommandSchema>['order']>;
+
+const command = (id: string, validForMs: number, order: Order) => ({
+  content: {
+    case: 'command' as const,
+    value: { id, validFor: durationFromMs(validForMs), order },
+  },
+});
 
 const STATE: Readonly<Record<AgentState, AgentStateMessage>> = {
   up: AgentStateMessage.UP,

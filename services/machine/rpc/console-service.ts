@@ -8,7 +8,6 @@ import {
   type AttachConsoleRequest,
   AttachConsoleRequestSchema,
   type AttachConsoleResponse,
-  AttachConsoleResponseSchema,
   ConsoleService,
   type GetConsoleLogRequest,
   type GetConsoleLogResponse,
@@ -19,23 +18,13 @@ import {
   type WriteConsoleRequest,
 } from '../../../gen/runmachine/machine/v1/console_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
-import {
-  failedPrecondition,
-  invalidArgument,
-  notFound,
-  unavailable,
-} from '../../runtime/errors.ts';
+import { unavailable } from '../../runtime/errors.ts';
 import { forCaller } from '../../runtime/rpc/outgoing.ts';
 import { type Connect, type Implementation, implement } from '../../runtime/service.ts';
-import type {
-  AgentHub,
-  AgentSession,
-  ChannelPart,
-  ConsoleHub,
-  OpenConsole,
-} from '../agent-port.ts';
+import type { AgentHub, AgentSession, ConsoleHub, OpenConsole } from '../agent-port.ts';
 import { event } from '../domain/event.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
+import { output, prepend, pump, streamOptions, writable, wrongOrder } from './console-stream.ts';
 import { findVisible } from './machine-verbs.ts';
 import { actorOf, type RpcDeps } from './rpc-deps.ts';
 
@@ -94,12 +83,6 @@ const noAgent = (machine: Machine, why: string) =>
 const clientAt = (deps: ConsoleRpcDeps, address: string) =>
   createClient(ConsoleService, deps.connect.transportToAddress(address));
 
-/** Streams outlive the deadline of a call; the caller's signal ends them. */
-const streamOptions = (context: HandlerContext) => {
-  const { headers, signal } = forCaller(context);
-  return { ...(headers !== undefined && { headers }), ...(signal !== undefined && { signal }) };
-};
-
 async function* attach(
   deps: ConsoleRpcDeps,
   requests: AsyncIterable<AttachConsoleRequest>,
@@ -121,21 +104,6 @@ async function* attach(
   typing.catch(() => opened.close());
   yield* output(opened);
 }
-
-async function* prepend<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> {
-  yield first;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
-}
-
-const pump = async (
-  iterator: AsyncIterator<AttachConsoleRequest>,
-  opened: OpenConsole,
-): Promise<void> => {
-  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-    const { content } = next.value;
-    if (content.case === 'data' && !opened.readOnly) await opened.write(content.value);
-  }
-};
 
 type Opening = {
   readonly readOnly: boolean;
@@ -178,39 +146,6 @@ const open = async (
   return opened;
 };
 
-async function* output(opened: OpenConsole): AsyncGenerator<AttachConsoleResponse> {
-  try {
-    const { id: sessionId, readOnly } = opened;
-    yield create(AttachConsoleResponseSchema, {
-      content: { case: 'opened', value: { sessionId, readOnly } },
-    });
-    for await (const part of opened.parts) {
-      const content = contentOf(part);
-      if (content !== undefined) yield create(AttachConsoleResponseSchema, { content });
-      if (part.kind === 'closed') return;
-    }
-    const value = 'the connection to the agent ended';
-    yield create(AttachConsoleResponseSchema, { content: { case: 'closed', value } });
-  } finally {
-    opened.close();
-  }
-}
-
-const contentOf = (part: ChannelPart): AttachConsoleResponse['content'] | undefined => {
-  switch (part.kind) {
-    case 'data':
-      return { case: 'data', value: part.bytes };
-    case 'taken-over':
-      return { case: 'takenOver', value: part.by };
-    case 'closed':
-      return { case: 'closed', value: part.why };
-    case 'opened':
-      return undefined;
-    default:
-      return part satisfies never;
-  }
-};
-
 async function* watch(
   deps: ConsoleRpcDeps,
   request: WatchConsoleRequest,
@@ -235,19 +170,9 @@ const write = async (
   if (site.kind === 'there') {
     return clientAt(deps, site.address).writeConsole(request, forCaller(context));
   }
-  const opened = deps.consoles.find(request.sessionId);
   const by = callOf(context).identity.principal;
-  // A session of another caller or machine is not there, so that ids cannot be tried out.
-  if (opened === undefined || opened.by !== by || opened.targetUid !== site.machine.uid) {
-    throw notFound('NOT_FOUND', `The console session "${request.sessionId}" is not open`, {
-      metadata: { name: request.sessionId, type: 'runm.console' },
-    });
-  }
-  if (opened.readOnly) {
-    throw failedPrecondition('CONSOLE_TAKEN', 'The console session only reads; open another one', {
-      metadata: { session: request.sessionId },
-    });
-  }
+  const targetUid = site.machine.uid;
+  const opened = writable(deps.consoles, { sessionId: request.sessionId, by, targetUid });
   await opened.write(request.data);
   return {};
 };
@@ -292,9 +217,3 @@ const readLog = async (
     opened.close();
   }
 };
-
-const wrongOrder = (description: string) =>
-  invalidArgument('INVALID_FIELD', `content: ${description}`, {
-    metadata: { field: 'content' },
-    violations: [{ field: 'content', description }],
-  });

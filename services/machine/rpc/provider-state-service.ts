@@ -18,23 +18,23 @@ import { newProviderState } from '../domain/provider-state.ts';
 import { providerStateMessage } from './provider-state-message.ts';
 import { changeLife, type ProviderRpcDeps } from './provider-verbs.ts';
 import { cutPage, missing, pageFor } from './rpc-deps.ts';
+import { findVisibleProvider } from './visible-provider.ts';
 
 const PAGE_MAX = 200;
 /** Questions to the scheduler at the same time. */
 const ASKED_AT_ONCE = 16;
 const PARTITION = namePattern('partitions/{partition}');
-const STATE = namePattern('partitions/{partition}/providers/{provider}/state');
 
 export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
   implement(ProviderStateService, {
     getProviderState: async ({ name }, context) => {
-      const provider = await findProvider(deps, name, context);
+      const provider = await findVisibleProvider(deps, name, context);
       const [providerState] = await shown(deps, [provider], context.signal);
       return { ...(providerState !== undefined && { providerState }) };
     },
     listProviderStates: (request, context) => list(deps, request, context),
     acceptProvider: async (request, context) => {
-      const provider = await findProvider(deps, request.name, context);
+      const provider = await findVisibleProvider(deps, request.name, context);
       return changeLife(deps, context, {
         verb: 'accept',
         provider,
@@ -44,7 +44,7 @@ export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
       });
     },
     maintainProvider: async (request, context) => {
-      const provider = await findProvider(deps, request.name, context);
+      const provider = await findVisibleProvider(deps, request.name, context);
       return changeLife(deps, context, {
         verb: 'maintain',
         provider,
@@ -54,7 +54,7 @@ export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
       });
     },
     quarantineProvider: async (request, context) => {
-      const provider = await findProvider(deps, request.name, context);
+      const provider = await findVisibleProvider(deps, request.name, context);
       return changeLife(deps, context, {
         verb: 'quarantine',
         provider,
@@ -64,7 +64,7 @@ export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
       });
     },
     returnProvider: async (request, context) => {
-      const provider = await findProvider(deps, request.name, context);
+      const provider = await findVisibleProvider(deps, request.name, context);
       return changeLife(deps, context, {
         verb: 'return',
         provider,
@@ -74,21 +74,6 @@ export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
       });
     },
   });
-
-/** As inventory has it now. Errors: not_found. */
-const findProvider = async (
-  deps: ProviderRpcDeps,
-  name: string,
-  context: HandlerContext,
-): Promise<ProviderView> => {
-  const path = STATE.parse(name);
-  const asked = path && `partitions/${path.partition}/providers/${path.provider}`;
-  const found = asked && (await deps.inventory.findProvider(asked, context.signal));
-  if (!found || !accessOf(context).covers({ partition: found.partition })) {
-    throw missing(name, 'runm.provider');
-  }
-  return found;
-};
 
 const list = async (
   deps: ProviderRpcDeps,

@@ -23,6 +23,7 @@ import {
 } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import { busy, type ProviderTurn, waitForTurn } from '../provider-turn.ts';
+import { answered } from './answered.ts';
 import { providerStateMessage, stateEtag } from './provider-state-message.ts';
 import { actorOf, callerOf, type RpcDeps } from './rpc-deps.ts';
 
@@ -46,9 +47,6 @@ type Asked<D extends DescMessage> = {
   readonly answer: (state: ProviderStateMessage) => MessageShape<D>;
 };
 
-/** Leaves the transaction of a request that was not answered before. */
-class NotAnswered extends Error {}
-
 export const changeLife = async <D extends DescMessage>(
   deps: ProviderRpcDeps,
   context: HandlerContext,
@@ -59,7 +57,7 @@ export const changeLife = async <D extends DescMessage>(
   let isOver = false;
   try {
     // A repeat is answered as it was, whatever the state is today.
-    const earlier = await answered(deps, context, response);
+    const earlier = await answered(deps.store, context, response);
     if (earlier !== undefined) return earlier;
     const decided = await decide(deps, turn, { ...asked, context });
     const answer = await write(deps, context, { ...asked, turn, ...decided });
@@ -68,21 +66,6 @@ export const changeLife = async <D extends DescMessage>(
   } finally {
     if (!isOver) await turn.giveUp();
     deps.opener.look(provider.uid);
-  }
-};
-
-const answered = async <D extends DescMessage>(
-  deps: ProviderRpcDeps,
-  context: HandlerContext,
-  response: D,
-): Promise<MessageShape<D> | undefined> => {
-  try {
-    return await deps.store.transaction(requestKeyOf(context, response), actorOf(context), () => {
-      throw new NotAnswered();
-    });
-  } catch (error) {
-    if (error instanceof NotAnswered) return undefined;
-    throw error;
   }
 };
 

@@ -70,6 +70,7 @@ export const assignmentOf = (machine: Machine, addressed: Addressed): Assignment
     agentKey,
     absent,
     gone: false,
+    isServer: false,
     digests: absent ? [] : digestsOf(machine.resolved.boot),
     secrets: [],
     bytes: toBinary(AssignmentSchema, message),

@@ -13,6 +13,7 @@ const read = (row: Omit<AssignmentTableRow, 'id'>): AssignmentRow => ({
   agentKey: row.agent_key,
   absent: Number(row.absent) === 1,
   gone: Number(row.gone) === 1,
+  isServer: Number(row.server) === 1,
   digests: row.digests === '' ? [] : row.digests.split(','),
   secrets: row.secrets === '' ? [] : row.secrets.split(','),
   bytes: row.bytes,
@@ -31,6 +32,7 @@ export const assignmentRecords: AssignmentRecords = {
       digest: row.digest,
       absent: row.absent ? 1 : 0,
       gone: row.gone ? 1 : 0,
+      server: row.isServer ? 1 : 0,
       digests: row.digests.join(','),
       secrets: row.secrets.join(','),
       bytes: row.bytes,
@@ -112,14 +114,37 @@ export const assignmentRecords: AssignmentRecords = {
       .select(['provider_uid', 'agent_key'])
       .distinct()
       .where('gone', '=', 0)
+      .where('server', '=', 0)
       .execute();
     return rows.map((row) => ({ providerUid: row.provider_uid, agentKey: row.agent_key }));
+  },
+  ofProvider: async (reader, providerUid) => {
+    const rows = await db(reader)
+      .selectFrom('assignment')
+      .selectAll()
+      .where('provider_uid', '=', providerUid)
+      .where('gone', '=', 0)
+      .execute();
+    return rows.map(read);
+  },
+  moveServers: async (tx, { providerUid, agentKey }) => {
+    const rows = await db(tx)
+      .updateTable('assignment')
+      .set({ agent_key: agentKey })
+      .where('provider_uid', '=', providerUid)
+      .where('server', '=', 1)
+      .where('gone', '=', 0)
+      .where('agent_key', '!=', agentKey)
+      .returning('uid')
+      .execute();
+    for (const row of rows) changed(tx, row.uid);
   },
   readdress: async (tx, { providerUid, pool, agentKey }) => {
     const rows = await db(tx)
       .updateTable('assignment')
       .set({ agent_key: agentKey })
       .where('provider_uid', '=', providerUid)
+      .where('server', '=', 0)
       .where('agent_key', 'not in', [...pool])
       .returning('uid')
       .execute();

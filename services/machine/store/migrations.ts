@@ -251,6 +251,38 @@ const hardware = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('hardware_lease', ['agent_key']);
 };
 
+const servers = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('assignment')
+    .addColumn('server', db.type.integer, (column) => column.notNull().defaultTo(0))
+    .execute();
+};
+
+const tasks = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'hardware_task',
+    columns(db, {
+      uid: 'text',
+      kind: 'text',
+      provider_uid: 'text',
+      subject: 'text',
+      done: 'integer',
+      wake_ms: 'bigint',
+      end_ms: 'bigint?',
+      owner: 'text?',
+      lease_epoch: 'bigint',
+      lease_until_ms: 'bigint',
+      doc: 'text',
+    }),
+  );
+  await db.createUnique('hardware_task', ['uid']);
+  const isOpen = sql<boolean>`done = 0`;
+  await db.createUnique('hardware_task', ['kind', 'provider_uid', 'subject'], isOpen);
+  await db.createIndex('hardware_task', ['provider_uid']);
+  await db.createIndex('hardware_task', ['done', 'wake_ms']);
+  await db.createIndex('hardware_task', ['end_ms']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -267,4 +299,6 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0003-claim-news', up: claimNews },
   { name: '0004-event-sinks', up: eventSinks },
   { name: '0005-hardware', up: hardware },
+  { name: '0006-servers', up: servers },
+  { name: '0007-hardware-tasks', up: tasks },
 ];

@@ -12,6 +12,7 @@ import { machineRecords } from './machine-records.ts';
 import { operationRecords } from './operation-records.ts';
 import { cleaningRecords, providerStateRecords } from './provider-records.ts';
 import { sinkRecords } from './sink-records.ts';
+import { taskRecords } from './task-records.ts';
 
 /** All records of this service over one database. */
 export const createRecords = (clock: Clock): Records => ({
@@ -27,5 +28,6 @@ export const createRecords = (clock: Clock): Records => ({
   providers: providerStateRecords,
   cleanings: cleaningRecords,
   hardware: hardwareRecords,
+  tasks: taskRecords,
   sweepers: sweeperRecords,
 });

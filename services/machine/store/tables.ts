@@ -19,6 +19,7 @@ export type MachineTables = {
   readonly provider_cleaning: ProviderCleaningRow;
   readonly hardware_order: HardwareOrderRow;
   readonly hardware_lease: HardwareLeaseRow;
+  readonly hardware_task: HardwareTaskRow;
   readonly sweeper: SweeperRow;
 };
 
@@ -68,6 +69,7 @@ export type AssignmentTableRow = {
   readonly digest: string;
   readonly absent: number;
   readonly gone: number;
+  readonly server: number;
   /** Separated by commas. */
   readonly digests: string;
   /** Separated by commas; names hold none. */
@@ -191,4 +193,19 @@ export type HardwareLeaseRow = {
   readonly partition_key: string;
   readonly agent_key: string;
   readonly epoch: number;
+};
+
+export type HardwareTaskRow = {
+  readonly id: Generated<number>;
+  readonly uid: string;
+  readonly kind: string;
+  readonly provider_uid: string;
+  readonly subject: string;
+  readonly done: number;
+  readonly wake_ms: number;
+  readonly end_ms: number | null;
+  readonly owner: string | null;
+  readonly lease_epoch: number;
+  readonly lease_until_ms: number;
+  readonly doc: string;
 };

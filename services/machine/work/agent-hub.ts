@@ -11,9 +11,9 @@ import type { AgentHub, AgentSession, Down, Report } from '../agent-port.ts';
 import { agentKey } from '../domain/capacity.ts';
 import { differences, silenceMsMax } from '../domain/hello.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
-import type { Agent, MachineWriter, Records } from '../ports.ts';
+import type { Agent, AssignmentRow, MachineWriter, Records } from '../ports.ts';
 import { createGreeter, markDown, recordOrphans } from './agent-row.ts';
-
+import { movedBytes } from './moved-assignment.ts';
 import { createOutbox } from './outbox.ts';
 import { createReportWriter } from './report-writer.ts';
 
@@ -30,6 +30,7 @@ export type HubDeps = {
   readonly heartbeatMs: number;
   /** An agent is there and has all that it is to have; its providers can be opened. */
   readonly onSynced: (session: AgentSession) => void;
+  readonly onEnded: (session: AgentSession) => void;
   readonly onCommandResult: (report: Extract<Report, { kind: 'command-result' }>) => void;
 };
 
@@ -40,6 +41,8 @@ const QUIET_BEATS_MAX = 2;
 export const createAgentHub = (deps: HubDeps): AgentHub => {
   const greeter = createGreeter(deps);
   const byKey = new Map<string, AgentSession>();
+  /** Servers, and to whose agent each was addressed when this replica last looked. */
+  const servers = new Map<string, string>();
   const downs = createDownQueue(deps);
   const close = (session: AgentSession, why: string): void => {
     if (session.isClosed) return;
@@ -50,6 +53,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     if (byKey.get(session.agentKey) === session) byKey.delete(session.agentKey);
     deps.log.info({ agent: session.name, epoch: session.epoch, why }, 'agent session ended');
     downs.add(session, why);
+    deps.onEnded(session);
   };
   const send = (session: AgentSession, message: Down): void => {
     session.quietBeats = 0;
@@ -70,13 +74,17 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
         deps.records.assignments.ofAgent(reader, session.agentKey),
       );
       const { send: lacking, orphans } = differences(held, rows);
+      for (const row of rows) if (row.isServer) servers.set(row.uid, session.agentKey);
       for (const row of lacking) {
         if (row.gone || session.isClosed) continue;
         await session.outbox.room();
         send(session, { kind: 'assignment', bytes: row.bytes });
       }
+      const elsewhere = await movedServers(deps, orphans);
+      for (const row of elsewhere) send(session, { kind: 'assignment', bytes: movedBytes(row) });
       send(session, { kind: 'synced' });
-      if (orphans.length > 0) await recordOrphans(deps, session, orphans);
+      const nobodys = orphans.filter((uid) => elsewhere.every((row) => row.uid !== uid));
+      if (nobodys.length > 0) await recordOrphans(deps, session, nobodys);
       session.isSynced = true;
       if (!session.isClosed) deps.onSynced(session);
     },
@@ -98,6 +106,14 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
       for (const row of rows) {
         const session = row.gone ? undefined : byKey.get(row.agentKey);
         if (session !== undefined) send(session, { kind: 'assignment', bytes: row.bytes });
+        if (!row.isServer) continue;
+        const before = byKey.get(servers.get(row.uid) ?? row.agentKey);
+        if (row.gone) servers.delete(row.uid);
+        else servers.set(row.uid, row.agentKey);
+        // Whoever had it must let go, or two would work at one controller.
+        if (before !== undefined && before.agentKey !== row.agentKey) {
+          send(before, { kind: 'assignment', bytes: movedBytes(row) });
+        }
       }
     },
     compare: async (agentUids) => {
@@ -155,6 +171,16 @@ const open = (deps: HubDeps, { byKey, close }: Sessions, agent: Agent): AgentSes
   byKey.set(key, session);
   if (before !== undefined) close(before, 'SUPERSEDED');
   return session;
+};
+
+/** Of what the agent holds: servers that another agent of the pool has now. */
+const movedServers = async (
+  { store, records }: HubDeps,
+  uids: readonly string[],
+): Promise<readonly AssignmentRow[]> => {
+  if (uids.length === 0) return [];
+  const rows = await store.read((reader) => records.assignments.findMany(reader, uids));
+  return rows.filter((row) => row.isServer);
 };
 
 const watchSilence = async (

@@ -23,6 +23,7 @@ export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
     readonly bell: OperationBell;
     readonly pools: ProviderPools;
     readonly opener: ProviderOpener;
+    readonly tasks: { readonly work: (signal: AbortSignal) => Promise<void> };
     readonly dueMs: number;
     readonly memberLeaseMs: number;
     readonly sinks: readonly Sink[];
@@ -54,6 +55,7 @@ export const createBackground = (deps: BackgroundDeps): Background => {
       run('agents', deps.hub.work(signal));
       run('providers', deps.pools.work(signal));
       run('openings', deps.opener.work(signal));
+      run('hardware tasks', deps.tasks.work(signal));
       run('images', deps.images.work(signal));
       run('partitions', sweepPartitions(deps, signal));
       for (const sink of deps.sinks) {

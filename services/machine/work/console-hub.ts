@@ -23,11 +23,23 @@ type Waiting = {
 };
 
 const OPEN_MS = 10_000;
+/** A console may have to sign in again when its controller restarts. */
+const LENT_MS = 10 * 60_000;
 /** Parts of at most 64 KiB (what an agent sends) and pieces of typing. */
 const PARTS_MAX = 16;
 const CONSOLES_MAX = 1_000;
 
-export const createConsoleHub = (deps: { clock: Clock; random: Random }): ConsoleHub => {
+type Deps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Lets the agent read the secret of a controller while it opens its console. */
+  readonly lend: (
+    session: AgentSession,
+    lent: { readonly commandId: string; readonly secret: string; readonly forMs: number },
+  ) => Promise<void>;
+};
+
+export const createConsoleHub = (deps: Deps): ConsoleHub => {
   const waiting = new Map<string, Waiting>();
   const open = new Map<string, OpenConsole>();
   return {
@@ -45,6 +57,8 @@ export const createConsoleHub = (deps: { clock: Clock; random: Random }): Consol
       waiting.set(channelId, { agentUid: session.agentUid, commandId, output, input, fail });
       const limit = new AbortController();
       try {
+        const secret = order.site?.controller.secret ?? '';
+        if (secret !== '') await deps.lend(session, { commandId, secret, forMs: LENT_MS });
         session.outbox.push({ kind: 'open-channel', commandId, channelId, ...order });
         const stop = AbortSignal.any([limit.signal, signal]);
         const late = deps.clock.sleep(OPEN_MS, stop).then((): never => {

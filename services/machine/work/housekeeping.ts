@@ -102,6 +102,11 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
       records.claimNews.removeEnded(tx, before(KEPT.eventsMs), BITE),
     ),
   );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.tasks.removeEnded(tx, before(KEPT.operationsMs), BITE),
+    ),
+  );
   await store.transaction(undefined, ACTOR, (tx) =>
     records.hardware.removeOldOrders(tx, before(HOUR_MS)),
   );

@@ -1,10 +1,11 @@
 import { createClient, type Transport } from '@connectrpc/connect';
+import { type Bmc, BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { type Provider, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { placeOf } from '../../runtime/names.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import { agentKey, type ProviderView } from '../domain/capacity.ts';
+import { agentKey, type ControllerView, type ProviderView } from '../domain/capacity.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
 
 const CALL_MS = 10_000;
@@ -53,8 +54,28 @@ const providerView = (provider: Provider): ProviderView => ({
     stepSize: Number(one.stepSize),
     ratioMilli: one.allocationRatioMilli,
   })),
-  vmAgents: (provider.spec?.agentPools ?? [])
-    .filter((pool) => pool.role === 'vm')
-    .flatMap((pool) => pool.agents)
-    .map(agentKey),
+  isMetal: provider.spec?.type === ProviderType.BARE_METAL,
+  vmAgents: poolOf(provider, 'vm'),
+  controller: controllerOf(provider.spec?.bmc),
+  bmcAgents: poolOf(provider, 'bmc'),
 });
+
+const poolOf = (provider: Provider, role: string): readonly string[] =>
+  (provider.spec?.agentPools ?? [])
+    .filter((pool) => pool.role === role)
+    .flatMap((pool) => pool.agents)
+    .map(agentKey);
+
+const controllerOf = (bmc: Bmc | undefined): ControllerView | null => {
+  if (bmc === undefined || bmc.type === BmcType.NONE || bmc.address === '') return null;
+  const { address, secret, certificateSha256 } = bmc;
+  return { type: CONTROLLERS.get(bmc.type) ?? 'any', address, secret, certificateSha256 };
+};
+
+const CONTROLLERS: ReadonlyMap<BmcType, ControllerView['type']> = new Map<
+  BmcType,
+  ControllerView['type']
+>([
+  [BmcType.REDFISH, 'redfish'],
+  [BmcType.IPMI, 'ipmi'],
+]);

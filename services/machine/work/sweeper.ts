@@ -13,8 +13,10 @@ import type { Machine } from '../domain/machine.ts';
 import { bootIsLate } from '../domain/observe.ts';
 import { type Caller, type Operation, operationName } from '../domain/operation.ts';
 import { bootTimeoutMsOf } from '../domain/spec.ts';
+import type { Controllers } from '../order-port.ts';
 import type { MachineWriter, Records } from '../ports.ts';
 import { type ClaimFollowerDeps, followClaims } from './claim-follower.ts';
+import { moveStranded } from './controllers.ts';
 import { type GuardDeps, guardProviders } from './provider-guard.ts';
 
 export type SweeperDeps = GuardDeps &
@@ -27,6 +29,7 @@ export type SweeperDeps = GuardDeps &
     readonly log: Logger;
     readonly owner: string;
     readonly sweepMs: number;
+    readonly controllers: Controllers;
     readonly wake: (operationUid: string) => void;
   };
 
@@ -60,6 +63,7 @@ export const sweepPartition = async (
       } else {
         term ??= begin(deps, partition, signal);
         await sweepOnce(deps, partition);
+        await moveStranded(deps, deps.controllers, partition);
         await guard(signal);
       }
     } catch (error) {

@@ -119,6 +119,7 @@ export const ROLES: readonly Role[] = [
       ...READS,
       'agent.get',
       'agent.list',
+      'agent.order',
       'capacity.*',
       'claim.*',
       'discovery.record',

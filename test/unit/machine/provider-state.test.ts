@@ -61,6 +61,9 @@ test('a provider is opened and closed at the scheduler as its state wants', (t) 
     isVmHost,
     generation: 1,
     inventories: [],
+    isMetal: !isVmHost,
+    controller: null,
+    bmcAgents: [],
     vmAgents: isVmHost ? ['a'] : [],
   });
   const wanted = (isVmHost: boolean, isServed: boolean, owner: string | null = null) =>

@@ -257,6 +257,9 @@ test('what a provider offers is after reserve and ratio, exact for large amounts
     partition: 'lab',
     isVmHost: true,
     generation: 1,
+    isMetal: false,
+    controller: null,
+    bmcAgents: [],
     vmAgents: [],
     inventories: [
       {

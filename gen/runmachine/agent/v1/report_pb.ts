@@ -205,7 +205,9 @@ export type CommandResult = Message<"runmachine.agent.v1.CommandResult"> & {
   succeeded: boolean;
 
   /**
-   * UPPER_SNAKE reason of the failure. Empty: it succeeded.
+   * UPPER_SNAKE reason of the failure. Empty: it succeeded. Of a BmcOrder: BMC_UNREACHABLE, BMC_TIMEOUT, BMC_UNAUTHORIZED,
+   * BMC_CERTIFICATE, BMC_UNSUPPORTED, BMC_REFUSED, BMC_BUSY, BMC_PROTOCOL, BMC_NOT_APPLIED, or EXPIRED when it was not begun
+   * in time.
    *
    * @generated from field: string reason = 3;
    */

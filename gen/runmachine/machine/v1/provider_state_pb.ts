@@ -6,13 +6,15 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Problem } from "../../common/v1/problem_pb.ts";
+import { file_runmachine_common_v1_problem } from "../../common/v1/problem_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file runmachine/machine/v1/provider_state.proto.
  */
 export const file_runmachine_machine_v1_provider_state: GenFile = /*@__PURE__*/
-  fileDesc("CipydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfc3RhdGUucHJvdG8SFXJ1bm1hY2hpbmUubWFjaGluZS52MSKaAgoNUHJvdmlkZXJTdGF0ZRIMCgRuYW1lGAEgASgJEhQKDHByb3ZpZGVyX3VpZBgCIAEoCRIMCgRldGFnGAMgASgJEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgVzdGF0ZRgLIAEoDjIoLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlckxpZmVTdGF0ZRIOCgZyZWFzb24YDCABKAkSEQoJcHJpbmNpcGFsGA0gASgJEg4KBmluX3VzZRgOIAEoCBI6CgljbGVhbmluZ3MYDyADKAsyJy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJDbGVhbmluZyJMChBQcm92aWRlckNsZWFuaW5nEg0KBWNsYWltGAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqJAgoRUHJvdmlkZXJMaWZlU3RhdGUSIwofUFJPVklERVJfTElGRV9TVEFURV9VTlNQRUNJRklFRBAAEiAKHFBST1ZJREVSX0xJRkVfU1RBVEVfRU5ST0xMRUQQARIhCh1QUk9WSURFUl9MSUZFX1NUQVRFX0FWQUlMQUJMRRACEh4KGlBST1ZJREVSX0xJRkVfU1RBVEVfSU5fVVNFEAMSIAocUFJPVklERVJfTElGRV9TVEFURV9DTEVBTklORxAEEiMKH1BST1ZJREVSX0xJRkVfU1RBVEVfTUFJTlRFTkFOQ0UQBRIjCh9QUk9WSURFUl9MSUZFX1NUQVRFX1FVQVJBTlRJTkVEEAZiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CipydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfc3RhdGUucHJvdG8SFXJ1bm1hY2hpbmUubWFjaGluZS52MSL4AgoNUHJvdmlkZXJTdGF0ZRIMCgRuYW1lGAEgASgJEhQKDHByb3ZpZGVyX3VpZBgCIAEoCRIMCgRldGFnGAMgASgJEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgVzdGF0ZRgLIAEoDjIoLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlckxpZmVTdGF0ZRIOCgZyZWFzb24YDCABKAkSEQoJcHJpbmNpcGFsGA0gASgJEg4KBmluX3VzZRgOIAEoCBI6CgljbGVhbmluZ3MYDyADKAsyJy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJDbGVhbmluZxIuCgdwcm9ibGVtGBAgASgLMh0ucnVubWFjaGluZS5jb21tb24udjEuUHJvYmxlbRIsCghkZWFkbGluZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitQEKEFByb3ZpZGVyQ2xlYW5pbmcSDQoFY2xhaW0YASABKAkSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKBXN0YXRlGAMgASgOMigucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyTGlmZVN0YXRlEi4KB3Byb2JsZW0YBCABKAsyHS5ydW5tYWNoaW5lLmNvbW1vbi52MS5Qcm9ibGVtKr8DChFQcm92aWRlckxpZmVTdGF0ZRIjCh9QUk9WSURFUl9MSUZFX1NUQVRFX1VOU1BFQ0lGSUVEEAASIAocUFJPVklERVJfTElGRV9TVEFURV9FTlJPTExFRBABEiEKHVBST1ZJREVSX0xJRkVfU1RBVEVfQVZBSUxBQkxFEAISHgoaUFJPVklERVJfTElGRV9TVEFURV9JTl9VU0UQAxIgChxQUk9WSURFUl9MSUZFX1NUQVRFX0NMRUFOSU5HEAQSIwofUFJPVklERVJfTElGRV9TVEFURV9NQUlOVEVOQU5DRRAFEiMKH1BST1ZJREVSX0xJRkVfU1RBVEVfUVVBUkFOVElORUQQBhIiCh5QUk9WSURFUl9MSUZFX1NUQVRFX0lOU1BFQ1RJTkcQBxImCiJQUk9WSURFUl9MSUZFX1NUQVRFX0lOU1BFQ1RfRkFJTEVEEAgSIQodUFJPVklERVJfTElGRV9TVEFURV9SRUxFQVNJTkcQCRIkCiBQUk9WSURFUl9MSUZFX1NUQVRFX0NMRUFOX0ZBSUxFRBAKEh8KG1BST1ZJREVSX0xJRkVfU1RBVEVfUkVUSVJFRBALYgZwcm90bzM", [file_google_protobuf_timestamp, file_runmachine_common_v1_problem]);
 
 /**
  * Life-cycle of one provider.
@@ -82,6 +84,20 @@ export type ProviderState = Message<"runmachine.machine.v1.ProviderState"> & {
    * @generated from field: repeated runmachine.machine.v1.ProviderCleaning cleanings = 15;
    */
   cleanings: ProviderCleaning[];
+
+  /**
+   * What went wrong. Absent: nothing.
+   *
+   * @generated from field: runmachine.common.v1.Problem problem = 16;
+   */
+  problem?: Problem | undefined;
+
+  /**
+   * When the state ends by itself at the latest. Absent: it stays until somebody acts.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline = 17;
+   */
+  deadline?: Timestamp | undefined;
 };
 
 /**
@@ -110,6 +126,20 @@ export type ProviderCleaning = Message<"runmachine.machine.v1.ProviderCleaning">
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Where it stands: RELEASING, CLEANING or CLEAN_FAILED.
+   *
+   * @generated from field: runmachine.machine.v1.ProviderLifeState state = 3;
+   */
+  state: ProviderLifeState;
+
+  /**
+   * What went wrong. Absent: nothing.
+   *
+   * @generated from field: runmachine.common.v1.Problem problem = 4;
+   */
+  problem?: Problem | undefined;
 };
 
 /**
@@ -120,9 +150,9 @@ export const ProviderCleaningSchema: GenMessage<ProviderCleaning> = /*@__PURE__*
   messageDesc(file_runmachine_machine_v1_provider_state, 1);
 
 /**
- * Where a provider stands in its life: recorded, open for claims, held, or taken out of the pool by an operator. Inspection,
- * cleaning by RAM disk and retirement have no state yet: they come with the RAM disk that does them. Until then an operator
- * accepts providers that have no agent of ours, and confirms that they are clean.
+ * Where a provider stands in its life: recorded, inspected, open for claims, held, cleaned, or taken out of the pool by an
+ * operator. Servers without a controller that an agent of ours reaches are accepted by an operator; where no cleaning is
+ * configured an operator confirms that they are clean.
  *
  * @generated from enum runmachine.machine.v1.ProviderLifeState
  */
@@ -135,7 +165,8 @@ export const ProviderLifeState = {
   UNSPECIFIED: 0,
 
   /**
-   * Recorded and closed to claims. A VM host opens by itself when its agent is there; any other waits for AcceptProvider.
+   * Recorded and closed to claims. A VM host opens by itself when its agent is there, a server with a controller and agents
+   * for it is inspected; any other waits for AcceptProvider.
    *
    * @generated from enum value: PROVIDER_LIFE_STATE_ENROLLED = 1;
    */
@@ -156,7 +187,8 @@ export const ProviderLifeState = {
   IN_USE: 3,
 
   /**
-   * A claim on it has ended and somebody must say that it is clean: ReturnProvider. Until then that claim holds its part.
+   * A claim on it has ended and it is being cleaned, or, where nothing is configured that cleans, somebody must say that it
+   * is clean: ReturnProvider. Until then that claim holds its part.
    *
    * @generated from enum value: PROVIDER_LIFE_STATE_CLEANING = 4;
    */
@@ -175,12 +207,47 @@ export const ProviderLifeState = {
    * @generated from enum value: PROVIDER_LIFE_STATE_QUARANTINED = 6;
    */
   QUARANTINED: 6,
+
+  /**
+   * Closed to claims while its controller is asked what it is.
+   *
+   * @generated from enum value: PROVIDER_LIFE_STATE_INSPECTING = 7;
+   */
+  INSPECTING: 7,
+
+  /**
+   * Closed to claims because it could not be inspected; problem says why. InspectProvider, AdoptProvider.
+   *
+   * @generated from enum value: PROVIDER_LIFE_STATE_INSPECT_FAILED = 8;
+   */
+  INSPECT_FAILED: 8,
+
+  /**
+   * A claim on it has ended: access is revoked and power goes off before the cleaning. That claim holds its part.
+   *
+   * @generated from enum value: PROVIDER_LIFE_STATE_RELEASING = 9;
+   */
+  RELEASING: 9,
+
+  /**
+   * It could not be cleaned; problem says why. The ended claim holds its part. CleanProvider, ReturnProvider, AdoptProvider.
+   *
+   * @generated from enum value: PROVIDER_LIFE_STATE_CLEAN_FAILED = 10;
+   */
+  CLEAN_FAILED: 10,
+
+  /**
+   * Closed to new claims for good. ReturnProvider, AdoptProvider take it back.
+   *
+   * @generated from enum value: PROVIDER_LIFE_STATE_RETIRED = 11;
+   */
+  RETIRED: 11,
 } as const;
 
 /**
- * Where a provider stands in its life: recorded, open for claims, held, or taken out of the pool by an operator. Inspection,
- * cleaning by RAM disk and retirement have no state yet: they come with the RAM disk that does them. Until then an operator
- * accepts providers that have no agent of ours, and confirms that they are clean.
+ * Where a provider stands in its life: recorded, inspected, open for claims, held, cleaned, or taken out of the pool by an
+ * operator. Servers without a controller that an agent of ours reaches are accepted by an operator; where no cleaning is
+ * configured an operator confirms that they are clean.
  *
  * @generated from enum runmachine.machine.v1.ProviderLifeState
  */

@@ -1,0 +1,88 @@
+/**
+ * Which agent works at the controller of a provider: a lease row, so that a pool of agents shares
+ * the work and no two of them work at one controller. It is sticky and moves when its agent's
+ * session has ended or inventory took the agent out of the pool; what the agent was told about
+ * servers there moves with it.
+ */
+import { createHash } from 'node:crypto';
+import type { Logger } from '../../runtime/log.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import type { HardwareLease } from '../hardware-ports.ts';
+import type { Controllers } from '../order-port.ts';
+import type { Records } from '../ports.ts';
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Pick<Records, 'agents' | 'assignments' | 'hardware'>;
+  readonly log: Logger;
+};
+
+const ACTOR = { principal: 'services/machine', requestId: 'controllers' };
+
+export const createControllers = (deps: Deps): Controllers => ({
+  agentFor: async (provider) => {
+    const { bmcAgents: pool, uid: providerUid } = provider;
+    if (pool.length === 0) return '';
+    const { lease, up } = await deps.store.read(async (reader) => {
+      const { agents, hardware } = deps.records;
+      const found = await hardware.findLease(reader, providerUid);
+      const rows = await Promise.all(pool.map((key) => agents.findByKey(reader, key)));
+      return { lease: found, up: pool.filter((_, at) => rows[at]?.state === 'up') };
+    });
+    const holder = lease?.agentKey ?? '';
+    if (up.includes(holder)) return holder;
+    if (up.length === 0 && pool.includes(holder)) return holder;
+    const next = favourite(providerUid, up.length > 0 ? up : pool);
+    const given = await give(deps, provider, { agentKey: next, epoch: lease?.epoch ?? 0 });
+    if (given !== undefined) return given.agentKey;
+    // Somebody else gave it in between: what is written counts.
+    const now = await deps.store.read((r) => deps.records.hardware.findLease(r, providerUid));
+    return now?.agentKey ?? next;
+  },
+});
+
+const give = async (
+  deps: Deps,
+  { uid: providerUid, partition }: ProviderView,
+  to: { readonly agentKey: string; readonly epoch: number },
+): Promise<HardwareLease | undefined> => {
+  const given = await deps.store.transaction(undefined, ACTOR, async (tx) => {
+    const lease = await deps.records.hardware.giveLease(tx, { providerUid, partition, ...to });
+    if (lease === undefined) return undefined;
+    await deps.records.assignments.moveServers(tx, { providerUid, agentKey: to.agentKey });
+    return lease;
+  });
+  if (given !== undefined && to.epoch > 0) {
+    deps.log.info({ provider: providerUid, ...to }, 'a controller has another agent');
+  }
+  return given;
+};
+
+/** Rendezvous hashing: the pool shares its providers evenly, and few move when it changes. */
+const favourite = (providerUid: string, pool: readonly string[]): string =>
+  pool
+    .map((key) => ({ key, weight: weightOf(providerUid, key) }))
+    .reduce((best, one) => (one.weight > best.weight ? one : best), { key: '', weight: '' }).key;
+
+const weightOf = (providerUid: string, key: string): string =>
+  createHash('sha256').update(`${providerUid} ${key}`).digest('hex');
+
+type MoveDeps = Deps & { readonly findProvider: (uid: string) => ProviderView | undefined };
+
+const BITE = 500;
+
+/** Gives what lies with agents that have no session to others; by whoever sweeps the partition. */
+export const moveStranded = async (
+  deps: MoveDeps,
+  controllers: Controllers,
+  partition: string,
+): Promise<void> => {
+  const stranded = await deps.store.read((reader) =>
+    deps.records.hardware.stranded(reader, { partition, limit: BITE }),
+  );
+  for (const { providerUid } of stranded) {
+    const provider = deps.findProvider(providerUid);
+    if (provider !== undefined) await controllers.agentFor(provider);
+  }
+};

@@ -1,0 +1,148 @@
+/**
+ * Orders at controllers, wherever the agent's session is: here, or at the replica that its row
+ * names, to which the order is passed on.
+ */
+import { create } from '@bufbuild/protobuf';
+import { durationFromMs } from '@bufbuild/protobuf/wkt';
+import { createClient } from '@connectrpc/connect';
+import { type BmcAnswer, BmcOrderSchema } from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
+import { OrderService } from '../../../gen/runmachine/agent/v1/order_service_pb.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import {
+  type DomainError,
+  failedPrecondition,
+  isDomainError,
+  unavailable,
+} from '../../runtime/errors.ts';
+import { asDomain } from '../../runtime/rpc/error-reading.ts';
+import type { Connect } from '../../runtime/service.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { AgentHub } from '../agent-port.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import { demandController } from '../domain/controller.ts';
+import {
+  type Controllers,
+  controllerMessage,
+  type OrderResult,
+  type Orders,
+  type PlacedOrder,
+} from '../order-port.ts';
+import type { Records } from '../ports.ts';
+import { type OrderHub, timeoutMsOf } from './order-hub.ts';
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Pick<Records, 'agents'>;
+  readonly clock: Clock;
+  readonly connect: Connect;
+  readonly hub: Pick<AgentHub, 'sessionOf'>;
+  readonly orders: OrderHub;
+  readonly controllers: Controllers;
+  readonly replicaId: string;
+};
+
+/** An order that lies longer than this at an agent is not begun any more. */
+const VALID_MS = 30_000;
+const WAY_MS = 10_000;
+const TRIES = 4;
+const PAUSE_MS = 500;
+
+export const createOrders = (deps: Deps): Orders => {
+  const atAgent: Orders['atAgent'] = async (agentKey, placed, signal) =>
+    answerOf(await place(deps, agentKey, placed, signal));
+  return {
+    atAgent,
+    atProvider: async (provider, ordered, signal) => {
+      const { commandId, isSafeTwice } = ordered;
+      const placed = { commandId, validForMs: VALID_MS, order: orderOf(provider, ordered) };
+      for (let tries = 1; ; tries += 1) {
+        const agentKey = await deps.controllers.agentFor(provider);
+        try {
+          return await atAgent(agentKey, placed, signal);
+        } catch (error) {
+          const isLost = isDomainError(error, 'unavailable', 'NO_AGENT');
+          if (!isLost || !isSafeTwice || tries >= TRIES) throw error;
+          // The row of an agent whose session has ended says so a moment later.
+          await deps.clock.sleep(PAUSE_MS * tries, signal);
+        }
+      }
+    },
+  };
+};
+
+const orderOf = (
+  provider: ProviderView,
+  { work, timeoutMs }: Parameters<Orders['atProvider']>[1],
+) =>
+  create(BmcOrderSchema, {
+    providerUid: provider.uid,
+    provider: provider.name,
+    controller: controllerMessage(demandController(provider)),
+    timeout: durationFromMs(timeoutMs),
+    work,
+  });
+
+const place = async (
+  deps: Deps,
+  agentKey: string,
+  placed: PlacedOrder,
+  signal: AbortSignal,
+): Promise<OrderResult> => {
+  const session = deps.hub.sessionOf(agentKey);
+  if (session !== undefined) return deps.orders.place(session, placed, signal);
+  const agent = await deps.store.read((r) => deps.records.agents.findByKey(r, agentKey));
+  if (agent === undefined) throw noAgent(agentKey, 'it has never connected');
+  if (agent.state !== 'up') {
+    throw noAgent(agentKey, `it is ${agent.state} since ${new Date(agent.sinceMs).toISOString()}`);
+  }
+  if (agent.replica === deps.replicaId) throw noAgent(agentKey, 'it has just moved');
+  return passOn(deps, agent.address, { agentKey, placed, signal });
+};
+
+type Passed = {
+  readonly agentKey: string;
+  readonly placed: PlacedOrder;
+  readonly signal: AbortSignal;
+};
+
+const passOn = async (
+  deps: Deps,
+  address: string,
+  { agentKey, placed, signal }: Passed,
+): Promise<OrderResult> => {
+  const { commandId, validForMs, order } = placed;
+  const client = createClient(OrderService, deps.connect.transportToAddress(address));
+  const timeoutMs = validForMs + timeoutMsOf(order) + WAY_MS;
+  const request = { agent: agentKey, commandId, validFor: durationFromMs(validForMs), order };
+  const { result } = await asDomain(client.placeOrder(request, { signal, timeoutMs }));
+  if (result?.succeeded === true) return { kind: 'done', answer: result.bmc };
+  return { kind: 'failed', reason: result?.reason ?? '', message: result?.message ?? '' };
+};
+
+/** What it says later may be something else: worth another try. */
+const PASSING: ReadonlySet<string> = new Set([
+  'BMC_UNREACHABLE',
+  'BMC_TIMEOUT',
+  'BMC_BUSY',
+  'EXPIRED',
+]);
+
+const answerOf = (result: OrderResult): BmcAnswer => {
+  if (result.kind === 'failed') throw refusalOf(result);
+  if (result.answer !== undefined) return result.answer;
+  throw unavailable('SERVICE_UNAVAILABLE', 'The agent answered without an answer; update it');
+};
+
+const refusalOf = ({ reason, message }: Extract<OrderResult, { kind: 'failed' }>): DomainError => {
+  const said = message === '' ? `The agent said ${reason}` : message;
+  return PASSING.has(reason)
+    ? unavailable(reason, said, { retryAfterMs: 2_000 })
+    : failedPrecondition(reason === '' ? 'BMC_REFUSED' : reason, said);
+};
+
+export const noAgent = (agentKey: string, why: string) =>
+  unavailable(
+    'NO_AGENT',
+    agentKey === '' ? `No agent can do it: ${why}` : `The agent ${agentKey} cannot do it: ${why}`,
+    { metadata: { agent: agentKey }, retryAfterMs: 1_000 },
+  );
