@@ -2,78 +2,19 @@
  * Leaders of a partition under lost answers, late requests and sudden ends, on a clock that is
  * moved by hand.
  */
-import test, { type ExecutionContext } from 'ava';
-import { systemRandom } from '../../services/runtime/random.ts';
+import test from 'ava';
 import { decodeClaim, decodeHead } from '../../services/scheduler/domain/record-format.ts';
-import { openEmbeddedCoordination } from '../../services/store/coordination/embedded/open.ts';
 import type { Coordination } from '../../services/store/coordination/port.ts';
 import { withFreezableLeases } from '../contract/coordination-support.ts';
 import { type Fate, lossy } from '../support/lossy-coordination.ts';
-import { type ManualClock, manualClock } from '../support/manual-clock.ts';
-import { claimOf, type Replica, startReplica } from '../support/scheduler-replica.ts';
-import { silentLog } from '../support/silent-log.ts';
-import { CPU, createCommand, factsOf, groupOf, setCapacity } from '../unit/scheduler/builders.ts';
+import { claimOf } from '../support/scheduler-replica.ts';
+import { opened, schedulerWorld } from '../support/scheduler-world.ts';
+import { CPU, createCommand, groupOf } from '../unit/scheduler/builders.ts';
 
-const FACTS = [factsOf({ uid: 'p1', offers: { [CPU]: 4 } })];
 const LEASE_MS = 1_000;
 const never = () => new AbortController().signal;
 const soon = () => AbortSignal.timeout(10_000);
 const isCommit = (keys: readonly string[]) => keys.some((key) => key.endsWith('/head'));
-
-type World = {
-  readonly clock: ManualClock;
-  readonly store: Coordination;
-  readonly replica: (address: string, coordination?: Coordination) => Replica;
-  /** Lets time pass until the promise ends. */
-  readonly settle: <T>(promise: Promise<T>) => Promise<T>;
-  readonly until: <T>(probe: () => T | undefined) => Promise<T>;
-};
-
-const world = (t: ExecutionContext): World => {
-  const clock = manualClock();
-  const deps = { clock, random: systemRandom, log: silentLog };
-  const store = openEmbeddedCoordination({ file: ':memory:', ...deps });
-  const replicas: Replica[] = [];
-  const settle = async <T>(promise: Promise<T>): Promise<T> => {
-    let isDone = false;
-    const end = () => {
-      isDone = true;
-    };
-    promise.then(end, end);
-    for (let step = 0; !isDone; step += 1) {
-      if (step > 3_000) throw new Error('Nothing came of it in five minutes');
-      await clock.advance(100);
-    }
-    return promise;
-  };
-  t.teardown(async () => {
-    await settle(Promise.all(replicas.map((replica) => replica.stop())));
-    await settle(store.close());
-  });
-  return {
-    clock,
-    store,
-    settle,
-    until: async (probe) => {
-      for (let step = 0; step < 3_000; step += 1) {
-        const found = probe();
-        if (found !== undefined) return found;
-        await clock.advance(100);
-      }
-      throw new Error('It did not happen in five minutes');
-    },
-    replica: (address, coordination = store) => {
-      const made = startReplica({ coordination, clock, address, facts: FACTS });
-      replicas.push(made);
-      return made;
-    },
-  };
-};
-
-const opened = async ({ settle, until }: World, replica: Replica): Promise<void> => {
-  const leader = await until(replica.leader);
-  await settle(leader.submit(setCapacity('p1', { [CPU]: 4 }), never()));
-};
 
 const storedClaims = async (store: Coordination) => {
   const { keys } = await store.range({ prefix: 'partitions/lab/claims/' }, soon());
@@ -82,11 +23,11 @@ const storedClaims = async (store: Coordination) => {
 
 test('a commit whose answer is lost is sent again and recognised by its nonce', async (t) => {
   const fates: Fate[] = [];
-  const here = world(t);
+  const here = schedulerWorld(t);
   const way = lossy(here.store, (keys) =>
     isCommit(keys) ? (fates.shift() ?? 'delivered') : 'delivered',
   );
-  const replica = here.replica('a', way.coordination);
+  const replica = here.replica('a', { coordination: way.coordination });
   await opened(here, replica);
   const leader = await here.until(replica.leader);
   fates.push('answer-lost', 'request-lost', 'answer-lost');
@@ -100,9 +41,9 @@ test('a commit whose answer is lost is sent again and recognised by its nonce', 
 
 test('a caller who gives up while it is unknown gets the same claim on retry', async (t) => {
   let fate: Fate = 'delivered';
-  const here = world(t);
+  const here = schedulerWorld(t);
   const way = lossy(here.store, (keys) => (isCommit(keys) ? fate : 'delivered'));
-  const replica = here.replica('a', way.coordination);
+  const replica = here.replica('a', { coordination: way.coordination });
   await opened(here, replica);
   const leader = await here.until(replica.leader);
   fate = 'answer-lost';
@@ -122,9 +63,9 @@ test('a caller who gives up while it is unknown gets the same claim on retry', a
 
 test('while an outcome is unknown nothing new is decided', async (t) => {
   let fate: Fate = 'delivered';
-  const here = world(t);
+  const here = schedulerWorld(t);
   const way = lossy(here.store, (keys) => (isCommit(keys) ? fate : 'delivered'));
-  const replica = here.replica('a', way.coordination);
+  const replica = here.replica('a', { coordination: way.coordination });
   await opened(here, replica);
   const leader = await here.until(replica.leader);
   fate = 'request-lost';
@@ -140,10 +81,10 @@ test('while an outcome is unknown nothing new is decided', async (t) => {
 
 test('a stale leader writes nothing, and a retry at the next one gives one claim', async (t) => {
   let fate: Fate = 'delivered';
-  const here = world(t);
+  const here = schedulerWorld(t);
   const frozen = withFreezableLeases(here.store);
   const way = lossy(frozen.coordination, (keys) => (isCommit(keys) ? fate : 'delivered'));
-  const old = here.replica('old', way.coordination);
+  const old = here.replica('old', { coordination: way.coordination });
   await opened(here, old);
   const oldLeader = await here.until(old.leader);
   const next = here.replica('next');
@@ -178,10 +119,10 @@ test('a stale leader writes nothing, and a retry at the next one gives one claim
 
 test('what a leader wrote before it vanished is known to the next one', async (t) => {
   let fate: Fate = 'delivered';
-  const here = world(t);
+  const here = schedulerWorld(t);
   const frozen = withFreezableLeases(here.store);
   const way = lossy(frozen.coordination, (keys) => (isCommit(keys) ? fate : 'delivered'));
-  const old = here.replica('old', way.coordination);
+  const old = here.replica('old', { coordination: way.coordination });
   await opened(here, old);
   const oldLeader = await here.until(old.leader);
   const next = here.replica('next');
@@ -202,7 +143,7 @@ test('what a leader wrote before it vanished is known to the next one', async (t
 });
 
 test('a new leader serves only once it has followed its own election', async (t) => {
-  const here = world(t);
+  const here = schedulerWorld(t);
   const gate = Promise.withResolvers<void>();
   const slow: Coordination = {
     ...here.store,
@@ -215,7 +156,7 @@ test('a new leader serves only once it has followed its own election', async (t)
   };
   const first = here.replica('first');
   await opened(here, first);
-  const second = here.replica('second', slow);
+  const second = here.replica('second', { coordination: slow });
   await here.settle(second.follower.ready);
   const leader = await here.until(first.leader);
   await here.settle(claimOf(leader, createCommand({ id: 'c1' }), never()));
@@ -231,9 +172,9 @@ test('a new leader serves only once it has followed its own election', async (t)
 });
 
 test('when the leader goes the other replica serves within its lease', async (t) => {
-  const here = world(t);
+  const here = schedulerWorld(t);
   const frozen = withFreezableLeases(here.store);
-  const first = here.replica('first', frozen.coordination);
+  const first = here.replica('first', { coordination: frozen.coordination });
   await opened(here, first);
   const leader = await here.until(first.leader);
   const command = createCommand({ id: 'c1' });
@@ -256,20 +197,14 @@ test('when the leader goes the other replica serves within its lease', async (t)
 });
 
 test('a new leader does not go back behind the time of the last commit', async (t) => {
-  const here = world(t);
+  const here = schedulerWorld(t);
   const first = here.replica('first');
   await opened(here, first);
   const head = await here.store.get('partitions/lab/head', soon());
   const atMs = head === undefined ? 0 : decodeHead(head.value).atMs;
   await here.settle(first.stop());
   const behind = { ...here.clock, now: () => new Date(atMs - 60_000) };
-  const second = startReplica({
-    coordination: here.store,
-    clock: behind,
-    address: 'second',
-    facts: FACTS,
-  });
-  t.teardown(() => here.settle(second.stop()));
+  const second = here.replica('second', { clock: behind });
   const leader = await here.until(second.leader);
   const claim = await here.settle(claimOf(leader, createCommand({ id: 'c1' }), never()));
   t.true(claim.createMs >= atMs);

@@ -71,6 +71,8 @@ export type BatchInput = {
   readonly queue: Queue;
   readonly monotonicMs: () => number;
   readonly onRefused: OnRefused;
+  /** What a caller is told who is refused: whoever leads no more knows nothing to refuse by. */
+  readonly refusal: (error: unknown) => unknown;
 };
 
 export const formBatch = (input: BatchInput): Batch => {
@@ -115,7 +117,7 @@ const decideNext = (input: BatchInput, draft: Draft, next: Pending): boolean => 
     next.decided();
     draft.waiting.push({ pending: next, decision: added });
   } catch (error) {
-    next.reject(error);
+    next.reject(input.refusal(error));
   }
   return true;
 };

@@ -17,7 +17,6 @@ import { createFairQueue, type FairQueue } from './fair-queue.ts';
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, pend, tooBusy } from './pending.ts';
-import { createSharedValues } from './shared-values.ts';
 
 export type LeaderLimits = {
   /** Commands that may wait for their decision. */
@@ -35,6 +34,8 @@ export type LeaderOptions = CommitterOptions & {
   readonly revisionOf: (uid: string) => bigint;
   /** Log entries that wait for the collector. */
   readonly backlog: () => number;
+  /** The command, with what others have too as one object. */
+  readonly share: (command: Command) => Command;
   /** Why no claim can be placed now; undefined = it can. */
   readonly cannotPlace: () => Error | undefined;
 };
@@ -58,30 +59,31 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   const committer = createCommitter(deps, options);
   const queue = createFairQueue();
   const looks = createPacedLooks(clock);
-  const shared = createSharedValues();
   let wake = (): void => undefined;
-  let isOver = false;
+  let hasEnded = false;
+  // The signal too: that the lease is over it sees at the clock, before anything was told.
+  const isOver = (): boolean => hasEnded || leadership.signal.aborted;
 
   return {
     state,
     nowMs: time.nowMs,
     submit: (command, signal) => {
-      const refusal = isOver ? notLeader(partition) : refusalOf(options, command, queue.size());
+      const refusal = isOver() ? notLeader(partition) : refusalOf(options, command, queue.size());
       if (refusal !== undefined) return Promise.reject(refusal);
-      const { pending, answer } = pend(shared.command(command), signal);
+      const { pending, answer } = pend(options.share(command), signal);
       queue.push(pending);
       wake();
       return answer;
     },
     read: (look, signal) =>
       looks.look(() => {
-        if (isOver) throw notLeader(partition);
+        if (isOver()) throw notLeader(partition);
         const refusal = options.cannotPlace();
         if (refusal !== undefined) throw refusal;
         return look(state, time.nowMs());
       }, signal),
     glance: (look) => {
-      if (isOver) throw notLeader(partition);
+      if (isOver()) throw notLeader(partition);
       return look(state, time.nowMs());
     },
     run: async () => {
@@ -96,7 +98,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
           }
         }
       } finally {
-        isOver = true;
+        hasEnded = true;
         for (const pending of queue.takeAll()) pending.reject(notLeader(partition));
       }
     },
@@ -137,12 +139,18 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
     own,
     queue,
     monotonicMs: deps.clock.monotonicMs,
+    refusal: (error) => (options.leadership.signal.aborted ? notLeader(options.partition) : error),
     onRefused: (command, error) => {
       deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own');
       if (command.verb === 'begin-release') state.setAside(command.ref.claim, nowMs);
     },
   });
   if (batch.writes.length === 0) {
+    // No write goes along that the fence would refuse.
+    if (options.leadership.signal.aborted) {
+      refuse(options, batch, 'no');
+      return 'lost';
+    }
     answer(options, batch);
     return batch.waiting.length === 0 ? 'idle' : 'worked';
   }

@@ -96,7 +96,10 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
   };
 
   return {
-    local: (partition) => leaders.get(keyOf(partition))?.leader,
+    local: (partition) => {
+      const led = leaders.get(keyOf(partition));
+      return led === undefined || led.signal().aborted ? undefined : led.leader;
+    },
     addressOf: (partition) => {
       const there = follower.partition(partition).leader?.address;
       return there === address ? undefined : there;
@@ -128,7 +131,12 @@ export const createSeats = (deps: CoordinationDeps, options: SeatOptions): Seats
 /** A standby waits so long for the first replica before it takes a free seat. */
 const STANDBY_PATIENCE_MS = 300;
 
-type Led = { readonly leader: Leader; readonly resign: () => void };
+type Led = {
+  readonly leader: Leader;
+  readonly resign: () => void;
+  /** Of its leadership. */
+  readonly signal: () => AbortSignal;
+};
 
 type Term = {
   readonly partition: string;
@@ -156,7 +164,11 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
   });
   const over = new AbortController();
   const signal = AbortSignal.any([leadership.signal, over.signal]);
-  const led: Led = { leader, resign: () => void leadership.resign() };
+  const led: Led = {
+    leader,
+    resign: () => void leadership.resign(),
+    signal: () => leadership.signal,
+  };
   leaders.set(keyOf(partition), led);
   try {
     const tidying = keepHouse(
@@ -196,6 +208,7 @@ const assemble = (
     onCommitted: follower.apply,
     revisionOf: (uid) => followed.revisions.get(uid) ?? followed.head?.revision ?? 0n,
     backlog: () => followed.log.size,
+    share: followed.shared.command,
     cannotPlace: () => {
       const missing = providers.isComplete() ? topologies.missing() : 'inventory';
       return missing === undefined ? undefined : notToldYet(missing);

@@ -42,6 +42,7 @@ const batchOf = (
     },
     monotonicMs: () => 0,
     onRefused: () => undefined,
+    refusal: (error) => error,
   });
   return { batch, left: waiting, answers };
 };
