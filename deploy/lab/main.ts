@@ -9,15 +9,10 @@ import { isDomainError } from '../../services/runtime/errors.ts';
 import { createLog } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
-import type { LabStatus } from './control-protocol.ts';
 import { LAB_FRONTS } from './fronts.ts';
 import { type Lab, startLab } from './lab.ts';
+import type { LabMessage } from './lab-message.ts';
 import { LAB_HELP, parseLabOptions } from './lab-options.ts';
-
-/** What the process that started the lab is told. */
-export type LabMessage =
-  | { readonly lab: 'ready'; readonly socket: string; readonly status: LabStatus }
-  | { readonly lab: 'refused'; readonly message: string };
 
 const GUESTS_STOP_MS = 7_000;
 

@@ -6,6 +6,8 @@ export type StartOptions = {
   readonly verb: 'start' | 'stop' | 'reset';
   readonly stateDir: string;
   readonly demo: boolean;
+  /** The rack of virtual servers. */
+  readonly lab: boolean;
   readonly check: boolean;
   readonly background: boolean;
   readonly installSystem: boolean;
@@ -33,6 +35,7 @@ export const HELP = `npm start starts runmachine on this machine, and a first vi
 usage: npm start -- [options]     npm stop     npm run reset
 
   --no-demo              do not create the machine "hello"
+  --no-lab               do not bring up the rack of virtual servers
   --check                start, run the first machine, stop everything, exit 0 or 1
   --background           go on in the background once ready; \`npm stop\` ends it
   --state-dir DIR        where everything lies (.runmachine in the checkout; or RUNM_STATE_DIR)
@@ -69,6 +72,7 @@ export const parseStartOptions = (
     verb: values.stop ? 'stop' : values.reset ? 'reset' : 'start',
     stateDir: resolve(values['state-dir'] ?? env.RUNM_STATE_DIR ?? '.runmachine'),
     demo: values['no-demo'] !== true,
+    lab: values['no-lab'] !== true,
     check: values.check === true,
     background: values.background === true,
     installSystem: values['install-system'] === true,
@@ -90,6 +94,7 @@ const parse = (argv: readonly string[]) => {
         reset: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         'no-demo': { type: 'boolean' },
+        'no-lab': { type: 'boolean' },
         check: { type: 'boolean' },
         background: { type: 'boolean' },
         'install-system': { type: 'boolean' },

@@ -1,3 +1,5 @@
+import type { LabStatus } from '../lab/control-protocol.ts';
+
 export type ReadyFacts = {
   readonly endpoint: string;
   readonly caFile: string;
@@ -7,6 +9,8 @@ export type ReadyFacts = {
   readonly binDir: string;
   readonly accelerator: string;
   readonly machine: 'running' | 'none';
+  /** Undefined: none was wanted, or it does not run and a warning says why. */
+  readonly lab: LabStatus | undefined;
   readonly warnings: readonly string[];
   readonly inBackground: boolean;
 };
@@ -26,6 +30,7 @@ export const readyBlock = (facts: ReadyFacts): string => {
     `  admin token  ${facts.tokenFile} (only you can read it)`,
     `  log          ${facts.logFile}`,
     `  guests       ${facts.accelerator}`,
+    ...labLines(facts.lab),
     ...facts.warnings.map((warning) => `  note         ${warning}`),
     '',
     'Call it with curl or grpcurl:',
@@ -40,7 +45,20 @@ export const readyBlock = (facts: ReadyFacts): string => {
       : ['  runm whoami', '  runm status']),
     '  runm machine create demo --image lab-linux --cpus 1 --memory 256MiB --wait',
     ...(facts.machine === 'running' ? ['  runm machine delete hello --wait'] : []),
+    ...(facts.lab === undefined ? [] : ['  runm lab status']),
     '',
     facts.inBackground ? 'It goes on in the background; `npm stop` ends it.' : 'Ctrl-C stops it.',
   ].join('\n');
+};
+
+const labLines = (lab: LabStatus | undefined): readonly string[] => {
+  if (lab === undefined) return [];
+  const names = lab.servers.map(({ name }) => name).join(' ');
+  const why = lab.machines === 'qemu' ? 'off until powered' : `simulated: ${lab.why}`;
+  return [
+    `  lab          rack ${lab.rack}: ${names} (${why})`,
+    ...lab.servers.map(
+      ({ name, redfish, ipmi }) => `               ${name}  ${redfish}  ipmi ${ipmi}`,
+    ),
+  ];
 };

@@ -23,7 +23,8 @@ export const reset = async (options: StartOptions): Promise<number> => {
   const state = openStateDir(options.stateDir);
   const lock = lockStateDir(state.path, 'reset');
   try {
-    await removeGuests(state);
+    await removeGuests(state, state.file('guests'));
+    await removeGuests(state, state.file('lab/guests'));
     for (const name of state.names()) {
       if (!KEPT.has(name)) rmSync(state.file(name), { recursive: true, force: true });
     }
@@ -36,8 +37,7 @@ export const reset = async (options: StartOptions): Promise<number> => {
 };
 
 /** After a kill -9 guests run on without anybody: they are found by their records and ended. */
-const removeGuests = async (state: StateDir): Promise<void> => {
-  const guestsDir = state.file('guests');
+const removeGuests = async (state: StateDir, guestsDir: string): Promise<void> => {
   if (!existsSync(guestsDir)) return;
   const none = { path: '/bin/false', args: [], env: {} };
   const driver = createQemuDriver({

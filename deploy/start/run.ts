@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Agent } from '../../services/agent/main.ts';
 import { createVmHost } from '../../services/agent/vm-host.ts';
 import { type Embedded, startEmbedded } from '../../services/embedded.ts';
@@ -10,8 +11,10 @@ import { createLog, type Logger } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
+import { CONTROL_SOCKET } from '../lab/lab-options.ts';
 import { awaitDemo, hasDemoMachine, runDemo } from './demo.ts';
 import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-provider.ts';
+import { type LabProcess, startLabProcess } from './lab-process.ts';
 import { type StartOptions, StartRefused } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
 import { readyBlock } from './ready-block.ts';
@@ -104,7 +107,7 @@ const startAll = async (
   const { options, state, say: tell } = session;
   const ports = await choosePorts(session);
   const tools = await prepareGuestTools({
-    toolsDir: process.env.RUNM_TOOLS_DIR ?? state.file('tools'),
+    toolsDir: toolsDirOf(state),
     installSystem: options.installSystem,
     log: tell,
     signal: session.signal,
@@ -125,16 +128,10 @@ const startAll = async (
   const binDir = writeShim(state.path);
   const bundling = bundleCli(state.path);
   parts.defer(() => bundling.stop());
-  writeProfile('local', {
-    // Here it is reached over loopback, whatever name others use.
-    endpoint: local,
-    caFile,
-    tokenFile: embedded.adminTokenFile,
-    partition: 'lab',
-    project: 'default',
-  });
+  writeLocalProfile(session, { endpoint: local, caFile, tokenFile: embedded.adminTokenFile });
   await ensureLab(people.transport);
   const guests = await startGuests(session, parts, { tools, embedded, people, ports });
+  const rack = await startRackOfLab(session, parts, tools);
   return {
     ready: {
       endpoint,
@@ -145,10 +142,52 @@ const startAll = async (
       binDir,
       accelerator: guests.accelerator,
       machine: guests.hasDemo ? 'running' : 'none',
-      warnings: guests.warnings,
+      lab: rack.lab?.status,
+      warnings: [...guests.warnings, ...rack.warnings],
       inBackground: process.env.RUNM_START_IN_BACKGROUND === '1',
     },
   };
+};
+
+const writeLocalProfile = (
+  { options, state }: Session,
+  reached: { readonly endpoint: string; readonly caFile: string; readonly tokenFile: string },
+): void => {
+  writeProfile('local', {
+    // Here it is reached over loopback, whatever name others use.
+    ...reached,
+    partition: 'lab',
+    project: 'default',
+    ...(options.lab ? { labSocket: join(state.runtimeDir, CONTROL_SOCKET) } : {}),
+  });
+};
+
+const toolsDirOf = (state: StateDir): string => process.env.RUNM_TOOLS_DIR ?? state.file('tools');
+
+type RackOfLab = { readonly lab?: LabProcess; readonly warnings: readonly string[] };
+
+/** After the virtual machines of this host, whose trial of qemu and whose image it uses. */
+const startRackOfLab = async (
+  session: Session,
+  parts: AsyncDisposableStack,
+  tools: GuestTools,
+): Promise<RackOfLab> => {
+  const { options, state, clock, log, signal } = session;
+  if (!options.lab) return { warnings: [] };
+  const outcome = await startLabProcess({
+    ...{ state, clock, log, signal, toolsDir: toolsDirOf(state) },
+    simulated: tools.kind === 'missing' ? tools.reasons.join('; ') : undefined,
+  });
+  if (outcome.kind === 'refused') {
+    const why = `the lab does not run: ${outcome.why}`;
+    if (options.check) throw new StartRefused(why, `look into ${state.file('lab/lab.log')}`);
+    return { warnings: [why] };
+  }
+  const { lab } = outcome;
+  // Beside the guests of this host and not after them: both have seconds to power off.
+  signal.addEventListener('abort', () => void lab.stop(), { once: true });
+  parts.defer(() => lab.stop());
+  return { lab, warnings: [] };
 };
 
 type Ports = Readonly<Record<PortPurpose, number>>;

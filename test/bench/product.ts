@@ -7,7 +7,7 @@ import { systemClock } from '../../services/runtime/clock.ts';
 import { testToolsDir } from '../tools-dir.ts';
 import { type BenchOptions, CannotMeasure } from './bench.ts';
 
-/** The whole product as `npm start -- --no-demo` runs it, on a state directory of its own. */
+/** The whole product as `npm start -- --no-demo --no-lab` runs it, on a state directory of its own. */
 export type Product = AsyncDisposable & {
   readonly pid: number;
   readonly stateDir: string;
@@ -30,7 +30,7 @@ export const startProduct = async (dir: string, options: BenchOptions): Promise<
   const entry = join(import.meta.dirname, '../../deploy/start/main.ts');
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, entry, '--no-demo', '--state-dir', stateDir],
+    [...NODE_FLAGS, entry, '--no-demo', '--no-lab', '--state-dir', stateDir],
     {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

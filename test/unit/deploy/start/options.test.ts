@@ -8,7 +8,8 @@ const parse = (...argv: string[]) => {
 };
 
 test('without options nobody but this machine is let in', (t) => {
-  t.like(parse(), { verb: 'start', listen: '127.0.0.1', demo: true });
+  t.like(parse(), { verb: 'start', listen: '127.0.0.1', demo: true, lab: true });
+  t.false(parse('--no-lab').lab);
   t.deepEqual(parse().origins, []);
   t.deepEqual(parse().ports, {});
 });
