@@ -11,7 +11,7 @@ import type { LabRequest } from '../../deploy/lab/redfish/message.ts';
 import type { Personality } from '../../deploy/lab/redfish/personality.ts';
 import { createRedfishService, type RedfishService } from '../../deploy/lab/redfish/service.ts';
 import type { WireFault } from '../../deploy/lab/redfish/wire.ts';
-import type { LabFault, LabServer } from '../../deploy/lab/server-port.ts';
+import type { LabFault, LabHardware, LabServer } from '../../deploy/lab/server-port.ts';
 import { createSimulatedMachine } from '../../deploy/lab/simulated-machine.ts';
 import { createLabServer } from '../../deploy/lab/simulated-server.ts';
 import type { Bmc, BmcAddress, BmcCredentials } from '../../services/agent/bmc-port.ts';
@@ -36,6 +36,9 @@ export type RedfishLab = {
 
 export type RedfishLabOptions = {
   readonly personality?: Personality;
+  /** What differs from the lab's usual server. */
+  readonly hardware?: Partial<LabHardware>;
+  /** http:// and no certificate. */
   readonly plain?: boolean;
   readonly sessionTimeoutSeconds?: number;
   readonly sessionsMax?: number;
@@ -46,8 +49,8 @@ export type RedfishLabOptions = {
 };
 
 /** A server that boots in a blink. */
-export const quickLabServer = (name = 'r1u1'): LabServer => {
-  const hardware = labHardware(name);
+export const quickLabServer = (made: Partial<LabHardware> = {}): LabServer => {
+  const hardware = { ...labHardware('r1u1'), ...made };
   const machine = createSimulatedMachine({ hardware, clock: systemClock, bootStepMs: 5 });
   return createLabServer({
     ...{ hardware, machine, clock: systemClock, random: systemRandom },
@@ -65,7 +68,7 @@ export const redfishLab = async (
   options: RedfishLabOptions = {},
 ): Promise<RedfishLab> => {
   let fault: LabFault | WireFault | undefined;
-  const bare = quickLabServer();
+  const bare = quickLabServer(options.hardware);
   const faults = { current: () => fault };
   const isOfServer = (one: typeof fault): one is LabFault =>
     one !== 'half-json' && one !== 'huge' && one !== 'elsewhere';

@@ -1,10 +1,7 @@
 /** How a virtual controller behaves where makes differ. All absent: as the specification says. */
 export type Personality = {
-  readonly vendor?: string;
   readonly product?: string;
   readonly managerModel?: string;
-  readonly model?: string;
-  readonly firmware?: string;
   /** Members of one page of a collection; 0 or absent = all. */
   readonly pageSize?: number;
   /** Whether $expand is offered; true where absent. */
@@ -15,7 +12,7 @@ export type Personality = {
   readonly etags?: 'required' | 'weak';
   /** Leaves out which reset types it takes. `info` tells them by ActionInfo. */
   readonly resetTypes?: 'unsaid' | 'info';
-  /** Takes ForceOff and On only, as some VM gateways and old firmware do. */
+  /** Lacks GracefulShutdown and PowerCycle; with `none` also PushPowerButton. */
   readonly noSoftOff?: 'push-button' | 'none';
   /** Where the virtual drive is. */
   readonly mediaAt?: 'manager' | 'system';
@@ -23,10 +20,18 @@ export type Personality = {
   readonly mediaBy?: 'action' | 'patch';
   /** Properties of InsertMedia that it insists on. */
   readonly mediaNeeds?: readonly string[];
-  /** Name of the virtual drive as boot target; Cd where absent. */
-  readonly cdromTarget?: string;
-  /** Falls back to Legacy where the mode is not said with an override. */
-  readonly forgetsBootMode?: boolean;
+  /** Has both Cd and UsbCd as boot targets, and boots from its virtual drive by the latter only. */
+  readonly cdrom?: 'usb';
+  /** `forgotten`: Legacy where it is not said with an override. `read-only`: refused where said. */
+  readonly bootMode?: 'forgotten' | 'read-only';
+  /** Boot is written at a settings resource (@Redfish.Settings). */
+  readonly bootAt?: 'settings';
+  /** Other virtual drives that come first and take nothing. */
+  readonly otherDrives?: readonly string[];
+  /** Name of the virtual drive that works; Cd1 where absent. */
+  readonly drive?: string;
+  /** Where the serial number is that an operating system sees; SerialNumber has another one. */
+  readonly serialAt?: 'SKU';
   /** Only the deprecated Thermal and Power, not the subsystems. */
   readonly sensors?: 'old' | 'new';
   /** Only IndicatorLED, not LocationIndicatorActive. */
@@ -35,6 +40,6 @@ export type Personality = {
   readonly sessions?: 'none';
   /** Resets are tasks: 202 with a monitor. */
   readonly resetByTask?: boolean;
-  /** Lists a second system that is a part of the machine. */
+  /** Id of a second system that is a part of the machine; it answers 503. */
   readonly partialSystem?: string;
 };

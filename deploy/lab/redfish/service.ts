@@ -53,6 +53,10 @@ const answerIn = async (context: LabContext, request: LabRequest): Promise<LabRe
     (request.method === 'POST' && routed?.route.need === 'nobody');
   if (account === undefined && !isOpen) return signInFirst;
   if (monitor !== undefined) return monitorReply(context, monitor) ?? missing(request);
+  const { partialSystem } = context.personality;
+  if (partialSystem !== undefined && request.path.endsWith(`/Systems/${partialSystem}`)) {
+    return refuse(503, 'ServiceTemporarilyUnavailable');
+  }
   if (routed === undefined) return missing(request);
   if (request.method === 'GET' || request.method === 'HEAD') {
     return answerWith(context, request, routed);

@@ -8,8 +8,8 @@ const chassisOf = ({ server, personality }: LabContext): Json => {
   return resource('Chassis', CHASSIS, {
     Name: 'Chassis',
     ChassisType: 'RackMount',
-    Manufacturer: personality.vendor ?? hardware.vendor,
-    Model: personality.model ?? hardware.model,
+    Manufacturer: hardware.vendor,
+    Model: hardware.model,
     SerialNumber: hardware.serialNumber,
     PowerState: server.power() === 'off' ? 'Off' : 'On',
     Status: HEALTHY,

@@ -7,9 +7,9 @@ const managerOf = ({ server, personality, clock }: LabContext): Json =>
   resource('Manager', MANAGER, {
     Name: 'Management controller',
     ManagerType: 'BMC',
-    Manufacturer: personality.vendor ?? server.hardware.vendor,
+    Manufacturer: server.hardware.vendor,
     Model: personality.managerModel ?? `${server.hardware.model} controller`,
-    FirmwareVersion: personality.firmware ?? server.hardware.bmcVersion,
+    FirmwareVersion: server.hardware.bmcVersion,
     DateTime: clock.now().toISOString(),
     DateTimeLocalOffset: '+00:00',
     PowerState: 'On',

@@ -11,7 +11,7 @@ const rootOf = ({ server, personality }: LabContext): Json => ({
     Name: 'Root service',
     RedfishVersion: '1.16.0',
     UUID: bmcUuid(server.hardware.uuid),
-    Vendor: personality.vendor ?? server.hardware.vendor,
+    Vendor: server.hardware.vendor,
     Product: personality.product ?? `${server.hardware.model} controller`,
     ProtocolFeaturesSupported: {
       ExcerptQuery: false,

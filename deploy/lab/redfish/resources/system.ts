@@ -1,6 +1,6 @@
 import type { LabBootDevice, LabPower, LabPowerChange } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
-import { type Json, link, links, noContent, refuse } from '../message.ts';
+import { type Json, type LabReply, link, links, noContent, refuse } from '../message.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
 import { collection, flagField, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
 import { taskReply } from './task-service.ts';
@@ -13,22 +13,26 @@ const POWER: Readonly<Record<LabPower, string>> = {
   turning_off: 'PoweringOff',
 };
 
-const TARGETS = { none: 'None', network: 'Pxe', disk: 'Hdd', cdrom: 'Cd', setup: 'BiosSetup' };
+type Target = { readonly name: string; readonly device: LabBootDevice };
 
-const targetOf = (device: LabBootDevice, { personality }: LabContext): string =>
-  device === 'cdrom' ? (personality.cdromTarget ?? TARGETS.cdrom) : TARGETS[device];
-
-const DEVICES: readonly LabBootDevice[] = ['none', 'network', 'disk', 'cdrom', 'setup'];
+const targetsOf = ({ personality }: LabContext): readonly Target[] => [
+  { name: 'None', device: 'none' },
+  { name: 'Pxe', device: 'network' },
+  { name: 'Hdd', device: 'disk' },
+  // Where the drive is at USB, this one finds nothing and the disk is next.
+  { name: 'Cd', device: personality.cdrom === 'usb' ? 'disk' : 'cdrom' },
+  ...(personality.cdrom === 'usb' ? [{ name: 'UsbCd', device: 'cdrom' } as const] : []),
+  { name: 'BiosSetup', device: 'setup' },
+];
 
 const bootOf = (context: LabContext): Json => {
   const { device, persistent, mode } = context.server.boot();
+  const targets = targetsOf(context);
   const enabled = persistent ? 'Continuous' : 'Once';
   return {
     BootSourceOverrideEnabled: device === 'none' ? 'Disabled' : enabled,
-    BootSourceOverrideTarget: targetOf(device, context),
-    'BootSourceOverrideTarget@Redfish.AllowableValues': DEVICES.map((one) =>
-      targetOf(one, context),
-    ),
+    BootSourceOverrideTarget: targets.find((one) => one.device === device)?.name ?? 'None',
+    'BootSourceOverrideTarget@Redfish.AllowableValues': targets.map(({ name }) => name),
     BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy',
     'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
   };
@@ -44,9 +48,11 @@ const systemOf = (context: LabContext): Json => {
     Name: hardware.name,
     Description: 'Virtual server',
     SystemType: 'Physical',
-    Manufacturer: personality.vendor ?? hardware.vendor,
-    Model: personality.model ?? hardware.model,
-    SerialNumber: hardware.serialNumber,
+    Manufacturer: hardware.vendor,
+    Model: hardware.model,
+    ...(personality.serialAt === 'SKU'
+      ? { SKU: hardware.serialNumber, SerialNumber: `CN0${hardware.serialNumber}` }
+      : { SerialNumber: hardware.serialNumber }),
     UUID: hardware.uuid,
     BiosVersion: hardware.biosVersion,
     Status: { ...HEALTHY, HealthRollup: 'OK' },
@@ -69,6 +75,7 @@ const systemOf = (context: LabContext): Json => {
     ...(personality.mediaAt === 'system' ? { VirtualMedia: link(`${SYSTEM}/VirtualMedia`) } : {}),
     Links: { Chassis: links([CHASSIS]), ManagedBy: links([MANAGER]) },
     Actions: { '#ComputerSystem.Reset': resetActionOf(context) },
+    ...(personality.bootAt === 'settings' ? { '@Redfish.Settings': SETTINGS_LINK } : {}),
   });
 };
 
@@ -123,13 +130,15 @@ const reset: Write = async (context, body) => {
   return noContent;
 };
 
-const patchSystem: Write = (context, body) => {
+const patchSystem: Write = (context, body, { path }) => {
   const indicator =
     context.personality.indicator === 'old' ? 'IndicatorLED' : 'LocationIndicatorActive';
   const unknown = unknownProperty(body, ['Boot', indicator]);
   if (unknown !== undefined) return unknown;
   const { Boot: boot } = body;
   if (boot !== undefined) {
+    const isElsewhere = context.personality.bootAt === 'settings' && path === SYSTEM;
+    if (isElsewhere) return refuse(400, 'PropertyNotWritable', { detail: `Use ${SETTINGS}.` });
     const problem = patchBoot(
       context,
       typeof boot === 'object' && boot !== null ? { ...boot } : {},
@@ -145,25 +154,47 @@ const patchSystem: Write = (context, body) => {
   return noContent;
 };
 
-const patchBoot = (context: LabContext, body: Json) => {
+const patchBoot = (context: LabContext, body: Json): LabReply | undefined => {
   const { server, personality } = context;
   const now = server.boot();
-  const targets = DEVICES.map((device) => targetOf(device, context));
-  const target = oneOf(body, 'BootSourceOverrideTarget', targets);
+  const targets = targetsOf(context);
+  const names = targets.map(({ name }) => name);
+  const target = oneOf(body, 'BootSourceOverrideTarget', names);
   const enabled = oneOf(body, 'BootSourceOverrideEnabled', ['Disabled', 'Once', 'Continuous']);
   const mode = oneOf(body, 'BootSourceOverrideMode', ['UEFI', 'Legacy']);
   for (const field of [target, enabled, mode]) if (field.kind === 'wrong') return field.reply;
-  const device =
-    target.kind === 'value' ? (DEVICES[targets.indexOf(target.value)] ?? 'none') : now.device;
+  if (mode.kind === 'value' && personality.bootMode === 'read-only') {
+    return refuse(400, 'PropertyNotWritable', { about: 'Boot/BootSourceOverrideMode' });
+  }
+  const wanted = target.kind === 'value' ? target.value : '';
+  const device = targets.find(({ name }) => name === wanted)?.device ?? now.device;
   const isOff = enabled.kind === 'value' && enabled.value === 'Disabled';
-  const isKept = personality.forgetsBootMode === true ? 'legacy' : now.mode;
+  const unsaid = personality.bootMode === 'forgotten' ? 'legacy' : now.mode;
   const said = mode.kind === 'value' && mode.value === 'UEFI' ? 'uefi' : 'legacy';
   server.setBoot({
     device: isOff ? 'none' : device,
     persistent: enabled.kind === 'value' ? enabled.value === 'Continuous' : now.persistent,
-    mode: mode.kind === 'value' ? said : isKept,
+    mode: mode.kind === 'value' ? said : unsaid,
   });
   return undefined;
+};
+
+/** Where Boot is not written at the system itself. */
+const SETTINGS = `${SYSTEM}/Settings`;
+
+const SETTINGS_LINK: Json = {
+  '@odata.type': '#Settings.v1_3_5.Settings',
+  SettingsObject: link(SETTINGS),
+};
+
+const settingsOf = (context: LabContext): Json | undefined => {
+  if (context.personality.bootAt !== 'settings') return undefined;
+  const { BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode } =
+    bootOf(context);
+  return resource('ComputerSystem', SETTINGS, {
+    Name: 'Settings of the system',
+    Boot: { BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode },
+  });
 };
 
 const actionInfoOf = (context: LabContext): Json | undefined =>
@@ -196,6 +227,7 @@ export const SYSTEM_ROUTES: readonly Route[] = [
       collection('ComputerSystem', `${ROOT}/Systems`, { name: 'Systems', ids: systemIds(context) }),
   },
   { path: SYSTEM, get: systemOf, patch: patchSystem },
+  { path: SETTINGS, get: settingsOf, patch: patchSystem },
   { path: `${SYSTEM}/ResetActionInfo`, get: actionInfoOf },
   { path: RESET, post: reset },
 ];

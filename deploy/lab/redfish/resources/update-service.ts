@@ -13,9 +13,9 @@ const serviceOf = (): Json =>
     FirmwareInventory: link(FIRMWARE),
   });
 
-const versionsOf = ({ server, personality }: LabContext): Readonly<Record<string, string>> => ({
+const versionsOf = ({ server }: LabContext): Readonly<Record<string, string>> => ({
   BIOS: server.hardware.biosVersion,
-  BMC: personality.firmware ?? server.hardware.bmcVersion,
+  BMC: server.hardware.bmcVersion,
 });
 
 const firmwareOf = (context: LabContext, id: string): Json | undefined => {

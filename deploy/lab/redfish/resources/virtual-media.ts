@@ -1,16 +1,17 @@
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, noContent, refuse } from '../message.ts';
+import type { Personality } from '../personality.ts';
 import { MANAGER, SYSTEM } from './paths.ts';
 import { collection, resource, textField } from './shape.ts';
 
-/** One virtual CD-ROM drive, at the manager or, as newer schemas want it, at the system. */
+/** A virtual CD-ROM drive, at the manager or, as newer schemas want it, at the system. */
 const drivesAt = (owner: string): string => `${owner}/VirtualMedia`;
 
 const isAt = (owner: string, { personality }: LabContext): boolean =>
   (personality.mediaAt === 'system' ? SYSTEM : MANAGER) === owner;
 
 const driveOf = (path: string, { server, personality }: LabContext): Json => {
-  const url = server.media();
+  const url = path.endsWith(`/${nameOf(personality)}`) ? server.media() : undefined;
   const act = `${path}/Actions/VirtualMedia`;
   return resource('VirtualMedia', path, {
     Name: 'Virtual CD-ROM',
@@ -31,7 +32,8 @@ const driveOf = (path: string, { server, personality }: LabContext): Json => {
   });
 };
 
-const insert: Write = ({ server, personality }, body) => {
+const insert: Write = ({ server, personality }, body, { id }) => {
+  if (id !== nameOf(personality)) return refuse(400, 'ActionNotSupported');
   const image = textField(body, 'Image');
   if (image.kind === 'wrong') return image.reply;
   if (image.kind === 'absent') {
@@ -60,24 +62,32 @@ const patch: Write = (context, body, found) => {
   return body.Image === null ? eject(context, {}, found) : insert(context, body, found);
 };
 
+const nameOf = ({ drive = 'Cd1' }: Personality): string => drive;
+
+const namesOf = ({ personality }: LabContext): readonly string[] => [
+  ...(personality.otherDrives ?? []),
+  nameOf(personality),
+];
+
 const routesAt = (owner: string): readonly Route[] => {
   const drives = drivesAt(owner);
-  const drive = `${drives}/Cd1`;
+  const isThere = (context: LabContext, id: string): boolean =>
+    isAt(owner, context) && namesOf(context).includes(id);
   return [
     {
       path: drives,
       get: (context) =>
         isAt(owner, context)
-          ? collection('VirtualMedia', drives, { name: 'Virtual media', ids: ['Cd1'] })
+          ? collection('VirtualMedia', drives, { name: 'Virtual media', ids: namesOf(context) })
           : undefined,
     },
     {
-      path: drive,
-      get: (context) => (isAt(owner, context) ? driveOf(drive, context) : undefined),
+      path: `${drives}/{id}`,
+      get: (context, { id, path }) => (isThere(context, id) ? driveOf(path, context) : undefined),
       patch,
     },
-    { path: `${drive}/Actions/VirtualMedia.InsertMedia`, post: insert },
-    { path: `${drive}/Actions/VirtualMedia.EjectMedia`, post: eject },
+    { path: `${drives}/{id}/Actions/VirtualMedia.InsertMedia`, post: insert },
+    { path: `${drives}/{id}/Actions/VirtualMedia.EjectMedia`, post: eject },
   ];
 };
 

@@ -8,19 +8,18 @@ import {
 import { chosen } from './action.ts';
 import type { Place } from './place.ts';
 import { seen } from './read-back.ts';
-import { asResource, at, type Resource, textAt, textsAt } from './resource.ts';
+import { asResource, at, linkAt, type Resource, textAt, textsAt } from './resource.ts';
 
 /** The override of the boot source (DSP0268, ComputerSystem, Boot). */
 export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
   if (at(place.system, 'Boot', 'BootSourceOverrideTarget') === undefined) {
     return { kind: 'not_offered', why: 'The system has no Boot.BootSourceOverrideTarget' };
   }
-  const { client, systemLink } = place;
   const read = async (signal: AbortSignal): Promise<BootChoice> =>
-    choiceIn(await client.get(systemLink, signal), place);
+    choiceIn(await ownerOf(place, signal), place);
   const set = async (choice: BootChoice, signal: AbortSignal): Promise<void> => {
-    const system = await client.get(systemLink, signal);
-    await client.patch(system, { Boot: bodyFor(choice, system, place) }, signal);
+    const owner = await ownerOf(place, signal);
+    await place.client.patch(owner, { Boot: bodyFor(choice, owner, place) }, signal);
     await seen(
       place,
       {
@@ -32,7 +31,21 @@ export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
       signal,
     );
   };
-  return { kind: 'offered', aspect: { read, set }, how: `PATCH ${systemLink}, Boot` };
+  return { kind: 'offered', aspect: { read, set }, how: `PATCH ${place.systemLink}, Boot` };
+};
+
+/**
+ * The resource whose Boot is written: the system, or its settings resource where Boot has moved
+ * there (DSP0266, settings resource; firmware by AMI).
+ */
+const ownerOf = async ({ client, systemLink }: Place, signal: AbortSignal): Promise<Resource> => {
+  const system = await client.get(systemLink, signal);
+  const link = linkAt(system, '@Redfish.Settings', 'SettingsObject');
+  const settings = link === '' ? undefined : await client.find(link, signal);
+  if (at(settings, 'Boot', 'BootSourceOverrideTarget') === undefined) return system;
+  const named = `BootSourceOverrideTarget@Redfish.AllowableValues`;
+  const boot = { [named]: at(system, 'Boot', named), ...asResource(at(settings, 'Boot')) };
+  return { ...settings, Boot: boot };
 };
 
 /** In the order in which they are wanted. */
@@ -86,8 +99,15 @@ const bodyFor = (choice: BootChoice, system: Resource, place: Place): Resource =
 };
 
 const modeFor = ({ mode }: BootChoice, boot: Resource, { rules }: Place): Resource => {
-  if (mode !== undefined) return { BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy' };
   const now = textAt(boot, 'BootSourceOverrideMode');
+  const wanted = mode === 'uefi' ? 'UEFI' : 'Legacy';
+  if (mode !== undefined && rules.bootMode !== 'never') return { BootSourceOverrideMode: wanted };
+  if (mode !== undefined && now !== wanted && now !== '') {
+    throw new BmcError(
+      'unsupported',
+      `The BMC cannot be told to boot by ${wanted}; it does ${now}`,
+    );
+  }
   return rules.bootMode === 'always' && now !== '' ? { BootSourceOverrideMode: now } : {};
 };
 

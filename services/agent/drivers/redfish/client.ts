@@ -2,7 +2,6 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { BmcError } from '../../bmc-port.ts';
 import type { Answer, Call } from './exchange.ts';
 import { failureOf } from './messages.ts';
-import type { QuirkRules } from './quirk.ts';
 import { asResource, isWhole, linkAt, listAt, type Resource, textAt } from './resource.ts';
 import type { Session } from './session.ts';
 import { finished } from './task.ts';
@@ -28,7 +27,6 @@ export type ClientDeps = {
   readonly session: Session;
   /** Whether the service root offers `$expand` without links (DSP0266, query parameters). */
   readonly canExpand: () => boolean;
-  readonly rules: () => QuirkRules;
 };
 
 const PAGES_MAX = 100;
@@ -57,7 +55,7 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
     find,
     members: createMembers({ get, find, canExpand: deps.canExpand }),
     post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
-    patch: createPatch({ get, send, settle, rules: deps.rules }),
+    patch: createPatch({ get, send, settle }),
     remove: async (link, signal) => {
       await waited({ method: 'DELETE', link }, signal);
     },
@@ -130,16 +128,15 @@ const read = async (
   return link === '' ? undefined : deps.find(link, signal);
 };
 
-type PatchDeps = Pick<RedfishClient, 'get' | 'send'> &
-  Pick<ClientDeps, 'rules'> & {
-    readonly settle: (call: Call, answer: Answer, signal: AbortSignal) => Promise<Answer>;
-  };
+type PatchDeps = Pick<RedfishClient, 'get' | 'send'> & {
+  readonly settle: (call: Call, answer: Answer, signal: AbortSignal) => Promise<Answer>;
+};
 
 /** 412: somebody changed it in between. 428: it wants to be told what is changed (RFC 6585). */
 const STALE = new Set([412, 428]);
 
 const createPatch =
-  ({ get, send, settle, rules }: PatchDeps): RedfishClient['patch'] =>
+  ({ get, send, settle }: PatchDeps): RedfishClient['patch'] =>
   async (resource, body, signal) => {
     const link = textAt(resource, '@odata.id');
     if (link === '') throw new BmcError('protocol', 'A resource to be changed has no @odata.id');
@@ -147,18 +144,19 @@ const createPatch =
       const headers: Record<string, string> = etag === '' ? {} : { 'if-match': etag };
       return { method: 'PATCH', link, body, headers };
     };
-    const call = callWith(etagOf(resource, rules()));
+    const first = etagOf(resource);
+    const call = callWith(first);
     const answer = await send(call, signal);
     if (!STALE.has(answer.status)) {
       await settle(call, answer, signal);
       return;
     }
-    const again = callWith(etagOf(await get(link, signal), rules()) || '*');
+    const now = etagOf(await get(link, signal));
+    // Nobody changed it: some make weak tags (RFC 9110 §8.8.1) and compare them as strong ones.
+    const isSame = now === first && now.startsWith('W/');
+    const again = callWith((isSame ? now.slice(2) : now) || '*');
     await settle(again, await send(again, signal), signal);
   };
 
-const etagOf = (resource: Resource, { etag }: QuirkRules): string => {
-  if (etag === 'none') return '';
-  const known = textAt(resource, ETAG) || textAt(resource, '@odata.etag');
-  return etag === 'strong' ? known.replace(/^W\//, '') : known;
-};
+const etagOf = (resource: Resource): string =>
+  textAt(resource, ETAG) || textAt(resource, '@odata.etag');

@@ -61,30 +61,22 @@ export const discover = async (
   { root, address }: { readonly root: Resource; readonly address: RedfishAddress },
   signal: AbortSignal,
 ): Promise<Found> => {
-  const early = rulesOf(quirksOf(identityOf({ root })));
-  const systemLink = await systemLinkOf(client, { root, address, rules: early }, signal);
+  const systems = await memberLinks(client, linkAt(root, 'Systems'), signal);
+  const early = rulesOf(quirksOf(identityOf({ root, systems })));
+  const systemLink = systemLinkIn(systems, { address, rules: early });
   const system = await client.get(systemLink, signal);
   const managerLink = linksAt(system, 'Links', 'ManagedBy')[0];
   const manager = await managerOf(client, { root, managerLink }, signal);
   const own = linksAt(system, 'Links', 'Chassis');
   const chassisLinks =
     own.length > 0 ? own : await memberLinks(client, linkAt(root, 'Chassis'), signal);
-  const identity = identityOf({ root, system, manager });
+  const identity = identityOf({ root, systems, system, manager });
   return { root, system, systemLink, manager, chassisLinks, identity };
 };
 
-type SystemsAt = {
-  readonly root: Resource;
-  readonly address: RedfishAddress;
-  readonly rules: QuirkRules;
-};
+type Choosing = { readonly address: RedfishAddress; readonly rules: QuirkRules };
 
-const systemLinkOf = async (
-  client: RedfishClient,
-  { root, address, rules }: SystemsAt,
-  signal: AbortSignal,
-): Promise<string> => {
-  const links = await memberLinks(client, linkAt(root, 'Systems'), signal);
+const systemLinkIn = (links: readonly string[], { address, rules }: Choosing): string => {
   const { systemLink: named } = address;
   if (named !== '') {
     const found = links.find((link) => link.replace(/\/+$/, '') === named);
@@ -132,11 +124,12 @@ const managerOf = async (
 
 type Known = {
   readonly root: Resource;
+  readonly systems: readonly string[];
   readonly system?: Resource;
   readonly manager?: Resource | undefined;
 };
 
-const identityOf = ({ root, system, manager }: Known): BmcIdentity => ({
+const identityOf = ({ root, systems, system, manager }: Known): BmcIdentity => ({
   vendor:
     textAt(root, 'Vendor') ||
     textAt(system, 'Manufacturer') ||
@@ -147,4 +140,5 @@ const identityOf = ({ root, system, manager }: Known): BmcIdentity => ({
     .filter((one) => one !== '')
     .join(' '),
   firmware: textAt(manager, 'FirmwareVersion'),
+  systems,
 });

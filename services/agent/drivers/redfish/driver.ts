@@ -5,7 +5,7 @@ import { createClient } from './client.ts';
 import { canExpand, discover, signedInRoot } from './discovery.ts';
 import { createExchange } from './exchange.ts';
 import { offersOf } from './offers.ts';
-import { type QuirkRules, rulesOf } from './quirk.ts';
+import { rulesOf } from './quirk.ts';
 import { quirksOf } from './quirks/catalog.ts';
 import { createSession, type Session } from './session.ts';
 import { createTransport, type Transport } from './transport.ts';
@@ -52,19 +52,16 @@ const lineTo = ({ clock }: RedfishDeps, { address, credentials }: Peer): Line =>
 const openOn = async (deps: RedfishDeps, line: Line, signal: AbortSignal): Promise<Bmc> => {
   const { clock, settleMs = SETTLE_MS } = deps;
   const { at, session, transport } = line;
-  let rules: QuirkRules = {};
   let expands = false;
   const client = createClient({
     clock,
     session,
     canExpand: () => expands,
-    rules: () => rules,
   });
   const root = await signedInRoot({ client, session }, signal);
   expands = canExpand(root);
   const found = await discover(client, { root, address: at }, signal);
   const quirks = quirksOf(found.identity);
-  rules = rulesOf(quirks);
   const { vendor, model, firmware } = found.identity;
   return {
     driver: 'redfish',
@@ -73,7 +70,7 @@ const openOn = async (deps: RedfishDeps, line: Line, signal: AbortSignal): Promi
     firmware,
     certificateSha256: transport.certificateSha256(),
     quirks: quirks.map(({ name }) => name),
-    offers: offersOf({ client, clock, rules, settleMs, ...found }),
+    offers: offersOf({ client, clock, rules: rulesOf(quirks), settleMs, ...found }),
     close: (ending) => hangUp(line, ending),
   };
 };

@@ -71,6 +71,8 @@ const requestOf = ({ method, body, headers }: Call, path: string): Request => ({
   headers: {
     accept: 'application/json',
     'odata-version': '4.0',
+    // Compressed answers come with weak tags, which not all take back.
+    'accept-encoding': 'identity',
     'user-agent': 'runmachine',
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     ...headers,

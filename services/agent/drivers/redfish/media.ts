@@ -35,6 +35,7 @@ export const offerMedia = (place: Place): Offer<MediaAspect> => {
   };
   const insert = async (url: string, signal: AbortSignal): Promise<void> => {
     const drive = await driveOf(place, links, signal);
+    if (!URL.canParse(url)) throw new BmcError('refused', `The medium’s URL is none: "${url}"`);
     const now = imageIn(drive);
     if (now === url) return;
     if (now !== undefined) await eject(signal);
@@ -45,12 +46,13 @@ export const offerMedia = (place: Place): Offer<MediaAspect> => {
 };
 
 const driveOf = async (
-  { client }: Place,
+  { client, rules }: Place,
   links: readonly string[],
   signal: AbortSignal,
 ): Promise<Resource> => {
   for (const link of links) {
-    const drives = await client.members(link, signal);
+    const all = await client.members(link, signal);
+    const drives = all.filter((one) => rules.mediaDrives?.test(textAt(one, 'Id')) !== false);
     const found = drives.find(takesUrl('CD')) ?? drives.find(takesUrl('DVD'));
     if (found !== undefined) return found;
   }
@@ -83,15 +85,26 @@ const insertInto = async (
   { drive, url }: Inserting,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { client, rules } = place;
-  const body = { Image: url, ...rules.insertMedia };
+  const { client } = place;
   const action = actionOf(drive, '#VirtualMedia.InsertMedia', place);
   if (action === undefined) {
-    await client.patch(drive, { ...body, Inserted: true }, signal);
+    await client.patch(drive, { Image: url, Inserted: true, WriteProtected: true }, signal);
     return;
   }
-  await client.post(action.target, body, signal);
+  // Both default to true, and some refuse to be told so (DSP0268, InsertMedia).
+  const body = { Image: url };
+  try {
+    await client.post(action.target, body, signal);
+  } catch (error) {
+    if (!(error instanceof BmcError) || !isMissingProtocol(error)) throw error;
+    const TransferProtocolType = new URL(url).protocol.replace(':', '').toUpperCase();
+    await client.post(action.target, { ...body, TransferProtocolType }, signal);
+  }
 };
+
+/** It is in the URL already, but some want to be told. */
+const isMissingProtocol = ({ fault, said }: BmcError): boolean =>
+  fault === 'refused' && said.some((sentence) => sentence.includes('TransferProtocolType'));
 
 const ejectFrom = async (place: Place, drive: Resource, signal: AbortSignal): Promise<void> => {
   const action = actionOf(drive, '#VirtualMedia.EjectMedia', place);

@@ -20,7 +20,7 @@ export const offerPower = (place: Place): Offer<PowerAspect> => {
     powerIn(await place.client.get(place.systemLink, signal));
   const change = async (wanted: PowerChange, signal: AbortSignal): Promise<void> => {
     const now = await read(signal);
-    for (const step of await stepsFor(wanted, { now, action, place, signal })) {
+    for (const step of await stepsFor(wanted, { now, action, signal })) {
       await take({ place, action, read }, step, signal);
     }
   };
@@ -43,7 +43,6 @@ type Step = { readonly resetType: string; readonly until?: 'on' | 'off' };
 type Situation = {
   readonly now: PowerReading;
   readonly action: Action;
-  readonly place: Place;
   readonly signal: AbortSignal;
 };
 
@@ -55,11 +54,11 @@ const USUAL = ['On', 'ForceOff', 'GracefulShutdown', 'ForceRestart'];
 
 const stepsFor = async (
   wanted: PowerChange,
-  { now, action, place, signal }: Situation,
+  { now, action, signal }: Situation,
 ): Promise<readonly Step[]> => {
   if (wanted === now) return [];
   const said = await action.allowed('ResetType', signal);
-  const allowed = said.length > 0 ? said : (place.rules.resetTypes ?? USUAL);
+  const allowed = said.length > 0 ? said : USUAL;
   const pick = (wish: string, ...candidates: readonly string[]): string =>
     chosen({ wish, candidates, allowed });
   const on = (): Step => ({ resetType: pick('power on', 'On', 'ForceOn'), until: 'on' });

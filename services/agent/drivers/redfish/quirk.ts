@@ -1,27 +1,24 @@
-import type { Resource } from './resource.ts';
-
 /**
  * What a make of controller does otherwise than DSP0266 says or leaves open. Quirks are data: who
  * (vendor, model, firmware) → which rules, with the source. Code asks for a rule and never for a
  * vendor.
  */
 export type QuirkRules = {
-  /** `strong`: W/ is taken off before it is sent back. `none`: If-Match is never sent. */
-  readonly etag?: 'strong' | 'none';
   /** Accounts are places that are always there: filled and emptied by PATCH. */
   readonly accountSlots?: 'fixed';
-  /** Reset types that it takes where it does not say which. */
-  readonly resetTypes?: readonly string[];
   /** Links of systems that are a part of the machine and not the machine. */
   readonly partialSystems?: RegExp;
-  /** The boot mode must be said with each override, else it falls back to Legacy. */
-  readonly bootMode?: 'always';
-  /** Properties that InsertMedia must be given with their values. */
-  readonly insertMedia?: Resource;
-  /** Where the machine's serial number is, as its operating system shows it. */
-  readonly serialNumber?: 'SKU';
+  /**
+   * `always`: the boot mode must be said with each override, else it falls back to Legacy.
+   * `never`: it is an error to say it, even where it stays as it is.
+   */
+  readonly bootMode?: 'always' | 'never';
   /** What it calls a virtual CD-ROM as boot target, where it is not `Cd`. */
   readonly cdromTarget?: string;
+  /** Ids of the virtual drives that take a URL, where others do not and do not say so. */
+  readonly mediaDrives?: RegExp;
+  /** Where the machine's serial number is, as its operating system shows it. */
+  readonly serialNumber?: 'SKU';
 };
 
 export type BmcIdentity = {
@@ -31,6 +28,8 @@ export type BmcIdentity = {
   /** Of the controller itself, such as "iDRAC 9" or "XCC". */
   readonly product: string;
   readonly firmware: string;
+  /** Links of all systems that the service shows. */
+  readonly systems: readonly string[];
 };
 
 export type Quirk = {

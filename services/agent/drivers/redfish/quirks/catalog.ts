@@ -1,7 +1,22 @@
 import type { BmcIdentity, Quirk } from '../quirk.ts';
+import { dellAccountPlaces } from './dell-account-places.ts';
+import { dellServiceTag } from './dell-service-tag.ts';
+import { hpeBootMode } from './hpe-boot-mode.ts';
+import { lenovoMediaDrives } from './lenovo-media-drives.ts';
+import { nvidiaBaseboard } from './nvidia-baseboard.ts';
+import { supermicroBootMode } from './supermicro-boot-mode.ts';
+import { supermicroUsbCd } from './supermicro-usb-cd.ts';
 
 /** All that is known, in the order in which they apply. */
-export const QUIRKS: readonly Quirk[] = [];
+export const QUIRKS: readonly Quirk[] = [
+  dellAccountPlaces,
+  dellServiceTag,
+  hpeBootMode,
+  lenovoMediaDrives,
+  nvidiaBaseboard,
+  supermicroBootMode,
+  supermicroUsbCd,
+];
 
 export const quirksOf = (identity: BmcIdentity): readonly Quirk[] =>
   QUIRKS.filter((quirk) => quirk.applies(identity));

@@ -1,0 +1,76 @@
+import test, { type ExecutionContext } from 'ava';
+import type { Personality } from '../../deploy/lab/redfish/personality.ts';
+import type { LabHardware } from '../../deploy/lab/server-port.ts';
+import { QUIRKS } from '../../services/agent/drivers/redfish/quirks/catalog.ts';
+import { type BmcUnderTest, bmcContract } from '../contract/bmc-contract.suite.ts';
+import { redfishLab } from '../support/redfish-lab.ts';
+
+/** A controller that has the quirk, as far as it is described where the quirk says. */
+type Make = {
+  readonly hardware: Partial<LabHardware>;
+  readonly personality: Personality;
+  readonly quirks: readonly string[];
+  readonly hasFixedBootMode?: boolean;
+};
+
+const SUPERMICRO: Make = {
+  hardware: { vendor: 'Supermicro', model: 'SYS-620P-TRT', bmcVersion: '01.01.06' },
+  personality: { cdrom: 'usb', bootMode: 'forgotten', sensors: 'old', indicator: 'old' },
+  quirks: ['supermicro-boot-mode', 'supermicro-usb-cd'],
+};
+
+const MAKES: Readonly<Record<string, Make>> = {
+  'an iDRAC 8': {
+    hardware: { vendor: 'Dell Inc.', model: 'PowerEdge R630', bmcVersion: '2.86.86.86' },
+    personality: {
+      product: 'Integrated Dell Remote Access Controller',
+      managerModel: '13G Monolithic',
+      accountSlots: 'fixed',
+      serialAt: 'SKU',
+      sensors: 'old',
+      indicator: 'old',
+      expand: false,
+    },
+    quirks: ['dell-account-places', 'dell-service-tag'],
+  },
+  'an iLO 5': {
+    hardware: { vendor: 'HPE', model: 'ProLiant DL380 Gen10', bmcVersion: 'iLO 5 v2.72' },
+    personality: { product: 'ProLiant DL380 Gen10', bootMode: 'read-only', indicator: 'old' },
+    quirks: ['hpe-boot-mode'],
+    hasFixedBootMode: true,
+  },
+  'an XCC': {
+    hardware: { vendor: 'Lenovo', model: 'ThinkSystem SR630', bmcVersion: '19A 2.50' },
+    personality: {
+      managerModel: 'Lenovo XClarity Controller',
+      mediaBy: 'patch',
+      otherDrives: ['RDOC1', 'RDOC2'],
+      drive: 'EXT1',
+      mediaNeeds: ['Inserted', 'WriteProtected'],
+      etags: 'required',
+    },
+    quirks: ['lenovo-media-drives'],
+  },
+  'a DGX': {
+    hardware: { vendor: 'NVIDIA', model: 'DGXH100', bmcVersion: '24.01.05' },
+    personality: { partialSystem: 'HGX_Baseboard_0', bootAt: 'settings' },
+    quirks: ['nvidia-baseboard'],
+  },
+  'an X12 board': SUPERMICRO,
+};
+
+for (const [name, make] of Object.entries(MAKES)) {
+  const start = async (t: ExecutionContext<unknown>): Promise<BmcUnderTest> => {
+    const { open, server, setFault } = await redfishLab(t, make);
+    const bmc = await open();
+    t.deepEqual(bmc.quirks, make.quirks);
+    return { bmc, server, open, setFault };
+  };
+  const { hasFixedBootMode = false } = make;
+  bmcContract(test, { name, start, without: ['console'], hasFixedBootMode });
+}
+
+test('every quirk has a controller here that has it', (t) => {
+  const shown = Object.values(MAKES).flatMap(({ quirks }) => quirks);
+  t.deepEqual(shown.toSorted(), QUIRKS.map(({ name }) => name).toSorted());
+});
