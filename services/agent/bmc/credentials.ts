@@ -8,8 +8,8 @@ import { type BmcCredentials, BmcError } from '../bmc-port.ts';
 import {
   afterRefusal,
   afterSignIn,
+  beforeSignIn,
   maySignIn,
-  type SignInRecord,
   type SignInVerdict,
 } from '../domain/sign-in-limit.ts';
 import type { ControllerRef } from './controller-ref.ts';
@@ -146,14 +146,13 @@ const tryEach = async <T>(
   const account = accountOf(ref, values.present);
   const before = journal.signIn(account);
   const { generation } = values;
-  const refused = (): SignInRecord => afterRefusal(before, generation, clock.now().getTime());
+  const nowMs = clock.now().getTime();
   let last: unknown;
   for (const one of which) {
     const credentials = values[one];
     if (credentials === undefined) continue;
     const isKnown = before.generation === generation && before.works === one;
-    // Before the attempt, because an agent that dies in it would begin to count anew.
-    if (!isKnown) journal.saveSignIn(account, refused());
+    if (!isKnown) journal.saveSignIn(account, beforeSignIn(before, generation, nowMs));
     try {
       const value = await attempt(credentials);
       if (!isKnown) journal.saveSignIn(account, afterSignIn(generation, one));
@@ -164,7 +163,7 @@ const tryEach = async <T>(
         throw error;
       }
       last = error;
-      journal.saveSignIn(account, refused());
+      journal.saveSignIn(account, afterRefusal(before, generation, nowMs));
     }
   }
   deps.log.warn({ provider: ref.provider, secret: ref.secret }, 'a controller refused credentials');

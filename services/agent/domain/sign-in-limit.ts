@@ -13,6 +13,8 @@ export type SignInRecord = {
   readonly notBeforeMs: number;
   /** Which values worked last. */
   readonly works: 'none' | 'present' | 'staged';
+  /** Attempts that were begun and whose outcome nobody saw, because the agent died in them. */
+  readonly unfinished: number;
 };
 
 export const NEW_SIGN_IN: SignInRecord = {
@@ -20,6 +22,7 @@ export const NEW_SIGN_IN: SignInRecord = {
   refusals: 0,
   notBeforeMs: 0,
   works: 'none',
+  unfinished: 0,
 };
 
 export type SignInVerdict =
@@ -54,7 +57,21 @@ export const afterSignIn = (generation: bigint, works: 'present' | 'staged'): Si
   works,
 });
 
-/** Written before values are tried that are not known to work: a crash counts as a refusal. */
+/** So many attempts without an outcome are as good as refused. */
+const UNFINISHED_MAX = 2;
+
+/** Written before values are tried that are not known to work: an agent may die in each attempt. */
+export const beforeSignIn = (
+  record: SignInRecord,
+  generation: bigint,
+  nowMs: number,
+): SignInRecord => {
+  const same = record.generation === generation ? record : { ...NEW_SIGN_IN, generation };
+  const unfinished = same.unfinished + 1;
+  if (unfinished < UNFINISHED_MAX) return { ...same, unfinished };
+  return { ...afterRefusal(same, generation, nowMs), unfinished: 0 };
+};
+
 export const afterRefusal = (
   record: SignInRecord,
   generation: bigint,
@@ -63,5 +80,5 @@ export const afterRefusal = (
   const earlier = record.generation === generation ? record.refusals : 0;
   const refusals = earlier + 1;
   const pauseMs = PAUSES_MS[Math.min(refusals, PAUSES_MS.length) - 1] ?? 0;
-  return { generation, refusals, notBeforeMs: nowMs + pauseMs, works: 'none' };
+  return { ...NEW_SIGN_IN, generation, refusals, notBeforeMs: nowMs + pauseMs };
 };
