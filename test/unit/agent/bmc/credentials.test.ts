@@ -6,6 +6,7 @@ import { BmcError } from '../../../../services/agent/bmc-port.ts';
 import { NEW_SIGN_IN } from '../../../../services/agent/domain/sign-in-limit.ts';
 import { memoryBmc } from '../../../fakes/memory-bmc.ts';
 import { bmcParts, refAt, SECRET, secretStore } from '../../../support/bmc-parts.ts';
+import { eventually } from '../../../support/eventually.ts';
 import { manualClock } from '../../../support/manual-clock.ts';
 import { temporaryDir } from '../../../support/temporary-dir.ts';
 
@@ -76,8 +77,9 @@ test('an agent that dies in two attempts counts them as refused', async (t) => {
   const dieInIt = async () => {
     await sessions.drop(refAt('bmc-1'));
     bmc.before = () => new Promise(() => undefined);
+    const before = attempts();
     void sessions.open(refAt('bmc-1'), 'redfish', never);
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventually(() => attempts() > before);
     bmc.before = () => undefined;
   };
   await dieInIt();
