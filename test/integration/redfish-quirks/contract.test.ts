@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
-import type { Personality } from '../../deploy/lab/redfish/personality.ts';
-import type { LabHardware } from '../../deploy/lab/server-port.ts';
-import { QUIRKS } from '../../services/agent/drivers/redfish/quirks/catalog.ts';
-import { type BmcUnderTest, bmcContract } from '../contract/bmc-contract.suite.ts';
-import { redfishLab } from '../support/redfish-lab.ts';
+import type { Personality } from '../../../deploy/lab/redfish/personality.ts';
+import type { LabHardware } from '../../../deploy/lab/server-port.ts';
+import { QUIRKS } from '../../../services/agent/drivers/redfish/quirks/catalog.ts';
+import { type BmcUnderTest, bmcContract } from '../../contract/bmc-contract.suite.ts';
+import { redfishLab } from '../../support/redfish-lab.ts';
 
 /** A controller that has the quirk, as far as it is described where the quirk says. */
 type Make = {
