@@ -86,10 +86,10 @@ export type LocalLeader = {
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
   /**
    * Looks at what the leader knows, decided changes included, without changing it. Long looks are
-   * spread over time, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER,
+   * spread over time, callers in turn, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER,
    * BUSY, or SERVICE_UNAVAILABLE while it is not known where claims could be placed.
    */
-  readonly read: <T>(look: Look<T>, signal: AbortSignal) => Promise<T>;
+  readonly read: <T>(caller: string, look: Look<T>, signal: AbortSignal) => Promise<T>;
   /**
    * The same at once, for what takes no time and needs no providers. Throws errors of `look`;
    * unavailable NOT_LEADER.

@@ -103,6 +103,27 @@ test('groups, distances, turnarounds and definitions make one topology', async (
   t.true(topology.groups.has('rack7'), 'what was given before stays as it was');
 });
 
+test('a group keeps its id when the one that had it before goes, and has no other', async (t) => {
+  const neighbours = createNeighbours();
+  const before = group('rack1', GroupKind.RACK);
+  neighbours.tellGroup(before);
+  const { topologies } = follow(t, neighbours);
+  const ids = () => [...topologies.of('lab').groups.keys()].join();
+  await eventually(() => ids() === 'rack1', { message: 'it is told' });
+  const next = group('rack1', GroupKind.ROW);
+  neighbours.tellGroup(next);
+  const kind = () => topologies.of('lab').groups.get('rack1')?.kind;
+  await eventually(() => kind() === 'row', { message: 'the next one has the id' });
+  neighbours.dropGroup(before.uid);
+  neighbours.tellGroup(group('rack2', GroupKind.RACK));
+  await eventually(() => ids() === 'rack1,rack2', { message: 'both are there' });
+  t.is(kind(), 'row');
+  neighbours.tellGroup(
+    create(ProviderGroupSchema, { ...next, name: 'partitions/lab/groups/row9' }),
+  );
+  await eventually(() => ids() === 'rack2,row9', { message: 'it goes by its new id alone' });
+});
+
 test('what a request names is looked for again before it is unknown', async (t) => {
   const neighbours = createNeighbours();
   const { topologies } = follow(t, neighbours);

@@ -26,7 +26,7 @@ test('who stood still for longer than its lease leads no more, before a timer te
   t.is(replica.leader(), undefined);
   t.throws(() => leader.glance(() => 'seen'), notLeader);
   await t.throwsAsync(
-    leader.read(() => 'seen', never()),
+    leader.read('ada', () => 'seen', never()),
     notLeader,
   );
   const refused = createCommand({ id: 'a', groups: [groupOf({ [CPU]: 5 })] });

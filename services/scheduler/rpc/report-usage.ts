@@ -40,8 +40,10 @@ type ReportUsage = (
 /** One report at a time: a large one takes a second of the processor and some 200 MB. */
 export const createReportUsage = (deps: RpcDeps): ReportUsage => {
   const turns = createTurns(WAITING_MAX);
-  return (request, context) =>
-    turns(() => reportUsage(deps, request, context), callOf(context).signal);
+  return (request, context) => {
+    const { identity, signal } = callOf(context);
+    return turns(identity.principal, () => reportUsage(deps, request, context), signal);
+  };
 };
 
 const reportUsage = async (

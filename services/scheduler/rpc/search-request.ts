@@ -9,6 +9,7 @@ import { projectNotFound } from './claim-creation.ts';
 import { specOf } from './claim-request.ts';
 import { parentOf, viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
+import { originOf } from './origin.ts';
 import { checkNames } from './request-names.ts';
 
 type SearchRequest = { readonly parent: string; readonly spec?: ClaimSpec | undefined };
@@ -36,7 +37,8 @@ export const searchAtLeader = async <T>(
     local: async (leader, signal) => {
       const { partition } = view;
       await checkNames(deps, { partition, spec: draft.spec, at: 'spec', signal });
-      return leader.read(look(draft), signal);
+      const { onBehalfOf, principal } = originOf(context);
+      return leader.read(onBehalfOf ?? principal, look(draft), signal);
     },
     remote,
   });

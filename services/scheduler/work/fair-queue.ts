@@ -1,12 +1,19 @@
 /**
  * Commands that wait for the leader, in turns by caller: whoever asks for what takes long to decide
  * waits for himself and not for the others. Deficit round robin
- * (https://doi.org/10.1109/90.502236), counted in the time that decisions took.
+ * (https://doi.org/10.1109/90.502236), counted in the time that decisions took. Nobody owes for
+ * longer than others could have been served: a debt ages with the time, and is forgotten as soon as
+ * nothing waits.
  */
 import type { Pending } from './pending.ts';
 
 export type FairQueue = {
   readonly size: () => number;
+  /**
+   * How many commands of this one's caller wait. He may have as many as there is room for beside
+   * them: one alone leaves half of the queue to others, two leave a third.
+   */
+  readonly waitingOf: (command: Pending['command']) => number;
   readonly push: (pending: Pending) => void;
   readonly shift: () => Pending | undefined;
   /** It comes first when its caller has the turn. */
@@ -22,6 +29,8 @@ type Caller = {
   /** Place of the first in `waiting`: shifting a long array is slow. */
   from: number;
   creditMs: number;
+  /** When he left with that credit, while he is not among those whose turn comes. */
+  leftMs: number;
   /** Among those whose turn comes. */
   isListed: boolean;
 };
@@ -32,47 +41,73 @@ const TURN_MS = 1;
 const CALLERS_MAX = 10_000;
 /** One decision is never charged more: a pause of the process is nobody's fault. */
 const CHARGE_MS_MAX = 200;
+/** Nobody owes more: who was served alone kept nobody waiting. */
+const DEBT_MS_MAX = 1_000;
 
-export const createFairQueue = (): FairQueue => {
+export const createFairQueue = (monotonicMs: () => number): FairQueue => {
   const callers = new Map<string, Caller>();
-  /** Callers with something waiting, whose turn it is first. */
-  let turns: Caller[] = [];
+  const turns = createRing<Caller>();
   let size = 0;
 
-  const callerOf = ({ command: { origin } }: Pending): Caller => {
-    const name = origin.onBehalfOf ?? origin.principal;
+  const callerOf = ({ command }: Pending): Caller => {
+    const name = nameIn(command);
     const known = callers.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (!known.isListed) age(known, monotonicMs());
+      return known;
+    }
     if (callers.size >= CALLERS_MAX) forgetIdle();
-    const made = { name, waiting: [], from: 0, creditMs: TURN_MS, isListed: false };
+    const made: Caller = {
+      name,
+      waiting: [],
+      from: 0,
+      creditMs: TURN_MS,
+      leftMs: monotonicMs(),
+      isListed: false,
+    };
     callers.set(name, made);
     return made;
   };
   const forgetIdle = (): void => {
     for (const [name, { isListed }] of callers) if (!isListed) callers.delete(name);
   };
-  const isIdle = ({ waiting, from }: Caller): boolean => from >= waiting.length;
-  const nextTurn = (): void => {
-    const [caller, ...rest] = turns;
-    if (caller === undefined) return;
-    turns = rest;
-    if (!isIdle(caller)) {
-      caller.creditMs += TURN_MS;
-      turns.push(caller);
-      return;
-    }
-    caller.isListed = false;
-    // Who used more than his share owes it still when he comes again.
-    if (caller.creditMs >= 0) callers.delete(caller.name);
-  };
   const enter = (caller: Caller): void => {
     if (caller.isListed) return;
     caller.isListed = true;
     turns.push(caller);
   };
+  const leave = (caller: Caller): void => {
+    caller.isListed = false;
+    caller.leftMs = monotonicMs();
+    // Who used more than his share owes it still when he comes again soon.
+    if (caller.creditMs >= 0) callers.delete(caller.name);
+  };
+  /** Whoever has the turn; undefined = nothing waits. */
+  const next = (): Caller | undefined => {
+    let passed = 0;
+    for (let caller = turns.first(); caller !== undefined; caller = turns.first()) {
+      if (isIdle(caller)) {
+        turns.shift();
+        leave(caller);
+        continue;
+      }
+      if (caller.creditMs > 0 || turns.size() === 1) return caller;
+      turns.shift();
+      caller.creditMs += TURN_MS;
+      turns.push(caller);
+      passed += 1;
+      // All are in debt: the rounds in which nobody would be served are made up at once.
+      if (passed === turns.size()) forgive(turns.all());
+    }
+    return undefined;
+  };
 
   return {
     size: () => size,
+    waitingOf: (command) => {
+      const caller = callers.get(nameIn(command));
+      return caller === undefined ? 0 : caller.waiting.length - caller.from;
+    },
     push: (pending) => {
       const caller = callerOf(pending);
       enter(caller);
@@ -89,33 +124,73 @@ export const createFairQueue = (): FairQueue => {
       size += 1;
     },
     shift: () => {
-      for (let caller = turns[0]; caller !== undefined; caller = turns[0]) {
-        if (isIdle(caller) || (caller.creditMs <= 0 && turns.length > 1)) {
-          nextTurn();
-          continue;
-        }
-        const pending = caller.waiting[caller.from];
-        caller.from += 1;
-        if (caller.from > 256 && caller.from * 2 > caller.waiting.length) {
-          caller.waiting = caller.waiting.slice(caller.from);
-          caller.from = 0;
-        }
-        size -= 1;
-        return pending;
+      const caller = next();
+      if (caller === undefined) {
+        callers.clear();
+        return undefined;
       }
-      return undefined;
+      const pending = caller.waiting[caller.from];
+      caller.from += 1;
+      if (caller.from > 256 && caller.from * 2 > caller.waiting.length) {
+        caller.waiting = caller.waiting.slice(caller.from);
+        caller.from = 0;
+      }
+      size -= 1;
+      return pending;
     },
     charge: (pending, ms) => {
       const caller = callerOf(pending);
-      caller.creditMs -= Math.min(ms, CHARGE_MS_MAX);
-      if (!caller.isListed && caller.creditMs >= 0) callers.delete(caller.name);
+      const creditMs = caller.creditMs - Math.min(ms, CHARGE_MS_MAX);
+      caller.creditMs = Math.max(creditMs, -DEBT_MS_MAX);
+      if (!caller.isListed) leave(caller);
     },
     takeAll: () => {
-      const all = turns.flatMap(({ waiting, from }) => waiting.slice(from));
+      const all = [...turns.all()].flatMap(({ waiting, from }) => waiting.slice(from));
       callers.clear();
-      turns = [];
+      turns.clear();
       size = 0;
       return all;
+    },
+  };
+};
+
+const nameIn = ({ origin }: Pending['command']): string => origin.onBehalfOf ?? origin.principal;
+
+const isIdle = ({ waiting, from }: Caller): boolean => from >= waiting.length;
+
+/** While he asked for nothing the others could be served. */
+const age = (caller: Caller, nowMs: number): void => {
+  caller.creditMs = Math.min(TURN_MS, caller.creditMs + Math.max(0, nowMs - caller.leftMs));
+  caller.leftMs = nowMs;
+};
+
+/** As many rounds for everybody as the least debt needs. */
+const forgive = (callers: Iterable<Caller>): void => {
+  const all = [...callers];
+  const least = Math.max(...all.map(({ creditMs }) => creditMs));
+  if (least > 0) return;
+  const rounds = Math.floor(-least / TURN_MS) + 1;
+  for (const caller of all) caller.creditMs += rounds * TURN_MS;
+};
+
+/** A list that is taken from at its begin and added to at its end. */
+const createRing = <T>() => {
+  let items: T[] = [];
+  let from = 0;
+  return {
+    size: () => items.length - from,
+    first: (): T | undefined => items[from],
+    push: (item: T): void => void items.push(item),
+    shift: (): void => {
+      from += 1;
+      if (from <= 256 || from * 2 <= items.length) return;
+      items = items.slice(from);
+      from = 0;
+    },
+    all: (): readonly T[] => items.slice(from),
+    clear: (): void => {
+      items = [];
+      from = 0;
     },
   };
 };

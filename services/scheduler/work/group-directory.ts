@@ -21,20 +21,24 @@ export type OnGroups = (partitions: ReadonlySet<string>) => void;
 
 type Place = { readonly partition: string; readonly id: string };
 
-const NONE: ReadonlyMap<string, GroupFacts> = new Map();
+/** A group with its uid: the id may belong to another by the time that it is deleted. */
+type Named = { readonly uid: string; readonly group: GroupFacts };
+
+const NONE: ReadonlyMap<string, Named> = new Map();
 
 export const createGroupDirectory = (deps: DirectoryDeps, onChange: OnGroups): GroupDirectory => {
   const client = createClient(ProviderGroupService, deps.transport);
-  const byPartition = new Map<string, Map<string, GroupFacts>>();
+  const byPartition = new Map<string, Map<string, Named>>();
   const byUid = new Map<string, Place>();
   let shown = new Map<string, ReadonlyMap<string, GroupFacts>>();
   let isComplete = false;
   let present: Set<string> | undefined;
 
   const put = (uid: string, partition: string, group: GroupFacts): void => {
-    const groups = byPartition.get(partition) ?? new Map<string, GroupFacts>();
+    if (byUid.get(uid)?.id !== group.id) remove(uid);
+    const groups = byPartition.get(partition) ?? new Map<string, Named>();
     byPartition.set(partition, groups);
-    groups.set(group.id, group);
+    groups.set(group.id, { uid, group });
     byUid.set(uid, { partition, id: group.id });
     present?.add(uid);
   };
@@ -42,11 +46,8 @@ export const createGroupDirectory = (deps: DirectoryDeps, onChange: OnGroups): G
     const place = byUid.get(uid);
     if (place === undefined) return undefined;
     byUid.delete(uid);
-    // The id may belong to another group by now.
-    const isTaken = [...byUid.values()].some(
-      ({ partition, id }) => partition === place.partition && id === place.id,
-    );
-    if (!isTaken) byPartition.get(place.partition)?.delete(place.id);
+    const groups = byPartition.get(place.partition);
+    if (groups?.get(place.id)?.uid === uid) groups.delete(place.id);
     return place.partition;
   };
   const told = (changed: ReadonlySet<string>): void => {
@@ -99,7 +100,10 @@ export const createGroupDirectory = (deps: DirectoryDeps, onChange: OnGroups): G
   return {
     all: (partition) => {
       const key = keyOf(partition);
-      const groups = shown.get(key) ?? new Map(byPartition.get(key) ?? NONE);
+      const known = shown.get(key);
+      if (known !== undefined) return known;
+      const groups = new Map<string, GroupFacts>();
+      for (const [id, { group }] of byPartition.get(key) ?? NONE) groups.set(id, group);
       shown.set(key, groups);
       return groups;
     },

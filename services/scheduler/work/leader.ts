@@ -19,7 +19,7 @@ import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, pend, tooBusy } from './pending.ts';
 
 export type LeaderLimits = {
-  /** Commands that may wait for their decision. */
+  /** Commands that may wait for their decision; half of them of one caller. */
   readonly queueMax: number;
   /** Log entries that may wait for the collector before new claims are refused. */
   readonly backlogMax: number;
@@ -57,7 +57,7 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   );
   const state = options.makeState(time.nowMs());
   const committer = createCommitter(deps, options);
-  const queue = createFairQueue();
+  const queue = createFairQueue(clock.monotonicMs);
   const looks = createPacedLooks(clock);
   let wake = (): void => undefined;
   let hasEnded = false;
@@ -68,20 +68,24 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     state,
     nowMs: time.nowMs,
     submit: (command, signal) => {
-      const refusal = isOver() ? notLeader(partition) : refusalOf(options, command, queue.size());
+      const refusal = isOver() ? notLeader(partition) : refusalOf(options, command, queue);
       if (refusal !== undefined) return Promise.reject(refusal);
       const { pending, answer } = pend(options.share(command), signal);
       queue.push(pending);
       wake();
       return answer;
     },
-    read: (look, signal) =>
-      looks.look(() => {
-        if (isOver()) throw notLeader(partition);
-        const refusal = options.cannotPlace();
-        if (refusal !== undefined) throw refusal;
-        return look(state, time.nowMs());
-      }, signal),
+    read: (caller, look, signal) =>
+      looks.look(
+        caller,
+        () => {
+          if (isOver()) throw notLeader(partition);
+          const refusal = options.cannotPlace();
+          if (refusal !== undefined) throw refusal;
+          return look(state, time.nowMs());
+        },
+        signal,
+      ),
     glance: (look) => {
       if (isOver()) throw notLeader(partition);
       return look(state, time.nowMs());
@@ -107,10 +111,11 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   function refusalOf(
     { backlog, cannotPlace }: LeaderOptions,
     command: Command,
-    waiting: number,
+    { size, waitingOf }: FairQueue,
   ): Error | undefined {
-    if (waiting >= limits.queueMax) {
-      return tooBusy(`${waiting} changes wait for partition "${partition}" already`, 500);
+    // Whoever asks much leaves room for others.
+    if (waitingOf(command) >= limits.queueMax - size()) {
+      return tooBusy(`${size()} changes wait for partition "${partition}" already`, 500);
     }
     if (command.verb !== 'create' && command.verb !== 'execute') return undefined;
     if (backlog() > limits.backlogMax) {

@@ -1,15 +1,17 @@
 /**
  * Searches that only look take the leader's processor from those who claim. They run one after the
- * other, and after each the leader is left alone for as long as it took: whoever asks much waits
- * longer himself, and decisions keep at least half of the time.
+ * other, callers in turn, and after each the leader is left alone for as long as it took: whoever
+ * asks much waits longer himself, and decisions keep at least half of the time.
  */
 import type { Clock } from '../../runtime/clock.ts';
-import { abortable } from '../../store/coordination/waiting.ts';
+import { createCallerTurns } from '../caller-turns.ts';
 import { tooBusy } from './pending.ts';
 
 export type PacedLooks = {
-  /** Errors: those of `look`; unavailable BUSY when too many wait. */
-  readonly look: <T>(look: () => T, signal: AbortSignal) => Promise<T>;
+  /**
+   * Errors: those of `look`; unavailable BUSY when too many wait, or too many of this caller.
+   */
+  readonly look: <T>(caller: string, look: () => T, signal: AbortSignal) => Promise<T>;
 };
 
 const WAITING_MAX = 256;
@@ -17,30 +19,18 @@ const WAITING_MAX = 256;
 const REST_MS_MIN = 1;
 
 export const createPacedLooks = (clock: Pick<Clock, 'monotonicMs' | 'sleep'>): PacedLooks => {
-  let tail: Promise<void> = Promise.resolve();
-  let waiting = 0;
+  const turns = createCallerTurns(WAITING_MAX);
   return {
-    look: async (look, signal) => {
-      if (waiting >= WAITING_MAX) throw tooBusy(`${waiting} searches wait already`, 1_000);
-      waiting += 1;
-      const before = tail;
-      const turn = Promise.withResolvers<void>();
-      tail = turn.promise;
-      let restMs = 0;
+    look: async (caller, look, signal) => {
+      if (turns.isFull(caller)) throw tooBusy(`${turns.size()} searches wait already`, 1_000);
+      await turns.enter(caller, signal);
+      const startMs = clock.monotonicMs();
       try {
-        await abortable(before, signal);
-        const startMs = clock.monotonicMs();
-        try {
-          return look();
-        } finally {
-          restMs = clock.monotonicMs() - startMs;
-        }
+        return look();
       } finally {
-        waiting -= 1;
-        // Also when this one has given up: the turn comes after those before it.
-        before
-          .then(() => (restMs < REST_MS_MIN ? undefined : clock.sleep(restMs)))
-          .then(turn.resolve, turn.resolve);
+        const restMs = clock.monotonicMs() - startMs;
+        if (restMs < REST_MS_MIN) turns.leave();
+        else void clock.sleep(restMs).then(turns.leave, turns.leave);
       }
     },
   };

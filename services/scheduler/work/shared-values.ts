@@ -151,9 +151,13 @@ const offersKey = (offers: Offers): string => {
   return key;
 };
 
+/** A longer one is hardly met twice, and 20 000 of them are more than what they would save. */
+const KEY_LENGTH_MAX = 4_096;
+
 const createPool = <T>() => {
   const known = new Map<string, T>();
   return (key: string, make: () => T): T => {
+    if (key.length > KEY_LENGTH_MAX) return make();
     const before = known.get(key);
     if (before !== undefined) return before;
     if (known.size >= KNOWN_MAX) known.clear();

@@ -29,36 +29,48 @@ test('looks run one after the other, and the leader rests for as long as each to
   const { look } = createPacedLooks(clock);
   const told: string[] = [];
   const say = (word: string, ms: number) =>
-    look(() => {
-      pass(ms);
-      told.push(`${word} after ${rests.length} rests`);
-      return word;
-    }, NEVER);
+    look(
+      'ada',
+      () => {
+        pass(ms);
+        told.push(`${word} after ${rests.length} rests`);
+        return word;
+      },
+      NEVER,
+    );
   t.deepEqual(await Promise.all([say('a', 40), say('b', 0.5), say('c', 7)]), ['a', 'b', 'c']);
   t.deepEqual(told, ['a after 0 rests', 'b after 1 rests', 'c after 1 rests']);
-  await look(() => undefined, NEVER);
+  await look('ada', () => undefined, NEVER);
   t.deepEqual(rests, [40, 7]);
 });
 
 test('a look that fails or is given up does not keep the others', async (t) => {
   const { clock } = slowClock();
   const { look } = createPacedLooks(clock);
-  const bad = look(() => {
-    throw new Error('no such place');
-  }, NEVER);
-  const gone = look(() => 'gone', AbortSignal.abort(new Error('the caller went')));
-  const good = look(() => 'good', NEVER);
+  const bad = look(
+    'ada',
+    () => {
+      throw new Error('no such place');
+    },
+    NEVER,
+  );
+  const gone = look('ada', () => 'gone', AbortSignal.abort(new Error('the caller went')));
+  const good = look('ada', () => 'good', NEVER);
   await t.throwsAsync(bad, { message: 'no such place' });
   await t.throwsAsync(gone, { message: 'the caller went' });
   t.is(await good, 'good');
 });
 
-test('when too many wait, more are turned away', async (t) => {
+test('when too many wait, more are turned away, and one caller sooner than all', async (t) => {
   const { look } = createPacedLooks(systemClock);
-  const asked = Array.from({ length: 300 }, () => look(() => true, NEVER));
-  const answers = await Promise.allSettled(asked);
-  const away = answers.filter((one) => one.status === 'rejected');
-  t.is(away.length, 300 - 256);
+  const askOf = (caller: string) =>
+    Array.from({ length: 300 }, () => look(caller, () => true, NEVER));
+  const [ada, bob] = [askOf('ada'), askOf('bob')];
+  const awayOf = async (asked: readonly Promise<boolean>[]) =>
+    (await Promise.allSettled(asked)).filter((one) => one.status === 'rejected');
+  const away = await awayOf(ada);
+  t.is(away.length, 300 - 1 - 128, 'one looks, half of the places are for others');
   t.true(away.every(({ reason }) => isDomainError(reason, 'unavailable', 'BUSY')));
-  t.true(await look(() => true, NEVER), 'afterwards there is room again');
+  t.is((await awayOf(bob)).length, 300 - 64);
+  t.true(await look('ada', () => true, NEVER), 'afterwards there is room again');
 });
