@@ -5,6 +5,7 @@ import { BUILT_IN_CAPABILITIES, RESOURCE_TYPES } from './domain/resource-types.t
 import type { CodeRecords, InventoryRecords } from './ports.ts';
 import { capabilityDoc, capabilityRpc } from './rpc/capability.ts';
 import type { RpcDeps } from './rpc/deps.ts';
+import { discoveryRpc } from './rpc/discovery.ts';
 import { distanceTypeRpc } from './rpc/distance-type.ts';
 import { partitionRpc } from './rpc/partition.ts';
 import { providerRpc } from './rpc/provider.ts';
@@ -58,6 +59,7 @@ export const inventoryImplementations = (deps: RpcDeps): readonly Implementation
   distanceTypeRpc(deps),
   providerGroupRpc(deps),
   providerRpc(deps),
+  discoveryRpc(deps),
 ];
 
 type Kept = { readonly store: SqlStore; readonly records: InventoryRecords };

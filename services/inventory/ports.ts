@@ -5,7 +5,10 @@
 import type { CallOptions } from '@connectrpc/connect';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { Holder, Identifier, Taken } from './domain/identifiers.ts';
 import type {
+  DiscoveryRecord,
+  DiscoveryState,
   GroupParts,
   GroupRecord,
   NamedRecord,
@@ -58,11 +61,42 @@ export type ProviderFilter = PartitionFilter & {
   readonly inTree?: string;
 };
 
+export type ProviderWrite = {
+  readonly record: ProviderRecord;
+  readonly parts: ProviderParts;
+  readonly isNew: boolean;
+};
+
+/** Why a write of many cannot be committed; an empty `taken`: its name is taken. */
+export type Refusal = { readonly uid: string; readonly taken: readonly Taken[] };
+
 export type ProviderRecords = {
-  /** Errors: already_exists for a taken name or MAC address. */
+  /** Errors: already_exists for a taken name, MAC address, serial number or UUID. */
   readonly insert: (tx: Tx, record: ProviderRecord, parts: ProviderParts) => Promise<void>;
-  /** Writes a locked record. Errors: already_exists for a taken MAC address. */
+  /** Writes a locked record. Errors: already_exists for a taken identifier. */
   readonly save: (tx: Tx, record: ProviderRecord, parts: ProviderParts) => Promise<void>;
+  /**
+   * Writes new records and locked ones, in a few statements however many. Answers whose name or
+   * identifiers others have; then what was written is not to be committed.
+   */
+  readonly writeAll: (tx: Tx, writes: readonly ProviderWrite[]) => Promise<readonly Refusal[]>;
+  /**
+   * Gives a locked record the identifiers that it shows, in place of those that it showed before.
+   * Answers what others have, which it does not get.
+   */
+  readonly claimObserved: (
+    tx: Tx,
+    record: ProviderRecord,
+    identifiers: readonly Identifier[],
+  ) => Promise<readonly Taken[]>;
+  /** Writes what was seen of a locked record, and its document; `tell`: watchers hear of it. */
+  readonly saveObserved: (tx: Tx, record: ProviderRecord, tell: boolean) => Promise<void>;
+  /** Who has these identifiers, by key. */
+  readonly holdersOf: (
+    reader: Reader,
+    partition: string,
+    keys: readonly string[],
+  ) => Promise<ReadonlyMap<string, Holder>>;
   /** Writes the reservation of a locked record, nothing else; nobody is told. */
   readonly saveReservation: (tx: Tx, record: ProviderRecord) => Promise<void>;
   /** Writes generation and reservation of a locked record, nothing else, and tells watchers. */
@@ -187,6 +221,30 @@ export type GroupRecords = {
   ) => Promise<readonly string[]>;
 };
 
+export type DiscoveryFilter = PartitionFilter & { readonly state?: DiscoveryState };
+
+export type DiscoveryRecords = {
+  /** Writes new ones and locked ones. */
+  readonly writeAll: (
+    tx: Tx,
+    writes: readonly { readonly record: DiscoveryRecord; readonly isNew: boolean }[],
+  ) => Promise<void>;
+  readonly find: FindPlaced<Reader, DiscoveryRecord>;
+  readonly lock: FindPlaced<Tx, DiscoveryRecord>;
+  /** Those of these ids that there are, locked. */
+  readonly lockAll: (
+    tx: Tx,
+    partition: string,
+    ids: readonly string[],
+  ) => Promise<readonly DiscoveryRecord[]>;
+  readonly list: (
+    reader: Reader,
+    filter: DiscoveryFilter,
+    page: Page,
+  ) => Promise<readonly DiscoveryRecord[]>;
+  readonly removeInPartition: (tx: Tx, partition: string) => Promise<void>;
+};
+
 export type InventoryRecords = {
   readonly partitions: NamedRecords<PartitionRecord, PartitionFilter>;
   readonly capabilities: CodeRecords;
@@ -194,6 +252,7 @@ export type InventoryRecords = {
   readonly distanceTypes: CodeRecords;
   readonly groups: GroupRecords;
   readonly providers: ProviderRecords;
+  readonly discoveries: DiscoveryRecords;
 };
 
 /** What takes capacity away is decided by the scheduler's leader before it is written here. */

@@ -1,3 +1,5 @@
+import type { Identifier } from './identifiers.ts';
+
 /** What every stored object of this service has. Times are milliseconds since 1970. */
 export type RecordHead = {
   readonly uid: string;
@@ -32,6 +34,16 @@ export type ProviderRecord = NamedRecord & {
   readonly parentUid: string;
   /** Uid of the provider at the top of its tree; its own for a root. */
   readonly rootUid: string;
+  /** JSON of what was seen of it (rpc/observation.ts); empty: nothing yet. */
+  readonly observed: string;
+};
+
+export type DiscoveryState = 'proposed' | 'accepted' | 'rejected';
+
+/** What a scan found, in the JSON form of its contract. */
+export type DiscoveryRecord = NamedRecord & {
+  readonly partition: string;
+  readonly state: DiscoveryState;
 };
 
 export type Reservation = {
@@ -61,7 +73,7 @@ export type PlaceDistance = {
 /** What of a provider is searched in tables of its own. */
 export type ProviderParts = {
   readonly terms: readonly Term[];
-  readonly nics: readonly { readonly label: string; readonly mac: string }[];
+  readonly identifiers: readonly Identifier[];
   readonly distances: readonly PlaceDistance[];
 };
 
@@ -90,6 +102,10 @@ export const resourceTypeName = ({ id }: { readonly id: string }): string => `re
 export const distanceTypeName = ({ id }: { readonly id: string }): string => `distanceTypes/${id}`;
 export const groupName = (record: { readonly partition: string; readonly id: string }): string =>
   `partitions/${record.partition}/groups/${record.id}`;
+export const discoveryName = (record: {
+  readonly partition: string;
+  readonly id: string;
+}): string => `partitions/${record.partition}/discoveries/${record.id}`;
 export const providerName = (record: { readonly partition: string; readonly id: string }): string =>
   `partitions/${record.partition}/providers/${record.id}`;
 
@@ -100,8 +116,10 @@ export const keyOf = (id: string): string => id.toLowerCase();
  * The kinds under which the change feed tells of what is in a partition: a watcher of one partition
  * is not woken by the others, and one who may not see a partition does not hear of it.
  */
-export const placedChangeKind = (noun: 'provider' | 'group', partition: string): string =>
-  `${noun}/${keyOf(partition)}`;
+export const placedChangeKind = (
+  noun: 'provider' | 'group' | 'discovery',
+  partition: string,
+): string => `${noun}/${keyOf(partition)}`;
 
 /** The partition (in lower case) of such a kind; undefined when it is about something else. */
 export const partitionOfChange = (noun: 'provider' | 'group', kind: string): string | undefined =>

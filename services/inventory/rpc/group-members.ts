@@ -3,6 +3,7 @@ import {
   ChangeMembersResponseSchema,
   type ProviderGroupService,
 } from '../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
+import type { ProviderSpec } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { HasValues } from '../../runtime/context.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type GroupRecord, keyOf, type ProviderRecord, providerName } from '../domain/records.ts';
@@ -57,6 +58,15 @@ const isMember = (record: ProviderRecord, group: GroupRecord): boolean =>
 
 const GROUPS_MAX = 64;
 
+/** What leaves its rack stands there no longer. */
+const standing = (spec: ProviderSpec, groups: readonly string[]): ProviderSpec => {
+  const { location } = spec;
+  const rack = keyOf(location?.rack ?? '');
+  if (location === undefined || rack === '') return spec;
+  if (groups.some((group) => keyOf(group) === rack)) return spec;
+  return { ...spec, location: { ...location, rack: '', position: 0 } };
+};
+
 type Membership = {
   readonly group: GroupRecord;
   readonly changed: readonly ProviderRecord[];
@@ -84,7 +94,7 @@ const writeMembers = async (
       generation,
       reserved: unreserved(record, generation),
       updateMs: nowMs,
-      doc: providerDoc({ ...stored, spec: { ...specOf(stored), groups } }),
+      doc: providerDoc({ ...stored, spec: { ...standing(specOf(stored), groups), groups } }),
     };
   });
   const key = keyOf(group.id);

@@ -9,7 +9,7 @@ import type { Tx } from '../../store/sql/transaction.ts';
 import { badParentGroup, demandNesting, GROUP_LEVELS_MAX } from '../domain/group-tree.ts';
 import { type GroupParts, type GroupRecord, keyOf } from '../domain/records.ts';
 import { badField, type RpcDeps, refuseFields } from './deps.ts';
-import { keepPlaces } from './place-rules.ts';
+import { keepPlaces, placeViolations } from './place-rules.ts';
 
 type Place = { readonly partition: string; readonly id: string; readonly uid: string };
 
@@ -41,9 +41,9 @@ export const judgeGroup = async (
   // A masked update need not say it, so the contract does not demand it.
   if (spec.kind === GroupKind.UNSPECIFIED) throw badField('spec.kind', 'must say what it is');
   const said = { groups: [], distances: spec.distances };
-  const places = await keepPlaces(deps, tx, { partition, spec: said, self: keyOf(place.id) });
+  const places = await keepPlaces(deps, tx, { partition, specs: [said] });
   const shared = await keepShared(deps, tx, { partition, uids: spec.sharedProviders });
-  const violations = [...places.violations, ...shared];
+  const violations = [...placeViolations(spec, places, keyOf(place.id)), ...shared];
   if (violations.length > 0) throw refuseFields(violations);
   const parent = await nestedIn(deps, tx, { place, parentId: spec.parentGroup, current });
   spec.parentGroup = parent?.id ?? '';

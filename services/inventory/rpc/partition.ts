@@ -93,7 +93,11 @@ export const partitionRpc = (deps: RpcDeps): Implementation =>
     },
     deletePartition: (request, context) =>
       mutate(deps, context, { response: DeletePartitionResponseSchema }, async (tx) => {
-        const demandUnused = (record: NamedRecord) => demandEmpty(deps, tx, record);
+        const demandUnused = async (record: NamedRecord) => {
+          await demandEmpty(deps, tx, record);
+          // What scans found there is nothing that anybody made.
+          await deps.records.discoveries.removeInPartition(tx, record.id);
+        };
         await deleteNamed(deps, tx, { noun: nounOf(deps), request, demandUnused });
         return create(DeletePartitionResponseSchema);
       }),

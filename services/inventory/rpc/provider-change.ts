@@ -78,7 +78,7 @@ const insertProvider = async (
   tx: Tx,
   { request, context, kinds }: Asking<'createProvider'> & Kinds,
 ): Promise<ProviderRecord> => {
-  const { records, random, clock } = deps;
+  const { records } = deps;
   const asked = partitionOf(request.parent);
   if (asked === undefined) throw badField('parent', 'must name one partition');
   demandId('provider_id', request.providerId);
@@ -86,13 +86,26 @@ const insertProvider = async (
   if (!found || !accessOf(context).covers({ partition: found.id })) throw absent(request.parent);
   const given = request.provider ?? create(ProviderSchema);
   demandKinds(given, kinds);
-  const place = { uid: random.uid(), partition: found.id };
+  return makeProvider(deps, tx, { partition: found.id, id: request.providerId, given });
+};
+
+type Making = { readonly partition: string; readonly id: string; readonly given: Provider };
+
+/** The caller keeps the partition. Errors: those of judgeSpec; already_exists. */
+export const makeProvider = async (
+  deps: RpcDeps,
+  tx: Tx,
+  { partition, id, given }: Making,
+): Promise<ProviderRecord> => {
+  const { records, random, clock } = deps;
+  const place = { uid: random.uid(), partition };
   const { spec, parts, ...tree } = await judgeSpec(deps, tx, { place, given });
   const record: ProviderRecord = {
-    ...newHead({ ...place, id: request.providerId, nowMs: clock.now().getTime() }),
+    ...newHead({ ...place, id, nowMs: clock.now().getTime() }),
     ...place,
     ...tree,
     reserved: neverReserved(1),
+    observed: '',
     doc: providerDoc({ ...given, spec }),
   };
   await records.providers.insert(tx, record, parts);
@@ -100,14 +113,14 @@ const insertProvider = async (
   return record;
 };
 
-const demandKinds = (given: Provider, kinds: ReadonlyMap<string, string>): void => {
+export const demandKinds = (given: Provider, kinds: ReadonlyMap<string, string>): void => {
   const [wrong] = propertyViolations(given, kinds);
   if (wrong !== undefined) throw badField(wrong.field, wrong.description);
 };
 
 type Writing = Asking<'updateProvider'> & Kinds & Turn;
 
-const writeProvider = async (
+export const writeProvider = async (
   deps: RpcDeps,
   tx: Tx,
   { request, context, kinds, turn }: Writing,

@@ -1,4 +1,5 @@
-import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
+import assert from 'node:assert/strict';
+import { clone, create, fromJsonString, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Inventory } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
 import {
@@ -10,10 +11,11 @@ import {
 import { etagOf } from '../../store/sql/page.ts';
 import { type Amounts, withDefaults } from '../domain/amounts.ts';
 import { type ProviderRecord, providerName } from '../domain/records.ts';
+import { seenOf } from './observation.ts';
 
 /**
- * What a caller sees; without `seesAll` (permission provider.update) no BMC, NICs, facts and agents
- * are in it.
+ * What a caller sees; without `seesAll` (permission provider.update) no BMC, NICs, facts, agents
+ * and problems are in it.
  */
 export const providerMessage = (
   record: ProviderRecord,
@@ -35,6 +37,7 @@ export const providerMessage = (
       capacityGeneration: BigInt(record.generation),
       parentUid: record.parentUid,
       rootUid: record.rootUid,
+      ...(seesAll && seenOf(record)),
     },
   });
 };
@@ -48,12 +51,23 @@ const publicSpec = (spec: ProviderSpec): ProviderSpec => {
   return shown;
 };
 
-/** The stored document: what callers declare, nothing that is derived. */
-export const providerDoc = ({ spec, properties, tags }: Provider): string =>
-  toJsonString(
+/**
+ * The stored document: what callers declare, nothing that is derived. Properties are in the order
+ * of their keys, so that the same provider is the same text.
+ */
+export const providerDoc = (provider: Provider): string => JSON.stringify(providerJson(provider));
+
+export const providerJson = ({ spec, properties, tags }: Provider): JsonObject => {
+  const json = toJson(
     ProviderSchema,
-    create(ProviderSchema, { ...(spec ? { spec } : {}), properties, tags }),
+    create(ProviderSchema, { ...(spec ? { spec } : {}), properties: inOrder(properties), tags }),
   );
+  assert(typeof json === 'object' && json !== null && !Array.isArray(json));
+  return json;
+};
+
+const inOrder = (properties: Provider['properties']): Provider['properties'] =>
+  Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** A newer replica may have written fields that this one does not know. */
 export const storedProvider = (record: ProviderRecord): Provider =>

@@ -114,7 +114,8 @@ const judge = async (
     }
     demandFree(record, turn.holder, clock.now().getTime());
     const amounts = amountsIn(wanted?.inventories ?? []);
-    const types = await knownResourceTypes(deps, tx, amounts);
+    const codes = amounts.map(({ resourceType }) => resourceType);
+    const types = await knownResourceTypes(deps, tx, codes);
     const violations = amountViolations(amounts, types).map(({ field, description }) => ({
       field: field.replace(/^spec\./, `providers[${index}].`),
       description,

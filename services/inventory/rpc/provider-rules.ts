@@ -1,9 +1,8 @@
-import { clone, enumToJson } from '@bufbuild/protobuf';
+import { enumToJson } from '@bufbuild/protobuf';
 import { NicType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
   type Provider,
   type ProviderSpec,
-  ProviderSpecSchema,
   ProviderType,
   ProviderTypeSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
@@ -12,6 +11,7 @@ import { namePattern } from '../../runtime/names.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type Amounts, amountViolations } from '../domain/amounts.ts';
 import { agentName, nicViolations, poolViolations, secretViolations } from '../domain/hardware.ts';
+import { identifiersOf } from '../domain/identifiers.ts';
 import { badParent, demandTree, TREE_LEVELS_MAX } from '../domain/provider-tree.ts';
 import {
   keyOf,
@@ -22,10 +22,17 @@ import {
 } from '../domain/records.ts';
 import { BUILT_IN_RESOURCE_TYPES } from '../domain/resource-types.ts';
 import { type RpcDeps, refuseFields } from './deps.ts';
-import { groupViolations, keepPlaces, refuseGroups } from './place-rules.ts';
+import {
+  groupViolations,
+  keepPlaces,
+  locationViolations,
+  type Places,
+  placeViolations,
+  refuseGroups,
+} from './place-rules.ts';
 import { amountsOf, specOf } from './provider-message.ts';
 
-type Place = { readonly uid: string; readonly partition: string };
+export type Place = { readonly uid: string; readonly partition: string };
 
 export type Judged = {
   /** As it is stored: names spelled as their objects are. */
@@ -43,39 +50,88 @@ type Judging = {
   readonly before?: ProviderSpec;
 };
 
+/** What specs refer to, kept until the transaction ends. */
+export type References = {
+  /** Keys of those that are defined. */
+  readonly capabilities: ReadonlySet<string>;
+  readonly resourceTypes: ReadonlySet<string>;
+  readonly places: Places;
+};
+
+/** In a few statements, however many specs there are. */
+export const keepReferences = async (
+  deps: RpcDeps,
+  tx: Tx,
+  { partition, specs }: { readonly partition: string; readonly specs: readonly ProviderSpec[] },
+): Promise<References> => {
+  const codes = new Set(specs.flatMap(({ capabilities }) => capabilities));
+  const kept = await deps.records.capabilities.keepAll(tx, [...codes].sort());
+  const types = new Set(
+    specs.flatMap(({ inventories }) => inventories.map(({ resourceType }) => resourceType)),
+  );
+  return {
+    capabilities: new Set(kept.map(({ id }) => keyOf(id))),
+    resourceTypes: await knownResourceTypes(deps, tx, [...types]),
+    places: await keepPlaces(deps, tx, { partition, specs }),
+  };
+};
+
 /**
  * The spec if all rules hold that the contract cannot say. What it refers to (parent, groups,
  * capabilities, resource and distance types) stays there until the transaction ends. Errors:
  * invalid_argument with all fields that are wrong.
  */
-export const judgeSpec = async (
-  deps: RpcDeps,
-  tx: Tx,
-  { place, given, before }: Judging,
-): Promise<Judged> => {
-  const { partition } = place;
-  const spec = clone(ProviderSpecSchema, specOf(given));
-  const unknown = await unknownCapabilities(deps, tx, spec.capabilities);
-  const types = await knownResourceTypes(deps, tx, amountsOf(spec));
-  const places = await keepPlaces(deps, tx, { partition, spec });
+export const judgeSpec = async (deps: RpcDeps, tx: Tx, judging: Judging): Promise<Judged> => {
+  const { place, given } = judging;
+  const spec = specOf(given);
+  const references = await keepReferences(deps, tx, { partition: place.partition, specs: [spec] });
+  demandSpec(judging, references);
+  const parent = await parentOf(deps, tx, { place, parentName: spec.parentProvider });
+  return judgedSpec(judging, references, parent);
+};
+
+/** Errors: invalid_argument with all fields that are wrong; UNKNOWN_GROUP. */
+export const demandSpec = ({ place, given, before }: Judging, references: References): void => {
+  const spec = specOf(given);
+  const { places } = references;
   const violations = [
-    ...specViolations(spec, partition),
-    ...amountViolations(amountsOf(spec), types),
-    ...unknown.map(undefinedCode),
-    ...places.violations,
+    ...specViolations(spec, place.partition),
+    ...amountViolations(amountsOf(spec), references.resourceTypes),
+    ...spec.capabilities.filter((code) => !references.capabilities.has(code)).map(undefinedCode),
+    ...placeViolations(spec, places),
+    ...locationViolations(spec, places),
   ];
   const ofGroups = groupViolations(spec.groups, places.groups, before?.groups ?? []);
+  if (ofGroups.length > 0 && violations.every(({ field }) => field === RACK)) {
+    throw refuseGroups(ofGroups);
+  }
   if (violations.length > 0) throw refuseFields([...violations, ...ofGroups]);
-  if (ofGroups.length > 0) throw refuseGroups(ofGroups);
-  const parent = await parentOf(deps, tx, { place, parentName: spec.parentProvider });
-  spec.parentProvider = parent === undefined ? '' : providerName(parent.record);
-  spec.groups = spec.groups.map((group) => places.groups.get(keyOf(group)) ?? group);
-  for (const distance of spec.distances) {
-    distance.group = places.groups.get(keyOf(distance.group)) ?? distance.group;
-  }
-  for (const pool of spec.agentPools) {
-    pool.agents = pool.agents.map((agent) => agentName(agent, partition));
-  }
+};
+
+/** Wrong too when its group is not there, which says more. */
+const RACK = 'spec.location.rack';
+
+/** As it is stored: names spelled as their objects are. For a spec without violations. */
+export const judgedSpec = (
+  { place, given }: Judging,
+  { places: { groups } }: References,
+  parent: Parent | undefined,
+): Judged => {
+  const asked = specOf(given);
+  const spelled = (group: string) => groups.get(keyOf(group)) ?? group;
+  const spec: ProviderSpec = {
+    ...asked,
+    parentProvider: parent === undefined ? '' : providerName(parent.record),
+    groups: asked.groups.map(spelled),
+    distances: asked.distances.map((one) => ({ ...one, group: spelled(one.group) })),
+    agentPools: asked.agentPools.map((pool) => ({
+      ...pool,
+      agents: pool.agents.map((agent) => agentName(agent, place.partition)),
+    })),
+    ...(asked.location && {
+      location: { ...asked.location, rack: spelled(asked.location.rack) },
+    }),
+  };
   return {
     spec,
     parentUid: parent?.record.uid ?? '',
@@ -85,7 +141,7 @@ export const judgeSpec = async (
 };
 
 export const partsOf = (spec: ProviderSpec, tags: readonly string[]): ProviderParts => ({
-  nics: spec.nics.map(({ label, mac }) => ({ label, mac })),
+  identifiers: identifiersOf(spec),
   terms: [
     ['type', typeTerm(spec.type)],
     ...spec.capabilities.map((code): Term => ['capability', code]),
@@ -112,16 +168,6 @@ const specViolations = (spec: ProviderSpec, partition: string): FieldViolation[]
 
 const NO_TYPE = { field: 'spec.type', description: 'must say what kind of provider it is' };
 
-const unknownCapabilities = async (
-  { records }: RpcDeps,
-  tx: Tx,
-  codes: readonly string[],
-): Promise<readonly string[]> => {
-  const kept = await records.capabilities.keepAll(tx, codes.toSorted());
-  const known = new Set(kept.map(({ id }) => keyOf(id)));
-  return codes.filter((code) => !known.has(code));
-};
-
 const undefinedCode = (code: string): FieldViolation => ({
   field: 'spec.capabilities',
   description: `"${code}" is not defined; see CreateCapability`,
@@ -131,19 +177,18 @@ const undefinedCode = (code: string): FieldViolation => ({
 export const knownResourceTypes = async (
   { records }: RpcDeps,
   tx: Tx,
-  amounts: readonly Amounts[],
+  codes: readonly string[],
 ): Promise<ReadonlySet<string>> => {
-  const codes = amounts.map(({ resourceType }) => resourceType);
   const own = codes.filter((code) => !BUILT_IN_RESOURCE_TYPES.has(code));
-  const kept = await records.resourceTypes.keepAll(tx, own.toSorted());
+  const kept = await records.resourceTypes.keepAll(tx, own.sort());
   return new Set([...BUILT_IN_RESOURCE_TYPES, ...kept.map(({ id }) => keyOf(id))]);
 };
 
 const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
 
-type Parent = { readonly record: ProviderRecord; readonly rootUid: string };
+export type Parent = { readonly record: ProviderRecord; readonly rootUid: string };
 
-const parentOf = async (
+export const parentOf = async (
   { records }: RpcDeps,
   tx: Tx,
   { place, parentName }: { place: Place; parentName: string },

@@ -20,7 +20,9 @@ import {
 } from './deps.ts';
 import { providerChanges } from './provider-change.ts';
 import { providerDeletions } from './provider-delete.ts';
+import { providerImport } from './provider-import.ts';
 import { providerMessage } from './provider-message.ts';
+import { providerObservations } from './provider-observe.ts';
 import { providerReshape } from './provider-reshape.ts';
 import { typeTerm } from './provider-rules.ts';
 import { watchProviders } from './provider-watch.ts';
@@ -59,6 +61,8 @@ export const providerRpc = (deps: RpcDeps): Implementation => {
     ...providerChanges(deps, show),
     ...providerDeletions(deps),
     ...providerReshape(deps, show),
+    ...providerImport(deps),
+    ...providerObservations(deps, show),
     watchProviders: (request, context) =>
       watchProviders(deps, { request, context, show: (record) => show(record, context) }),
   });

@@ -108,7 +108,8 @@ const writeParts = async (
     const rows = sharedProviders.map((provider_uid) => ({ group_uid: uid, provider_uid }));
     await db(tx).insertInto('shared_provider').values(rows).execute();
   }
-  await writeDistances(tx, { uid, partition, name: groupName(record) }, distances);
+  const source = { uid, partition, name: groupName(record) };
+  await writeDistances(tx, [{ source, distances }]);
 };
 
 const removeParts = async (tx: Tx, uid: string): Promise<void> => {

@@ -1,6 +1,7 @@
 /** How far providers and groups say that they are from groups: what keeps those from deletion. */
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import { keyOf, type PlaceDistance } from '../domain/records.ts';
+import { chunksOf } from './chunks.ts';
 import { db } from './rows.ts';
 
 /** Names that an error lists; more would not help. */
@@ -8,21 +9,27 @@ export const NAMES_MAX = 10;
 
 type Source = { readonly uid: string; readonly name: string; readonly partition: string };
 
-export const writeDistances = async (
-  tx: Tx,
-  { uid, name, partition }: Source,
-  distances: readonly PlaceDistance[],
-): Promise<void> => {
-  if (distances.length === 0) return;
-  const rows = distances.map(({ type, group, step }) => ({
-    source_uid: uid,
-    source_name: name,
-    partition_key: keyOf(partition),
-    group_key: keyOf(group),
-    type_code: type,
-    step,
-  }));
-  await db(tx).insertInto('place_distance').values(rows).execute();
+type DistancesOf = { readonly source: Source; readonly distances: readonly PlaceDistance[] };
+
+const COLUMNS = 6;
+
+export const writeDistances = async (tx: Tx, all: readonly DistancesOf[]): Promise<void> => {
+  const rows = all.flatMap(({ source: { uid, name, partition }, distances }) =>
+    distances.map(({ type, group, step }) => ({
+      source_uid: uid,
+      source_name: name,
+      partition_key: keyOf(partition),
+      group_key: keyOf(group),
+      type_code: type,
+      step,
+    })),
+  );
+  for (const chunk of chunksOf(rows, COLUMNS)) {
+    await db(tx)
+      .insertInto('place_distance')
+      .values([...chunk])
+      .execute();
+  }
 };
 
 export const removeDistances = async (tx: Tx, uids: readonly string[]): Promise<void> => {

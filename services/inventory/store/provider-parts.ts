@@ -1,32 +1,23 @@
 /** What of a provider is searched or unique and lies in tables of its own. */
-import { alreadyExists } from '../../runtime/errors.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { identifierTaken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderParts, type ProviderRecord, providerName } from '../domain/records.ts';
+import { chunksOf } from './chunks.ts';
 import { removeDistances, writeDistances } from './place-distances.ts';
-import { db, insertUnique } from './rows.ts';
+import { claimIdentifiers } from './provider-identifiers.ts';
+import { db } from './rows.ts';
 
+/** Errors: already_exists naming who has one of its identifiers. */
 export const writeParts = async (
   tx: Tx,
-  record: ProviderRecord,
-  { nics, terms, distances }: ProviderParts,
+  { record, isNew }: { readonly record: ProviderRecord; readonly isNew: boolean },
+  { identifiers, terms, distances }: ProviderParts,
 ): Promise<void> => {
-  const { uid } = record;
-  if (nics.length > 0) {
-    await demandFreeMacs(tx, record, nics);
-    const rows = nics.map(({ label, mac }) => ({
-      provider_uid: uid,
-      partition_key: keyOf(record.partition),
-      label,
-      mac,
-    }));
-    await insertUnique(
-      db(tx).insertInto('provider_nic').values(rows).execute(),
-      providerName(record),
-    );
-  }
+  const [refused] = await claimIdentifiers(tx, 'declared', [{ record, identifiers, isNew }]);
+  const [taken] = refused?.taken ?? [];
+  if (taken !== undefined) throw identifierTaken(record, taken);
   await addTerms(tx, [record], terms);
-  const source = { uid, name: providerName(record), partition: record.partition };
-  await writeDistances(tx, source, distances);
+  await writeDistances(tx, [{ source: sourceOf(record), distances }]);
 };
 
 /** Those that are there already stay. */
@@ -34,8 +25,26 @@ export const addTerms = async (
   tx: Tx,
   records: readonly ProviderRecord[],
   terms: ProviderParts['terms'],
-): Promise<void> => {
-  const rows = records.flatMap((record) =>
+): Promise<void> =>
+  writeTerms(
+    tx,
+    records.map((record) => ({ record, terms })),
+  );
+
+/** Who says how far he is from somewhere. */
+export const sourceOf = (record: ProviderRecord) => ({
+  uid: record.uid,
+  name: providerName(record),
+  partition: record.partition,
+});
+
+type TermsOf = { readonly record: ProviderRecord; readonly terms: ProviderParts['terms'] };
+
+const TERM_COLUMNS = 5;
+
+/** Those that are there already stay. */
+export const writeTerms = async (tx: Tx, all: readonly TermsOf[]): Promise<void> => {
+  const rows = all.flatMap(({ record, terms }) =>
     terms.map(([kind, term]) => ({
       provider_uid: record.uid,
       kind,
@@ -44,14 +53,15 @@ export const addTerms = async (
       id_key: keyOf(record.id),
     })),
   );
-  if (rows.length === 0) return;
-  await db(tx)
-    .insertInto('provider_term')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['kind', 'term', 'partition_key', 'id_key']).doNothing(),
-    )
-    .execute();
+  for (const chunk of chunksOf(rows, TERM_COLUMNS)) {
+    await db(tx)
+      .insertInto('provider_term')
+      .values([...chunk])
+      .onConflict((conflict) =>
+        conflict.columns(['kind', 'term', 'partition_key', 'id_key']).doNothing(),
+      )
+      .execute();
+  }
 };
 
 export const removeGroupTerm = async (
@@ -69,34 +79,10 @@ export const removeGroupTerm = async (
     .execute();
 };
 
-/** Says which address is whose; the unique index holds where two write at once. */
-const demandFreeMacs = async (
-  tx: Tx,
-  record: ProviderRecord,
-  nics: ProviderParts['nics'],
-): Promise<void> => {
-  const macs = nics.map(({ mac }) => mac).filter((mac) => mac !== '');
-  if (macs.length === 0) return;
-  const taken = await db(tx)
-    .selectFrom('provider_nic')
-    .innerJoin('provider', 'provider.uid', 'provider_nic.provider_uid')
-    .select(['provider_nic.mac', 'provider.name_id', 'provider.partition_id'])
-    .where('provider_nic.partition_key', '=', keyOf(record.partition))
-    .where('provider_nic.mac', 'in', macs)
-    .executeTakeFirst();
-  if (taken === undefined) return;
-  const name = providerName(record);
-  const holder = providerName({ partition: taken.partition_id, id: taken.name_id });
-  throw alreadyExists(
-    'ALREADY_EXISTS',
-    `Cannot write ${name}: ${holder} has the MAC address ${taken.mac}`,
-    { metadata: { name, field: 'spec.nics.mac', mac: taken.mac, holder } },
-  );
-};
-
+/** All but identifiers, which are given up as new ones are claimed. */
 export const removeParts = async (tx: Tx, uids: readonly string[]): Promise<void> => {
+  if (uids.length === 0) return;
   const those = [...uids];
-  await db(tx).deleteFrom('provider_nic').where('provider_uid', 'in', those).execute();
   await db(tx).deleteFrom('provider_term').where('provider_uid', 'in', those).execute();
   await removeDistances(tx, those);
 };

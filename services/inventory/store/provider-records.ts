@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { type RawBuilder, sql } from 'kysely';
 import { isUid } from '../../runtime/names.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
-import { keyOf, type ProviderRecord, placedChangeKind, providerName } from '../domain/records.ts';
+import { keyOf, type ProviderRecord, providerName } from '../domain/records.ts';
 import type { ProviderRecords } from '../ports.ts';
+import { claimObserved, saveObserved, writeProviders } from './provider-bulk.ts';
+import { removeIdentifiers } from './provider-identifiers.ts';
 import {
   addTerms,
   removeGroupTerm,
@@ -11,7 +13,7 @@ import {
   setResourceTerms,
   writeParts,
 } from './provider-parts.ts';
-import { byName, byUid, COLUMNS, generationsOf, read, rowOf } from './provider-rows.ts';
+import { byName, byUid, COLUMNS, changeOf, generationsOf, read, rowOf } from './provider-rows.ts';
 import { providerSearches } from './provider-search.ts';
 import { db, insertUnique, type Locks } from './rows.ts';
 
@@ -25,15 +27,18 @@ const writes = {
   insert: async (tx, record, parts) => {
     const insert = db(tx).insertInto('provider').values(rowOf(record)).execute();
     await insertUnique(insert, providerName(record));
-    await writeParts(tx, record, parts);
+    await writeParts(tx, { record, isNew: true }, parts);
     tx.change(changeOf(record));
   },
   save: async (tx, record, parts) => {
     await update(tx, record.uid, rowOf(record));
     await removeParts(tx, [record.uid]);
-    await writeParts(tx, record, parts);
+    await writeParts(tx, { record, isNew: false }, parts);
     tx.change(changeOf(record));
   },
+  writeAll: writeProviders,
+  claimObserved,
+  saveObserved,
   saveReservation: (tx, record) => update(tx, record.uid, generationsOf(record)),
   saveGeneration: async (tx, record) => {
     await update(tx, record.uid, generationsOf(record));
@@ -62,6 +67,7 @@ const writes = {
     if (records.length === 0) return;
     const uids = records.map(({ uid }) => uid);
     await removeParts(tx, uids);
+    await removeIdentifiers(tx, uids);
     await db(tx).deleteFrom('provider').where('uid', 'in', uids).execute();
     for (const record of records) tx.change({ ...changeOf(record), deleted: true });
   },
@@ -117,11 +123,6 @@ const amongNames = (partition: string, idsOrUids: readonly string[]): RawBuilder
   const byUids = uids.length === 0 ? sql<boolean>`1 = 0` : sql<boolean>`uid in (${sql.join(uids)})`;
   return sql<boolean>`partition_key = ${partition} and (${byId} or ${byUids})`;
 };
-
-const changeOf = ({ uid, partition }: Pick<ProviderRecord, 'uid' | 'partition'>) => ({
-  kind: placedChangeKind('provider', partition),
-  uid,
-});
 
 /** The caller has locked the row, so it is there. */
 const update = async (

@@ -1,6 +1,6 @@
 /** Rows of providers: what their writes and their searches share. */
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
-import { keyOf, type ProviderRecord } from '../domain/records.ts';
+import { keyOf, type ProviderRecord, placedChangeKind } from '../domain/records.ts';
 import { called, db, HEAD_COLUMNS, headOf, headRow } from './rows.ts';
 import type { ProviderRow } from './tables.ts';
 
@@ -14,6 +14,7 @@ export const COLUMNS = [
   'reserve_ms',
   'intent',
   'finished_holder',
+  'observed',
 ] as const;
 
 type Stored = Pick<ProviderRow, (typeof COLUMNS)[number]>;
@@ -23,6 +24,7 @@ export const read = (row: Stored): ProviderRecord => ({
   partition: row.partition_id,
   parentUid: row.parent_uid,
   rootUid: row.root_uid,
+  observed: row.observed,
   reserved: {
     generation: Number(row.reserved_generation),
     holder: row.reserve_holder,
@@ -48,6 +50,7 @@ export const rowOf = (record: ProviderRecord) => ({
   partition_key: keyOf(record.partition),
   parent_uid: record.parentUid,
   root_uid: record.rootUid,
+  observed: record.observed,
 });
 
 export const byName = (reader: Reader | Tx, partition: string, idOrUid: string) =>
@@ -59,3 +62,8 @@ export const byName = (reader: Reader | Tx, partition: string, idOrUid: string) 
 
 export const byUid = (reader: Reader | Tx, uid: string) =>
   db(reader).selectFrom('provider').select(COLUMNS).where('uid', '=', uid);
+
+export const changeOf = ({ uid, partition }: Pick<ProviderRecord, 'uid' | 'partition'>) => ({
+  kind: placedChangeKind('provider', partition),
+  uid,
+});

@@ -1,5 +1,6 @@
 import type { SqlDialect } from '../../store/sql/migration.ts';
 import type { InventoryRecords } from '../ports.ts';
+import { discoveryRecords } from './discovery-records.ts';
 import { groupRecords } from './group-records.ts';
 import {
   capabilityRecords,
@@ -19,5 +20,6 @@ export const inventoryRecords = (dialect: SqlDialect): InventoryRecords => {
     distanceTypes: distanceTypeRecords(locks),
     groups: groupRecords(locks),
     providers: providerRecords(locks),
+    discoveries: discoveryRecords(locks),
   };
 };

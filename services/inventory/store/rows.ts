@@ -70,16 +70,12 @@ export const locksOf = (dialect: SqlDialect): Locks =>
     ? { forUpdate: sql`for update`, forKeep: sql`for key share` }
     : { forUpdate: sql``, forKeep: sql`` };
 
-/**
- * Runs an insert; a taken name or MAC address becomes already_exists, another violation stays what
- * it is.
- */
+/** Runs an insert; a taken name becomes already_exists, another violation stays what it is. */
 export const insertUnique = async (insert: Promise<unknown>, name: string): Promise<void> => {
   try {
     await insert;
   } catch (error) {
     const columns = uniqueViolation(error)?.columns ?? [];
-    if (columns.includes('mac')) throw macTaken(name, error);
     if (!columns.includes('id_key')) throw error;
     throw alreadyExists('ALREADY_EXISTS', `"${name}" exists already`, {
       metadata: { name },
@@ -87,10 +83,3 @@ export const insertUnique = async (insert: Promise<unknown>, name: string): Prom
     });
   }
 };
-
-const macTaken = (name: string, cause: unknown) =>
-  alreadyExists(
-    'ALREADY_EXISTS',
-    `Cannot write ${name}: another provider of the partition has one of its MAC addresses`,
-    { metadata: { name, field: 'spec.nics.mac' }, cause },
-  );

@@ -37,6 +37,15 @@ export type ProviderRow = HeadRow & {
   readonly intent: string;
   /** Holder of the last reshape that was written; empty: none. */
   readonly finished_holder: string;
+  /** JSON of what was seen; empty: nothing yet. */
+  readonly observed: string;
+};
+
+export type DiscoveryRow = HeadRow & {
+  readonly partition_id: string;
+  readonly partition_key: string;
+  /** proposed, accepted or rejected. */
+  readonly state: string;
 };
 
 export type InventoryTables = {
@@ -46,14 +55,18 @@ export type InventoryTables = {
   readonly distance_type: HeadRow;
   readonly provider_group: GroupRow;
   readonly provider: ProviderRow;
-  readonly provider_nic: {
+  /** What hardware is told apart by; one row each, whoever says it. */
+  readonly provider_identifier: {
     readonly id: Generated<number>;
     readonly provider_uid: string;
     readonly partition_key: string;
-    readonly label: string;
-    /** Empty: unknown. */
-    readonly mac: string;
+    readonly identifier: string;
+    /** 1: an operator says it. */
+    readonly declared: number;
+    /** 1: the hardware shows it. */
+    readonly observed: number;
   };
+  readonly discovery: DiscoveryRow;
   /** What lists of providers are filtered by. */
   readonly provider_term: {
     readonly id: Generated<number>;

@@ -11,10 +11,10 @@ import {
   SecretService,
 } from '../../../gen/runmachine/identity/v1/secret_service_pb.ts';
 import { actorOf } from '../../runtime/audit-actor.ts';
-import { accessOf, callOf, type HasValues } from '../../runtime/context.ts';
-import { permissionDenied } from '../../runtime/errors.ts';
+import { accessOf, type HasValues } from '../../runtime/context.ts';
 import { pageOfMessages } from '../../runtime/message-page.ts';
 import { isWildcard } from '../../runtime/names.ts';
+import { demandService } from '../../runtime/only-services.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import { newHead } from '../domain/record.ts';
 import { demandSmall, type Secret, shownSecret } from '../domain/secret.ts';
@@ -101,18 +101,9 @@ const createSecret = (deps: RpcDeps, request: CreateSecretRequest, context: Hand
   });
 };
 
-/**
- * For our services alone, and only when they ask for themselves: whoever holds every permission
- * still gets no value, and no service is talked into reading one for somebody.
- */
 const revealSecret = (deps: RpcDeps, request: RevealSecretRequest, context: HandlerContext) => {
   const { store, records, secretSealer } = deps;
-  const { identity } = callOf(context);
-  if (identity.kind !== 'service') {
-    throw permissionDenied('NOT_ALLOWED', 'The values of a secret are read by our services only', {
-      metadata: { permission: 'secret.reveal', principal: identity.principal },
-    });
-  }
+  demandService(context, 'The values of a secret are read');
   return store.transaction(undefined, actorOf(context), async (tx) => {
     const secret = await records.secrets.find(tx, secretAt(request.name));
     if (secret === undefined || !isVisible(context, secret)) throw missing(request.name);

@@ -27,6 +27,7 @@ const provider = (more: Partial<ProviderRecord> = {}): ProviderRecord => ({
   partition: 'lab',
   parentUid: '',
   rootUid: 'u',
+  observed: '',
   generation: 3,
   reserved: neverReserved(3),
   ...more,

@@ -37,6 +37,7 @@ const RECORD: ProviderRecord = {
   partition: 'lab',
   parentUid: '',
   rootUid: 'u',
+  observed: '',
   generation: 3,
   reserved: { ...neverReserved(4), holder: 'me', sinceMs: 1, intent: 'text' },
 };

@@ -926,7 +926,7 @@ export type ProviderUpsertResult = Message<"runmachine.inventory.v1.ProviderUpse
   outcome: UpsertOutcome;
 
   /**
-   * What was changed. Empty unless it was updated.
+   * What was changed, the first 32 fields. Empty unless it was updated.
    *
    * @generated from field: repeated runmachine.inventory.v1.FieldChange changes = 3;
    */
@@ -961,14 +961,14 @@ export type FieldChange = Message<"runmachine.inventory.v1.FieldChange"> & {
   path: string;
 
   /**
-   * Value before, as text. Empty: there was none, or the caller may not see it.
+   * Value before, as text, cut after 80 characters. Empty: there was none, or the caller may not see it.
    *
    * @generated from field: string before = 2;
    */
   before: string;
 
   /**
-   * Value after, as text. Empty: there is none any more, or the caller may not see it.
+   * Value after, as text, cut after 80 characters. Empty: there is none any more, or the caller may not see it.
    *
    * @generated from field: string after = 3;
    */
