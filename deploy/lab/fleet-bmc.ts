@@ -3,6 +3,8 @@ import type { Random } from '../../services/runtime/random.ts';
 import { administratorOf, type LabCredentials } from './credentials.ts';
 import { createFaultSwitch, type FaultSwitch } from './fault-switch.ts';
 import { faultyServer } from './faulty-server.ts';
+import { createController } from './ipmi/controller.ts';
+import { withWireFaults } from './ipmi/ipmi-front.ts';
 import { labHardware } from './lab-hardware.ts';
 import { createRedfishService } from './redfish/service.ts';
 import { createWire } from './redfish/wire.ts';
@@ -15,12 +17,14 @@ export type FleetBmc = {
   readonly server: OwnedLabServer;
   readonly fault: FaultSwitch;
   readonly redfish: ReturnType<typeof createWire>;
+  readonly ipmi: ReturnType<typeof withWireFaults>;
 };
 
 export type FleetBmcDeps = {
   readonly name: string;
   readonly credentials: LabCredentials;
   readonly fault: LabFault | undefined;
+  readonly ipmiPort: number;
   readonly clock: Clock;
   readonly random: Random;
 };
@@ -40,5 +44,13 @@ export const createFleetBmc = (deps: FleetBmcDeps): FleetBmc => {
   });
   const seen = faultyServer(server, faults);
   const service = createRedfishService({ server: seen, clock, random });
-  return { server, fault, redfish: createWire({ service, faults, clock }) };
+  const controller = createController({
+    ...{ clock, random, server: seen, port: deps.ipmiPort },
+    isBusy: () => faults.current() === '503',
+  });
+  return {
+    ...{ server, fault },
+    redfish: createWire({ service, faults, clock }),
+    ipmi: withWireFaults({ clock, faults, controller }),
+  };
 };

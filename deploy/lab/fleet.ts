@@ -3,13 +3,14 @@
  * a loopback address of its own; a controller is made when it is first asked something.
  */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../services/runtime/clock.ts';
 import { failedPrecondition } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
 import type { LabCredentials } from './credentials.ts';
 import { createFleetBmc, type FleetBmc } from './fleet-bmc.ts';
+import { openFleetSockets } from './fleet-sockets.ts';
 import { seededFraction } from './seeded-fraction.ts';
 import type { LabFault } from './server-port.ts';
 
@@ -25,6 +26,8 @@ export type FleetOptions = {
   readonly faults: ReadonlyMap<LabFault, number>;
   /** 0: any that is free. */
   readonly redfishPort: number;
+  /** The same for all; 0: any that is free on all of them, undefined: they speak no IPMI. */
+  readonly ipmiPort: number | undefined;
   readonly credentials: LabCredentials;
 };
 
@@ -32,6 +35,8 @@ export type Fleet = {
   readonly count: number;
   /** "http://127.x.y.z:port" of the controller with that number, from 0. */
   readonly redfishOf: (index: number) => string;
+  /** "127.x.y.z:port", UDP; undefined where the fleet speaks no IPMI. */
+  readonly ipmiOf: (index: number) => string | undefined;
   readonly faultOf: (index: number) => LabFault | undefined;
   /** The controller itself; made when it was not yet. */
   readonly bmcOf: (index: number) => FleetBmc;
@@ -48,51 +53,61 @@ const COUNT_MAX = 1_000_000;
 const FIRST_BYTE = 100;
 const BACKLOG = 4_096;
 
-/** Throws failed_precondition FLEET_ADDRESS where a loopback address of its own cannot be had. */
+/** Throws failed_precondition FLEET_ADDRESS where addresses of its own cannot be had. */
 export const startFleet = async (options: FleetOptions, deps: FleetDeps): Promise<Fleet> => {
-  const { count, seed, credentials } = options;
+  const { count } = options;
   if (!Number.isInteger(count) || count < 1 || count > COUNT_MAX) {
     throw failedPrecondition('FLEET_ADDRESS', `A fleet has 1 to ${COUNT_MAX} controllers`);
   }
+  await using parts = new AsyncDisposableStack();
   const made = new Map<number, FleetBmc>();
-  let requests = 0;
+  parts.defer(async () => {
+    await Promise.all([...made.values()].map((bmc) => bmc.server.close()));
+  });
   const faultOf = faultsOf(options);
+  let ipmiPort = options.ipmiPort ?? 0;
   const bmcOf = (index: number): FleetBmc => {
     const known = made.get(index);
     if (known !== undefined) return known;
-    const of = { name: `bmc${index}`, credentials, fault: faultOf(index), ...deps };
-    const bmc = createFleetBmc(of);
+    const { credentials } = options;
+    const fault = faultOf(index);
+    const bmc = createFleetBmc({ name: `bmc${index}`, credentials, fault, ipmiPort, ...deps });
     made.set(index, bmc);
     return bmc;
   };
-  const delay = (): Promise<void> => {
-    requests += 1;
-    const ms = options.latencyMs + options.jitterMs * seededFraction(seed, requests);
-    return ms > 0 ? deps.clock.sleep(ms) : Promise.resolve();
-  };
-
-  const server = createServer();
-  server.on('connection', (socket: Socket) => {
-    if (indexOf(socket, count) === undefined) socket.destroy();
-  });
-  server.on('request', (incoming, outgoing) => {
-    const index = indexOf(incoming.socket, count);
-    if (index === undefined) return incoming.socket.destroy();
-    delay()
-      .then(() => bmcOf(index).redfish(incoming, outgoing))
-      .catch(() => outgoing.destroy());
-    return undefined;
-  });
-  const port = await listen(server, options.redfishPort);
+  const delays = createDelays(options, deps.clock);
+  const redfishPort = await listenHttp({ ...options, parts }, (index, incoming, outgoing) =>
+    delays.next().then(() => bmcOf(index).redfish(incoming, outgoing)),
+  );
+  if (options.ipmiPort !== undefined) {
+    const ipmi = await openFleetSockets({
+      ...{ count, port: options.ipmiPort, addressOf },
+      take: (index, datagram, reply) =>
+        void delays.next().then(() => bmcOf(index).ipmi(datagram, reply)),
+    });
+    parts.defer(() => ipmi.close());
+    ipmiPort = ipmi.port;
+  }
+  const open = parts.move();
   return {
-    ...{ count, faultOf, bmcOf },
-    redfishOf: (index) => `http://${addressOf(index)}:${port}`,
+    ...{ count, faultOf, bmcOf, requests: delays.count },
+    redfishOf: (index) => `http://${addressOf(index)}:${redfishPort}`,
+    ipmiOf: (index) =>
+      options.ipmiPort === undefined ? undefined : `${addressOf(index)}:${ipmiPort}`,
     awake: () => made.size,
-    requests: () => requests,
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await Promise.all([...made.values()].map((bmc) => bmc.server.close()));
+    close: () => open.disposeAsync(),
+  };
+};
+
+/** Lets time pass before an answer, and counts the answers. */
+const createDelays = ({ latencyMs, jitterMs, seed }: FleetOptions, clock: Clock) => {
+  let count = 0;
+  return {
+    count: () => count,
+    next: (): Promise<void> => {
+      count += 1;
+      const ms = latencyMs + jitterMs * seededFraction(seed, count);
+      return ms > 0 ? clock.sleep(ms) : Promise.resolve();
     },
   };
 };
@@ -110,15 +125,39 @@ const indexOf = ({ localAddress, remoteAddress }: Socket, count: number): number
   return first === 127 && index >= 0 && index < count ? index : undefined;
 };
 
+type Answering = (
+  index: number,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+) => Promise<void>;
+
 /**
  * One listener for all addresses, since ten thousand would take half of the files that a process
  * may open; what does not come from this host to one of ours is cut off.
  */
-const listen = async (server: Server, port: number): Promise<number> => {
-  server.listen({ host: '0.0.0.0', port, backlog: BACKLOG });
+const listenHttp = async (
+  of: Pick<FleetOptions, 'count' | 'redfishPort'> & { readonly parts: AsyncDisposableStack },
+  answer: Answering,
+): Promise<number> => {
+  const server = createServer();
+  server.on('connection', (socket: Socket) => {
+    if (indexOf(socket, of.count) === undefined) socket.destroy();
+  });
+  server.on('request', (incoming, outgoing) => {
+    const index = indexOf(incoming.socket, of.count);
+    if (index === undefined) incoming.socket.destroy();
+    else answer(index, incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  server.listen({ host: '0.0.0.0', port: of.redfishPort, backlog: BACKLOG });
   await once(server, 'listening');
+  of.parts.defer(async () => {
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  });
   const bound = server.address();
-  return typeof bound === 'object' && bound !== null ? bound.port : port;
+  return typeof bound === 'object' && bound !== null ? bound.port : of.redfishPort;
 };
 
 const faultsOf =

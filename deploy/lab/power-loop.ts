@@ -187,7 +187,9 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     if (closed.signal.aborted || wanted.power === 'off' || wanted.boot.count !== count) return;
     const lostAtOnce =
       how === 'lost' && state().reached && clock.monotonicMs() - loop.startedMs < LOST_AT_ONCE_MS;
-    if (how === 'off' || lostAtOnce) goOff(EXITS[how]);
+    // One that was asked to power off and is gone has done so, whoever saw it.
+    if (how === 'lost' && wanted.asked) goOff(EXITS.off);
+    else if (how === 'off' || lostAtOnce) goOff(EXITS[how]);
     else want(withNextBoot(record(state(), EXITS[how]), 'reset'));
   });
 

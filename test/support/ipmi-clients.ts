@@ -11,6 +11,8 @@ export type ClientResult = { readonly code: number | null; readonly output: stri
 export type SuiteNumber = 3 | 17;
 
 export type ClientTarget = {
+  /** 127.0.0.1 where absent. */
+  readonly host?: string;
   readonly port: number;
   readonly suite: SuiteNumber;
   readonly user?: string;
@@ -53,7 +55,8 @@ const ipmitoolArguments = (dir: string, target: ClientTarget): readonly string[]
   const { user, password } = { ...LAB_CREDENTIALS, ...target };
   const file = join(dir, 'password');
   writeFileSync(file, password, { mode: 0o600 });
-  const place = ['-H', '127.0.0.1', '-p', String(port), '-U', user, '-f', file];
+  const host = target.host ?? '127.0.0.1';
+  const place = ['-H', host, '-p', String(port), '-U', user, '-f', file];
   return ['-I', 'lanplus', '-C', String(suite), ...place];
 };
 

@@ -53,7 +53,7 @@ type WireDeps = {
   readonly controller: Controller;
 };
 
-const withWireFaults = ({ clock, faults, controller }: WireDeps) => {
+export const withWireFaults = ({ clock, faults, controller }: WireDeps) => {
   let late = 0;
   let wasGone = false;
   const slowly = (reply: Reply) => (answer: Buffer) => {
