@@ -38,7 +38,8 @@ export type ProviderFacts = {
 
 /**
  * What the leader committed of a provider. It remembers no requests: the same generation with the
- * same content is the same change.
+ * same content is the same change. Only of a reshape it is said how many claims it moved, by one of
+ * its records.
  */
 export type CapacityRecord = {
   readonly providerUid: string;
@@ -48,6 +49,8 @@ export type CapacityRecord = {
   readonly closed: boolean;
   readonly version: number;
   readonly updateMs: number;
+  /** The reshape that made it; absent = none did, or another of its records says it. */
+  readonly reshape?: { readonly requestId: string; readonly claims: number };
 };
 
 const NOTHING: Offers = new Map();

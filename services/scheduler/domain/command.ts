@@ -179,6 +179,8 @@ export type Decision =
       readonly kind: 'reshape';
       readonly capacities: readonly CapacityRecord[];
       readonly claims: readonly Moved[];
+      /** Claims that the request has moved, now or before. */
+      readonly moved: number;
       /** Empty = it was so already. */
       readonly entries: readonly LogEntry[];
     }

@@ -40,6 +40,9 @@ export const decideCapacity = (
     closed,
     version: (before?.version ?? 0) + 1,
     updateMs: nowMs,
+    // Opened or closed it still is what that reshape made.
+    ...(before?.generation === generation &&
+      before.reshape !== undefined && { reshape: before.reshape }),
   };
   const facts = state.providers.factsOf(providerUid);
   const name = facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;

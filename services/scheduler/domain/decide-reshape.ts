@@ -28,10 +28,14 @@ export const decideReshape = (
   assertEachOnce(command);
   const capacities = command.providers.map((one) => capacityOf(state, one, moment));
   if (capacities.every(({ isNew }) => !isNew)) {
-    return { kind: 'reshape', capacities: [], claims: movedBefore(state, command), entries: [] };
+    const moved = movedBefore(state, command);
+    return { kind: 'reshape', capacities: [], claims: [], moved, entries: [] };
   }
   const claims = movedClaims(state, command, moment);
-  const records = capacities.filter(({ isNew }) => isNew).map(({ record }) => record);
+  const records = noted(
+    capacities.filter(({ isNew }) => isNew).map(({ record }) => record),
+    { requestId: command.origin.requestId, claims: claims.length },
+  );
   const offers = new Map(
     command.providers.map(({ providerUid, offers: its }) => [providerUid, its]),
   );
@@ -44,6 +48,7 @@ export const decideReshape = (
     kind: 'reshape',
     capacities: records,
     claims,
+    moved: claims.length,
     entries: entriesFor(state, { command, records, claims }),
   };
 };
@@ -84,15 +89,29 @@ const capacityOf = (
   return { record, isNew: true };
 };
 
-/** What the same request has moved already. */
+/** The first record tells a repeat how many claims were moved. */
+const noted = (
+  records: readonly CapacityRecord[],
+  reshape: NonNullable<CapacityRecord['reshape']>,
+): readonly CapacityRecord[] =>
+  records.map((record, at) =>
+    at === 0 && reshape.requestId !== '' ? { ...record, reshape } : record,
+  );
+
+/** How many claims the same request has moved already; another request moved none. */
 const movedBefore = (
-  { claims }: PartitionState,
-  { moves, origin: { requestId } }: Reshape,
-): readonly Moved[] => {
-  const there = moves.flatMap(({ toUid }) => [...claims.ofProvider(toUid)]);
-  return [...new Set(there)]
-    .filter(({ requests }) => requests.some((note) => note.requestId === requestId))
-    .map((claim) => ({ claim, left: [] }));
+  state: PartitionState,
+  { providers, moves, origin: { requestId } }: Reshape,
+): number => {
+  if (requestId === '') return 0;
+  for (const { providerUid } of providers) {
+    const reshape = state.capacity(providerUid)?.reshape;
+    if (reshape?.requestId === requestId) return reshape.claims;
+  }
+  // Records of 0.1.0 do not tell; the claims do for as long as they remember the request.
+  const there = new Set(moves.flatMap(({ toUid }) => [...state.claims.ofProvider(toUid)]));
+  return [...there].filter(({ requests }) => requests.some((note) => note.requestId === requestId))
+    .length;
 };
 
 /** Every move in turn, on what the moves before it have left. */

@@ -14,6 +14,8 @@ export type Forest = {
   readonly rootOf: (n: number) => number;
   /** True when it is a part of something or has parts. */
   readonly isInTree: (n: number) => boolean;
+  /** How many providers that are not known parts wait for. */
+  readonly awaited: () => number;
   /** True when nothing is a part of anything. */
   readonly isFlat: () => boolean;
 };
@@ -46,6 +48,11 @@ export const createForest = (numberOf: (uid: string) => number | undefined): For
     waiting.set(uid, those);
     those.add(n);
   };
+  const stopWaiting = (n: number, uid: string): void => {
+    const those = waiting.get(uid);
+    those?.delete(n);
+    if (those?.size === 0) waiting.delete(uid);
+  };
   const above = (n: number): readonly number[] => {
     const found: number[] = [];
     for (let at = parents.get(n); at !== undefined; at = parents.get(at)) {
@@ -60,7 +67,7 @@ export const createForest = (numberOf: (uid: string) => number | undefined): For
       const before = parentUids.get(n);
       if (before === parentUid) return;
       unlink(n);
-      if (before !== undefined) waiting.get(before)?.delete(n);
+      if (before !== undefined) stopWaiting(n, before);
       if (parentUid === undefined) {
         parentUids.delete(n);
         return;
@@ -98,6 +105,7 @@ export const createForest = (numberOf: (uid: string) => number | undefined): For
     },
     rootOf: (n) => above(n).at(-1) ?? n,
     isInTree: (n) => parents.has(n) || children.has(n),
+    awaited: () => waiting.size,
     isFlat: () => parents.size === 0,
   };
 };

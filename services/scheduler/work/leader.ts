@@ -210,7 +210,7 @@ const grantedOf = ({ revisionOf }: LeaderOptions, decision: Decision): Granted =
     case 'capacity':
       return { kind: 'capacity', revision: revisionOf(decision.capacity.providerUid) };
     case 'reshape':
-      return { kind: 'reshape', claims: decision.claims.length, revision: revisionOf('') };
+      return { kind: 'reshape', claims: decision.moved, revision: revisionOf('') };
     case 'quota':
       return { kind: 'quota', quota: decision.quota, revision: revisionOf('') };
     case 'shown':

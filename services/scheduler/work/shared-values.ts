@@ -57,13 +57,14 @@ export const createSharedValues = (
       given.length === 0 ? undefined : distances(JSON.stringify(given), () => given),
     ...createFactsSharing(),
     // Written out: a copy of an object that was read takes half as much again.
-    capacity: ({ generation, offers: given, closed, version, updateMs, ...record }) => ({
+    capacity: ({ generation, offers: given, closed, version, updateMs, reshape, ...record }) => ({
       providerUid: providerUid(record.providerUid),
       generation,
       offers: shareOffers(given),
       closed,
       version,
       updateMs,
+      ...(reshape !== undefined && { reshape }),
     }),
     command: (command) => {
       if (command.verb === 'set-capacity') {

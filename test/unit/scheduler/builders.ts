@@ -1,7 +1,11 @@
 /**
  * Providers, requests and a leader's state in few words, for the tests of the scheduler's domain.
  */
-import type { Offer, ProviderFacts } from '../../../services/scheduler/domain/capacity.ts';
+import type {
+  CapacityRecord,
+  Offer,
+  ProviderFacts,
+} from '../../../services/scheduler/domain/capacity.ts';
 import { CHORE_TIMES, type ChoreTimes } from '../../../services/scheduler/domain/chores.ts';
 import type {
   ClaimRecord,
@@ -159,6 +163,8 @@ export const stateWith = (
   providers: readonly ProviderWish[],
   rest: {
     readonly claims?: Iterable<ClaimRecord>;
+    /** Beside those of the providers. */
+    readonly capacities?: Iterable<CapacityRecord>;
     readonly nowMs?: number;
     readonly times?: ChoreTimes;
   } = {},
@@ -167,14 +173,17 @@ export const stateWith = (
     partition: 'lab',
     claims: rest.claims ?? [],
     facts: providers.map(factsOf),
-    capacities: providers.map((wish) => ({
-      providerUid: wish.uid,
-      generation: wish.generation ?? 1,
-      offers: offersFrom(wish.offers ?? {}),
-      closed: wish.closed ?? false,
-      version: 1,
-      updateMs: 0,
-    })),
+    capacities: [
+      ...(rest.capacities ?? []),
+      ...providers.map((wish) => ({
+        providerUid: wish.uid,
+        generation: wish.generation ?? 1,
+        offers: offersFrom(wish.offers ?? {}),
+        closed: wish.closed ?? false,
+        version: 1,
+        updateMs: 0,
+      })),
+    ],
     nowMs: rest.nowMs ?? 0,
     times: rest.times ?? CHORE_TIMES,
   });

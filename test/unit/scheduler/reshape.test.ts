@@ -6,6 +6,10 @@ import { decide } from '../../../services/scheduler/domain/decide.ts';
 import { moveAllocations } from '../../../services/scheduler/domain/move-allocations.ts';
 import type { PartitionState } from '../../../services/scheduler/domain/partition-state.ts';
 import {
+  decodeCapacity,
+  encodeCapacity,
+} from '../../../services/scheduler/domain/record-format.ts';
+import {
   beginRelease,
   CPU,
   createCommand,
@@ -16,6 +20,7 @@ import {
   offersFrom,
   originOf,
   run,
+  setCapacity,
   stateWith,
   WHOLE,
 } from './builders.ts';
@@ -143,10 +148,11 @@ test('the same reshape is done once, by its generation and by its request', (t) 
   const moves = [moveOf('host', 'device')];
   run(state, reshape(shape, moves, { requestId: 'r1' }));
   const again = run(state, reshape(shape, moves, { requestId: 'r1' }));
-  t.is(again.kind === 'reshape' && again.claims.length, 1);
+  t.is(again.kind === 'reshape' && again.moved, 1);
   t.deepEqual(again.kind === 'reshape' && again.entries, []);
   const other = run(state, reshape(shape, moves, { requestId: 'r2' }));
   t.deepEqual(other.kind === 'reshape' && other.entries, []);
+  t.is(other.kind === 'reshape' && other.moved, 0);
   t.is(found(state, 'a')?.version, 2);
 });
 
@@ -205,4 +211,30 @@ test('two claims that move into one tree do not share what one of them takes who
   granted(state, createCommand({ id: 'a', groups: on('host', { [CPU]: 1 }) }));
   const moves = [moveOf('spare', 'metal', { resourceType: WHOLE }), moveOf('host', 'part')];
   refuses(t, state, reshape({ spare: offers, host: HOST.offers }, moves), 'IN_USE');
+});
+
+test('a repeat says how many claims were moved, whatever was asked of them since', (t) => {
+  const state = stateWith([HOST, DEVICE]);
+  const { uid } = granted(state, createCommand({ id: 'a', groups: both }));
+  const shape = { host: { [MEMORY]: 8 }, device: { [CPU]: 8 } };
+  const command = reshape(shape, [moveOf('host', 'device')], { requestId: 'r1' });
+  run(state, command);
+  run(state, setCapacity('host', { [MEMORY]: 8 }, { generation: 2, closed: true }));
+  for (let at = 0; at < 9; at += 1) {
+    const consumer = { type: 'machine', uid: `m${at}`, name: `m${at}` };
+    const rest = { ref: { project: 'red', claim: uid }, precondition: () => undefined };
+    const origin = originOf(`later-${at}`);
+    run(state, { verb: 'transfer', consumer, fromUid: undefined, origin, ...rest });
+  }
+  const { requests = [] } = found(state, 'a') ?? {};
+  t.false(requests.some(({ requestId }) => requestId === 'r1'));
+  const capacities = ['host', 'device'].flatMap((one) => state.capacity(one) ?? []);
+  const next = stateWith([], {
+    claims: [...state.claims.all()],
+    capacities: capacities.map((record) => decodeCapacity(encodeCapacity(record))),
+  });
+  for (const leader of [state, next]) {
+    const again = run(leader, command);
+    t.is(again.kind === 'reshape' && again.moved, 1);
+  }
 });
