@@ -249,13 +249,13 @@ const READINGS: readonly (readonly [AspectName, string, Case])[] = [
       server.setIndicator(false);
       const readings = await aspectOf(bmc, 'sensors').read(inTime());
       const units = { temperature: 'Cel', fan: '{rev}/min', voltage: 'V', power: 'W' };
-      for (const { name, kind, value } of server.sensors()) {
+      for (const { name, kind, value, upperCritical } of server.sensors()) {
         const shown = readings.find((one) => one.name === name);
         t.is(shown?.kind, kind, name);
         t.is(shown?.unit, units[kind], name);
         t.is(shown?.health, 'ok', name);
         // Protocols round: IPMI to one of 255 steps. An off server's values stand still.
-        const stepMax = Math.max(0.5, Math.abs(value) * 0.02);
+        const stepMax = Math.max(0.5, upperCritical / 200);
         t.true(Math.abs((shown?.value ?? Number.NaN) - value) <= stepMax, `${name} ${value}`);
       }
     },

@@ -25,7 +25,7 @@ const linkTo = async (
 test('a server of ipmi_sim is switched on and off, and each is read back', async (t) => {
   await using sim = await startIpmiSim({ program: program() });
   const link = await linkTo(sim);
-  const power = createPowerAspect({ clock, link });
+  const power = createPowerAspect({ clock, link, settleMs: 10_000 });
   t.is(await power.read(limit()), 'off');
   await power.change('on', limit());
   t.true(sim.isOn());
@@ -41,7 +41,7 @@ test('a server of ipmi_sim is switched on and off, and each is read back', async
 test('a controller that was restarted is signed in to again', async (t) => {
   await using sim = await startIpmiSim({ program: program() });
   const link = await linkTo(sim);
-  const power = createPowerAspect({ clock, link });
+  const power = createPowerAspect({ clock, link, settleMs: 10_000 });
   await power.change('on', limit());
   await sim.restart();
   t.is(await power.read(limit()), 'on');
@@ -52,7 +52,7 @@ test('a controller that is gone is unreachable', async (t) => {
   await using sim = await startIpmiSim({ program: program() });
   const link = await linkTo(sim);
   await sim.kill();
-  const power = createPowerAspect({ clock, link });
+  const power = createPowerAspect({ clock, link, settleMs: 10_000 });
   const error = await t.throwsAsync(power.read(limit()), { instanceOf: BmcError });
   t.is(error?.fault, 'unreachable');
   await link.close(limit());

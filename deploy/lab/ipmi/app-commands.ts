@@ -1,8 +1,5 @@
 /** Network function 06h: the controller itself, channels and sessions (IPMI 2.0 §20, §22). */
-import {
-  CIPHER_SUITES,
-  encodeSuites,
-} from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import { encodeSuites } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import {
   type Command,
@@ -49,10 +46,10 @@ const authenticationCapabilities = (data: Buffer): CommandAnswer => {
   return ok(CHANNEL, isExtended ? 0x80 : 0x00, 0x04, isExtended ? 0x02 : 0x00, uint32(0));
 };
 
-const cipherSuites = (data: Buffer): CommandAnswer => {
+const cipherSuites = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   if (data.length < 3) return failed(CODE.wrongLength);
   if (!isOurChannel(data[0])) return failed(CODE.invalidField);
-  const all = encodeSuites(CIPHER_SUITES.toReversed());
+  const all = encodeSuites(state.suites.toReversed());
   const start = ((data[2] ?? 0) & 0x3f) * SUITE_BLOCK_BYTES;
   return ok(CHANNEL, all.subarray(start, start + SUITE_BLOCK_BYTES));
 };

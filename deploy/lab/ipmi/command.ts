@@ -1,4 +1,5 @@
 /** What a command of the virtual controller is given and answers. */
+import type { CipherSuite } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabServer } from '../server-port.ts';
@@ -12,6 +13,7 @@ export type ControllerState = {
   readonly random: Random;
   readonly server: LabServer;
   readonly fru: FruImage;
+  readonly suites: readonly CipherSuite[];
   readonly sol: SolEndpoint;
   readonly sessions: Map<number, ManagedSession>;
   /** Of whoever reads or changes the log, sensors; 0 = none. */

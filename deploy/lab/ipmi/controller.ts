@@ -2,7 +2,7 @@
  * A management controller that speaks IPMI 2.0 over LAN for one server: a datagram in, datagrams
  * out. It knows no socket, so that thousands can share a process.
  */
-import { CIPHER_SUITES } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import type { CipherSuite } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import {
   type AddressedRequest,
@@ -64,6 +64,8 @@ export type ControllerDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly server: LabServer;
+  /** That it offers, best first. */
+  readonly suites: readonly CipherSuite[];
   /** Of the socket, as it is told to consoles. */
   readonly port: number;
   /** It has too much to do: every command gets "node busy". */
@@ -96,7 +98,15 @@ export const createController = (deps: ControllerDeps): Controller => {
     send: (session, payload) => sendIn(session, PAYLOAD.sol, payload),
   });
   const state: ControllerState = {
-    ...{ clock, random, server, sol, sessions, fru: fruImage(server.hardware) },
+    ...{
+      clock,
+      random,
+      server,
+      sol,
+      sessions,
+      suites: deps.suites,
+      fru: fruImage(server.hardware),
+    },
     ...{ selReservation: 0, sdrReservation: 0, bootSetInProgress: 0 },
     ...{ withoutSol: new Set(), solEnabled: true, selClockAheadMs: 0, identifyUntilMs: 0 },
   };
@@ -112,7 +122,7 @@ export const createController = (deps: ControllerDeps): Controller => {
   };
 
   const handshake = createManagedHandshake({
-    ...{ clock, random, suites: CIPHER_SUITES, guid: guidOf(server.hardware.uuid) },
+    ...{ clock, random, suites: deps.suites, guid: guidOf(server.hardware.uuid) },
     accounts: server.accounts,
     hasRoom: () => {
       endIdle();

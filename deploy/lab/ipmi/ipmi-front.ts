@@ -1,9 +1,13 @@
 /** The controller's socket, and the faults of the wire. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import {
+  CIPHER_SUITES,
+  type CipherSuite,
+} from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import { faultyServer } from '../faulty-server.ts';
-import type { LabFront, LabFrontStarter } from '../front-port.ts';
+import type { LabFront, LabFrontOptions, LabFrontStarter } from '../front-port.ts';
 import type { LabFaults } from '../server-port.ts';
 import { type Controller, createController, type Reply } from './controller.ts';
 
@@ -15,7 +19,14 @@ const FLAP_MS = 3_000;
 const LATE_MAX = 256;
 const HTML = Buffer.from('<html><head><title>502 Bad Gateway</title></head></html>\r\n');
 
-export const startIpmiFront: LabFrontStarter = async (options): Promise<LabFront> => {
+export const startIpmiFront: LabFrontStarter = (options) =>
+  startIpmiFrontWith(options, CIPHER_SUITES);
+
+/** With some of the cipher suites only. */
+export const startIpmiFrontWith = async (
+  options: LabFrontOptions,
+  suites: readonly CipherSuite[],
+): Promise<LabFront> => {
   const { clock, random, faults, host, log } = options;
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' });
   socket.bind(options.port, host);
@@ -23,7 +34,7 @@ export const startIpmiFront: LabFrontStarter = async (options): Promise<LabFront
   await once(socket, 'listening');
   const { port } = socket.address();
   const controller = createController({
-    ...{ clock, random, port },
+    ...{ clock, random, port, suites },
     server: faultyServer(options.server, faults),
     isBusy: () => faults.current() === '503',
   });

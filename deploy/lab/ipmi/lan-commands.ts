@@ -21,9 +21,9 @@ const lanParameter = (data: Buffer, { state }: CommandContext): CommandAnswer =>
     5: [...mac],
     6: [255, 0, 0, 0],
     12: NO_ADDRESS,
-    22: [2],
-    // Suites 3 and 17, each up to administrators.
-    23: [0, 3, 17],
+    22: [state.suites.length],
+    23: [0, ...state.suites.toReversed().map(({ id }) => id)],
+    // Each up to administrators.
     24: [0, 0x44, 0, 0, 0, 0, 0, 0, 0],
   };
   const value = values[data[1] ?? 0xff];

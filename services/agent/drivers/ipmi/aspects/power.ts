@@ -1,12 +1,13 @@
 /** Chassis power (IPMI 2.0 §28.2, §28.3). */
-import type { Clock } from '../../../../runtime/clock.ts';
 import {
   BmcError,
   type PowerAspect,
   type PowerChange,
   type PowerReading,
 } from '../../../bmc-port.ts';
+import { seen } from '../../redfish/read-back.ts';
 import { type Link, withDeadline } from '../session/link.ts';
+import type { Place } from './place.ts';
 
 export const GET_CHASSIS_STATUS = { netFn: 0x00, command: 0x01, data: Buffer.alloc(0) } as const;
 const CHASSIS_CONTROL = { netFn: 0x00, command: 0x02 } as const;
@@ -28,16 +29,15 @@ const WHAT: Readonly<Record<PowerChange, string>> = {
   soft_off: 'to ask the operating system to power off',
 };
 
-/** How long a supply may take; some report the old state for several seconds. */
-const SEEN_LIMIT_MS = 60_000;
-const LOOK_MS_FIRST = 100;
-const LOOK_MS_MAX = 2_000;
+export type PowerPlace = Pick<Place, 'clock' | 'settleMs'> & {
+  readonly link: Pick<Link, 'provider' | 'call'>;
+};
 
-export type PowerDeps = { readonly clock: Clock; readonly link: Link };
-
-export const createPowerAspect = ({ clock, link }: PowerDeps): PowerAspect => {
+export const createPowerAspect = (place: PowerPlace): PowerAspect => {
+  const { link } = place;
+  const { provider } = link;
   const read = async (signal: AbortSignal): Promise<PowerReading> => {
-    const status = await link.call(GET_CHASSIS_STATUS, 'its power state', signal);
+    const status = await link.call(GET_CHASSIS_STATUS, 'to tell its power state', signal);
     const first = status[0];
     if (first === undefined) return 'unknown';
     return (first & POWER_IS_ON) === 0 ? 'off' : 'on';
@@ -50,19 +50,6 @@ export const createPowerAspect = ({ clock, link }: PowerDeps): PowerAspect => {
     return link.call({ ...CHASSIS_CONTROL, data, once }, WHAT[change], signal);
   };
 
-  const untilSeen = async (wanted: 'on' | 'off', signal: AbortSignal): Promise<void> => {
-    const endMs = clock.monotonicMs() + SEEN_LIMIT_MS;
-    let lookMs = LOOK_MS_FIRST;
-    while ((await read(signal)) !== wanted) {
-      if (clock.monotonicMs() > endMs) {
-        const message = `Controller of provider "${link.provider}" agreed, but it is not ${wanted}`;
-        throw new BmcError('not_applied', message);
-      }
-      await clock.sleep(lookMs, signal);
-      lookMs = Math.min(lookMs * 2, LOOK_MS_MAX);
-    }
-  };
-
   const turn = async (wanted: 'on' | 'off', signal: AbortSignal): Promise<void> => {
     try {
       await send(wanted, signal);
@@ -72,7 +59,9 @@ export const createPowerAspect = ({ clock, link }: PowerDeps): PowerAspect => {
       if (isRefused && (await read(signal)) === wanted) return;
       throw error;
     }
-    await untilSeen(wanted, signal);
+    const isSo = (now: PowerReading): boolean => now === wanted;
+    const readBack = { what: `power ${wanted}`, read: () => read(signal), isSo, tell: String };
+    await seen(place, readBack, signal);
   };
 
   const change = async (wanted: PowerChange, signal: AbortSignal): Promise<void> => {
@@ -81,11 +70,10 @@ export const createPowerAspect = ({ clock, link }: PowerDeps): PowerAspect => {
     // §28.3 leaves it open what these do when it is off.
     if (isOff && wanted === 'cycle') return turn('on', signal);
     if (isOff && wanted === 'soft_off') return;
-    if (isOff) throw new BmcError('refused', `Cannot reset provider "${link.provider}": it is off`);
+    if (isOff) throw new BmcError('refused', `Cannot reset provider "${provider}": it is off`);
     await send(wanted, signal);
   };
 
-  const { provider } = link;
   return {
     read,
     change: (wanted, signal) => withDeadline({ provider, signal }, () => change(wanted, signal)),
