@@ -5,7 +5,7 @@
 import type { Random } from '../runtime/random.ts';
 import type { Tx } from '../store/sql/transaction.ts';
 import { type EventDraft, event } from './domain/event.ts';
-import { type Machine, machineName } from './domain/machine.ts';
+import { isMetal, type Machine, machineName } from './domain/machine.ts';
 import {
   type Caller,
   fail,
@@ -79,6 +79,7 @@ export const acceptVerb = async (deps: Deps, tx: Tx, asked: Asked): Promise<Acce
       target: machineName(machine),
       targetUid: machine.uid,
       caller,
+      isMetal: isMetal(machine),
     },
     nowMs,
   );

@@ -146,8 +146,16 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
   const { clock, random, log, connect, coordination } = deps;
   const config = { ...DEFAULTS, ...deps.config };
   const records = createRecords(clock);
-  const writer = createMachineWriter({ records, clock, random, incarnation: store.incarnation });
+  const looks: { opener?: ProviderOpener; pools?: ProviderPools } = {};
+  const writer = createMachineWriter({
+    records,
+    clock,
+    random,
+    incarnation: store.incarnation,
+    controllerOf: (uid) => looks.pools?.find(uid)?.controller ?? undefined,
+  });
   const base = { store, records, writer, clock, random, log };
+  const controllers = createControllers(base);
   const identity = createIdentityClient(connect.transportTo('identity'));
   const inventory = createInventoryClient(connect.transportTo('inventory'));
   const scheduler = createSchedulerClient(connect.transportTo('scheduler'));
@@ -157,13 +165,12 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     address: deps.replica.address,
   };
   const orderHub = createOrderHub(base);
-  const controllers = createControllers(base);
   const consoles = createConsoleHub({ clock, random, lend: orderHub.lend });
   const bell = createOperationBell(clock);
-  const looks: { opener?: ProviderOpener } = {};
   const pools = createProviderPools({
     ...base,
     inventory,
+    controllers,
     // What does not open by itself is looked at when it changes; the guard finds what came before.
     onProvider: (provider, isNews) => {
       if (isNews || opensItself(provider)) looks.opener?.look(provider.uid);
@@ -202,6 +209,7 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     isServed: ({ vmAgents }) => vmAgents.some((key) => hub.sessionOf(key)?.isSynced === true),
   });
   looks.opener = opener;
+  looks.pools = pools;
   const runner = createOperationRunner({
     ...base,
     owner: replica.id,

@@ -1,5 +1,6 @@
 /** Orders to management controllers, between rpc/, which speaks the contract, and work/. */
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { AssignmentSchema } from '../../gen/runmachine/agent/v1/assignment_pb.ts';
 import {
   type BmcAnswer,
   type BmcOrder,
@@ -65,3 +66,18 @@ const TYPES: Readonly<Record<ControllerView['type'], BmcType>> = {
 
 export const controllerMessage = (controller: ControllerView): Controller =>
   create(ControllerSchema, { ...controller, type: TYPES[controller.type] });
+
+/** The controller that an assignment names; undefined: none. */
+export const controllerIn = ({ bytes }: { readonly bytes: Uint8Array }) => {
+  const { content } = fromBinary(AssignmentSchema, bytes);
+  const isKnown = content.case === 'server' || content.case === 'absent';
+  const found = isKnown ? content.value.controller : undefined;
+  if (found === undefined) return undefined;
+  const { address, secret, certificateSha256 } = found;
+  return { type: VIEWS.get(found.type) ?? 'any', address, secret, certificateSha256 } as const;
+};
+
+const VIEWS = new Map<BmcType, ControllerView['type']>([
+  [BmcType.REDFISH, 'redfish'],
+  [BmcType.IPMI, 'ipmi'],
+]);

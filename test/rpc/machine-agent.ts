@@ -7,15 +7,19 @@ import {
   AgentService,
   ChannelRequestSchema,
   type Command,
+  type OpenChannel,
   SessionRequestSchema,
   type Welcome,
 } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import {
   type Assignment,
+  type Server,
   type VirtualMachine,
   WantedPower,
 } from '../../gen/runmachine/agent/v1/assignment_pb.ts';
+import type { BmcOrder } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
 import { PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
+import { type FakeControllers, type FakeResult, refused } from './machine-controllers.ts';
 
 type SessionInit = MessageInitShape<typeof SessionRequestSchema>;
 type Content = NonNullable<SessionInit['content']>;
@@ -39,6 +43,14 @@ export type FakeAgent = {
   /** Resolves when the session has ended, with its error if there was one. */
   readonly ended: () => Promise<unknown>;
   readonly guests: Map<string, Guest>;
+  /** The newest word on each server. */
+  readonly servers: Map<string, Server>;
+  /** Uids of servers that another agent has now. */
+  readonly moved: string[];
+  /** Orders at controllers, in the order in which they came. */
+  readonly orders: BmcOrder[];
+  /** Consoles that were asked for. */
+  readonly channels: OpenChannel[];
   readonly behaviour: {
     /** Guests get ready. */
     boots: boolean;
@@ -65,7 +77,15 @@ export type FakeAgent = {
   forget: () => void;
 };
 
-export const createFakeAgent = (options: { journalId?: string } = {}): FakeAgent => {
+export type FakeAgentOptions = {
+  readonly journalId?: string;
+  /** Absent = vm. */
+  readonly roles?: readonly string[];
+  /** What it does at controllers; absent: it refuses all orders. */
+  readonly bmc?: FakeControllers;
+};
+
+export const createFakeAgent = (options: FakeAgentOptions = {}): FakeAgent => {
   const guests = new Map<string, Guest>();
   const behaviour: FakeAgent['behaviour'] = {
     boots: true,
@@ -74,6 +94,11 @@ export const createFakeAgent = (options: { journalId?: string } = {}): FakeAgent
     problem: undefined,
   };
   const typed: string[] = [];
+  const servers = new Map<string, Server>();
+  const moved: string[] = [];
+  const orders: BmcOrder[] = [];
+  const channels: OpenChannel[] = [];
+  const done = new Map<string, Promise<FakeResult>>();
   let journalId = options.journalId ?? randomUUID();
   let journal: { sequence: number; content: Content }[] = [];
   let sequence = 0;
@@ -119,10 +144,25 @@ export const createFakeAgent = (options: { journalId?: string } = {}): FakeAgent
     } else if (content.case === 'virtualMachine') {
       follow(guest, content.value, { uid, said, behaviour });
       tell(uid);
+    } else if (content.case === 'server') {
+      servers.set(uid, content.value);
+      follow(guest, content.value, { uid, said, behaviour });
+      tell(uid);
+    } else if (content.case === 'moved') {
+      guests.delete(uid);
+      moved.push(uid);
     }
   };
+  const obey = async (id: string, order: BmcOrder, transport: Transport): Promise<void> => {
+    orders.push(order);
+    const result = done.get(id) ?? options.bmc?.obey(order, { id, transport });
+    done.set(id, result ?? Promise.resolve(refused));
+    send({ case: 'commandResult', value: { id, ...(await done.get(id)) } });
+  };
   const command = (transport: Transport, { id, order }: Command) => {
+    if (order.case === 'bmc') obey(id, order.value, transport).catch(() => undefined);
     if (order.case !== 'openChannel') return;
+    channels.push(order.value);
     const { channelId, logOnly, readOnly, replayBytes } = order.value;
     serve(transport, {
       channelId,
@@ -142,7 +182,7 @@ export const createFakeAgent = (options: { journalId?: string } = {}): FakeAgent
           instanceId,
           journalId,
           version: '0.1.0',
-          roles: ['vm'],
+          roles: [...(options.roles ?? ['vm'])],
           held: [...guests].map(([uid, { assignment }]) => ({
             uid,
             incarnation: assignment.incarnation,
@@ -188,6 +228,10 @@ export const createFakeAgent = (options: { journalId?: string } = {}): FakeAgent
   return {
     instanceId,
     guests,
+    servers,
+    moved,
+    orders,
+    channels,
     behaviour,
     typed,
     send,
@@ -260,7 +304,7 @@ type Following = {
 
 const follow = (
   guest: Guest,
-  wanted: VirtualMachine,
+  wanted: VirtualMachine | Server,
   { uid, said, behaviour }: Following,
 ): void => {
   if (wanted.power === WantedPower.OFF) {

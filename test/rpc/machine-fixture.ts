@@ -7,6 +7,8 @@ import { EventService } from '../../gen/runmachine/machine/v1/event_service_pb.t
 import { ImageService } from '../../gen/runmachine/machine/v1/image_service_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { OperationService } from '../../gen/runmachine/machine/v1/operation_service_pb.ts';
+import { ProviderConsoleService } from '../../gen/runmachine/machine/v1/provider_console_service_pb.ts';
+import { ProviderHardwareService } from '../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { ProviderStateService } from '../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { createMachineService, type MachineConfig } from '../../services/machine/main.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
@@ -241,6 +243,8 @@ export const clientsOf = (transport: Transport) => ({
   consoles: createClient(ConsoleService, transport),
   agents: createClient(AgentDirectoryService, transport),
   providerStates: createClient(ProviderStateService, transport),
+  hardware: createClient(ProviderHardwareService, transport),
+  providerConsoles: createClient(ProviderConsoleService, transport),
 });
 
 export type Clients = ReturnType<typeof clientsOf>;

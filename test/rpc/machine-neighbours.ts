@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createRouterTransport, type Transport } from '@connectrpc/connect';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
+import { SecretService } from '../../gen/runmachine/identity/v1/secret_service_pb.ts';
 import { TrustService } from '../../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import {
@@ -29,6 +30,7 @@ import { notFound, resourceExhausted } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
 import { decodeOnBehalfOf, ON_BEHALF_OF } from '../../services/runtime/rpc/on-behalf-of.ts';
+import { createFakeSecrets, type FakeSecrets } from './machine-secrets.ts';
 
 export const PROVIDER = 'partitions/lab/providers/host-1';
 
@@ -42,6 +44,8 @@ export type Neighbours = {
   readonly provider: Provider;
   /** Agents that have joined: uid to resource name. */
   readonly agents: Map<string, string>;
+  /** Values by lower-case name. */
+  readonly secrets: FakeSecrets['values'];
   /** Contacts of every project. */
   readonly contacts: string[];
   /** What the next claims are answered with instead. */
@@ -65,6 +69,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const claimers: string[] = [];
   const offers: SetCapacityRequest[] = [];
   const agents = new Map<string, string>();
+  const secrets = createFakeSecrets();
   const contacts: string[] = [];
   const provider = newProvider(agentName);
   const others: Provider[] = [];
@@ -74,6 +79,25 @@ export const createNeighbours = (agentName: string): Neighbours => {
   let looks = 0;
   let capacityRefusal: ConnectError | undefined;
   const all = () => [provider, ...others];
+  const inUse = (uid: string) =>
+    [...claims.values()].some(({ status }) =>
+      status?.allocations.some((one) => one.providerUid === uid && one.finishTime === undefined),
+    );
+  /** The first server that is open and free; guests go to the host. */
+  const placeFor = (request: CreateClaimRequest): Provider => {
+    const wanted = request.claim?.spec?.groups ?? [];
+    const isWhole = wanted.some(({ resources }) =>
+      resources.some(({ resourceType }) => resourceType === 'runm.machine.whole'),
+    );
+    if (!isWhole) return provider;
+    const isOpen = (uid: string) =>
+      offers.findLast(({ providerUid }) => providerUid === uid)?.closed === false;
+    const place = others.find(({ uid }) => isOpen(uid) && !inUse(uid));
+    if (place !== undefined) return place;
+    throw toConnectError(
+      resourceExhausted('NO_CAPACITY', 'No server is free', { removedBy: { whole: 1 } }),
+    );
+  };
   const find = (name: string): Claim => {
     const claim = claims.get(name);
     if (claim === undefined) throw missing(name);
@@ -85,9 +109,10 @@ export const createNeighbours = (agentName: string): Neighbours => {
         const uid = credential.case === 'principal' ? credential.value.split('/')[1] : undefined;
         const agent = agents.get(uid ?? '');
         if (agent === undefined) throw missing(uid ?? '');
-        return { principal: `agents/${uid}`, uid: uid ?? '', agent, agentRoles: ['vm'] };
+        return { principal: `agents/${uid}`, uid: uid ?? '', agent, agentRoles: ['vm', 'bmc'] };
       },
     });
+    service(SecretService, secrets.implementation);
     service(ProjectService, {
       getProject: ({ name }) => {
         if (!['projects/red', 'projects/blue'].includes(name.toLowerCase())) throw missing(name);
@@ -145,7 +170,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
         if (known !== undefined) return { claim: known };
         const name = `${request.parent}/claims/${request.claimId}`;
         if (claims.has(name)) throw new ConnectError('taken', Code.AlreadyExists);
-        const claim = newClaim(request, name, provider);
+        const claim = newClaim(request, name, placeFor(request));
         claims.set(name, claim);
         requests.set(request.requestId, claim);
         claimBell.ring();
@@ -190,6 +215,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
     offers,
     provider,
     agents,
+    secrets: secrets.values,
     contacts,
     refuse: (error) => {
       refusal = error;

@@ -1,9 +1,10 @@
 /** What a machine asks the scheduler for, and which place of a given claim it takes. */
-import type { Holding, Machine } from './machine.ts';
+import { type Holding, isMetal, type Machine } from './machine.ts';
 import { cpusOf, memoryBytesOf } from './spec.ts';
 
 export const CPU = 'runm.cpu.shared';
 export const MEMORY = 'runm.memory';
+export const WHOLE = 'runm.machine.whole';
 export const STORAGE = 'runm.storage.block';
 /** Capability that a provider of virtual machines must have. */
 export const VIRTUAL_CAPABILITY = 'vm.qemu';
@@ -12,8 +13,9 @@ const MIB = 1024 ** 2;
 
 export type Amount = { readonly resourceType: string; readonly amount: number };
 
-/** cpus, memory and, where it has a disk, storage in whole MiB. */
+/** A whole server; of a guest cpus, memory and, where it has a disk, storage in whole MiB. */
 export const amountsOf = (machine: Machine): readonly Amount[] => {
+  if (isMetal(machine)) return [{ resourceType: WHOLE, amount: 1 }];
   const diskBytes = Math.ceil(machine.resolved.diskBytes / MIB) * MIB;
   return [
     { resourceType: CPU, amount: cpusOf(machine.spec) },

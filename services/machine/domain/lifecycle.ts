@@ -35,18 +35,25 @@ export type LifecycleEvent =
   | 'resume'
   | 'delete'
   | 'released'
-  | 'release_failed';
+  | 'release_failed'
+  | 'force_fail';
 
 type Transitions = Record<MachineState, Partial<Record<LifecycleEvent, MachineState>>>;
 
 export const TRANSITIONS = {
-  requested: { claimed: 'preparing', prepare_failed: 'prepare_failed', delete: 'releasing' },
+  requested: {
+    claimed: 'preparing',
+    prepare_failed: 'prepare_failed',
+    delete: 'releasing',
+    force_fail: 'prepare_failed',
+  },
   preparing: {
     powered_on: 'booting',
     prepare_failed: 'prepare_failed',
     boot_failed: 'boot_failed',
     stop: 'stopping',
     delete: 'releasing',
+    force_fail: 'boot_failed',
   },
   booting: {
     ready: 'active',
@@ -55,6 +62,7 @@ export const TRANSITIONS = {
     stop: 'stopping',
     reset: 'booting',
     delete: 'releasing',
+    force_fail: 'boot_failed',
   },
   active: {
     powered_off: 'stopped',
@@ -63,6 +71,7 @@ export const TRANSITIONS = {
     pause: 'paused',
     stop: 'stopping',
     delete: 'releasing',
+    force_fail: 'boot_failed',
   },
   stopping: {
     powered_off: 'stopped',
@@ -70,6 +79,7 @@ export const TRANSITIONS = {
     start: 'preparing',
     stop: 'stopping',
     delete: 'releasing',
+    force_fail: 'boot_failed',
   },
   stopped: { start: 'preparing', delete: 'releasing' },
   paused: {
@@ -79,8 +89,13 @@ export const TRANSITIONS = {
     power_lost: 'booting',
     stop: 'stopping',
     delete: 'releasing',
+    force_fail: 'boot_failed',
   },
-  releasing: { released: 'gone', release_failed: 'release_failed' },
+  releasing: {
+    released: 'gone',
+    release_failed: 'release_failed',
+    force_fail: 'release_failed',
+  },
   gone: {},
   prepare_failed: { start: 'requested', delete: 'releasing' },
   boot_failed: {

@@ -87,7 +87,22 @@ export type Wanted = {
   readonly bootGeneration: number;
   /** With power off: how long the guest may take; null = never forced. */
   readonly forceAfterMs: number | null;
+  /** Of a server: false once its tenant may not use it any more; absent = he may. */
+  readonly access?: boolean;
+  /** Of a server: from what it boots; absent = as the spec says. */
+  readonly bootDevice?: BootDevice;
 };
+
+export type BootDevice = {
+  readonly type: 'none' | 'network' | 'disk' | 'cdrom' | 'setup';
+  /** For every boot. */
+  readonly persistent: boolean;
+  readonly mode: 'as_set_up' | 'uefi' | 'legacy';
+};
+
+/** Whether it is a whole server, and not a guest on a host. */
+export const isMetal = ({ spec }: { readonly spec: Pick<MachineSpec, 'type'> }): boolean =>
+  spec.type === 'bare_metal';
 
 export type BootReport = {
   readonly bootCount: number;

@@ -6,7 +6,7 @@
  */
 import { type EventDraft, event } from './event.ts';
 import { type LifecycleEvent, mayFollow, next } from './lifecycle.ts';
-import { type Machine, type Observed, want } from './machine.ts';
+import { isMetal, type Machine, type Observed, want } from './machine.ts';
 
 export type Seen = {
   readonly machine: Machine;
@@ -43,7 +43,10 @@ const settle = (machine: Machine, seen: Observed, nowMs: number): Seen => {
   if (seen.guestOff && seen.bootGeneration >= machine.wanted.bootGeneration) {
     return guestPoweredOff(machine, nowMs);
   }
-  if (seen.power === 'off') return hostLostIt(machine, seen, nowMs);
+  if (seen.power === 'off') {
+    // Nothing boots a server again by itself: whoever switched it off wanted that.
+    return isMetal(machine) ? guestPoweredOff(machine, nowMs) : hostLostIt(machine, seen, nowMs);
+  }
   if (seen.power === 'on' && seen.ready && power === 'on') {
     return move({ ...machine, readyMs: machine.readyMs ?? nowMs }, 'ready', {
       nowMs,

@@ -23,6 +23,7 @@ export type StepName =
   | 'power-off'
   | 'pause'
   | 'resume'
+  | 'revoke'
   | 'detach'
   | 'destroy'
   | 'release'
@@ -93,6 +94,14 @@ const STEPS: Readonly<Record<Verb, readonly StepName[]>> = {
   delete: ['detach', 'destroy', 'release', 'finish'],
 };
 
+/**
+ * Of a server: nobody reaches it any more before it goes off; and what is given back is cleaned
+ * before it is free, so its deletion does not finish the release.
+ */
+const STEPS_OF_METAL: Readonly<Partial<Record<Verb, readonly StepName[]>>> = {
+  delete: ['revoke', 'power-off', 'detach', 'destroy', 'release'],
+};
+
 const HOUR_MS = 3_600_000;
 
 /** An operation ends by itself after this, whatever its steps wait for. */
@@ -110,20 +119,25 @@ const LIMIT_MS: Readonly<Record<Verb, number>> = {
 type Accepted = Pick<
   Operation,
   'uid' | 'partition' | 'project' | 'verb' | 'target' | 'targetUid' | 'caller'
->;
+> & { readonly isMetal?: boolean };
 
-export const newOperation = (accepted: Accepted, nowMs: number): Operation => ({
+export const newOperation = (
+  { isMetal = false, ...accepted }: Accepted,
+  nowMs: number,
+): Operation => ({
   ...accepted,
   createMs: nowMs,
   endMs: null,
   deadlineMs: nowMs + LIMIT_MS[accepted.verb],
-  steps: STEPS[accepted.verb].map((name) => ({
-    name,
-    state: 'pending',
-    startMs: null,
-    endMs: null,
-    note: '',
-  })),
+  steps: ((isMetal ? STEPS_OF_METAL[accepted.verb] : undefined) ?? STEPS[accepted.verb]).map(
+    (name) => ({
+      name,
+      state: 'pending',
+      startMs: null,
+      endMs: null,
+      note: '',
+    }),
+  ),
   cancelRequested: false,
   attempt: 1,
   wakeMs: nowMs,

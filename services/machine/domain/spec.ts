@@ -1,5 +1,5 @@
 /** What a spec's zeros mean, and what the contract's rules cannot say about it. */
-import { failedPrecondition, invalidArgument } from '../../runtime/errors.ts';
+import { invalidArgument } from '../../runtime/errors.ts';
 import type { MachineSpec, PortForward } from './machine.ts';
 
 const MIB = 1024 ** 2;
@@ -22,11 +22,8 @@ export const bootTimeoutMsOf = (spec: MachineSpec, emulated: boolean): number =>
 /** Refuses what no provider could do; each error names the field and what would be right. */
 export const checkSpec = (spec: MachineSpec): void => {
   if (spec.type === 'bare_metal') {
-    throw failedPrecondition(
-      'INVALID_STATE',
-      'spec.type BARE_METAL: no provider here can be booted as a whole server yet; use VIRTUAL or ANY',
-      { metadata: { field: 'machine.spec.type' } },
-    );
+    checkMetal(spec);
+    return;
   }
   const memoryBytes = memoryBytesOf(spec);
   if (memoryBytes % MIB !== 0 || memoryBytes < MEMORY_BYTES_MIN) {
@@ -43,6 +40,27 @@ export const checkSpec = (spec: MachineSpec): void => {
       'machine.spec.ports',
       `${doubled.protocol} port ${doubled.guestPort} of the guest is forwarded twice`,
     );
+  }
+};
+
+/** A server is taken as it is: what it boots is on its disks or on the network. */
+const checkMetal = (spec: MachineSpec): void => {
+  const whole = 'a server is taken whole, as it is; leave it out';
+  if (spec.cpus !== 0) throw invalid('machine.spec.cpus', whole);
+  if (spec.memoryBytes !== 0) throw invalid('machine.spec.memory_bytes', whole);
+  if (spec.diskBytes !== 0) throw invalid('machine.spec.disk_bytes', whole);
+  if (spec.ports.length > 0) {
+    throw invalid('machine.spec.ports', 'nothing forwards ports to a server; reach it by its own');
+  }
+  if (spec.boot?.kind === 'image' || spec.boot?.kind === 'media') {
+    const why = 'a server boots from its disks or the network; images are for virtual machines';
+    throw invalid('machine.spec.boot', why);
+  }
+  const ready = spec.readyWhen?.kind ?? 'running';
+  if (ready !== 'running' && ready !== 'console_text') {
+    const why =
+      'of a server only its power and its console are watched; use running or console_text';
+    throw invalid('machine.spec.ready_when', why);
   }
 };
 

@@ -3,7 +3,7 @@
  */
 import { event } from './event.ts';
 import { next } from './lifecycle.ts';
-import type { Machine } from './machine.ts';
+import { currentObservation, isMetal, type Machine, want } from './machine.ts';
 import {
   begin,
   currentStep,
@@ -33,6 +33,10 @@ export const advanceTearDown = (view: View, nowMs: number): Decided => {
   if (step === undefined) return finish(view, nowMs);
   if (step.state === 'pending') return record(begin(operation, step.name, nowMs), machine);
   switch (step.name) {
+    case 'revoke':
+      return revoke(view, step, nowMs);
+    case 'power-off':
+      return powerOff(view, step, nowMs);
     case 'detach':
       return detach(view, nowMs);
     case 'destroy':
@@ -48,6 +52,72 @@ export const advanceTearDown = (view: View, nowMs: number): Decided => {
 
 const done = (operation: Operation, name: StepName, at: { nowMs: number; note: string }) =>
   finishStep(operation, name, at);
+
+/** Consoles end and no new ones open; the agent says so before the power goes. */
+const revoke = (view: View, step: Step, nowMs: number): Decided => {
+  const { operation, machine } = view;
+  const changed = want(machine, { access: false });
+  const what = 'waiting for the agent to end the access';
+  return settle(view, step, {
+    nowMs,
+    what,
+    isWanted: machine.wanted.access === false,
+    isDone: currentObservation(machine) !== null,
+    say: 'nobody reaches it any more',
+    ask: () =>
+      record(operation, changed, {
+        assignment: 'put',
+        events: [
+          event(nowMs, { type: 'machine.access_revoked', message: 'The access to it has ended' }),
+        ],
+      }),
+  });
+};
+
+const powerOff = (view: View, step: Step, nowMs: number): Decided => {
+  const { operation, machine } = view;
+  const off = want(machine, { power: 'off', forceAfterMs: 0 });
+  return settle(view, step, {
+    nowMs,
+    what: 'waiting for the agent to switch it off',
+    isWanted: machine.wanted.power === 'off' && machine.wanted.forceAfterMs === 0,
+    isDone: currentObservation(machine)?.power === 'off',
+    say: 'it is off',
+    ask: () => record(operation, off, { assignment: 'put' }),
+  });
+};
+
+type Settling = {
+  readonly nowMs: number;
+  readonly what: string;
+  readonly isWanted: boolean;
+  readonly isDone: boolean;
+  readonly say: string;
+  readonly ask: () => Decided;
+};
+
+/**
+ * Asks once, then waits. An agent that does not answer in time does not hold the deletion up: the
+ * cleaning switches the server off before anybody else gets it, and fails where it cannot.
+ */
+const settle = (view: View, step: Step, asked: Settling): Decided => {
+  const { operation, machine, assignment, agent, limits } = view;
+  const { nowMs, what, say } = asked;
+  const name = step.name;
+  if (assignment === null || assignment.absent) {
+    return record(done(operation, name, { nowMs, note: 'no agent has it' }), machine);
+  }
+  if (!asked.isWanted) return asked.ask();
+  if (asked.isDone) return record(done(operation, name, { nowMs, note: say }), machine);
+  const endMs = (step.startMs ?? nowMs) + limits.powerMs;
+  const hindered = agentNote(agent) || machine.observed?.problem?.message || '';
+  if (nowMs >= endMs) {
+    const note = `not confirmed${hindered === '' ? '' : `: ${hindered}`}; its cleaning sees to it`;
+    return record(done(operation, name, { nowMs, note }), machine);
+  }
+  const note = hindered === '' ? what : `${what}: ${hindered}`;
+  return { kind: 'wait', wakeMs: endMs, step: name, note };
+};
 
 const detach = ({ operation, machine, assignment }: View, nowMs: number): Decided => {
   if (assignment === null) {
@@ -71,6 +141,10 @@ const destroy = (view: View, step: Step, nowMs: number): Decided => {
   const hindered = agentNote(agent) || machine.observed?.problem?.message || '';
   if (nowMs >= endMs) {
     const why = hindered === '' ? 'the agent did not report it' : hindered;
+    if (isMetal(machine)) {
+      const note = `not confirmed: ${why}; its cleaning sees to it`;
+      return record(done(operation, 'destroy', { nowMs, note }), machine);
+    }
     return fails(view, tooLate('unavailable', 'NO_AGENT', `The guest is not gone: ${why}`), nowMs);
   }
   const what = 'waiting for the agent to destroy the guest';
@@ -123,7 +197,7 @@ export const afterRelease = (
     case 'released':
     case 'held':
       return record(done(operation, step, { nowMs, note: 'done' }), machine, {
-        events: step === 'finish' ? [releasedEvent(machine, nowMs)] : [],
+        events: step === 'finish' || isMetal(machine) ? [releasedEvent(machine, nowMs)] : [],
       });
     case 'again': {
       const wakeMs = retryAtMs(view, result.afterMs, nowMs);
@@ -141,6 +215,11 @@ export const afterRelease = (
 };
 
 const releasedEvent = (machine: Machine, nowMs: number) => {
+  if (isMetal(machine)) {
+    const where = machine.holding === null ? '' : ` (${machine.holding.provider})`;
+    const message = `Its server is given back and cleaned before anybody else gets it${where}`;
+    return event(nowMs, { type: 'machine.released', message });
+  }
   const said = 'Its resources were given back';
   const message = machine.holding === null ? said : `${said} (${machine.holding.claim})`;
   return event(nowMs, { type: 'machine.released', message });

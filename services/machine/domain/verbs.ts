@@ -5,7 +5,7 @@
  */
 import { aborted, failedPrecondition } from '../../runtime/errors.ts';
 import { allowedStates, type LifecycleEvent, mayFollow, next } from './lifecycle.ts';
-import { type Machine, machineName, type Wanted, want } from './machine.ts';
+import { isMetal, type Machine, machineName, type Wanted, want } from './machine.ts';
 import type { Operation, Verb } from './operation.ts';
 import { operationName } from './operation.ts';
 import { preempts } from './preemption.ts';
@@ -51,6 +51,7 @@ export const decide = (
   request: VerbRequest,
 ): Decision => {
   const { verb } = request;
+  if (isMetal(machine) && (verb === 'pause' || verb === 'resume')) throw notOfMetal(machine, verb);
   if (running !== undefined && verb === 'delete' && running.verb === 'delete') {
     return { kind: 'running', operation: running };
   }
@@ -95,7 +96,8 @@ const wantedBy = (machine: Machine, request: VerbRequest): Partial<Wanted> => {
     case 'resume':
       return { power: 'on' };
     case 'delete':
-      return { power: 'off', forceAfterMs: 0 };
+      // Of a server the access ends first, as a step of its own; the power goes after it.
+      return isMetal(machine) ? {} : { power: 'off', forceAfterMs: 0 };
     default:
       return request.verb satisfies never;
   }
@@ -128,6 +130,17 @@ const busy = (machine: Machine, verb: Verb, running: Operation) =>
         operation: operationName(running.partition, running.uid),
         verb: running.verb,
       },
+    },
+  );
+
+const notOfMetal = (machine: Machine, verb: Verb) =>
+  failedPrecondition(
+    'INVALID_STATE',
+    `Cannot ${verb} "${machineName(machine)}": it is a whole server, whose processors cannot be ` +
+      'halted; stop it instead',
+    {
+      invalidState: { state: machine.state.toUpperCase(), allowed: [] },
+      metadata: { name: machineName(machine), state: machine.state.toUpperCase() },
     },
   );
 

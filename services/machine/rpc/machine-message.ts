@@ -30,10 +30,12 @@ import {
   MachineType as TypeMessage,
 } from '../../../gen/runmachine/machine/v1/machine_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
+import { bootDeviceMessage, serverBootDevice } from '../boot-device-message.ts';
 import type { MachineState } from '../domain/lifecycle.ts';
 import {
   type Boot,
   type BootReport,
+  isMetal,
   type Machine,
   type MachineSpec,
   type MachineType,
@@ -97,6 +99,7 @@ export const given = <K extends string, V>(key: K, value: V | undefined): { [key
 
 export const machineMessage = (machine: Machine, incarnation: number): MachineMessage => {
   const { observed, holding } = machine;
+  const device = isMetal(machine) ? serverBootDevice(machine) : undefined;
   return create(MachineSchema, {
     name: machineName(machine),
     uid: machine.uid,
@@ -124,6 +127,8 @@ export const machineMessage = (machine: Machine, incarnation: number): MachineMe
       ports: (observed?.ports ?? []).map((port) => create(PortForwardSchema, port)),
       emulated: observed?.emulated ?? false,
       ...given('readyTime', at(machine.readyMs)),
+      type: isMetal(machine) ? TypeMessage.BARE_METAL : TypeMessage.VIRTUAL,
+      ...given('bootDevice', device && bootDeviceMessage(device)),
     },
   });
 };

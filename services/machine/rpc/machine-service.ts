@@ -31,6 +31,7 @@ import { updateMachine } from './machine-update.ts';
 import { findVisible, runVerb, type VerbAnswer } from './machine-verbs.ts';
 import type { Places } from './places.ts';
 import { cutPage, pageFor, presentPages, type RpcDeps } from './rpc-deps.ts';
+import { forceFailMachine, setBootDevice } from './server-verbs.ts';
 
 export type MachineRpcDeps = RpcDeps & {
   readonly places: Places;
@@ -53,6 +54,8 @@ export const machineRpc = (deps: MachineRpcDeps): Implementation => {
     updateMachine: (request, context) => updateMachine(deps, request, context),
     deleteMachine: (request, context) => remove(deps, request, context),
     watchMachines: (request, context) => watch(deps, request, context),
+    setMachineBootDevice: (request, context) => setBootDevice(deps, request, context),
+    forceFailMachine: (request, context) => forceFailMachine(deps, request, context),
     startMachine: (request, context) =>
       verb(deps, context, {
         request,

@@ -5,20 +5,24 @@ import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import {
+  AbsentSchema,
+  type Assignment,
   AssignmentSchema,
   BootKind,
+  ServerSchema,
   type VirtualMachine as VirtualMachineMessage,
   VirtualMachineSchema,
   WantedPower as WantedPowerMessage,
 } from '../../../gen/runmachine/agent/v1/assignment_pb.ts';
-import {
-  PortForwardSchema,
-  ReadyWhenSchema,
-} from '../../../gen/runmachine/machine/v1/machine_boot_pb.ts';
+import { PortForwardSchema } from '../../../gen/runmachine/machine/v1/machine_boot_pb.ts';
 import { type BootSource, digestsOf } from '../domain/boot-source.ts';
-import type { Machine, ReadyWhen, WantedPower } from '../domain/machine.ts';
+import type { ControllerView } from '../domain/capacity.ts';
+import { isMetal, type Machine, type WantedPower } from '../domain/machine.ts';
 import { type VirtualMachine, virtualMachineOf } from '../domain/virtual-machine.ts';
+import { controllerMessage } from '../order-port.ts';
 import type { AssignmentRow } from '../ports.ts';
+import { readyWhenMessage } from './ready-when-encoding.ts';
+import { serverMessage } from './server-encoding.ts';
 
 const POWER: Readonly<Record<WantedPower, WantedPowerMessage>> = {
   on: WantedPowerMessage.ON,
@@ -39,14 +43,14 @@ type Addressed = {
   /** Lower-case name of the agent; empty = the provider names none yet. */
   readonly agentKey: string;
   readonly absent: boolean;
+  /** Of a server: how its controller is reached; absent = nobody knows. */
+  readonly controller?: ControllerView | undefined;
 };
 
 /** The row that tells the agent what the machine is to be, or that it must not exist. */
 export const assignmentOf = (machine: Machine, addressed: Addressed): AssignmentRow => {
-  const { incarnation, agentKey, absent } = addressed;
-  const content = absent ? undefined : virtualMachineMessage(virtualMachineOf(machine));
-  const contentBytes =
-    content === undefined ? new Uint8Array() : toBinary(VirtualMachineSchema, content);
+  const { incarnation, agentKey, absent, controller } = addressed;
+  const { case: kind, value, bytes: contentBytes } = contentOf(machine, addressed);
   const digest = createHash('sha256').update(contentBytes).digest();
   const providerUid = machine.holding?.providerUid ?? '';
   const message = create(AssignmentSchema, {
@@ -55,11 +59,10 @@ export const assignmentOf = (machine: Machine, addressed: Addressed): Assignment
     generation: BigInt(machine.generation),
     digest,
     providerUid,
-    content:
-      content === undefined
-        ? { case: 'absent', value: {} }
-        : { case: 'virtualMachine', value: content },
+    content: { case: kind, value } as Assignment['content'],
   });
+  const isServer = isMetal(machine);
+  const secret = isServer ? (controller?.secret ?? '').toLowerCase() : '';
   return {
     uid: machine.uid,
     incarnation,
@@ -70,10 +73,30 @@ export const assignmentOf = (machine: Machine, addressed: Addressed): Assignment
     agentKey,
     absent,
     gone: false,
-    isServer: false,
+    isServer,
     digests: absent ? [] : digestsOf(machine.resolved.boot),
-    secrets: [],
+    // Whoever is to switch it off reads it too.
+    secrets: secret === '' ? [] : [secret],
     bytes: toBinary(AssignmentSchema, message),
+  };
+};
+
+const contentOf = (machine: Machine, { absent, controller }: Addressed) => {
+  const provider = machine.holding?.provider ?? '';
+  const site = controller === undefined ? {} : { controller: controllerMessage(controller) };
+  if (absent) {
+    const value = create(AbsentSchema, isMetal(machine) ? { provider, ...site } : {});
+    return { case: 'absent' as const, value, bytes: toBinary(AbsentSchema, value) };
+  }
+  if (isMetal(machine)) {
+    const value = serverMessage(machine, controller);
+    return { case: 'server' as const, value, bytes: toBinary(ServerSchema, value) };
+  }
+  const value = virtualMachineMessage(virtualMachineOf(machine));
+  return {
+    case: 'virtualMachine' as const,
+    value,
+    bytes: toBinary(VirtualMachineSchema, value),
   };
 };
 
@@ -101,19 +124,4 @@ const virtualMachineMessage = (wanted: VirtualMachine): VirtualMachineMessage =>
     bootGeneration: BigInt(bootGeneration),
     ...(forceAfterMs !== null && { forceAfter: durationFromMs(forceAfterMs) }),
   });
-};
-
-export const readyWhenMessage = (ready: ReadyWhen) => {
-  switch (ready.kind) {
-    case 'phone_home':
-      return create(ReadyWhenSchema, { condition: { case: 'phoneHome', value: {} } });
-    case 'running':
-      return create(ReadyWhenSchema, { condition: { case: 'running', value: {} } });
-    case 'tcp_port':
-      return create(ReadyWhenSchema, { condition: { case: 'tcpPort', value: ready.port } });
-    case 'console_text':
-      return create(ReadyWhenSchema, { condition: { case: 'consoleText', value: ready.text } });
-    default:
-      return ready satisfies never;
-  }
 };

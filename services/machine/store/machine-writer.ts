@@ -2,8 +2,11 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import type { ControllerView } from '../domain/capacity.ts';
 import { aboutMachine, type EventRecord } from '../domain/event.ts';
-import type { MachineChange, MachineWriter, Records } from '../ports.ts';
+import { isMetal, type Machine } from '../domain/machine.ts';
+import { controllerIn } from '../order-port.ts';
+import type { AssignmentRow, MachineChange, MachineWriter, Records } from '../ports.ts';
 import { assignmentOf } from './assignment-encoding.ts';
 
 type Deps = {
@@ -11,6 +14,8 @@ type Deps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly incarnation: () => number;
+  /** How the controller of a provider is reached; undefined = it has none, or nobody knows yet. */
+  readonly controllerOf?: (providerUid: string) => ControllerView | undefined;
 };
 
 export const createMachineWriter = ({
@@ -18,7 +23,14 @@ export const createMachineWriter = ({
   clock,
   random,
   incarnation,
+  controllerOf,
 }: Deps): MachineWriter => {
+  /** Where this replica has not seen the provider yet, what was told before stands. */
+  const siteOf = (machine: Machine, known: AssignmentRow | undefined) => {
+    if (!isMetal(machine)) return {};
+    const uid = machine.holding?.providerUid ?? '';
+    return { controller: controllerOf?.(uid) ?? (known && controllerIn(known)) };
+  };
   const tell: MachineWriter['tell'] = async (tx, { machine, events, principal, operation }) => {
     const recordMs = clock.now().getTime();
     const rows: EventRecord[] = events.map((draft) => ({
@@ -38,7 +50,12 @@ export const createMachineWriter = ({
     const key = known?.agentKey ?? agentKey ?? '';
     await records.assignments.put(
       tx,
-      assignmentOf(machine, { incarnation: incarnation(), agentKey: key, absent }),
+      assignmentOf(machine, {
+        incarnation: incarnation(),
+        agentKey: key,
+        absent,
+        ...siteOf(machine, known),
+      }),
     );
   };
   return {
@@ -58,6 +75,7 @@ export const createMachineWriter = ({
           incarnation: incarnation(),
           agentKey: known.agentKey,
           absent: false,
+          ...siteOf(machine, known),
         }),
       );
     },

@@ -6,8 +6,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import type { Machine } from '../domain/machine.ts';
+import { isMetal, type Machine } from '../domain/machine.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
+import type { Controllers } from '../order-port.ts';
 import type { Records } from '../ports.ts';
 
 export type ProviderPools = {
@@ -32,6 +33,7 @@ type Deps = {
   readonly store: SqlStore;
   readonly records: Records;
   readonly inventory: InventoryPort;
+  readonly controllers: Controllers;
   readonly clock: Clock;
   readonly log: Logger;
   /** A provider was there at the beginning, or appeared or changed since (`isNews`). */
@@ -117,8 +119,13 @@ export const createProviderPools = (deps: Deps): ProviderPools => {
     agentFor: async (machine, signal) => {
       const uid = machine.holding?.providerUid ?? '';
       const name = `partitions/${machine.partition}/providers/${uid}`;
-      const provider = byUid.get(uid) ?? (await deps.inventory.findProvider(name, signal));
-      return best(provider?.vmAgents ?? []);
+      const known = byUid.get(uid);
+      const provider = known ?? (await deps.inventory.findProvider(name, signal));
+      if (!isMetal(machine)) return best(provider?.vmAgents ?? []);
+      if (provider === undefined) return '';
+      // Whoever writes the assignment looks up its controller here.
+      if (known === undefined) learn(provider);
+      return deps.controllers.agentFor(provider);
     },
     work: async (signal) => {
       while (!signal.aborted) {

@@ -10,9 +10,11 @@ import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { AgentSession, Report } from '../agent-port.ts';
+import { discreetEvent, discreetSight } from '../domain/discreet.ts';
 import { aboutMachine, type EventRecord } from '../domain/event.ts';
 import type { Machine } from '../domain/machine.ts';
 import { applyObservation } from '../domain/observe.ts';
+import { controllerIn } from '../order-port.ts';
 import type { AssignmentRow, MachineWriter, Records } from '../ports.ts';
 
 export type ReportWriter = {
@@ -184,8 +186,9 @@ const writeEvents = async (
       const isIts = addressed.get(report.targetUid)?.agentKey === session.agentKey;
       const machine = isIts ? known.get(report.targetUid) : undefined;
       const about = machine === undefined ? aboutAgent(session) : aboutMachine(machine);
+      const site = machine && addressOf(addressed.get(machine.uid));
       events.push({
-        ...report.draft,
+        ...(site === undefined ? report.draft : discreetEvent(report.draft, site)),
         ...about,
         uid: deps.random.uid(),
         recordMs,
@@ -219,9 +222,16 @@ const writeObservations = async (
   }
   for (const uid of [...newest.keys()].toSorted()) {
     const report = newest.get(uid);
-    if (report !== undefined) await writeObservation(deps, tx, report);
+    if (report === undefined) continue;
+    const site = addressOf(addressed.get(uid));
+    const seen = site === undefined ? report.seen : discreetSight(report.seen, site);
+    await writeObservation(deps, tx, { ...report, seen });
   }
 };
+
+/** Where the controller of a server is; undefined: it is no server. */
+const addressOf = (row: AssignmentRow | undefined): string | undefined =>
+  row?.isServer === true ? (controllerIn(row)?.address ?? '') : undefined;
 
 const writeObservation = async (
   { records, writer, clock }: ReportWriterDeps,

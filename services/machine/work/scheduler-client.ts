@@ -14,7 +14,7 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import { ON_BEHALF_OF } from '../../runtime/rpc/on-behalf-of.ts';
 import { amountsOf, CONSUMER_TYPE, ownClaimId, VIRTUAL_CAPABILITY } from '../domain/claim.ts';
-import { type Machine, machineName } from '../domain/machine.ts';
+import { isMetal, type Machine, machineName } from '../domain/machine.ts';
 import { type Caller, failureOf } from '../domain/operation.ts';
 import type { SchedulerPort } from '../neighbours-port.ts';
 import { claimView, followedClaim } from './claim-reading.ts';
@@ -151,7 +151,7 @@ const claimRequest = ({
             resourceType,
             amount: BigInt(amount),
           })),
-          capabilities: [{ require: [VIRTUAL_CAPABILITY] }],
+          capabilities: isMetal(machine) ? [] : [{ require: [VIRTUAL_CAPABILITY] }],
           providers: providerUid === '' ? [] : [providerUid],
         },
       ],
