@@ -12,6 +12,7 @@ export type ToolName =
   | 'haproxy'
   | 'chromium'
   | 'python3-grpcio'
+  | 'python3-sushy'
   | 'ipmitool'
   | 'openipmi'
   | 'freeipmi';
@@ -117,6 +118,11 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
     ],
     elsewhere: { dnf: 'python3-grpcio', pacman: 'python-grpcio', brew: '' },
   },
+  'python3-sushy': {
+    purpose: 'is the foreign Redfish client of the tests, with redfishtool',
+    packages: [['python3-sushy'], ['redfishtool']],
+    elsewhere: { dnf: 'python3-sushy', pacman: '', brew: '' },
+  },
   ipmitool: {
     purpose: 'is a foreign IPMI client of the tests',
     packages: [['ipmitool']],
@@ -136,7 +142,7 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
 
 export const TOOL_NAMES: readonly ToolName[] = [
   ...(['qemu', 'qemu-img', 'busybox', 'kernel', 'etcd', 'postgres'] as const),
-  ...(['haproxy', 'chromium', 'python3-grpcio'] as const),
+  ...(['haproxy', 'chromium', 'python3-grpcio', 'python3-sushy'] as const),
   ...(['ipmitool', 'openipmi', 'freeipmi'] as const),
 ];
 

@@ -31,6 +31,11 @@ export type Program = {
 /** Folders that are often missing from an ordinary user's PATH. */
 const WELL_KNOWN = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'];
 const SYSTEM_PYTHON = '/usr/bin/python3';
+/** Tools that are modules of Python, by the folders that they consist of. */
+const PYTHON_MODULES: ReadonlyMap<ProgramName, readonly string[]> = new Map([
+  ['python3-grpcio', ['grpc', 'grpc_tools', 'google/protobuf']],
+  ['python3-sushy', ['sushy', 'redfishtoollib', 'requests']],
+]);
 const NOBODY = 65_534;
 const HOMEBREW = ['/opt/homebrew/bin', '/opt/homebrew/opt/postgresql/bin'];
 
@@ -69,8 +74,9 @@ const findOnSystem = (name: ProgramName): Program | undefined => {
     const kernel = findKernel('/', /cloud|kvm/);
     return kernel === undefined ? undefined : found('/');
   }
-  if (name === 'python3-grpcio') {
-    const complete = ['grpc', 'grpc_tools', 'google/protobuf'].every((one) =>
+  const modules = PYTHON_MODULES.get(name);
+  if (modules !== undefined) {
+    const complete = modules.every((one) =>
       isDirectory(join('/usr/lib/python3/dist-packages', one)),
     );
     return isExecutable(SYSTEM_PYTHON) && complete ? found(SYSTEM_PYTHON) : undefined;
@@ -89,9 +95,7 @@ const findInTree = (name: ProgramName, toolsDir: string): Program | undefined =>
     return { path: root, args: [], env: {}, source: 'unpacked' };
   }
   const env = libraryEnv(root, ready);
-  if (name === 'python3-grpcio') {
-    return unpackedPython(root, env);
-  }
+  if (PYTHON_MODULES.has(name)) return unpackedPython(root, env);
   const folders = [
     ...['usr/bin', 'bin', 'usr/sbin', 'sbin', 'usr/lib/chromium'].map((one) => join(root, one)),
     ...postgresFolders(join(root, 'usr/lib/postgresql')),

@@ -14,6 +14,11 @@ const managerOf = ({ server, personality, clock }: LabContext): Json =>
     DateTimeLocalOffset: '+00:00',
     PowerState: 'On',
     Status: HEALTHY,
+    SerialConsole: {
+      ServiceEnabled: true,
+      MaxConcurrentSessions: 1,
+      ConnectTypesSupported: ['IPMI'],
+    },
     EthernetInterfaces: link(`${MANAGER}/EthernetInterfaces`),
     NetworkProtocol: link(`${MANAGER}/NetworkProtocol`),
     LogServices: link(`${MANAGER}/LogServices`),

@@ -58,6 +58,7 @@ const systemOf = (context: LabContext): Json => {
     Status: { ...HEALTHY, HealthRollup: 'OK' },
     PowerState: POWER[power],
     ...indicatorOf(context),
+    SerialConsole: { MaxConcurrentSessions: 1, IPMI: { ServiceEnabled: true } },
     Boot: bootOf(context),
     ProcessorSummary: {
       Count: hardware.processors.length,

@@ -11,6 +11,8 @@ const serviceOf = (): Json =>
     ServiceEnabled: false,
     Status: { State: 'Disabled' },
     FirmwareInventory: link(FIRMWARE),
+    // There is none, and sushy expects the place.
+    Actions: {},
   });
 
 const versionsOf = ({ server }: LabContext): Readonly<Record<string, string>> => ({
