@@ -56,6 +56,34 @@ test('every claim of a batch has its own result, in the order of the request', a
   t.true((why?.steps.length ?? 0) > 0, 'the details of the call are there too');
 });
 
+test('an item against the rules of the contract is refused alone, and named as in its own call', async (t) => {
+  const { node, addHost } = await startScheduler(t);
+  await addHost({ id: 'host-1', cpus: 8 });
+  const claims = node.claims('red');
+  const badName = itemOf('no good');
+  const tooMany = itemOf('many');
+  const wrong = [
+    badName,
+    { claimId: 'empty' },
+    { claimId: 'many', claim: { spec: { ...tooMany.claim.spec, count: 5_000 } } },
+  ];
+  const request = { parent: RED, claims: [itemOf('a'), ...wrong, itemOf('z')], requestId: newId() };
+  const { results } = await claims.batchCreateClaims(request);
+  t.deepEqual(
+    results.map((one) => claimIn(one)?.name.split('/').at(-1) ?? errorIn(one)?.code),
+    ['a', Code.InvalidArgument, Code.InvalidArgument, Code.InvalidArgument, 'z'],
+  );
+  const fields = results.map((one) => detailIn(errorIn(one), ErrorInfoSchema)?.metadata.field);
+  t.deepEqual(fields, [undefined, 'claim_id', 'claim', 'claim.spec.count', undefined]);
+  for (const item of wrong) {
+    const call = claims.createClaim({ parent: RED, ...item, requestId: newId() });
+    await refused(t, call, { kind: 'invalid_argument', reason: 'INVALID_FIELD' });
+  }
+  const invalid = { kind: 'invalid_argument', reason: 'INVALID_FIELD' } as const;
+  await refused(t, claims.batchCreateClaims({ ...request, claims: [] }), invalid);
+  await refused(t, claims.batchCreateClaims({ ...request, parent: 'nowhere' }), invalid);
+});
+
 test('a batch that is sent again creates only what is missing', async (t) => {
   const { nodes, addHost } = await startScheduler(t, { replicas: 2 });
   const host = await addHost({ id: 'host-1', cpus: 3 });

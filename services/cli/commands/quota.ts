@@ -91,7 +91,10 @@ export const describeQuota = (quota: Quota): string => {
   const spec = quota.spec;
   const fields = formatFields([
     ['project', projectOf(quota)],
-    ['claims without an end last', lengthText(spec?.claimLengthDefault, 'until released')],
+    [
+      'claims without an end last',
+      lengthText(spec?.claimLengthDefault ?? spec?.claimLengthMax, 'until released'),
+    ],
     ['longest claim', lengthText(spec?.claimLengthMax, 'no limit')],
     ...(spec?.users ?? []).map((one): [string, string] => [
       one.user,

@@ -10,8 +10,7 @@ type FindQuota = (project: string) => QuotaRecord | undefined;
 /** Errors: invalid_argument WINDOW_INVALID, failed_precondition CLAIM_TOO_LONG. */
 export const windowOf = (draft: Draft, find: FindQuota, nowMs: number): Interval => {
   const fromMs = Math.max(draft.spec.acquireMs ?? nowMs, nowMs);
-  const byDefault = draft.isUnbounded === true ? undefined : defaultMs(draft, find);
-  const toMs = draft.spec.releaseMs ?? endOf(fromMs, byDefault);
+  const toMs = draft.spec.releaseMs ?? endOf(fromMs, lengthOf(draft, find));
   assertWindow({ fromMs, toMs }, nowMs);
   assertLength(draft, find, { fromMs, toMs });
   return { fromMs, toMs };
@@ -20,14 +19,22 @@ export const windowOf = (draft: Draft, find: FindQuota, nowMs: number): Interval
 /** The end of the year 9999: what comes later no answer can say. */
 export const LAST_MS = 253_402_300_799_999;
 
-const endOf = (fromMs: number, byDefault: number | undefined): number =>
-  byDefault === undefined ? Infinity : Math.min(fromMs + byDefault, LAST_MS);
+const endOf = (fromMs: number, lengthMs: number | undefined): number =>
+  lengthMs === undefined ? Infinity : Math.min(fromMs + lengthMs, LAST_MS);
+
+/** How long a claim lasts that says no end; undefined = until it is released. */
+const lengthOf = (draft: Draft, find: FindQuota): number | undefined => {
+  const mostMs = maxOf(draft, find)?.ms;
+  if (draft.isUnbounded === true && mostMs === undefined) return undefined;
+  const ms = Math.min(defaultMs(draft, find) ?? Infinity, mostMs ?? Infinity);
+  return ms === Infinity ? undefined : ms;
+};
 
 type Owned = Pick<Draft, 'project' | 'ancestors'>;
 
 /** Errors: failed_precondition CLAIM_TOO_LONG. */
 export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: Interval): void => {
-  const limit = nearest(owned, find, ({ claimLengthMaxMs }) => claimLengthMaxMs);
+  const limit = maxOf(owned, find);
   if (limit === undefined || toMs - fromMs <= limit.ms) return;
   const most = `${limit.ms / 1000} s`;
   const what =
@@ -44,6 +51,9 @@ export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: In
     },
   );
 };
+
+const maxOf = (owned: Owned, find: FindQuota) =>
+  nearest(owned, find, ({ claimLengthMaxMs }) => claimLengthMaxMs);
 
 const defaultMs = (owned: Owned, find: FindQuota): number | undefined =>
   nearest(owned, find, ({ claimLengthDefaultMs }) => claimLengthDefaultMs)?.ms;

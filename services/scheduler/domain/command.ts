@@ -38,7 +38,10 @@ export type Draft = {
   readonly claimId: string;
   /** Projects above its own, nearest first, as keys. */
   readonly ancestors: readonly string[];
-  /** Made by one who runs the partition: the default length of claims is not for him. */
+  /**
+   * Made by one who runs the partition: his claims last until they are released, where nothing
+   * limits their length.
+   */
   readonly isUnbounded?: boolean;
   readonly properties: Readonly<Record<string, Property>>;
   readonly tags: readonly string[];

@@ -17,6 +17,7 @@ import { callOf } from '../../runtime/context.ts';
 import { type DomainError, isDomainError, notFound } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
 import { argumentHash } from '../../runtime/request-key.ts';
+import { createMessageCheck } from '../../runtime/rpc/stages/validate.ts';
 import type { Draft, Origin } from '../domain/command.ts';
 import type { PartitionView } from '../ports.ts';
 import { batchResult } from './batch-result.ts';
@@ -95,6 +96,7 @@ const batchCreateClaims = async (
   return atLeader(deps, context, view, {
     local: async (leader, limit) => {
       const results = request.claims.map(async (item, at) => {
+        checkItem(BatchClaimSchema, item);
         const draft = draftIn(deps, item, place);
         const { partition } = view;
         await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
@@ -113,6 +115,9 @@ const batchCreateClaims = async (
       createClient(ClaimService, transport).batchCreateClaims(request, options),
   });
 };
+
+/** The contract leaves the rules of items to this, so that one alone is refused. */
+const checkItem = createMessageCheck();
 
 const isNotLeader = (reason: unknown): boolean =>
   isDomainError(reason, 'unavailable', 'NOT_LEADER');

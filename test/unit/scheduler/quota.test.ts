@@ -221,11 +221,20 @@ test('a project gives its claims a length and a longest one', (t) => {
   t.is(long.metadata.project, 'firm');
   run(state, setQuota('team', {}, { ancestors: ['firm'], maxMs: 9_000 }));
   granted(state, claimOf('c', { ...team, releaseMs: 9_000 }));
-  // Who runs the partition has no default, but is held to the longest.
-  refuses(t, state, claimOf('d', { ...team, isUnbounded: true }), 'CLAIM_TOO_LONG');
+  // Who runs the partition has no default, until something limits the length.
+  const endOf = (id: string, rest: Wish = {}) =>
+    granted(state, claimOf(id, { ...team, ...rest })).spec.releaseMs;
+  t.is(endOf('d', { isUnbounded: true }), 1_000);
+  run(state, setQuota('team', {}, { ancestors: ['firm'], maxMs: 700 }));
+  t.is(endOf('e'), 700, 'the default of the project above is longer than what is allowed here');
+  t.is(endOf('f', { isUnbounded: true }), 700);
+  run(state, setQuota('firm', {}));
+  t.is(endOf('g'), 700, 'without a default it is as long as is allowed');
+  t.is(endOf('h', { isUnbounded: true }), 700);
   run(state, setQuota('firm', {}, { defaultMs: 1_000 }));
   run(state, setQuota('team', {}, { ancestors: ['firm'] }));
-  t.is(granted(state, claimOf('d', { ...team, isUnbounded: true })).spec.releaseMs, undefined);
+  t.is(endOf('i', { isUnbounded: true }), undefined);
+  t.is(endOf('j'), 1_000);
 });
 
 test('the same request sets a quota once', (t) => {

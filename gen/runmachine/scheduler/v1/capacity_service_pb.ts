@@ -290,7 +290,7 @@ export type ResourceUsage = Message<"runmachine.scheduler.v1.ResourceUsage"> & {
 
   /**
    * Amount that no claim holds at any instant of the window. 0 while a claim holds the provider, or one of which it is a
-   * part, whole; of "runm.machine.whole" also 0 while anything of the provider is held.
+   * part, whole; of "runm.machine.whole" also 0 while anything of the provider, or of what is a part of it, is held.
    *
    * @generated from field: uint64 free = 4;
    */

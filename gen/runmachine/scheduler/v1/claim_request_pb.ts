@@ -40,7 +40,8 @@ export type ClaimSpec = Message<"runmachine.scheduler.v1.ClaimSpec"> & {
   acquireTime?: Timestamp | undefined;
 
   /**
-   * End of the window, not part of it. Absent: for ever.
+   * End of the window, not part of it. Absent: after the length that the project's quota gives to such claims, at the most
+   * after its longest; where it sets neither, until it is released.
    *
    * @generated from field: google.protobuf.Timestamp release_time = 3;
    */

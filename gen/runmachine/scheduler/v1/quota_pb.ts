@@ -93,14 +93,17 @@ export type QuotaSpec = Message<"runmachine.scheduler.v1.QuotaSpec"> & {
   users: UserQuota[];
 
   /**
-   * Length of a claim without an end. Absent: it lasts until it is released.
+   * Length of a claim that says no end, cut to claim_length_max. Absent: claim_length_max, and without one the claim lasts
+   * until it is released, as every claim of one who runs the partition does where no maximum holds. The nearest project that
+   * sets it says it, of the claim's own and those above it.
    *
    * @generated from field: google.protobuf.Duration claim_length_default = 3;
    */
   claimLengthDefault?: Duration | undefined;
 
   /**
-   * Longest claim, from its begin to its end, extensions included. Absent: no limit.
+   * Longest claim, from its begin to its end, extensions included. It holds for everybody, also for those who run the
+   * partition. Absent: what the nearest project above says, and without one no limit.
    *
    * @generated from field: google.protobuf.Duration claim_length_max = 4;
    */

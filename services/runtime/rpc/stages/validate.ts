@@ -15,8 +15,20 @@ import type { Stage } from './stage.ts';
  * Checks every incoming message against the rules in the contract. All violations are told at once.
  */
 export const validateStage = (): Stage => {
+  const check = createMessageCheck();
+  return {
+    name: 'validate',
+    request: (call, message) => check(call.facts.method.input, message),
+  };
+};
+
+/** Errors: invalid_argument INVALID_FIELD. */
+export type MessageCheck = (desc: DescMessage, message: Message) => void;
+
+/** The check itself, for parts of a request that a handler refuses one by one. */
+export const createMessageCheck = (): MessageCheck => {
   const validator = createValidator({ regexMatch: matches });
-  const check = (desc: DescMessage, message: Message): void => {
+  return (desc, message) => {
     const result = validator.validate(desc, message);
     if (result.kind === 'valid') return;
     if (result.kind === 'error') {
@@ -25,10 +37,6 @@ export const validateStage = (): Stage => {
       });
     }
     throw refuse(result.violations.map((one) => asFieldViolation(desc, message, one)));
-  };
-  return {
-    name: 'validate',
-    request: (call, message) => check(call.facts.method.input, message),
   };
 };
 
