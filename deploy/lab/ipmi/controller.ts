@@ -2,7 +2,10 @@
  * A management controller that speaks IPMI 2.0 over LAN for one server: a datagram in, datagrams
  * out. It knows no socket, so that thousands can share a process.
  */
-import type { CipherSuite } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import {
+  CIPHER_SUITES,
+  type CipherSuite,
+} from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import {
   type AddressedRequest,
@@ -64,8 +67,8 @@ export type ControllerDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly server: LabServer;
-  /** That it offers, best first. */
-  readonly suites: readonly CipherSuite[];
+  /** That it offers, best first; all that we know when absent. */
+  readonly suites?: readonly CipherSuite[];
   /** Of the socket, as it is told to consoles. */
   readonly port: number;
   /** It has too much to do: every command gets "node busy". */
@@ -82,7 +85,7 @@ const SESSIONS_MAX = 8;
 const SESSION_IDLE_MS = 60_000;
 
 export const createController = (deps: ControllerDeps): Controller => {
-  const { clock, random, server } = deps;
+  const { clock, random, server, suites = CIPHER_SUITES } = deps;
   const sessions = new Map<number, ManagedSession>();
   /** Where the session's last packet came from. */
   const replies = new WeakMap<ManagedSession, Reply>();
@@ -104,7 +107,7 @@ export const createController = (deps: ControllerDeps): Controller => {
       server,
       sol,
       sessions,
-      suites: deps.suites,
+      suites,
       fru: fruImage(server.hardware),
     },
     ...{ selReservation: 0, sdrReservation: 0, bootSetInProgress: 0 },
@@ -122,7 +125,7 @@ export const createController = (deps: ControllerDeps): Controller => {
   };
 
   const handshake = createManagedHandshake({
-    ...{ clock, random, suites: deps.suites, guid: guidOf(server.hardware.uuid) },
+    ...{ clock, random, suites, guid: guidOf(server.hardware.uuid) },
     accounts: server.accounts,
     hasRoom: () => {
       endIdle();
