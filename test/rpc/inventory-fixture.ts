@@ -67,7 +67,21 @@ const grant = (permissions: readonly string[], place: Partial<Grant> = {}): Gran
   ...place,
 });
 
-const OPERATOR = ['provider.*', 'group.*', 'capability.*', 'partition.get', 'partition.list'];
+const SERVICE = [
+  'provider.get',
+  'provider.list',
+  'provider.observe',
+  'partition.get',
+  'discovery.record',
+];
+const OPERATOR = [
+  'provider.*',
+  'group.*',
+  'discovery.*',
+  'capability.*',
+  'partition.get',
+  'partition.list',
+];
 const READER = [
   'provider.get',
   'provider.list',
@@ -144,7 +158,7 @@ const startOn = async (t: ExecutionContext, ground: Ground): Promise<InventoryFi
     authenticate: createAuthenticator({
       clock,
       cluster: 'test',
-      grantsOf: () => [grant(['provider.get', 'provider.list', 'partition.get'])],
+      grantsOf: () => [grant(SERVICE)],
       introspect: async (token) => identityOf(token),
       cacheMs: 0,
     }),

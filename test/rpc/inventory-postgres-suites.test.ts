@@ -1,6 +1,8 @@
-/** The suites of places, trees and reshapes on PostgreSQL. */
+/** The suites of inventory on PostgreSQL. */
 import { needs, slot } from '../needs.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { inventoryDiscoverySuite } from './inventory-discovery.suite.ts';
+import { inventoryImportSuite } from './inventory-import.suite.ts';
 import { inventoryPlacesSuite } from './inventory-places.suite.ts';
 import { inventoryReshapeSuite } from './inventory-reshape.suite.ts';
 import { inventoryTreesSuite } from './inventory-trees.suite.ts';
@@ -29,4 +31,6 @@ const subject = { test: test.serial, createUrl: () => server.createDatabase() };
 inventoryPlacesSuite(subject);
 inventoryTreesSuite(subject);
 inventoryReshapeSuite(subject);
+inventoryImportSuite(subject);
+inventoryDiscoverySuite(subject);
 inventoryUpgradeSuite(subject, subject.createUrl);

@@ -31,20 +31,20 @@ export const claimIdentifiers = async (
 ): Promise<readonly Refused[]> => {
   const known = claims.filter(({ isNew }) => !isNew).map(({ record }) => record.uid);
   await giveUp(tx, origin, known);
-  const rows = claims.flatMap(({ record, identifiers }) =>
-    identifiers.map(({ key }) => ({
-      provider_uid: record.uid,
-      partition_key: keyOf(record.partition),
-      identifier: key,
-      declared: origin === 'declared' ? 1 : 0,
-      observed: origin === 'observed' ? 1 : 0,
-    })),
-  );
+  const rows = new Map<string, Row>();
+  let claimed = 0;
+  for (const { record, identifiers } of claims) {
+    claimed += identifiers.length;
+    for (const { key } of identifiers) {
+      // Of two that claim the same here the first gets it: a statement writes no row twice.
+      if (!rows.has(key)) rows.set(key, rowOf(record, key, origin));
+    }
+  }
   // In one order, so that two who write the same ones do not wait for each other in a circle.
-  rows.sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
+  const ordered = [...rows.values()].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
   let written = 0;
-  for (const chunk of chunksOf(rows, COLUMNS)) written += await insertThose(tx, origin, chunk);
-  return written === rows.length ? [] : await refusedOf(tx, claims);
+  for (const chunk of chunksOf(ordered, COLUMNS)) written += await insertThose(tx, origin, chunk);
+  return written === claimed ? [] : await refusedOf(tx, claims);
 };
 
 const COLUMNS = 5;
@@ -56,6 +56,14 @@ type Row = {
   readonly declared: number;
   readonly observed: number;
 };
+
+const rowOf = (record: Claimed['record'], identifier: string, origin: Origin): Row => ({
+  provider_uid: record.uid,
+  partition_key: keyOf(record.partition),
+  identifier,
+  declared: origin === 'declared' ? 1 : 0,
+  observed: origin === 'observed' ? 1 : 0,
+});
 
 /** How many are their own now. */
 const insertThose = async (tx: Tx, origin: Origin, rows: readonly Row[]): Promise<number> => {

@@ -1,0 +1,4 @@
+import test from 'ava';
+import { inventoryDiscoverySuite } from './inventory-discovery.suite.ts';
+
+inventoryDiscoverySuite({ test });

@@ -1,0 +1,398 @@
+/** Batches of providers, what is seen of them, and what scans find; on whichever database. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { anyUnpack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { createClient } from '@connectrpc/connect';
+import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import type { Status } from '../../gen/google/rpc/status_pb.ts';
+import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
+import { BmcType, NicType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import {
+  type ProviderSpecSchema,
+  ProviderType,
+} from '../../gen/runmachine/inventory/v1/provider_pb.ts';
+import {
+  type BatchUpsertProvidersRequestSchema,
+  ProviderService,
+  type ProviderUpsertResult,
+  UpsertOutcome,
+} from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { refused } from '../support/rpc-errors.ts';
+import { makeGroup, newId, type ProviderInit } from './inventory-fixture.ts';
+import { type InventorySubject, startLab } from './inventory-places.suite.ts';
+
+/** A message as one writes it, not as it was made. */
+type Plain<Init> = Exclude<Init, { readonly $typeName: string }>;
+
+const { CREATED, UPDATED, UNCHANGED, FAILED } = UpsertOutcome;
+const LAB = 'partitions/lab';
+const PIN = 'ab'.repeat(32);
+
+const mac = (n: number): string => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
+
+type SpecInit = Plain<MessageInitShape<typeof ProviderSpecSchema>>;
+
+const server = (n: number, more: SpecInit = {}): ProviderInit => ({
+  tags: ['b', 'a'],
+  properties: {
+    zone: { kind: { case: 'stringValue', value: '4' } },
+    cooling: { kind: { case: 'stringValue', value: 'water' } },
+  },
+  spec: {
+    type: ProviderType.BARE_METAL,
+    inventories: [{ resourceType: 'runm.machine.whole', total: 1n }],
+    nics: [
+      { label: 'eth0', mac: mac(2 * n), primary: true },
+      { label: 'eth1', mac: mac(2 * n + 1) },
+    ],
+    bmc: { type: BmcType.REDFISH, address: `10.0.0.${n}`, secret: 'projects/ops/secrets/bmc' },
+    facts: { serialNumber: `SN${n}`, smbiosUuid: `00000000-0000-4000-8000-00000000000${n}` },
+    ...more,
+  },
+});
+
+type Batch = Plain<MessageInitShape<typeof BatchUpsertProvidersRequestSchema>>;
+type Items = NonNullable<Batch['items']>;
+type More = Pick<Batch, 'validateOnly' | 'requestId' | 'updateMask' | 'assumption'>;
+
+const startImport = async (...args: Parameters<typeof startLab>) => {
+  const lab = await startLab(...args);
+  const upsert = async (items: Items, more: More = {}) =>
+    (
+      await lab.providers.batchUpsertProviders({
+        parent: LAB,
+        items,
+        requestId: newId(),
+        ...more,
+      })
+    ).results;
+  const get = async (id: string) =>
+    (await lab.providers.getProvider({ name: `${LAB}/providers/${id}` })).provider;
+  const services = createClient(ProviderService, lab.fixture.asService('machine'));
+  return { ...lab, upsert, get, services };
+};
+
+const item = (providerId: string, provider: ProviderInit) => ({ providerId, provider });
+const outcomes = (results: readonly ProviderUpsertResult[]) => results.map((one) => one.outcome);
+const reasonOf = (status: Status | undefined): string => {
+  const info = status?.details.map((any) => anyUnpack(any, ErrorInfoSchema)).find(Boolean);
+  return info?.reason ?? '';
+};
+const changed = ({ changes }: ProviderUpsertResult) =>
+  changes.map(({ path, before, after }) => `${path}: ${before} -> ${after}`);
+
+export const inventoryImportSuite = (subject: InventorySubject): void => {
+  const { test } = subject;
+
+  test('a batch creates what is missing, changes what differs and leaves the rest alone', async (t) => {
+    const { upsert, get } = await startImport(t, subject);
+    const request = [item('r1', server(1)), item('r2', server(2))];
+    t.deepEqual(outcomes(await upsert(request)), [CREATED, CREATED]);
+    const before = await get('r1');
+    t.is(before?.generation, 1n);
+    t.deepEqual(outcomes(await upsert(request)), [UNCHANGED, UNCHANGED]);
+    const after = await get('r1');
+    t.is(after?.etag, before?.etag);
+    const other = server(1, { bmc: { type: BmcType.REDFISH, address: '10.0.9.9' } });
+    const [first, second, third] = await upsert([
+      item('R1', other),
+      item('r2', server(2)),
+      item('r3', server(3)),
+    ]);
+    t.deepEqual([first?.outcome, second?.outcome, third?.outcome], [UPDATED, UNCHANGED, CREATED]);
+    t.is(first?.name, `${LAB}/providers/r1`);
+    t.deepEqual(first && changed(first), [
+      'spec.bmc.address: 10.0.0.1 -> 10.0.9.9',
+      'spec.bmc.secret: projects/ops/secrets/bmc -> ',
+    ]);
+    t.is((await get('r1'))?.generation, 2n);
+  });
+
+  test('a batch with the same request id is done once', async (t) => {
+    const { upsert, providers } = await startImport(t, subject);
+    const requestId = newId();
+    const first = await upsert([item('r1', server(1))], { requestId });
+    await providers.deleteProvider({ name: `${LAB}/providers/r1` });
+    t.deepEqual(await upsert([item('r1', server(1))], { requestId }), first);
+    t.deepEqual((await providers.listProviders({ parent: LAB })).providers, []);
+  });
+
+  test('one bad item spoils no other, and each says why', async (t) => {
+    const { upsert, providers } = await startImport(t, subject);
+    await upsert([item('there', server(9))]);
+    const results = await upsert([
+      item('r1', server(1)),
+      item('-bad-', server(2)),
+      item('no-type', { spec: {} }),
+      item('group', server(3, { groups: ['nowhere'] })),
+      item('R1', server(4)),
+      item('mac', server(5, { nics: [{ label: 'eth0', mac: mac(18) }] })),
+      item('serial', server(6, { facts: { serialNumber: 'sn9' } })),
+      item('uuid', server(7, { facts: { smbiosUuid: '00000000000040008000000000000001' } })),
+      item('there', { spec: { type: ProviderType.VM_HOST } }),
+      item('parent', server(8, { parentProvider: `${LAB}/providers/none` })),
+      item('kind', {
+        spec: { type: ProviderType.BARE_METAL },
+        properties: { cooling: { kind: { case: 'integerValue', value: 1n } } },
+      }),
+      item('r2', server(11)),
+    ]);
+    t.deepEqual(outcomes(results), [CREATED, ...Array.from({ length: 10 }, () => FAILED), CREATED]);
+    t.deepEqual(
+      results.map(({ error }) => reasonOf(error)),
+      [
+        '',
+        'INVALID_FIELD',
+        'INVALID_FIELD',
+        'UNKNOWN_GROUP',
+        'INVALID_FIELD',
+        'ALREADY_EXISTS',
+        'ALREADY_EXISTS',
+        'ALREADY_EXISTS',
+        'INVALID_FIELD',
+        'INVALID_FIELD',
+        'INVALID_FIELD',
+        '',
+      ],
+    );
+    t.regex(results[5]?.error?.message ?? '', /providers\/mac: .*providers\/there has the MAC/);
+    t.regex(results[6]?.error?.message ?? '', /serial number sn9/);
+    t.regex(results[7]?.error?.message ?? '', /providers\/r1 has the SMBIOS UUID/);
+    const { providers: all } = await providers.listProviders({ parent: LAB });
+    t.deepEqual(
+      all.map(({ name }) => name.split('/').at(-1)),
+      ['r1', 'r2', 'there'],
+    );
+  });
+
+  test('a dry run says what would become of each item and writes nothing', async (t) => {
+    const { upsert, providers } = await startImport(t, subject);
+    await upsert([item('r1', server(1))]);
+    const shrunk = server(1, { inventories: [] });
+    const results = await upsert(
+      [item('r1', shrunk), item('r2', server(2, { groups: ['new'], location: { rack: 'new' } }))],
+      { validateOnly: true, assumption: { groups: ['new'] } },
+    );
+    t.deepEqual(outcomes(results), [UPDATED, CREATED]);
+    t.deepEqual(results[0] && changed(results[0]), [
+      'spec.inventories[runm.machine.whole].resource_type: runm.machine.whole -> ',
+      'spec.inventories[runm.machine.whole].total: 1 -> ',
+    ]);
+    const { providers: all } = await providers.listProviders({ parent: LAB });
+    t.is(all.length, 1);
+    t.is(all[0]?.spec?.inventories.length, 1);
+  });
+
+  test('what takes capacity away is decided by the scheduler, item by item', async (t) => {
+    const { upsert, get, fixture } = await startImport(t, subject);
+    await upsert([item('r1', server(1)), item('r2', server(2)), item('r3', server(3))]);
+    const held = await get('r2');
+    fixture.leader.used.set('runm.machine.whole', 1n);
+    fixture.leader.claims.set(held?.uid ?? '', ['partitions/lab/projects/red/claims/c']);
+    const none = (n: number) => server(n, { inventories: [] });
+    const results = await upsert([
+      item('r1', none(1)),
+      item('r2', none(2)),
+      item('r3', server(3)),
+      item('r4', server(4)),
+    ]);
+    t.deepEqual(outcomes(results), [UPDATED, FAILED, UNCHANGED, CREATED]);
+    t.is(reasonOf(results[1]?.error), 'IN_USE');
+    t.is((await get('r1'))?.spec?.inventories.length, 0);
+    t.is((await get('r2'))?.spec?.inventories.length, 1);
+    t.deepEqual(
+      fixture.leader.reshapes.map(({ providers: [one] }) => one?.providerUid).includes(held?.uid),
+      true,
+    );
+  });
+
+  test('a mask leaves alone what the items do not say', async (t) => {
+    const { upsert, get } = await startImport(t, subject);
+    await upsert([item('r1', server(1))]);
+    const results = await upsert(
+      [item('r1', { tags: ['new'], spec: { type: ProviderType.BARE_METAL } })],
+      { updateMask: { paths: ['tags'] } },
+    );
+    t.deepEqual(results[0] && changed(results[0]), ['tags: a, b -> new']);
+    const after = await get('r1');
+    t.is(after?.spec?.nics.length, 2);
+    t.is(after?.generation, 1n);
+  });
+
+  test('parts stand beside what they are parts of, in any order', async (t) => {
+    const { upsert, get } = await startImport(t, subject);
+    const part = (parent: string): ProviderInit => ({
+      spec: { type: ProviderType.DEVICE, parentProvider: `${LAB}/providers/${parent}` },
+    });
+    const results = await upsert([
+      item('gpu', part('board')),
+      item('board', part('Box')),
+      item('box', server(1)),
+      item('a', part('b')),
+      item('b', part('a')),
+      item('orphan', part('none')),
+    ]);
+    t.deepEqual(outcomes(results), [CREATED, CREATED, CREATED, FAILED, FAILED, FAILED]);
+    const [gpu, board, box] = [await get('gpu'), await get('board'), await get('box')];
+    t.is(gpu?.status?.rootUid, box?.uid);
+    t.is(gpu?.status?.parentUid, board?.uid);
+    t.is(gpu?.spec?.parentProvider, `${LAB}/providers/board`);
+    const moved = await upsert([item('gpu', part('box'))]);
+    t.deepEqual(outcomes(moved), [UPDATED]);
+    t.is((await get('gpu'))?.status?.parentUid, box?.uid);
+  });
+
+  test('identifiers may change hands within a batch', async (t) => {
+    const { upsert, get } = await startImport(t, subject);
+    await upsert([item('r1', server(1)), item('r2', server(2))]);
+    const nics = (n: number) => ({ nics: [{ label: 'eth0', mac: mac(n) }] });
+    const results = await upsert([item('r1', server(1, nics(4))), item('r2', server(2, nics(2)))]);
+    t.deepEqual(outcomes(results), [UPDATED, UPDATED]);
+    t.is((await get('r1'))?.spec?.nics[0]?.mac, mac(4));
+    const taken = await upsert([item('r3', server(3, nics(2)))]);
+    t.regex(taken[0]?.error?.message ?? '', /providers\/r2 has the MAC address/);
+  });
+
+  test('of two batches that make the same provider at once one creates it', async (t) => {
+    const { upsert } = await startImport(t, subject);
+    const batches = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        upsert([item('r1', server(1)), item('r2', server(2)), item('r3', server(3))]),
+      ),
+    );
+    const all = batches.flatMap(outcomes);
+    t.is(all.filter((one) => one === CREATED).length, 3);
+    t.is(all.filter((one) => one === UNCHANGED).length, 9);
+  });
+
+  test('a provider stands in a rack that is one of its groups', async (t) => {
+    const { upsert, get, fixture, groups } = await startImport(t, subject);
+    await makeGroup(fixture, 'Rack-1');
+    await makeGroup(fixture, 'row', { kind: GroupKind.ROW });
+    const at = (rack: string, in_: string[]) => server(1, { groups: in_, location: { rack } });
+    const results = [
+      ...(await upsert([item('r1', at('rack-1', []))])),
+      ...(await upsert([item('r1', at('row', ['row']))])),
+      ...(await upsert([item('r1', at('rack-1', ['rack-1']))])),
+    ];
+    t.deepEqual(outcomes(results), [FAILED, FAILED, CREATED]);
+    t.is((await get('r1'))?.spec?.location?.rack, 'Rack-1');
+    await groups.changeMembers({
+      name: `${LAB}/groups/rack-1`,
+      remove: ['r1'],
+      requestId: newId(),
+    });
+    t.is((await get('r1'))?.spec?.location?.rack, '');
+  });
+
+  test('what is seen is written beside what is declared, and grows no generation', async (t) => {
+    const { upsert, get, services, fixture } = await startImport(t, subject);
+    await upsert([item('r1', server(1))]);
+    const name = `${LAB}/providers/r1`;
+    const observed = (atMs: number, more: object = {}) =>
+      services.recordProviderFacts({
+        name,
+        observeTime: timestampFromMs(atMs),
+        facts: { serialNumber: 'SN1', vendor: 'Acme', cpuThreads: 8 },
+        ...more,
+      });
+    const first = await observed(2_000, { certificateSha256: PIN });
+    t.deepEqual(first.conflicts, []);
+    const seen = await get('r1');
+    t.is(seen?.status?.observedFacts?.vendor, 'Acme');
+    t.is(seen?.spec?.bmc?.certificateSha256, PIN);
+    t.is(seen?.generation, 1n);
+    await observed(3_000, { certificateSha256: 'cd'.repeat(32) });
+    t.is((await get('r1'))?.spec?.bmc?.certificateSha256, PIN);
+    await observed(1_000, { facts: { vendor: 'Older' } });
+    t.is((await get('r1'))?.status?.observedFacts?.vendor, 'Acme');
+    const problem = { reason: 'BMC_UNREACHABLE', message: 'No answer' };
+    await services.recordProviderFacts({ name, observeTime: timestampFromMs(4_000), problem });
+    const wrong = await get('r1');
+    t.is(wrong?.status?.problem?.reason, 'BMC_UNREACHABLE');
+    t.truthy(wrong?.status?.problem?.since);
+    t.is(wrong?.status?.observedFacts?.vendor, 'Acme');
+    t.is(wrong?.generation, 1n);
+    t.deepEqual(outcomes(await upsert([item('r1', server(1))])), [UNCHANGED]);
+    const reader = createClient(ProviderService, fixture.asPerson('lab-reader'));
+    const shown = (await reader.getProvider({ name })).provider;
+    t.is(shown?.status?.observedFacts, undefined);
+    t.is(shown?.status?.problem, undefined);
+    t.is(shown?.spec?.bmc, undefined);
+    const person = createClient(ProviderService, fixture.admin);
+    await refused(t, person.recordProviderFacts({ name, observeTime: timestampFromMs(5_000) }), {
+      kind: 'permission_denied',
+      reason: 'NOT_ALLOWED',
+    });
+  });
+
+  test('what two providers show is kept out of the second and told, until one is put right', async (t) => {
+    const { upsert, get, services, providers } = await startImport(t, subject);
+    await upsert([item('r1', server(1)), item('r2', server(2))]);
+    const observe = (id: string, atMs: number) =>
+      services.recordProviderFacts({
+        name: `${LAB}/providers/${id}`,
+        observeTime: timestampFromMs(atMs),
+        facts: {
+          serialNumber: 'SN1',
+          smbiosUuid: '03000200-0400-0500-0006-000700080009',
+          vendor: 'Acme',
+          nics: [
+            { label: 'eth0', mac: mac(2), type: NicType.PHYSICAL },
+            { label: 'eth9', mac: mac(99), type: NicType.PHYSICAL },
+          ],
+        },
+      });
+    t.deepEqual((await observe('r1', 1_000)).conflicts, []);
+    const { conflicts } = await observe('r2', 1_000);
+    t.deepEqual(
+      conflicts.map(({ field, provider }) => [field, provider]),
+      [
+        ['nics[eth0].mac', `${LAB}/providers/r1`],
+        ['nics[eth9].mac', `${LAB}/providers/r1`],
+        ['serial_number', `${LAB}/providers/r1`],
+      ],
+    );
+    const second = await get('r2');
+    t.is(second?.status?.problem?.reason, 'CONFLICT');
+    t.regex(second?.status?.problem?.message ?? '', /providers\/r1/);
+    t.is(second?.status?.observedFacts?.serialNumber, '');
+    t.deepEqual(
+      second?.status?.observedFacts?.nics.map((nic) => nic.mac),
+      ['', ''],
+    );
+    t.is(second?.status?.observedFacts?.vendor, 'Acme');
+    // The placeholder is no identifier.
+    t.regex(second?.status?.observedFacts?.smbiosUuid ?? '', /^03000200/);
+    const declared = await upsert([item('r3', server(3, { facts: { serialNumber: 'sn1' } }))]);
+    t.is(reasonOf(declared[0]?.error), 'ALREADY_EXISTS');
+    await providers.deleteProvider({ name: `${LAB}/providers/r1` });
+    t.deepEqual((await observe('r2', 2_000)).conflicts, []);
+    t.is((await get('r2'))?.status?.problem, undefined);
+    t.is((await get('r2'))?.status?.observedFacts?.serialNumber, 'SN1');
+  });
+
+  test('a batch of 500 goes through, and one more is refused', async (t) => {
+    const { upsert, providers } = await startImport(t, subject);
+    const many = Array.from({ length: 500 }, (_, n) =>
+      item(`n${n}`, {
+        spec: {
+          type: ProviderType.BARE_METAL,
+          facts: { serialNumber: `serial-${n}` },
+          nics: [
+            {
+              label: 'eth0',
+              mac: `02:00:00:00:${Math.floor(n / 256) ? '01' : '00'}:${(n % 256).toString(16).padStart(2, '0')}`,
+            },
+          ],
+        },
+      }),
+    );
+    t.true((await upsert(many)).every(({ outcome }) => outcome === CREATED));
+    const page = await providers.listProviders({ parent: LAB, pageSize: 1000 });
+    t.is(page.providers.length, 500);
+    await refused(t, upsert([...many, item('more', server(1))]), {
+      kind: 'invalid_argument',
+      reason: 'INVALID_FIELD',
+    });
+  });
+};

@@ -1,0 +1,4 @@
+import test from 'ava';
+import { inventoryImportSuite } from './inventory-import.suite.ts';
+
+inventoryImportSuite({ test });
