@@ -12,7 +12,7 @@ import type { LabFault } from './server-port.ts';
 import { createSimulatedMachine } from './simulated-machine.ts';
 import { createLabServer, type OwnedLabServer } from './simulated-server.ts';
 
-/** One of thousands of controllers in a process: a simulated server and the protocols' inner half. */
+/** One of thousands of controllers: a simulated server, and the protocols without their sockets. */
 export type FleetBmc = {
   readonly server: OwnedLabServer;
   readonly fault: FaultSwitch;

@@ -10,7 +10,7 @@ export type FleetCommand = Omit<FleetOptions, 'credentials'> & {
   readonly credentialsFile: string;
 };
 
-export const FLEET_HELP = `node deploy/lab/fleet-main.ts runs thousands of controllers in one process.
+export const FLEET_HELP = `node deploy/lab/fleet-main.ts runs thousands of controllers at once.
 
   --count N                how many (10000)
   --latency-ms MS          of every answer (0)

@@ -76,7 +76,7 @@ export const startLab = async (options: LabOptions, deps: LabDeps): Promise<Lab>
 
 const START_TRIES = 5;
 
-/** Another lab may take the addresses between the moment they were chosen and that they are used. */
+/** Another lab may take the addresses between their being chosen and their being used. */
 const startRackSomewhere = async (rack: Rack, deps: RackDeps): Promise<RunningRack> => {
   for (let tries = 1; ; tries += 1) {
     try {

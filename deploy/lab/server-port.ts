@@ -124,7 +124,7 @@ export type LabMachineBoot = {
   readonly media: string | undefined;
 };
 
-/** How a boot ended that nobody at the controller ended. Lost: its process is gone, who knows why. */
+/** How a boot ended that nobody at the controller ended. Lost: it is gone, who knows why. */
 export type LabExit = 'off' | 'reset' | 'lost';
 
 /** What is behind the controller: really powers something. */

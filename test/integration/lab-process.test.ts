@@ -99,7 +99,7 @@ test('a lab that is killed in the midst of a power change finishes it', async (t
   t.is(await lab.qemu('r1u1'), null);
 });
 
-test('a lab that is stopped takes its guests along, and boots them with the next start', async (t) => {
+test('a lab that is stopped takes its guests along, and boots them when it starts', async (t) => {
   await using lab = await labProcess(need);
   await lab.start();
   t.is((await lab.ipmitool('r1u3', 'chassis', 'power', 'on')).code, 0);

@@ -47,7 +47,7 @@ test('a server of the lab boots, is typed at, goes down by itself and when asked
   t.is(statSync(join(rack.directory, 'servers/r1u1/state.json')).mode & 0o777, 0o600);
 });
 
-test('another process finds the server running, and one that was stopped boots again', async (t) => {
+test('another process finds the server running, and boots one that was stopped', async (t) => {
   await using rack = await qemuRack(need);
   const server = () => rack.server().server;
   server().setBoot({ device: 'network', persistent: false, mode: 'legacy' });
