@@ -102,7 +102,7 @@ export const createSchedulerService = async (
     connect,
     reading: createReading({ clock, follower, providers, partitions }),
     leaders: seats,
-    catalogue: createCatalogue(transport),
+    catalogue: createCatalogue({ clock, log, transport }),
     topologies,
     pastUses: createPastUses(store),
     projects: createProjectDirectory(clock, identity),

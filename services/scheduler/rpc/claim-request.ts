@@ -1,6 +1,5 @@
 /** From a ClaimSpec, and the requests that carry one, to what the domain decides. */
 import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
-import { GroupKind as GroupKindMessage } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type ClaimSpec as ClaimSpecMessage,
@@ -12,7 +11,7 @@ import { type ClaimSpec, type Consumer, keyOf, type Ranking } from '../domain/cl
 import { LAST_MS } from '../domain/claim-length.ts';
 import type { Draft } from '../domain/command.ts';
 import { violationsOf } from '../domain/request-check.ts';
-import type { GroupKind } from '../domain/topology.ts';
+import { groupKindOf } from '../group-kind.ts';
 import { askedPropertyOf } from '../property-message.ts';
 import { requestGroupOf } from './request-group.ts';
 
@@ -81,19 +80,11 @@ const RANKINGS: ReadonlyMap<RankingMessage, Ranking> = new Map<RankingMessage, R
   [RankingMessage.CLOSEST, 'closest'],
 ]);
 
-const KINDS: ReadonlyMap<GroupKindMessage, GroupKind> = new Map<GroupKindMessage, GroupKind>([
-  [GroupKindMessage.SITE, 'site'],
-  [GroupKindMessage.ROW, 'row'],
-  [GroupKindMessage.RACK, 'rack'],
-  [GroupKindMessage.POWER, 'power'],
-  [GroupKindMessage.AGGREGATE, 'aggregate'],
-]);
-
 type Choice = Omit<ClaimSpec, 'consumer' | 'acquireMs' | 'releaseMs' | 'groups'>;
 
 const choiceOf = (spec: ClaimSpecMessage): Choice => {
   const { rankingDistanceType, nearGroup, seed, spread } = spec;
-  const groupKind = KINDS.get(spread?.groupKind ?? GroupKindMessage.UNSPECIFIED);
+  const groupKind = groupKindOf(spread?.groupKind);
   return {
     count: spec.count === 0 ? 1 : spec.count,
     ranking: RANKINGS.get(spec.ranking) ?? 'pack',

@@ -5,7 +5,6 @@ import type {
   PropertyConstraintSchema,
   SetConstraintSchema,
 } from '../../../gen/runmachine/common/v1/constraint_pb.ts';
-import { GroupKind as GroupKindMessage } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import type { PropertyValueSchema } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import {
   type ClaimSpecSchema,
@@ -24,21 +23,13 @@ import type {
   RequestGroup,
   SetConstraint,
 } from '../domain/claim.ts';
-import type { GroupKind } from '../domain/topology.ts';
+import { GROUP_KIND_MESSAGES } from '../group-kind.ts';
 
 const RANKINGS: Readonly<Record<Ranking, RankingMessage>> = {
   pack: RankingMessage.PACK,
   spread: RankingMessage.SPREAD,
   random: RankingMessage.RANDOM,
   closest: RankingMessage.CLOSEST,
-};
-
-const KINDS: Readonly<Record<GroupKind, GroupKindMessage>> = {
-  site: GroupKindMessage.SITE,
-  row: GroupKindMessage.ROW,
-  rack: GroupKindMessage.RACK,
-  power: GroupKindMessage.POWER,
-  aggregate: GroupKindMessage.AGGREGATE,
 };
 
 export const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecSchema> => ({
@@ -53,7 +44,7 @@ export const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecS
   seed: spec.seed ?? '',
   ...(spec.spread !== undefined && {
     spread: {
-      groupKind: KINDS[spec.spread.groupKind],
+      groupKind: GROUP_KIND_MESSAGES[spec.spread.groupKind],
       maxPerGroup: spec.spread.maxPerGroup,
     },
   }),

@@ -1,46 +1,57 @@
 /**
  * The resource types and capabilities that inventory knows. A code that is missed is looked for
- * again.
+ * again. Once known a code stays known: one that was taken away is on no provider any more, and so
+ * finds no place.
  */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capability_service_pb.ts';
 import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
-import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import { abortable } from '../../store/coordination/waiting.ts';
 import type { Catalogue } from '../ports.ts';
+import type { WatchDeps } from './followed-watch.ts';
+import { createPolled, type Polled } from './polled.ts';
 
-const CALL_MS = 5_000;
 const PAGE = 1_000;
 
 type Page = { readonly names: readonly string[]; readonly nextPageToken: string };
 type ReadPage = (pageToken: string, signal: AbortSignal) => Promise<Page>;
 
-export const createCatalogue = (transport: Transport): Catalogue => {
-  const types = createClient(ResourceTypeService, transport);
-  const capabilities = createClient(CapabilityService, transport);
+export type CatalogueDeps = Pick<WatchDeps, 'clock' | 'log'> & {
+  /** To inventory. */
+  readonly transport: Transport;
+};
+
+export const createCatalogue = (deps: CatalogueDeps): Catalogue => {
+  const types = createClient(ResourceTypeService, deps.transport);
+  const capabilities = createClient(CapabilityService, deps.transport);
   return {
-    unknownResourceTypes: createCodes(async (pageToken, signal) => {
-      const options = { timeoutMs: CALL_MS, signal };
-      const page = await asDomain(types.listResourceTypes({ pageSize: PAGE, pageToken }, options));
-      return { ...page, names: page.resourceTypes.map(({ name }) => name) };
-    }),
-    unknownCapabilities: createCodes(async (pageToken, signal) => {
-      const options = { timeoutMs: CALL_MS, signal };
-      const page = await asDomain(
-        capabilities.listCapabilities({ pageSize: PAGE, pageToken }, options),
-      );
-      return { ...page, names: page.capabilities.map(({ name }) => name) };
-    }),
+    unknownResourceTypes: unknownIn(
+      createPolled(deps, {
+        what: 'resource types',
+        read: allCodes(async (pageToken, signal) => {
+          const page = await types.listResourceTypes({ pageSize: PAGE, pageToken }, { signal });
+          return { ...page, names: page.resourceTypes.map(({ name }) => name) };
+        }),
+      }),
+    ),
+    unknownCapabilities: unknownIn(
+      createPolled(deps, {
+        what: 'capabilities',
+        read: allCodes(async (pageToken, signal) => {
+          const page = await capabilities.listCapabilities(
+            { pageSize: PAGE, pageToken },
+            { signal },
+          );
+          return { ...page, names: page.capabilities.map(({ name }) => name) };
+        }),
+      }),
+    ),
   };
 };
 
-/**
- * Once known a code stays known: one that was taken away is on no provider any more, and so finds
- * no place.
- */
-const createCodes = (readPage: ReadPage) => {
-  let known: ReadonlySet<string> = new Set();
-  const read = async (signal: AbortSignal): Promise<ReadonlySet<string>> => {
+const allCodes =
+  (readPage: ReadPage) =>
+  async (timeoutMs: number): Promise<ReadonlySet<string>> => {
+    const signal = AbortSignal.timeout(timeoutMs);
     const codes = new Set<string>();
     for (let pageToken = ''; ; ) {
       const page = await readPage(pageToken, signal);
@@ -49,24 +60,15 @@ const createCodes = (readPage: ReadPage) => {
       if (pageToken === '') return codes;
     }
   };
-  let looking: Promise<void> | undefined;
-  /** One look at a time serves everybody who asks meanwhile: wrong codes cost inventory little. */
-  const lookOnce = (): Promise<void> => {
-    looking ??= read(AbortSignal.timeout(CALL_MS))
-      .then((codes) => {
-        known = codes;
-      })
-      .finally(() => {
-        looking = undefined;
-      });
-    return looking;
-  };
-  return async (codes: readonly string[], signal: AbortSignal): Promise<readonly string[]> => {
-    const missing = () => codes.filter((code) => !known.has(code));
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Looked at when one is missed, and by one look for everybody who asks meanwhile. */
+const unknownIn =
+  (polled: Pick<Polled<ReadonlySet<string>>, 'value' | 'look'>) =>
+  async (codes: readonly string[], signal: AbortSignal): Promise<readonly string[]> => {
+    const missing = () => codes.filter((code) => !(polled.value() ?? NONE).has(code));
     if (missing().length === 0) return [];
-    // What began before this call may have passed the code already.
-    if (looking !== undefined) await abortable(looking, signal).catch(() => undefined);
-    if (missing().length > 0) await abortable(lookOnce(), signal);
+    await polled.look(signal);
     return missing();
   };
-};

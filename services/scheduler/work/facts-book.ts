@@ -13,10 +13,10 @@ import { distanceOf } from './topology-message.ts';
 
 export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => void;
 
-/** The providers of all partitions as inventory's events tell them. */
-export type FactsBook = ReturnType<typeof createFactsBook>;
-
-/** `knownUid` gives the text of a uid that is in memory already. */
+/**
+ * The providers of all partitions as inventory's events tell them. `knownUid` gives the text of a
+ * uid that is in memory already.
+ */
 export const createFactsBook = (
   schedulable: () => ReadonlySet<string>,
   knownUid: (partition: string, uid: string) => string | undefined = () => undefined,

@@ -1,6 +1,5 @@
 /** From inventory's messages to what placement knows of places. */
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import { GroupKind as GroupKindMessage } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import type {
   Distance as DistanceMessage,
   DistanceType,
@@ -9,19 +8,12 @@ import type { Partition } from '../../../gen/runmachine/inventory/v1/partition_p
 import type { ProviderGroup } from '../../../gen/runmachine/inventory/v1/provider_group_pb.ts';
 import { namePattern } from '../../runtime/names.ts';
 import { keyOf } from '../domain/claim.ts';
-import type { Distance, DistanceTypeFacts, GroupFacts, GroupKind } from '../domain/topology.ts';
+import type { Distance, DistanceTypeFacts, GroupFacts } from '../domain/topology.ts';
+import { groupKindOf } from '../group-kind.ts';
 import { providerTypeOf } from './provider-type.ts';
 
 const GROUP = namePattern('partitions/{partition}/groups/{group}');
 const DISTANCE_TYPE = namePattern('distanceTypes/{code}');
-
-const KINDS: ReadonlyMap<GroupKindMessage, GroupKind> = new Map<GroupKindMessage, GroupKind>([
-  [GroupKindMessage.SITE, 'site'],
-  [GroupKindMessage.ROW, 'row'],
-  [GroupKindMessage.RACK, 'rack'],
-  [GroupKindMessage.POWER, 'power'],
-  [GroupKindMessage.AGGREGATE, 'aggregate'],
-]);
 
 export const distanceOf = ({ type, group, step }: DistanceMessage): Distance => ({
   type,
@@ -41,7 +33,7 @@ export const groupOf = ({ name, spec }: ProviderGroup): LocatedGroup | undefined
     group: {
       id: keyOf(parsed.group),
       // A kind of a newer program is some set or other to this one.
-      kind: KINDS.get(spec?.kind ?? GroupKindMessage.UNSPECIFIED) ?? 'aggregate',
+      kind: groupKindOf(spec?.kind) ?? 'aggregate',
       parent: parent === '' ? undefined : parent,
       sharedProviders: (spec?.sharedProviders ?? []).map(keyOf),
       distances: (spec?.distances ?? []).map(distanceOf),
@@ -55,7 +47,7 @@ export const distanceTypeOf = ({ name, spec }: DistanceType): DistanceTypeFacts 
   const steps = (spec?.steps ?? []).map((step) => ({
     code: step.code,
     position: step.position,
-    sharedKind: KINDS.get(step.sharedKind),
+    sharedKind: groupKindOf(step.sharedKind),
   }));
   return { code, steps: steps.toSorted((a, b) => a.position - b.position) };
 };
