@@ -4,8 +4,8 @@ import { tableOf } from './report.ts';
 import { type Judged, judge, readTargets } from './targets.ts';
 
 /**
- * `npm run bench -- <name> [--json] [--quick]`; `claims` also takes `--only row,…`, `--sizes n,…`
- * and `--cpu-prof folder`. Exit 0 when every target was met, 1 when one was missed or could not be
+ * `npm run bench -- <name> [--json] [--quick]`; `claims` and `bmc` also take `--only row,…` and
+ * `--sizes n,…`, `claims` also `--cpu-prof folder`. Exit 0 when every target was met, 1 when one was missed or could not be
  * measured, 2 for a wrong command line.
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   vm: async () => (await import('./vm.ts')).vm,
   idle: async () => (await import('./idle.ts')).idle,
   claims: async () => (await import('./claims.ts')).claims,
+  bmc: async () => (await import('./bmc.ts')).bmc,
 };
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
