@@ -222,7 +222,7 @@ const commandTaker = (parts: SessionParts): ((command: Command) => void) => {
     const channel = order.case === 'openChannel' ? order.value : undefined;
     const source = channel && sourceFor(parts, channel, roles);
     if (channel === undefined || source === undefined || channels >= CHANNELS_MAX) {
-      const reason = order.case === 'bmc' ? 'NOT_SUPPORTED' : 'CONSOLE_UNAVAILABLE';
+      const reason = order.case === 'bmc' ? 'BMC_UNSUPPORTED' : 'CONSOLE_UNAVAILABLE';
       reporter.commandDone({ id, reason, message: 'not served here now' });
       return;
     }

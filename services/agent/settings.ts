@@ -5,6 +5,7 @@ const PORT = { min: 1, max: 65_535 } as const;
 /** Configuration of an agent's process; every key may be set by RUNM_<PATH> in the environment. */
 export const AGENT_SETTINGS = {
   agentId: text('Name of this agent in its partition. Empty: the join token says it.', ''),
+  roles: list('What it does here: vm (guests on this host), bmc (management controllers).', ['vm']),
   stateDir: text('Journal, certificate, fetched files and guests lie here.', ''),
   runtimeDir: text('Short directory for sockets, private to this user, emptied at boot.', ''),
   endpoint: text('https://host:port for people, where the agent joins and renews.', ''),

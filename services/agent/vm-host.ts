@@ -8,7 +8,7 @@ import type { FoundAcceleration } from './drivers/qemu/accelerator.ts';
 import { createQemuDriver } from './drivers/qemu/guest.ts';
 import type { Program } from './drivers/qemu/program.ts';
 import { guestDriverOf } from './guest-driver-qemu.ts';
-import { type Agent, type AgentConfig, createAgent } from './main.ts';
+import { type Agent, type AgentConfig, type AgentDeps, createAgent } from './main.ts';
 
 /** An agent with role `vm` on this host, with qemu below it. */
 export type VmHostOptions = {
@@ -30,6 +30,8 @@ export type VmHostDeps = {
   readonly random: Random;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Needed where the agent takes the role bmc beside vm. */
+  readonly bmcDrivers?: AgentDeps['bmcDrivers'];
 };
 
 export type VmHost = {
@@ -53,5 +55,8 @@ export const createVmHost = async (options: VmHostOptions, deps: VmHostDeps): Pr
   );
   const accelerator = { name: acceleration.accelerator, reason: acceleration.why };
   const config = { ...options.agent, stateDir: join(stateDir, 'agent'), accelerator };
-  return { agent: createAgent(config, { driver, clock, random, log }), acceleration, guestsDir };
+  const { bmcDrivers } = deps;
+  const more = bmcDrivers === undefined ? {} : { bmcDrivers };
+  const agent = createAgent(config, { driver, clock, random, log, ...more });
+  return { agent, acceleration, guestsDir };
 };

@@ -8,27 +8,27 @@ export type OrderFailure = { readonly reason: string; readonly message: string }
 /** Reason of a result, and what a person does about it. */
 const FAULTS: Readonly<Record<BmcFault, { readonly reason: string; readonly cure: string }>> = {
   unreachable: {
-    reason: 'UNREACHABLE',
+    reason: 'BMC_UNREACHABLE',
     cure: 'Check the address, the cable and that this agent may reach the management network',
   },
   timeout: {
-    reason: 'TIMEOUT',
+    reason: 'BMC_TIMEOUT',
     cure: 'Read what it is now before repeating a change; if it stays silent, reset the BMC',
   },
-  unauthorized: { reason: 'UNAUTHORIZED', cure: '' },
+  unauthorized: { reason: 'BMC_UNAUTHORIZED', cure: '' },
   certificate: {
-    reason: 'CERTIFICATE_CHANGED',
+    reason: 'BMC_CERTIFICATE',
     cure: 'If the BMC was replaced or its certificate renewed, clear spec.bmc.certificate_sha256',
   },
-  unsupported: { reason: 'NOT_SUPPORTED', cure: '' },
-  refused: { reason: 'REFUSED', cure: '' },
-  busy: { reason: 'BUSY', cure: 'Repeat it later; other programs may hold all its sessions' },
+  unsupported: { reason: 'BMC_UNSUPPORTED', cure: '' },
+  refused: { reason: 'BMC_REFUSED', cure: '' },
+  busy: { reason: 'BMC_BUSY', cure: 'Repeat it later; other programs may hold all its sessions' },
   protocol: {
-    reason: 'PROTOCOL',
+    reason: 'BMC_PROTOCOL',
     cure: 'See what works with `runm provider probe`; newer BMC firmware may cure it',
   },
   not_applied: {
-    reason: 'NOT_APPLIED',
+    reason: 'BMC_NOT_APPLIED',
     cure: 'Repeat it; if it stays so, reset the BMC',
   },
 };

@@ -75,7 +75,7 @@ export const createOrders = (deps: OrdersDeps): Orders => {
       });
       if (kept.isNew && underWay.size >= UNDER_WAY_MAX) {
         const message = `This agent has ${UNDER_WAY_MAX} orders under way; repeat it later`;
-        finish(deps, kept, { failure: { reason: 'BUSY', message } });
+        finish(deps, kept, { failure: { reason: 'BMC_BUSY', message } });
       } else start(kept);
     },
     resume: () => {
@@ -175,7 +175,7 @@ const unknown = async (
   deps.signal.throwIfAborted();
   const told = seen === '' ? 'what came of it cannot be read' : seen;
   const message = `The agent died while it did this, so the outcome is unknown; ${told}`;
-  return { failure: { reason: 'UNKNOWN_OUTCOME', message: message.slice(0, 2_000) } };
+  return { failure: { reason: 'OUTCOME_UNKNOWN', message: message.slice(0, 2_000) } };
 };
 
 const timeoutOf = (timeout: Duration | undefined): number =>

@@ -1,5 +1,5 @@
 import { failedPrecondition } from '../../runtime/errors.ts';
-import { BmcError } from '../bmc-port.ts';
+import { type AccountAspect, type BmcCredentials, BmcError } from '../bmc-port.ts';
 import type { BmcAccess } from './bmc-access.ts';
 import type { BmcSessions } from './bmc-sessions.ts';
 import type { ControllerRef } from './controller-ref.ts';
@@ -37,14 +37,38 @@ export const rotate = async (deps: Deps, { ref, access, signal }: Setting): Prom
   await deps.sessions.drop(ref);
   const { verbs, driver } = await access.aspect('accounts');
   if ((await access.session(driver)).which === 'staged') return;
-  await verbs.put(staged, signal);
+  const failure = await put(verbs, staged, signal);
   access.release();
   // Whoever was signed in stays so: only a new session shows which password counts.
   await deps.sessions.drop(ref);
-  await verify(deps, { ref, access, signal });
+  await verify(deps, { ref, access, signal }, failure);
 };
 
-const verify = async (deps: Deps, { ref, access, signal }: Setting): Promise<void> => {
+/**
+ * Many controllers end all sessions of an account whose password changes, so that even reading back
+ * fails; then the sign-in that follows tells what came of it.
+ */
+const put = async (
+  verbs: AccountAspect,
+  staged: BmcCredentials,
+  signal: AbortSignal,
+): Promise<BmcError | undefined> => {
+  try {
+    await verbs.put(staged, signal);
+    return undefined;
+  } catch (error) {
+    const isNo =
+      !(error instanceof BmcError) || ['refused', 'unsupported', 'busy'].includes(error.fault);
+    if (isNo) throw error;
+    return error;
+  }
+};
+
+const verify = async (
+  deps: Deps,
+  { ref, access, signal }: Setting,
+  failure: BmcError | undefined,
+): Promise<void> => {
   const [driver] = access.drivers;
   if (driver === undefined) return;
   // The record says that the present values work, so they would be tried first, in vain.
@@ -52,6 +76,7 @@ const verify = async (deps: Deps, { ref, access, signal }: Setting): Promise<voi
   deps.credentials.worked(ref, values, 'staged');
   const opened = await access.aspect('accounts');
   if ((await access.session(opened.driver)).which === 'staged') return;
+  if (failure) throw failure;
   throw new BmcError(
     'not_applied',
     `The BMC of "${ref.provider}" took the new password of "${values.present.user}" and still ` +

@@ -36,3 +36,5 @@ test(
   { machine_addresses: ['one.example'] },
   /"one.example" is not host:port/,
 );
+test('without a role', refuses, { roles: [] }, /"roles" is empty; name vm, bmc or both/);
+test('with a role that nobody knows', refuses, { roles: ['cook'] }, /"cook" is none of vm, bmc/);

@@ -84,7 +84,7 @@ test('an agent that dies in two attempts counts them as refused', async (t) => {
   };
   await dieInIt();
   t.is(await open(), 'present', 'one of them is forgiven');
-  journal.bmc.saveSignIn('bmc-1 bmc-1 admin', NEW_SIGN_IN);
+  journal.bmc.saveSignIn(`${refAt('bmc-1').key} admin`, NEW_SIGN_IN);
   await dieInIt();
   await dieInIt();
   const before = attempts();
