@@ -86,8 +86,9 @@ export type LocalLeader = {
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
   /**
    * Looks at what the leader knows, decided changes included, without changing it. Long looks are
-   * spread over time, callers in turn, so that decisions go on. Errors: those of `look`; unavailable NOT_LEADER,
-   * BUSY, or SERVICE_UNAVAILABLE while it is not known where claims could be placed.
+   * spread over time, callers in turn, so that decisions go on. Errors: those of `look`;
+   * unavailable NOT_LEADER, BUSY, or SERVICE_UNAVAILABLE while it is not known where claims could
+   * be placed.
    */
   readonly read: <T>(caller: string, look: Look<T>, signal: AbortSignal) => Promise<T>;
   /**
