@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   vm: async () => (await import('./vm.ts')).vm,
   idle: async () => (await import('./idle.ts')).idle,
   claims: async () => (await import('./claims.ts')).claims,
+  enrol: async () => (await import('./enrol.ts')).enrol,
   bmc: async () => (await import('./bmc.ts')).bmc,
 };
 

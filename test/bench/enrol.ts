@@ -1,0 +1,25 @@
+import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { importFleet } from './enrol/import.ts';
+
+/** Rows of the table in the README, by the name that --only takes. */
+const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
+  import: importFleet,
+};
+
+export const enrol: Bench = {
+  summary: 'a fleet becomes known: its import over mTLS into PostgreSQL',
+  limitMs: 1_800_000,
+  run: async (options) => {
+    const unknown = options.only.find((name) => ROWS[name] === undefined);
+    if (unknown !== undefined) {
+      throw new Error(`there is no row "${unknown}"; known: ${Object.keys(ROWS).join(', ')}`);
+    }
+    const measured: Measured[] = [];
+    for (const [name, row] of Object.entries(ROWS)) {
+      if (options.only.length > 0 && !options.only.includes(name)) continue;
+      options.signal.throwIfAborted();
+      measured.push(...(await row(options)));
+    }
+    return measured;
+  },
+};
