@@ -2,7 +2,7 @@
  * What is said over the lab's control socket: one line of JSON asks, one answers. Only who may open
  * the socket, the user of the lab, may ask.
  */
-import type { LabFault, LabPower } from './server-port.ts';
+import type { LabFault, LabNic, LabPower } from './server-port.ts';
 
 export type ControlRequest =
   | { readonly verb: 'status' }
@@ -11,6 +11,11 @@ export type ControlRequest =
 export type LabServerStatus = {
   readonly name: string;
   readonly unit: number;
+  readonly powerFeeds: readonly string[];
+  /** By which of its protocols it is enrolled. */
+  readonly bmc: 'redfish' | 'ipmi';
+  readonly nics: readonly LabNic[];
+  readonly bmcMac: string;
   readonly power: LabPower;
   /** "https://host:port" */
   readonly redfish: string;
@@ -23,6 +28,7 @@ export type LabServerStatus = {
 export type LabStatus = {
   readonly site: string;
   readonly rack: string;
+  readonly powerFeeds: readonly string[];
   readonly machines: 'qemu' | 'simulated';
   /** A sentence on why the servers are simulated, or how qemu runs. */
   readonly why: string;

@@ -110,6 +110,7 @@ const statusOf = (of: {
 }): LabStatus => ({
   site: of.rack.site,
   rack: of.rack.rack,
+  powerFeeds: of.rack.powerFeeds,
   machines: of.machines.kind,
   why: of.machines.why,
   servers: of.running.servers.map(serverStatusOf),
@@ -120,6 +121,10 @@ const serverStatusOf = (one: RunningServer) => {
   return {
     name: one.server.hardware.name,
     unit: one.description.unit,
+    powerFeeds: one.description.powerFeeds,
+    bmc: one.description.bmc,
+    nics: one.server.hardware.nics,
+    bmcMac: one.server.hardware.bmcMac,
     power: one.server.power(),
     redfish: `https://${host}:${redfishPort}`,
     ipmi: `${host}:${ipmiPort}`,

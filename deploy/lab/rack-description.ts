@@ -16,6 +16,8 @@ export type RackServer = {
   /** Height unit in the rack, from 1. */
   readonly unit: number;
   readonly powerFeeds: readonly string[];
+  /** By which of its protocols it is enrolled; it speaks both. */
+  readonly bmc: 'redfish' | 'ipmi';
 };
 
 export type Rack = {
@@ -48,6 +50,7 @@ const DISK_SERIAL = {
 };
 const SIZES = { MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
 const SPEEDS = { Mbit: 1e6, Gbit: 1e9 };
+const PROTOCOLS: readonly ['redfish', 'ipmi'] = ['redfish', 'ipmi'];
 const DISK_KINDS: readonly ['ssd', 'hdd', 'nvme'] = ['ssd', 'hdd', 'nvme'];
 
 const HARDWARE_KEYS = [
@@ -63,7 +66,7 @@ const HARDWARE_KEYS = [
   'disks',
   'nics',
 ];
-const SERVER_KEYS = ['name', 'unit', 'power_feeds', ...HARDWARE_KEYS];
+const SERVER_KEYS = ['name', 'unit', 'power_feeds', 'bmc', ...HARDWARE_KEYS];
 /** These tell servers apart: a default for all would make them twins. */
 const OWN_KEYS = new Set(['serial_number', 'uuid', 'bmc_mac']);
 const DEFAULT_KEYS = HARDWARE_KEYS.filter((key) => !OWN_KEYS.has(key));
@@ -124,7 +127,8 @@ const serverOf = (reading: Reading): RackServer => {
       return String(feed);
     });
   const unit = read.integer(keys.unit, [...path, 'unit'], UNITS_MAX);
-  return { hardware: hardwareOf(reading, name), unit, powerFeeds };
+  const bmc = read.word(keys.bmc ?? 'redfish', [...path, 'bmc'], PROTOCOLS);
+  return { hardware: hardwareOf(reading, name), unit, powerFeeds, bmc };
 };
 
 const hardwareOf = (reading: Reading, name: string): LabHardware => {

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Agent } from '../../services/agent/main.ts';
-import { createVmHost } from '../../services/agent/vm-host.ts';
 import { type Embedded, startEmbedded } from '../../services/embedded.ts';
 import { createPeopleTransport, type PeopleTransport } from '../../services/runtime/client.ts';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
@@ -13,7 +11,14 @@ import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
 import { CONTROL_SOCKET } from '../lab/lab-options.ts';
 import { awaitDemo, hasDemoMachine, runDemo } from './demo.ts';
-import { ensureHostProvider, ensureLab, ensureLabImage, hostId } from './host-provider.ts';
+import { enrolRack } from './enrol-rack.ts';
+import {
+  createHostAgent,
+  type HostAgent,
+  type HostAgentOptions,
+  untilConnected,
+} from './host-agent.ts';
+import { ensureHostProvider, ensureLab, ensureLabImage, PARTITION } from './host-provider.ts';
 import { type LabProcess, startLabProcess } from './lab-process.ts';
 import { type StartOptions, StartRefused } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
@@ -34,7 +39,6 @@ type Session = {
 
 const GUESTS_STOP_MS = 7_000;
 const ONE_CTRL_C_MS = 1_000;
-const AGENT_UP_MS = 30_000;
 
 /** Starts everything, shows that it works, and stays until it is told to stop. */
 export const runInForeground = async (options: StartOptions): Promise<number> => {
@@ -130,8 +134,9 @@ const startAll = async (
   parts.defer(() => bundling.stop());
   writeLocalProfile(session, { endpoint: local, caFile, tokenFile: embedded.adminTokenFile });
   await ensureLab(people.transport);
-  const guests = await startGuests(session, parts, { tools, embedded, people, ports });
-  const rack = await startRackOfLab(session, parts, tools);
+  const agent = await startHostAgent(session, parts, { tools, embedded, endpoint: local, ports });
+  const guests = await startGuests(session, { tools, host: agent, people });
+  const rack = await startRackOfLab(session, parts, { tools, host: agent, people });
   return {
     ready: {
       endpoint,
@@ -170,7 +175,7 @@ type RackOfLab = { readonly lab?: LabProcess; readonly warnings: readonly string
 const startRackOfLab = async (
   session: Session,
   parts: AsyncDisposableStack,
-  tools: GuestTools,
+  { tools, host: { id }, people }: GuestParts,
 ): Promise<RackOfLab> => {
   const { options, state, clock, log, signal } = session;
   if (!options.lab) return { warnings: [] };
@@ -187,7 +192,11 @@ const startRackOfLab = async (
   // Beside the guests of this host and not after them: both have seconds to power off.
   signal.addEventListener('abort', () => void lab.stop(), { once: true });
   parts.defer(() => lab.stop());
-  return { lab, warnings: [] };
+  const refused = await enrolRack(people.transport, {
+    status: lab.status,
+    agents: [`${PARTITION}/agents/${id}`],
+  });
+  return { lab, warnings: refused.map((why) => `not recorded as a provider: ${why}`) };
 };
 
 type Ports = Readonly<Record<PortPurpose, number>>;
@@ -228,11 +237,25 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     log: session.log,
   });
 
+const startHostAgent = async (
+  { options, state, clock, log, signal }: Session,
+  parts: AsyncDisposableStack,
+  of: Pick<HostAgentOptions, 'tools' | 'embedded' | 'endpoint' | 'ports'>,
+): Promise<HostAgent> => {
+  if (of.tools.kind === 'missing' && options.check) {
+    throw new StartRefused(of.tools.reasons.join('; '), of.tools.cure);
+  }
+  const host = await createHostAgent({ ...of, state, clock, log, signal });
+  await host.agent.start();
+  parts.defer(() => host.agent.stop({ stopWithinMs: GUESTS_STOP_MS }));
+  await untilConnected({ clock, signal, state }, host.agent);
+  return host;
+};
+
 type GuestParts = {
   readonly tools: GuestTools;
-  readonly embedded: Embedded;
+  readonly host: HostAgent;
   readonly people: PeopleTransport;
-  readonly ports: Ports;
 };
 
 type Guests = {
@@ -243,51 +266,19 @@ type Guests = {
 
 const startGuests = async (
   session: Session,
-  parts: AsyncDisposableStack,
-  { tools, embedded, people, ports }: GuestParts,
+  { tools, host: { id, guests }, people }: GuestParts,
 ): Promise<Guests> => {
-  const { options, state, clock, log, say: tell, signal } = session;
-  if (tools.kind === 'missing') {
-    if (options.check) throw new StartRefused(tools.reasons.join('; '), tools.cure);
-    const warnings = [`no virtual machines here: ${tools.reasons.join('; ')}`, tools.cure];
+  const { options, state, clock, say: tell, signal } = session;
+  if (tools.kind === 'missing' || guests === undefined) {
+    const reasons = tools.kind === 'missing' ? tools.reasons.join('; ') : 'qemu does not run';
+    const warnings = [`no virtual machines here: ${reasons}`];
+    if (tools.kind === 'missing') warnings.push(tools.cure);
     return { accelerator: 'none on this host', hasDemo: false, warnings };
   }
-  const { qemu, qemuImg } = tools;
-  const id = hostId();
-  const {
-    agent,
-    acceleration: found,
-    guestsDir,
-  } = await createVmHost(
-    {
-      stateDir: state.path,
-      socketsDir: state.runtimeDir,
-      qemu,
-      qemuImg,
-      trialKernel: tools.kernel.image,
-      portRange: { firstPort: 20_000, lastPort: 29_999 },
-      agent: {
-        addresses: () => [`127.0.0.1:${ports.mtls}`],
-        enrolment: {
-          endpoint: `https://${host(loopbackOf(options.listen))}:${ports.people}`,
-          ca: { pem: embedded.caPem },
-          joinToken: () =>
-            embedded.createJoinToken({ partition: 'lab', agentId: id, roles: ['vm'] }),
-          agentId: id,
-        },
-        phoneHome: { address: '127.0.0.1', port: ports.boot },
-        guestGateway: '10.0.2.2',
-        version: readVersion(),
-      },
-    },
-    { clock, random: systemRandom, log, signal },
-  );
-  await agent.start();
-  parts.defer(() => agent.stop({ stopWithinMs: GUESTS_STOP_MS }));
+  const { acceleration: found, guestsDir } = guests;
   await ensureHostProvider(people.transport, { id, guestsDir, emulated: found.emulated });
   const lab = await buildLab(session, tools);
   const image = await ensureLabImage(people.transport, lab);
-  await untilConnected(session, agent);
   const wantsDemo = options.demo && state.readJson<{ done: boolean }>('demo.json').done !== true;
   if (wantsDemo || options.check) {
     const made = await runDemo(people.transport, { image, clock, log: tell, signal });
@@ -312,19 +303,6 @@ const buildLab = (
     log,
     signal,
   });
-
-const untilConnected = async ({ clock, signal, state }: Session, agent: Agent): Promise<void> => {
-  const endMs = clock.monotonicMs() + AGENT_UP_MS;
-  while (!agent.isConnected()) {
-    if (clock.monotonicMs() > endMs) {
-      throw new StartRefused(
-        'the agent of this host did not reach the control plane',
-        `look into ${state.file('runmachine.log')}`,
-      );
-    }
-    await clock.sleep(50, signal);
-  }
-};
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

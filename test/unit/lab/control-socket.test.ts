@@ -11,10 +11,12 @@ import { temporaryDir } from '../../support/temporary-dir.ts';
 
 const STATUS: LabStatus = {
   ...{ site: 's', rack: 'r1', machines: 'simulated', why: 'qemu is missing' },
+  powerFeeds: [],
   servers: [
     {
       ...{ name: 'r1u1', unit: 1, power: 'off', fault: 'hang', ipmi: '127.77.1.1:623' },
       redfish: 'https://127.77.1.1:443',
+      ...{ powerFeeds: [], bmc: 'redfish', nics: [], bmcMac: '52:54:00:00:00:01' },
       credentialsFile: '/state/credentials.json',
     },
   ],
