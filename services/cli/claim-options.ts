@@ -14,6 +14,7 @@ export const REQUEST_OPTIONS: Readonly<Record<string, Option>> = {
   memory: one('SIZE', 'memory, for example 8GiB or 8GiB..32GiB'),
   disk: one('SIZE', 'block storage'),
   whole: { type: 'boolean', help: 'a whole server' },
+  on: one('KIND', 'metal: a whole server, as --whole; any or vm: the amounts that are given'),
   resource: many('TYPE=AMOUNT', 'an amount of any other resource type'),
   count: one('N', 'how many, all or nothing (1)'),
   require: many('CODE', 'capability that must be there'),

@@ -76,7 +76,7 @@ const resources = (args: Args): ResourceRequest[] => {
       const text = args.string(option);
       return text === undefined ? [] : [resource(type, text, `--${option}`)];
     }),
-    ...(args.flag('whole') ? [resource('runm.machine.whole', '1', '--whole')] : []),
+    ...(isWhole(args) ? [resource('runm.machine.whole', '1', '--whole')] : []),
     ...args.strings('resource').map((text) => {
       const [type, amount] = parseTyped(text, '--resource');
       return resource(type, amount, '--resource');
@@ -85,8 +85,19 @@ const resources = (args: Args): ResourceRequest[] => {
   if (wanted.length > 0) return wanted;
   throw new UsageError(
     'nothing is claimed',
-    'give --cpus, --memory, --disk, --whole or --resource, or a request with -f',
+    'give --on metal, --cpus, --memory, --disk or --resource, or a request with -f',
   );
+};
+
+const isWhole = (args: Args): boolean => {
+  const on = args.string('on');
+  if (on !== undefined && !['any', 'metal', 'vm'].includes(on)) {
+    throw new UsageError(`--on: "${on}" is unknown`, 'any, metal or vm');
+  }
+  if (on === 'vm' && args.flag('whole')) {
+    throw new UsageError('--on vm and --whole exclude each other');
+  }
+  return on === 'metal' || args.flag('whole');
 };
 
 /** "4", "8GiB", or "8GiB..32GiB": so many as fit, at least and at most that. */

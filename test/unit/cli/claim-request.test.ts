@@ -127,3 +127,30 @@ test(refused, '--whole --for 0s', /--for: the span is empty/);
 test(refused, '--whole --until 2_h', /--until: "2 h" is not a time/);
 test(refused, '--whole --until 2025-12-31', /the window ends before it begins/);
 test(refused, '--whole --for 1h --until tomorrow', /exclude each other/);
+
+test('on metal means a whole server, and a claim without a name gets one', async (t) => {
+  const { request, spec, called } = await asked('--on', 'metal', '--count', '2');
+  t.like(spec, {
+    count: 2,
+    groups: [{ name: 'main', resources: [{ resourceType: 'runm.machine.whole', amount: '1' }] }],
+  });
+  t.is(request?.claimId, 'web');
+  t.is(called.code, 0);
+  const wrong = await asked('--on', 'moon');
+  t.is(wrong.called.code, 2);
+  t.regex(wrong.called.stderr, /any, metal or vm/);
+  const both = await asked('--on', 'vm', '--whole');
+  t.is(both.called.code, 2);
+  const ids: string[] = [];
+  const nameless = await callCommand(create, ['--on', 'metal'], (router) => {
+    router.service(ClaimService, {
+      createClaim: ({ parent, claimId }) => {
+        ids.push(claimId);
+        return { claim: { name: `${parent}/claims/${claimId}` } };
+      },
+    });
+  });
+  t.is(nameless.code, 0, nameless.stderr);
+  t.regex(ids[0] ?? '', /^claim-[0-9a-f]{8}$/);
+  t.regex(nameless.stdout, new RegExp(`claims/${ids[0]}`));
+});

@@ -80,7 +80,7 @@ test('a quota shows limit, use and peak as people say them', async (t) => {
   t.deepEqual(seen.read, ['partitions/lab/projects/red/quota']);
   const lines = [
     'project                     red',
-    'claims without an end last  until released',
+    'claims without an end last  21d',
     'longest claim               21d',
     'users/ada                   runm.cpu.shared 4',
     'users/bob                   runm.cpu.shared 2',

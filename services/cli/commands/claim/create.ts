@@ -15,7 +15,9 @@ import { wantedClaims } from '../../wanted-claims.ts';
 import { claimNoun, describeClaim } from './noun.ts';
 
 const SHARED: Omit<Command, 'summary' | 'run'> = {
-  positionals: [{ name: 'name', help: 'name of the new claim', optional: true }],
+  positionals: [
+    { name: 'name', help: 'name of the new claim (one is made and shown)', optional: true },
+  ],
   options: {
     ...ASK_OPTIONS,
     'claim-tag': { type: 'string', multiple: true, value: 'TEXT', help: 'tag of the claim' },
@@ -43,7 +45,10 @@ export const create: Command = {
 export const reserve: Command = {
   ...SHARED,
   summary: 'claim resources for a time to come',
-  examples: ['runm claim reserve bench --whole --count 2 --from "tomorrow 14:00" --for 4h'],
+  examples: [
+    'runm claim reserve --on metal --count 2 --for 4h --from tomorrow',
+    'runm claim reserve bench --whole --count 2 --from "tomorrow 14:00" --for 4h',
+  ],
   run: async (context, args) => {
     if (args.string('from') === undefined && args.string('file') === undefined) {
       throw new UsageError('--from is missing', 'or use `runm claim create`');
@@ -73,8 +78,12 @@ const claimResources = async (context: Context, args: Args): Promise<number | un
 const createOne = async (context: Context, args: Args, wanted: FiledClaim): Promise<void> => {
   const { parent, claim } = wanted;
   const typed = args.optionalPositional('name') ?? wanted.id;
-  if (typed === '') throw new UsageError('NAME is missing', 'name of the new claim');
-  const claimId = newId(typed);
+  const isNameless = typed === '';
+  if (isNameless && args.string('file') !== undefined) {
+    // A file is applied again: a name of chance would claim once more each time.
+    throw new UsageError('NAME is missing', 'name of the new claim, here or in the file');
+  }
+  const claimId = isNameless ? someId(context) : newId(typed);
   const validateOnly = args.flag('dry-run');
   const rank = args.string('candidate');
   if (rank !== undefined && validateOnly) {
@@ -96,6 +105,9 @@ const createOne = async (context: Context, args: Args, wanted: FiledClaim): Prom
       : `next: runm claim release ${lastSegment(made.name)}`,
   );
 };
+
+/** The last digits of a UUIDv7 are those that chance decides. */
+const someId = ({ random }: Context): string => `claim-${random.uid().slice(-8)}`;
 
 type Wanted = Pick<CreateClaimRequest, 'parent' | 'claimId'> & { readonly claim: Claim };
 
