@@ -53,7 +53,7 @@ export const scan = async (
   const controllers = found.filter((one) => one !== undefined);
   return create(BmcScanResultSchema, {
     controllers: shortened(controllers),
-    tried: targets.length,
+    tried: next,
   });
 };
 
