@@ -46,7 +46,7 @@ export const createConsoleAspect = (
           const packetBytesMax = await activate({ clock, session, provider, alerts }, signal);
           return createSolStream({
             ...{ clock, session, provider, packetBytesMax },
-            hangUp: () => hangUp(session),
+            hangUp: (isOurs) => hangUp(session, isOurs),
           });
         } catch (error) {
           await session.close(AbortSignal.timeout(HANG_UP_MS));
@@ -114,10 +114,10 @@ const refusal = (provider: string, code: number): BmcError => {
   return new BmcError(code === 130 ? 'busy' : 'unsupported', message, [known]);
 };
 
-const hangUp = async (session: Session): Promise<void> => {
+const hangUp = async (session: Session, isOurs: boolean): Promise<void> => {
   const signal = AbortSignal.timeout(HANG_UP_MS);
   try {
-    if (!session.lost()) await deactivate(session, signal);
+    if (isOurs && !session.lost()) await deactivate(session, signal);
   } catch {
     // It is gone, and ends with its session.
   } finally {

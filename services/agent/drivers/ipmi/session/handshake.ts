@@ -155,7 +155,8 @@ const takeRakp2 = (before: Exchange, payload: Buffer): Proven | HandshakeStep =>
   if (rakp2.consoleSession !== before.consoleSession) return IGNORED;
   const { managedRandom, guid } = rakp2;
   const exchange = { ...before, managedRandom, guid };
-  if (isSameCode(rakp2Code(exchange), rakp2.code)) return { kind: 'proven', exchange };
+  const proven = rolesOf(exchange).find((one) => isSameCode(rakp2Code(one), rakp2.code));
+  if (proven !== undefined) return { kind: 'proven', exchange: proven };
   return {
     kind: 'refused',
     why: 'credentials',
@@ -163,6 +164,15 @@ const takeRakp2 = (before: Exchange, payload: Buffer): Proven | HandshakeStep =>
     farewell: rakp3Of(exchange, INVALID_CHECK_VALUE, Buffer.alloc(0)),
   };
 };
+
+/**
+ * Some controllers compute with the level of the Open Session Request instead of the role of RAKP 1
+ * (FreeIPMI's `opensesspriv`: Sun, Inventec, Supermicro X8). Either proves the same password.
+ */
+const rolesOf = (exchange: Exchange): readonly Exchange[] => [
+  exchange,
+  { ...exchange, role: exchange.role & ~NAME_ONLY },
+];
 
 const takeRakp4 = (exchange: Exchange, payload: Buffer): HandshakeStep => {
   const proof = decodeProof(payload);

@@ -15,8 +15,11 @@ export type SolStreamDeps = {
   readonly session: Session;
   readonly provider: string;
   readonly packetBytesMax: number;
-  /** Ends the payload and the session at the controller; never throws. */
-  readonly hangUp: () => Promise<void>;
+  /**
+   * Ends the session at the controller, and with `isOurs` the payload before it; never throws. One
+   * that was taken over is another's payload, which must go on.
+   */
+  readonly hangUp: (isOurs: boolean) => Promise<void>;
 };
 
 /** What is kept for a reader who is slow; then the controller is told to wait. */
@@ -110,6 +113,14 @@ export const createSolStream = (deps: SolStreamDeps): SerialStream => {
     }
   });
 
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    session.broken.removeEventListener('abort', onBroken);
+    const isOurs = !ended.signal.aborted;
+    end(undefined);
+    await deps.hangUp(isOurs);
+  };
+
   return {
     output: output.bytes,
     write: (bytes) => {
@@ -117,10 +128,9 @@ export const createSolStream = (deps: SolStreamDeps): SerialStream => {
       writing = turn.catch(() => undefined);
       return turn;
     },
-    close: async () => {
-      session.broken.removeEventListener('abort', onBroken);
-      end(undefined);
-      await deps.hangUp();
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 };
