@@ -4,6 +4,8 @@
  * and those whose sums leave room are found by class; only when these run out, those whose claims
  * begin or end are judged one by one over the window.
  */
+import type { Booked } from './bookings.ts';
+import type { Looks } from './budget.ts';
 import type { Ranking } from './claim.ts';
 import { fitsBeside } from './granted.ts';
 import type { NumberSet } from './number-set.ts';
@@ -39,37 +41,75 @@ export type Wish = {
   readonly question: Question;
   readonly ranking: Ranking;
   readonly seed: string;
-  /** Only these providers; absent = all. */
-  readonly only?: readonly NumberSet[];
+  /** Only providers that are in one set of each of these. */
+  readonly only: readonly (readonly NumberSet[])[];
   /** Numbers that are not taken; absent = none. */
   readonly except?: ReadonlySet<number>;
+  /** Where it is counted what is looked at. */
+  readonly spent: Looks;
+  /** What is known of shapes of which nothing is held. */
+  readonly fresh: Map<Shape, Fresh>;
 };
+
+/** All providers of a shape of which nothing is held are equal. */
+type Fresh = Pick<Candidate, 'vacancy' | 'score'>;
+
+/** What it takes, in looks, to see that a provider is not allowed, and to judge one further. */
+const PASSED_LOOKS = 2;
+const FRESH_LOOKS = 8;
+const HELD_LOOKS = 40;
+/** For each hold of a provider that is judged. */
+const HOLD_LOOKS = 2;
 
 /** A narrow set of at most so many providers is judged one by one and sorted. */
 const NARROW_MAX = 2_048;
 
-export function* candidatesOf(wish: Wish): Generator<Candidate> {
+export const candidatesOf = (wish: Wish): Iterable<Candidate> => {
   const narrow = narrowSets(wish);
   const size = narrow === undefined ? Infinity : sizeOf(narrow);
   if (narrow !== undefined && size <= NARROW_MAX) {
-    yield* judged(wish, narrow);
-    return;
+    return judged({ ...wish, only: wish.only.filter((sets) => sets !== narrow) }, narrow);
   }
   const passed = new Set<number>();
-  yield* fromClasses(wish, passed);
-  const rest = [...wish.selection.shapes].map(({ timed }) => timed);
-  yield* judged(wish, [...rest, ...ignoredProviders(wish)], passed);
-}
+  return oneAfterOther([
+    () => fromClasses(wish, passed),
+    () => {
+      const rest = [...wish.selection.shapes].map(({ timed }) => timed);
+      return judged(wish, [...rest, ...ignoredProviders(wish)], passed);
+    },
+  ]);
+};
+
+/** Like a generator that yields from each, at a fraction of what that takes for each candidate. */
+const oneAfterOther = (
+  parts: readonly (() => Iterator<Candidate>)[],
+): IterableIterator<Candidate> => {
+  const waiting = [...parts];
+  let current = waiting.shift()?.();
+  const iterator: IterableIterator<Candidate> = {
+    next: () => {
+      for (; current !== undefined; current = waiting.shift()?.()) {
+        const next = current.next();
+        if (next.done !== true) return next;
+      }
+      return { done: true, value: undefined };
+    },
+    [Symbol.iterator]: () => iterator,
+  };
+  return iterator;
+};
 
 const narrowSets = ({ selection, only }: Wish): readonly NumberSet[] | undefined => {
-  const least = narrowest(selection);
-  if (only === undefined) return least;
-  return least === undefined || sizeOf(only) < sizeOf(least) ? only : least;
+  let least = narrowest(selection);
+  for (const sets of only) {
+    if (least === undefined || sizeOf(sets) < sizeOf(least)) least = sets;
+  }
+  return least;
 };
 
 const isAllowed = ({ selection, only, except }: Wish, n: number): boolean =>
   except?.has(n) !== true &&
-  (only === undefined || only.some((set) => set.has(n))) &&
+  only.every((sets) => sets.some((set) => set.has(n))) &&
   isWithin(selection, n);
 
 /** Providers of the claim that is not counted: free for it, though their class says otherwise. */
@@ -85,9 +125,10 @@ type Source = {
 };
 
 function* fromClasses(wish: Wish, passed: Set<number>): Generator<Candidate> {
-  const { index, question } = wish;
+  const { index, question, spent } = wish;
   const seedHash = shuffleKey(wish.seed, '');
   const sources = sourcesOf(wish, seedHash);
+  spent.looks += sources.length * FRESH_LOOKS;
   // Most requests need the best alone; the rest is sorted when it is asked for.
   moveBestFirst(sources);
   for (const [at, { members, score }] of sources.entries()) {
@@ -95,11 +136,20 @@ function* fromClasses(wish: Wish, passed: Set<number>): Generator<Candidate> {
     const { members: those, score: its } = sources[at] ?? { members, score };
     // Begin anywhere, so that a rack does not fill up before the next one is looked at.
     const start = shuffleNumber(seedHash, at) % Math.max(1, index.width());
-    for (const n of rotated(those, start)) {
+    let isRound = false;
+    for (let n = those.next(start); ; n = those.next(n + 1)) {
+      if (n < 0 && !isRound) [n, isRound] = [those.next(0), true];
+      if (n < 0 || (isRound && n >= start)) break;
+      spent.looks += PASSED_LOOKS;
       if (!isAllowed(wish, n)) continue;
       const member = index.member(n);
       passed.add(n);
-      yield { member, vacancy: vacancyOf(index, member, question), score: its, order: passed.size };
+      spent.looks += FRESH_LOOKS;
+      const { vacancy } =
+        member.booked === undefined
+          ? freshOf(wish, member)
+          : { vacancy: vacancyOf(index, member, question) };
+      yield { member, vacancy, score: its, order: passed.size };
     }
   }
 }
@@ -147,29 +197,37 @@ const loadsOf = (
     return { usable, free: usable - (used?.[codes.indexOf(resourceType)] ?? 0) };
   });
 
-function* rotated(set: NumberSet, start: number): Generator<number> {
-  for (let n = set.next(start); n >= 0; n = set.next(n + 1)) yield n;
-  for (let n = set.next(0); n >= 0 && n < start; n = set.next(n + 1)) yield n;
-}
-
 /** Those of the sets that fit, looked at one by one, best first. */
-const judged = (
+function* judged(
   wish: Wish,
   sets: readonly Iterable<number>[],
   passed: ReadonlySet<number> = NONE,
-): readonly Candidate[] => {
+): Generator<Candidate> {
   const { index } = wish;
   const seedHash = shuffleKey(wish.seed, '');
-  const found = new Map<number, Candidate>();
+  const found: Candidate[] = [];
+  const seen = sets.length > 1 ? new Set<number>() : undefined;
   for (const set of sets) {
     for (const n of set) {
-      if (passed.has(n) || found.has(n) || !index.open.has(n)) continue;
+      if (passed.has(n) || seen?.has(n) === true || !index.open.has(n)) continue;
       const candidate = judge(wish, index.member(n), seedHash);
-      if (candidate !== undefined) found.set(n, candidate);
+      if (candidate === undefined) continue;
+      found.push(candidate);
+      seen?.add(n);
     }
   }
-  return [...found.values()].sort((a, b) => b.score - a.score || a.order - b.order);
-};
+  const best = found.reduce((one: Candidate | undefined, other) => better(one, other), undefined);
+  if (best === undefined) return;
+  yield best;
+  // Most requests need the best alone here too.
+  found.sort(byRank);
+  for (const candidate of found) if (candidate !== best) yield candidate;
+}
+
+const byRank = (a: Candidate, b: Candidate): number => b.score - a.score || a.order - b.order;
+
+const better = (one: Candidate | undefined, other: Candidate): Candidate =>
+  one === undefined || byRank(other, one) < 0 ? other : one;
 
 const NONE: ReadonlySet<number> = new Set();
 
@@ -178,9 +236,13 @@ export const judgeMember = (wish: Wish, member: Member): Candidate | undefined =
   wish.index.open.has(member.n) ? judge(wish, member, shuffleKey(wish.seed, '')) : undefined;
 
 const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefined => {
-  const { index, selection, question, ranking } = wish;
-  const { n, shape } = member;
+  const { index, selection, question, ranking, spent } = wish;
+  const { n, shape, booked } = member;
+  spent.looks += PASSED_LOOKS;
   if (!selection.shapes.has(shape) || !isAllowed(wish, n)) return undefined;
+  const order = shuffleNumber(seedHash, n);
+  if (booked === undefined) return { member, ...freshOf(wish, member), order };
+  spent.looks += HELD_LOOKS + holdsIn(booked) * HOLD_LOOKS;
   if (selection.wantsWhole && !isIdle(index, member, question)) return undefined;
   const vacancy = vacancyOf(index, member, question);
   if (lackingIn(shape, vacancy, selection.resources).length > 0) return undefined;
@@ -189,5 +251,20 @@ const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefi
     free: vacancy.free(resourceType),
   }));
   const score = SCORERS[ranking].score(loads);
-  return { member, vacancy, score, order: shuffleNumber(seedHash, n) };
+  return { member, vacancy, score, order };
+};
+
+const holdsIn = ({ own, above, below }: Booked): number =>
+  own.length + (above?.length ?? 0) + (below?.length ?? 0);
+
+/** Of a shape that offers what is asked for, whatever nobody holds has it. */
+const freshOf = ({ index, selection, question, ranking, spent, fresh }: Wish, member: Member) => {
+  spent.looks += FRESH_LOOKS;
+  const { shape } = member;
+  const known = fresh.get(shape) ?? {
+    vacancy: vacancyOf(index, member, question),
+    score: SCORERS[ranking].score(loadsOf(selection, shape, undefined)),
+  };
+  fresh.set(shape, known);
+  return known;
 };

@@ -1,10 +1,11 @@
 /** Several ways to place a request, best first. */
+import { createBudget, isUsedUp, spendPart } from './budget.ts';
 import { findPlace, type PlaceRequest } from './place.ts';
 import type { Placed } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
 
-/** Steps that all searches for further candidates may take together. */
-const EXPANSIONS_MAX = 20_000;
+/** Steps that all searches may take together. */
+const EXPANSIONS_MAX = 50_000;
 
 /**
  * Each leaves out the first provider of those before it, so no two are the same. Fewer than `limit`
@@ -17,14 +18,11 @@ export const candidatesFor = (
 ): readonly Placed[] => {
   const found: Placed[] = [];
   const except = new Set<number>(request.except);
-  const slots = request.spec.count * request.spec.groups.length;
-  const searches = Math.max(1, Math.min(limit, Math.floor(EXPANSIONS_MAX / slots)));
-  while (found.length < searches) {
-    const plan = findPlace(index, {
-      ...request,
-      except,
-      expansionsMax: Math.ceil(EXPANSIONS_MAX / searches) + slots,
-    });
+  const budget = createBudget(EXPANSIONS_MAX);
+  while (found.length < limit && !isUsedUp(budget)) {
+    const plan = spendPart(budget, EXPANSIONS_MAX, (part) =>
+      findPlace(index, { ...request, except, budget: part }),
+    );
     if (plan.kind !== 'placed') break;
     found.push(plan);
     const first = index.find(plan.providers[0]?.uid ?? '');

@@ -5,8 +5,9 @@ import type { NumberSet } from './number-set.ts';
 import { groupKey } from './postings.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import type { DistanceStep } from './topology.ts';
+import { wantsWhole } from './vacancy.ts';
 
-type Spec = Pick<ClaimSpec, 'nearGroup' | 'rankingDistanceType' | 'count'>;
+type Spec = Pick<ClaimSpec, 'nearGroup' | 'rankingDistanceType' | 'count' | 'groups'>;
 
 const stepsOf = (index: ProviderIndex, spec: Spec): readonly DistanceStep[] =>
   index.topology().distanceTypes.get(spec.rankingDistanceType ?? '')?.steps ?? [];
@@ -25,11 +26,19 @@ export function* nearTiers(index: ProviderIndex, spec: Spec): Generator<readonly
  */
 export function* closestAnchors(index: ProviderIndex, spec: Spec): Generator<readonly NumberSet[]> {
   const groups = [...index.topology().groups.values()];
+  const least = leastProviders(spec);
   for (const { sharedKind } of stepsOf(index, spec)) {
     for (const { id, kind } of groups) {
       if (sharedKind === undefined || kind !== sharedKind) continue;
       const members = index.postings.of(groupKey(id));
-      if (members.size > 0) yield [members];
+      if (members.size >= least) yield [members];
     }
   }
 }
+
+/** Whatever is whole has a provider for itself, and so has what is isolated from its own group. */
+const leastProviders = ({ groups, count }: Spec): number => {
+  const wholes = groups.filter(wantsWhole).length;
+  const isApart = groups.some(({ name, isolateFrom }) => isolateFrom.includes(name));
+  return count * Math.max(wholes, isApart ? 1 : 0) || 1;
+};

@@ -41,24 +41,39 @@ export const nearSets = (index: ProviderIndex, near: Near): readonly NumberSet[]
 };
 
 /** Providers within the position of this one, itself included. */
-export const nearMember = (
+const nearMember = (
   index: ProviderIndex,
   near: Pick<Near, 'type' | 'position'>,
   member: Member,
 ): readonly NumberSet[] => {
   const self = new NumberSet();
   self.add(member.n);
-  const steps = stepsWithin(index.topology(), near);
-  const { ids } = member.place;
-  const explicit = (member.facts?.distances ?? []).filter(
-    ({ type, step }) => type === near.type && steps.some(({ code }) => code === step),
-  );
   return [
     ...(near.position >= 0 ? [self] : []),
-    ...explicit.map(({ group }) => index.postings.of(groupKey(group))),
-    ...nearGroups(index, near, { own: ids, around: ids }),
+    ...nearExplicit(index, near, member),
+    ...nearPlace(index, near, member.place.ids),
   ];
 };
+
+/** Of them those that a distance of its own brings near. */
+export const nearExplicit = (
+  { postings, topology }: ProviderIndex,
+  near: Pick<Near, 'type' | 'position'>,
+  { facts }: Member,
+): readonly NumberSet[] => {
+  if (facts?.distances === undefined) return [];
+  const steps = stepsWithin(topology(), near);
+  return facts.distances
+    .filter(({ type, step }) => type === near.type && steps.some(({ code }) => code === step))
+    .map(({ group }) => postings.of(groupKey(group)));
+};
+
+/** Of them those that are near to whatever is in these groups. */
+export const nearPlace = (
+  index: ProviderIndex,
+  near: Pick<Near, 'type' | 'position'>,
+  ids: ReadonlySet<string>,
+): readonly NumberSet[] => nearGroups(index, near, { own: ids, around: ids });
 
 type Groups = {
   /** From which explicit distances are measured. */

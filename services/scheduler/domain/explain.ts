@@ -1,6 +1,7 @@
 /**
  * Whether a request fits, what each constraint removes, and which requests near to it would fit.
  */
+import { type Budget, createBudget, isUsedUp, spendPart } from './budget.ts';
 import { findWindows } from './find-windows.ts';
 import { funnelsOf, togetherOf } from './funnel.ts';
 import { findPlace, type PlaceRequest } from './place.ts';
@@ -17,22 +18,28 @@ export type Explanation = {
   readonly suggestions: readonly string[];
 };
 
-/** Steps that one trial may take. */
-const EXPANSIONS_MAX = 2_000;
+/** Steps that one trial of something near may take, and all together. */
+const TRIAL_EXPANSIONS = 5_000;
+const TRIALS_EXPANSIONS = 50_000;
 const DAYS_90_MS = 90 * 86_400_000;
 
 export const explain = (index: ProviderIndex, request: PlaceRequest): Explanation => {
   const found = findPlace(index, request);
   const groups = funnelsOf(index, request);
   if (found.kind === 'placed') return { fits: true, groups, obstacle: undefined, suggestions: [] };
+  const budget = createBudget(TRIALS_EXPANSIONS);
+  const isPlaced = (trial: PlaceRequest): boolean =>
+    !isUsedUp(budget) &&
+    spendPart(budget, TRIAL_EXPANSIONS, (part) => findPlace(index, { ...trial, budget: part }))
+      .kind === 'placed';
   return {
     fits: false,
     groups,
     obstacle: obstacleOf(request, groups, found.kind === 'gave-up'),
     suggestions: [
-      ...fewer(index, request),
-      ...less(index, request),
-      ...later(index, request),
+      ...fewer(request, isPlaced),
+      ...less(request, isPlaced),
+      ...later(index, request, budget),
       ...withoutOne(groups),
     ],
   };
@@ -54,20 +61,23 @@ const withoutOne = (groups: readonly Funnel[]): readonly string[] =>
       .map((constraint) => `without "${constraint}" in group "${group}"`),
   );
 
+/** Whether something near would fit; false when the budget of all trials is spent. */
+type Trial = (request: PlaceRequest) => boolean;
+
 /** The largest count that fits. */
-const fewer = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+const fewer = (request: PlaceRequest, isPlaced: Trial): readonly string[] => {
   const { count } = request.spec;
   let [fits, tooMany] = [0, count];
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >> 1;
-    if (isPlaced(index, { ...request, spec: { ...request.spec, count: middle } })) fits = middle;
+    if (isPlaced({ ...request, spec: { ...request.spec, count: middle } })) fits = middle;
     else tooMany = middle;
   }
   return fits === 0 ? [] : [`${fits} instead of ${count}`];
 };
 
 /** The largest amount of one resource that fits, in halves of what was asked for. */
-const less = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+const less = (request: PlaceRequest, isPlaced: Trial): readonly string[] => {
   const { groups } = request.spec;
   return groups.flatMap((group, position) =>
     group.resources.flatMap(({ resourceType, amount }, at) => {
@@ -78,7 +88,7 @@ const less = (index: ProviderIndex, request: PlaceRequest): readonly string[] =>
           amount: wanted,
         });
         const changed = groups.with(position, { ...group, resources });
-        return isPlaced(index, { ...request, spec: { ...request.spec, groups: changed } });
+        return isPlaced({ ...request, spec: { ...request.spec, groups: changed } });
       };
       for (let wanted = Math.floor(amount / 2); wanted >= 1; wanted = Math.floor(wanted / 2)) {
         if (!isWith(wanted)) continue;
@@ -102,7 +112,7 @@ const most = (isWith: (wanted: number) => boolean, fits: number, tooMuch: number
 };
 
 /** The same later. */
-const later = (index: ProviderIndex, request: PlaceRequest): readonly string[] => {
+const later = (index: ProviderIndex, request: PlaceRequest, budget: Budget): readonly string[] => {
   const { fromMs, toMs } = request.window;
   if (toMs === Infinity) return [];
   const question = {
@@ -111,9 +121,6 @@ const later = (index: ProviderIndex, request: PlaceRequest): readonly string[] =
     latestMs: toMs + DAYS_90_MS,
     limit: 1,
   };
-  const [window] = findWindows(index, request, question);
+  const [window] = findWindows(index, request, question, budget);
   return window === undefined ? [] : [`from ${new Date(window.beginMs).toISOString()} on`];
 };
-
-const isPlaced = (index: ProviderIndex, request: PlaceRequest): boolean =>
-  findPlace(index, { ...request, expansionsMax: EXPANSIONS_MAX }).kind === 'placed';

@@ -4,6 +4,7 @@
  * counts at every instant how many can. Requests whose parts depend on each other are placed for
  * real at the instants where something changes.
  */
+import { type Budget, createBudget, isUsedUp, spendPart } from './budget.ts';
 import type { Interval } from './hold.ts';
 import { findPlace, type PlaceRequest, prepare } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
@@ -31,11 +32,16 @@ export type FoundWindow = {
 
 /** Instants at which a request whose parts depend on each other is tried. */
 const TRIES_MAX = 200;
+/** Steps that one of them may take, and all together. */
+const TRY_EXPANSIONS = 10_000;
+const TRIES_EXPANSIONS = 50_000;
 
+/** Fewer than there are where the budget is spent. */
 export const findWindows = (
   index: ProviderIndex,
   request: PlaceRequest,
   question: WindowQuestion,
+  budget: Budget = createBudget(TRIES_EXPANSIONS),
 ): readonly FoundWindow[] => {
   const lastBeginMs = question.latestMs - question.durationMs;
   if (lastBeginMs < question.earliestMs) return [];
@@ -44,7 +50,8 @@ export const findWindows = (
   const sweeps = runs.map((run) => spansOf(index, run, { request, question, range }));
   const spans = sweeps.reduce((both, one) => intersect(both, one));
   if (isSimple) return spans.slice(0, question.limit);
-  return tried(index, { request, question, spans, edges: edgesOf(index, runs, question) });
+  const edges = edgesOf(index, runs, question);
+  return tried(index, { request, question, spans, edges, budget });
 };
 
 type Sweep = {
@@ -177,11 +184,12 @@ type Trial = {
   readonly spans: readonly FoundWindow[];
   /** In their order. */
   readonly edges: Float64Array;
+  readonly budget: Budget;
 };
 
 /** Between two edges nothing changes: what fits at one of them fits up to the next. */
 const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
-  const { request, question, spans, edges } = trial;
+  const { request, question, spans, edges, budget } = trial;
   const found: FoundWindow[] = [];
   let tries = 0;
   for (const span of spans) {
@@ -191,10 +199,12 @@ const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
       (at) => at <= span.latestBeginMs,
     );
     for (const [at, beginMs] of [span.beginMs, ...inside].entries()) {
-      if (found.length >= question.limit || tries >= TRIES_MAX) return found;
+      if (found.length >= question.limit || tries >= TRIES_MAX || isUsedUp(budget)) return found;
       tries += 1;
       const window = { fromMs: beginMs, toMs: beginMs + question.durationMs };
-      const plan = findPlace(index, { ...request, window, expansionsMax: 2_000 });
+      const plan = spendPart(budget, TRY_EXPANSIONS, (part) =>
+        findPlace(index, { ...request, window, budget: part }),
+      );
       if (plan.kind !== 'placed') continue;
       const latestBeginMs = (inside[at] ?? span.latestBeginMs + 1) - 1;
       const last = found.at(-1);

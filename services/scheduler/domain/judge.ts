@@ -8,7 +8,7 @@ import { mostAmount } from './granted.ts';
 import { type PlaceRequest, prepare } from './place.ts';
 import type { Chosen as PlanProvider } from './plan.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
-import type { Chosen, Run, Slot } from './slot.ts';
+import type { Run, Slot } from './slot.ts';
 import { leastOf } from './tally.ts';
 
 export type Proposal = {
@@ -27,7 +27,6 @@ export const judge = (
 ): readonly string[] => {
   const { runs, relations, tally } = prepare(index, request);
   const problems = coverageProblems(request, proposal);
-  const chosen: Chosen[] = [];
   for (const placement of proposal.placements) {
     if (problems.length >= PROBLEMS_MAX) break;
     const uid = proposal.providers[placement.provider]?.uid ?? '';
@@ -47,7 +46,7 @@ export const judge = (
       const where = `provider "${member.facts?.name ?? uid}" for group "${run.group.name}"`;
       if (candidate === undefined) problems.push(`${where} does not meet the request or is in use`);
       else if (tally.room(candidate, run.take, 1) === 0) problems.push(`${where} has no room`);
-      else if (!relations.allows(chosen, slot, candidate)) {
+      else if (!relations.allows(slot, candidate)) {
         problems.push(`${where} does not go with the others`);
       } else {
         tally.add(candidate, run.take);
@@ -56,7 +55,7 @@ export const judge = (
           return tally.freeOf(candidate, code) >= 0;
         });
         if (more !== undefined) problems.push(`${where}: ${more}`);
-        chosen.push({ slot, candidate });
+        relations.add({ slot, candidate });
       }
     }
   }

@@ -3,6 +3,7 @@
  * where placements depend on each other. Pure and synchronous; the same request on the same index
  * gives the same plan.
  */
+import { type Budget, createBudget, isSpent, spendPart } from './budget.ts';
 import { type Candidate, candidatesOf, judgeMember, type Wish } from './candidate.ts';
 import type { ClaimSpec, RequestGroup, ResourceRequest } from './claim.ts';
 import { closestAnchors, nearTiers } from './closest.ts';
@@ -14,7 +15,7 @@ import { placedPlan } from './placed-plan.ts';
 import type { Placed, Plan } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import { createRelations } from './relations.ts';
-import { type Budget, type Found, search } from './search.ts';
+import { type Found, search } from './search.ts';
 import { type Selection, select } from './selection.ts';
 import { shuffleKey } from './shuffle.ts';
 import { type Run, slotsOf } from './slot.ts';
@@ -35,6 +36,8 @@ export type PlaceRequest = {
   readonly except?: ReadonlySet<number>;
   /** Steps that a search may take; absent = EXPANSIONS_MAX. */
   readonly expansionsMax?: number;
+  /** Of several searches together, in place of `expansionsMax`. */
+  readonly budget?: Budget;
 };
 
 export const EXPANSIONS_MAX = 50_000;
@@ -48,8 +51,7 @@ export const place = (index: ProviderIndex, request: PlaceRequest): Plan => {
 /** The same without an explanation. */
 export const findPlace = (index: ProviderIndex, request: PlaceRequest): Answer => {
   const { spec } = request;
-  const expansionsMax = request.expansionsMax ?? EXPANSIONS_MAX;
-  const budget: Budget = { expansions: 0, looks: 0, expansionsMax };
+  const budget = request.budget ?? createBudget(request.expansionsMax ?? EXPANSIONS_MAX);
   // All that is wanted, where it fits; only then less.
   const whole = hasMinimum(spec.groups) ? withoutMinimum(request) : request;
   const found = placeAs(index, whole, budget);
@@ -76,20 +78,34 @@ const placeAs = (index: ProviderIndex, request: PlaceRequest, budget: Budget): A
   const { spec } = request;
   const selections = createSelections(index);
   if (spec.ranking === 'closest' && spec.nearGroup === undefined && spec.count > 1) {
-    for (const only of closestAnchors(index, spec)) {
-      const found = searchIn(index, request, { budget, only, selections });
-      if (found.kind !== 'none') return found;
-    }
+    const found = spendPart(budget, budget.expansionsMax / 2, (part) =>
+      closest(index, request, { budget: part, selections }),
+    );
+    if (found !== undefined) return found;
   }
-  return searchIn(index, request, { budget, only: undefined, selections });
+  return searchIn(index, request, { budget, only: [], selections });
 };
 
-type Compiled = {
-  readonly only: readonly NumberSet[] | undefined;
+/** In one place; undefined = there is none, or the budget is spent: then it is anywhere. */
+const closest = (
+  index: ProviderIndex,
+  request: PlaceRequest,
+  within: Omit<Within, 'only'>,
+): Placed | undefined => {
+  for (const only of closestAnchors(index, request.spec)) {
+    const found = searchIn(index, request, { ...within, only: [only] });
+    if (found.kind === 'placed') return found;
+    if (found.kind === 'gave-up' || isSpent(within.budget)) return undefined;
+  }
+  return undefined;
+};
+
+type Within = {
+  /** Only providers that are in one set of each of these. */
+  readonly only: readonly (readonly NumberSet[])[];
   readonly selections: Selections;
+  readonly budget: Budget;
 };
-
-type Within = Compiled & { readonly budget: Budget };
 
 /** Compiled once for all searches of one request. */
 type Selections = (asked: Asked) => Selection;
@@ -107,7 +123,8 @@ const createSelections = (index: ProviderIndex): Selections => {
 export const prepare = (index: ProviderIndex, request: PlaceRequest) => {
   const { spec } = request;
   const selections = createSelections(index);
-  const runs = runsOf(index, request, { only: undefined, selections });
+  const budget = createBudget(EXPANSIONS_MAX);
+  const runs = runsOf(index, request, { only: [], selections, budget });
   const relations = createRelations(index, spec);
   const isSpread = spec.spread !== undefined && spec.spread.maxPerGroup > 0;
   return {
@@ -136,9 +153,10 @@ const areNested = ({ forest, member }: ProviderIndex, { selection }: Run): boole
 
 const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): Answer => {
   const { spec } = request;
+  const { budget } = within;
   const runs = runsOf(index, request, within);
   const slots = slotsOf(runs, spec);
-  const relations = createRelations(index, spec);
+  const relations = createRelations(index, spec, budget);
   const tally = createTally(index);
   const [slot] = slots;
   if (slots.length === 1 && slot !== undefined && !relations.exist && spec.spread === undefined) {
@@ -149,12 +167,13 @@ const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): 
   }
   const found = search({
     spec,
+    runs,
     slots,
     relations,
     tally,
     bins: createBins(index, spec, shuffleKey(seedOf(request), 'bins')),
     twinKey: createTwinKey(index, runs),
-    budget: within.budget,
+    budget,
   });
   return found.kind === 'placed' ? placedPlan(found.chosen, tally) : found;
 };
@@ -162,20 +181,15 @@ const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): 
 const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
 
 /** Those with the fewest candidates first, as far as that is known without looking. */
-const runsOf = (
-  index: ProviderIndex,
-  request: PlaceRequest,
-  { only, selections }: Compiled,
-): readonly Run[] => {
+const runsOf = (index: ProviderIndex, request: PlaceRequest, within: Within): readonly Run[] => {
   const { groups } = request.spec;
   const runs = groups.flatMap((group, position) => {
     if (group.multipleProviders !== true) {
       const { resources } = group;
-      const part = { group, position, resources, resource: undefined, only, selections };
-      return [runOf(index, request, part)];
+      return [runOf(index, request, { group, position, resources, resource: undefined, within })];
     }
     return partsOf(group).map((resources, resource) =>
-      runOf(index, request, { group, position, resources, resource, only, selections }),
+      runOf(index, request, { group, position, resources, resource, within }),
     );
   });
   if (groups.length === 1) return runs;
@@ -206,18 +220,17 @@ type RunPart = {
   readonly position: number;
   readonly resources: readonly ResourceRequest[];
   readonly resource: number | undefined;
-  readonly only: readonly NumberSet[] | undefined;
-  readonly selections: Selections;
+  readonly within: Within;
 };
 
 const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
-  const { group, position, resources, resource, only, selections } = part;
+  const { group, position, resources, resource, within } = part;
   const { spec } = request;
-  const isPart = resource !== undefined;
-  const selection = selections({
+  const { budget, only } = within;
+  const selection = within.selections({
     group,
     resources,
-    isPart,
+    isPart: resource !== undefined,
     ...(spec.spread !== undefined && { spreadKind: spec.spread.groupKind }),
   });
   const wish: Wish = {
@@ -226,11 +239,12 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     question: questionOf(request),
     ranking: spec.ranking,
     seed: seedOf(request),
+    only,
     ...(request.except !== undefined && { except: request.except }),
-    ...(only !== undefined && { only }),
+    // The fleet is looked at once; part of it may be again and again.
+    spent: only.length === 0 ? budget.once : budget,
+    fresh: new Map(),
   };
-  const streams = new Map<NumberSet | undefined, Stream>();
-  const judged = new Map<number, Candidate | undefined>();
   return {
     group,
     resource,
@@ -242,33 +256,47 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
       isolatedFrom: isolationOf(spec.groups, group),
     },
     stream: createStream(candidatesByRank(wish, spec)),
+    ...answersOf({ ...wish, spent: budget }),
+    failed: new Set(),
+    failedTwins: new Set(),
+    emptied: new Set(),
+    passed: 0,
+    scores: new Map(),
+    barren: new Set(),
+  };
+};
+
+/** What is asked again and again for one run is found once. */
+const answersOf = (wish: Wish): Pick<Run, 'restricted' | 'candidate'> => {
+  const streams = new Map<readonly NumberSet[], Stream>();
+  const judged = new Map<number, Candidate | undefined>();
+  return {
     restricted: (sets) => {
-      const key = sets.length === 1 ? sets[0] : undefined;
-      const known = key === undefined ? undefined : streams.get(key);
-      if (known !== undefined) return known;
-      const stream = createStream(candidatesOf({ ...wish, only: sets }));
-      if (key !== undefined) streams.set(key, stream);
+      const stream =
+        streams.get(sets) ?? createStream(candidatesOf({ ...wish, only: [...wish.only, sets] }));
+      streams.set(sets, stream);
       return stream;
     },
     candidate: (member) => {
       if (!judged.has(member.n)) judged.set(member.n, judgeMember(wish, member));
       return judged.get(member.n);
     },
-    failed: new Set(),
-    failedTwins: new Set(),
   };
 };
 
+const candidatesByRank = (wish: Wish, spec: PlaceRequest['spec']): Iterable<Candidate> =>
+  spec.ranking === 'closest' && spec.nearGroup !== undefined
+    ? nearestFirst(wish, spec)
+    : candidatesOf(wish);
+
 /** Near a group: all of one step before any of the next. */
-function* candidatesByRank(wish: Wish, spec: PlaceRequest['spec']): Generator<Candidate> {
+function* nearestFirst(wish: Wish, spec: PlaceRequest['spec']): Generator<Candidate> {
   const passed = new Set<number>();
-  if (spec.ranking === 'closest' && spec.nearGroup !== undefined) {
-    for (const only of nearTiers(wish.index, spec)) {
-      for (const candidate of candidatesOf({ ...wish, only })) {
-        if (passed.has(candidate.member.n)) continue;
-        passed.add(candidate.member.n);
-        yield { ...candidate, order: passed.size };
-      }
+  for (const only of nearTiers(wish.index, spec)) {
+    for (const candidate of candidatesOf({ ...wish, only: [...wish.only, only] })) {
+      if (passed.has(candidate.member.n)) continue;
+      passed.add(candidate.member.n);
+      yield { ...candidate, order: passed.size };
     }
   }
   for (const candidate of candidatesOf(wish)) if (!passed.has(candidate.member.n)) yield candidate;

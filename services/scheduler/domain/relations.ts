@@ -1,52 +1,81 @@
 /**
  * What the placements of one claim demand of each other: one tree, distances between them, groups
  * of a kind that are not to fill up, and what several providers of one group must have together.
+ * It knows what is chosen so far, so that a candidate is compared with those alone that concern it.
  */
+import type { Looks } from './budget.ts';
 import type { Candidate } from './candidate.ts';
-import type { ClaimSpec, DistanceConstraint, RequestGroup } from './claim.ts';
+import type { ClaimSpec, RequestGroup } from './claim.ts';
 import { meetsTogether } from './collective.ts';
-import { nearMember } from './distance.ts';
+import { createDistanceRules, type DistanceRules } from './distance-rules.ts';
 import { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
+import { sizeOf } from './selection.ts';
 import type { Chosen, Slot } from './slot.ts';
-import { boundsOf } from './step-bounds.ts';
-import type { GroupKind } from './topology.ts';
+import { createSpreadCounts } from './spread-counts.ts';
 import { areInOneTree, treeSets } from './trees.ts';
 
 export type Relations = {
   /** Whether there is anything to judge at all. */
   readonly exist: boolean;
-  readonly allows: (chosen: readonly Chosen[], slot: Slot, candidate: Candidate) => boolean;
-  /** Where the candidate must be because of what is chosen; undefined = anywhere. */
-  readonly narrow: (chosen: readonly Chosen[], slot: Slot) => readonly NumberSet[] | undefined;
+  readonly add: (one: Chosen) => void;
+  /** The last that was added of its index. */
+  readonly remove: (one: Chosen) => void;
+  /** Whether it goes with what was added. */
+  readonly allows: (slot: Slot, candidate: Candidate) => boolean;
+  /** Where the candidate must be because of what was added; undefined = anywhere. */
+  readonly narrow: (slot: Slot) => readonly NumberSet[] | undefined;
+  /** Ids of the groups that hold something of the index and are not to fill up. */
+  readonly groupsAt: (index: number) => ReadonlySet<string>;
 };
 
 export const createRelations = (
   index: ProviderIndex,
   spec: Pick<ClaimSpec, 'groups' | 'spread'>,
+  spent: Looks = { looks: 0 },
 ): Relations => {
-  const max = spec.spread?.maxPerGroup ?? 0;
-  const isSpread = spec.spread !== undefined && max > 0;
-  const exist = isSpread || spec.groups.some(isRelated);
+  const spread = createSpreadCounts(index, spec);
+  const rules = createDistanceRules(index, spec, spent);
+  const exist = spread !== undefined || spec.groups.some(isRelated);
+  const together = createTogether(rules);
+  const trees = createTrees(index, spent);
   return {
     exist,
-    allows: (chosen, slot, candidate) => {
+    add: (one) => {
+      if (!exist) return;
+      together.add(one);
+      spread?.add(one.slot.index, one.candidate.member);
+    },
+    remove: (one) => {
+      if (!exist) return;
+      together.remove(one);
+      spread?.remove(one.slot.index, one.candidate.member);
+    },
+    allows: (slot, { member }) => {
       if (!exist) return true;
-      if (isSpread && !leavesRoom(index, { chosen, slot, candidate, spread: spec.spread, max })) {
-        return false;
+      if (spread !== undefined && !spread.hasRoom(slot.index, member)) return false;
+      for (const other of together.concerning(slot)) {
+        spent.looks += 1;
+        if (!arePaired({ index, rules }, other, { slot, member })) return false;
       }
-      const { member } = candidate;
-      for (const other of chosen) if (!arePaired(index, other, { slot, member })) return false;
-      return isCollective(index, chosen, { slot, member });
+      if (slot.run.group.multipleProviders !== true) return true;
+      spent.looks += COLLECTIVE_LOOKS;
+      return isCollective(index, together.at(slot.index), { slot, member });
     },
-    narrow: (chosen, slot) => {
+    narrow: (slot) => {
       if (!exist) return undefined;
-      for (const other of chosen) {
-        const sets = narrowedBy(index, other, slot);
-        if (sets !== undefined) return sets;
+      let least: readonly NumberSet[] | undefined;
+      for (const other of together.concerning(slot)) {
+        spent.looks += 1;
+        const sets = narrowedBy({ rules, trees }, other, slot);
+        if (sets !== undefined && (least === undefined || sizeOf(sets) < sizeOf(least))) {
+          least = sets;
+        }
       }
-      return undefined;
+      return least;
     },
+    groupsAt: (at) =>
+      new Set(together.at(at).flatMap(({ candidate }) => spread?.groupsOf(candidate.member) ?? [])),
   };
 };
 
@@ -55,81 +84,104 @@ const isRelated = (group: RequestGroup): boolean =>
   (group.sameSubtree ?? []).length > 0 ||
   (group.distances ?? []).some(({ from }) => from.kind === 'request-group');
 
+type Together = {
+  readonly add: (one: Chosen) => void;
+  readonly remove: (one: Chosen) => void;
+  readonly at: (index: number) => readonly Chosen[];
+  /** Those that may demand something of a placement, or it of them. */
+  readonly concerning: (slot: Slot) => readonly Chosen[];
+};
+
+/**
+ * Of another group the placement of the same index counts, of the own group all others where they
+ * keep a distance: so machines of one claim can be kept apart.
+ */
+const createTogether = ({ isApart }: DistanceRules): Together => {
+  const byIndex = new Map<number, Chosen[]>();
+  const apart = new Map<RequestGroup, Chosen[]>();
+  const put = <Key>(lists: Map<Key, Chosen[]>, key: Key, one: Chosen): void => {
+    const those = lists.get(key) ?? [];
+    lists.set(key, those);
+    those.push(one);
+  };
+  return {
+    add: (one) => {
+      const { run, index } = one.slot;
+      put(byIndex, index, one);
+      if (isApart(run.group)) put(apart, run.group, one);
+    },
+    remove: ({ slot }) => {
+      byIndex.get(slot.index)?.pop();
+      if (isApart(slot.run.group)) apart.get(slot.run.group)?.pop();
+    },
+    at: (index) => byIndex.get(index) ?? NONE,
+    concerning: ({ run, index }) => {
+      const same = byIndex.get(index) ?? NONE;
+      const others = apart.get(run.group);
+      if (others === undefined) return same;
+      return [...same, ...others.filter(({ slot }) => slot.index !== index)];
+    },
+  };
+};
+
+const NONE: readonly Chosen[] = [];
+
 type Placed = { readonly slot: Slot; readonly member: Member };
 
-const arePaired = (index: ProviderIndex, { slot, candidate }: Chosen, placed: Placed): boolean => {
-  const before = { slot, member: candidate.member };
-  const needsTree =
-    wantsOneTree(before.slot, placed.slot) || wantsOneTree(placed.slot, before.slot);
-  if (needsTree && !areInOneTree(index, before.member, placed.member)) return false;
-  return isFarEnough(index, before, placed) && isFarEnough(index, placed, before);
+type Judges = { readonly index: ProviderIndex; readonly rules: DistanceRules };
+
+const arePaired = ({ index, rules }: Judges, before: Chosen, placed: Placed): boolean => {
+  const there = { group: before.slot.run.group, member: before.candidate.member };
+  const here = { group: placed.slot.run.group, member: placed.member };
+  if (needOneTree(before.slot, placed.slot) && !areInOneTree(index, there.member, here.member)) {
+    return false;
+  }
+  if (!areFar(before.slot, placed.slot)) return true;
+  return rules.allow({ ...there, other: here }) && rules.allow({ ...here, other: there });
 };
+
+/** Whether distances between them count: between groups at one index, in a group at two. */
+const areFar = (a: Slot, b: Slot): boolean =>
+  (a.run.group === b.run.group) !== (a.index === b.index);
+
+const needOneTree = (a: Slot, b: Slot): boolean => wantsOneTree(a, b) || wantsOneTree(b, a);
 
 /** `slot` asks to be in one tree with `other`. */
 const wantsOneTree = (slot: Slot, other: Slot): boolean =>
   slot.index === other.index && (slot.run.group.sameSubtree ?? []).includes(other.run.group.name);
 
-/** What `placed` asks of its distance from `other`. */
-const isFarEnough = (index: ProviderIndex, placed: Placed, other: Placed): boolean =>
-  distancesBetween(placed.slot, other.slot).every((wanted) => {
-    const { least, most } = boundsOf(index.topology(), wanted);
-    const { type } = wanted;
-    const isNear = (position: number) =>
-      nearMember(index, { type, position }, other.member).some((set) => set.has(placed.member.n));
-    return (most === Infinity || isNear(most)) && (least <= 0 || !isNear(least - 1));
-  });
-
-/**
- * Of another group the placement of the same index counts, of the own group all others: so machines
- * of one claim can be kept apart.
- */
-const distancesBetween = (slot: Slot, other: Slot): readonly DistanceConstraint[] =>
-  (slot.run.group.distances ?? []).filter(({ from }) => {
-    if (from.kind !== 'request-group' || from.name !== other.run.group.name) return false;
-    const isOwn = slot.run.group === other.run.group;
-    return isOwn ? slot.index !== other.index : slot.index === other.index;
-  });
+type Narrows = {
+  readonly rules: DistanceRules;
+  readonly trees: (member: Member) => readonly NumberSet[];
+};
 
 const narrowedBy = (
-  index: ProviderIndex,
+  { rules, trees }: Narrows,
   { slot: other, candidate }: Chosen,
   slot: Slot,
 ): readonly NumberSet[] | undefined => {
   const { member } = candidate;
-  if (wantsOneTree(slot, other) || wantsOneTree(other, slot)) {
-    return treeSets(index, member, new NumberSet());
-  }
-  for (const one of distancesBetween(slot, other)) {
-    const { most } = boundsOf(index.topology(), one);
-    if (most !== Infinity) return nearMember(index, { type: one.type, position: most }, member);
-  }
-  return undefined;
+  if (needOneTree(slot, other)) return trees(member);
+  if (!areFar(slot, other)) return undefined;
+  return rules.narrow(slot.run.group, { group: other.run.group, member });
 };
 
-type SpreadQuestion = {
-  readonly chosen: readonly Chosen[];
-  readonly slot: Slot;
-  readonly candidate: Candidate;
-  readonly spread: { readonly groupKind: GroupKind } | undefined;
-  readonly max: number;
+const createTrees = (index: ProviderIndex, spent: Looks): Narrows['trees'] => {
+  const known = new Map<number, readonly NumberSet[]>();
+  return (member) => {
+    const before = known.get(member.n);
+    if (before !== undefined) return before;
+    const sets = treeSets(index, member, new NumberSet());
+    spent.looks += TREE_LOOKS + (sets[0]?.size ?? 0);
+    known.set(member.n, sets);
+    return sets;
+  };
 };
 
-/** Whether its groups of the kind hold fewer indices than are allowed, or this one already. */
-const leavesRoom = (
-  index: ProviderIndex,
-  { chosen, slot, candidate, spread, max }: SpreadQuestion,
-): boolean => {
-  const { groups } = index.topology();
-  for (const id of candidate.member.place.ids) {
-    if (groups.get(id)?.kind !== spread?.groupKind) continue;
-    const indices = new Set<number>();
-    for (const one of chosen) {
-      if (one.candidate.member.place.ids.has(id)) indices.add(one.slot.index);
-    }
-    if (!indices.has(slot.index) && indices.size >= max) return false;
-  }
-  return true;
-};
+/** What finding a tree takes beside its members, in looks. */
+const TREE_LOOKS = 64;
+/** What looking at several providers together takes, in looks. */
+const COLLECTIVE_LOOKS = 64;
 
 /** With the last provider of a group of several, whether all together are what was asked for. */
 const isCollective = (
@@ -138,10 +190,7 @@ const isCollective = (
   { slot, member }: Placed,
 ): boolean => {
   const { group } = slot.run;
-  if (group.multipleProviders !== true) return true;
-  const parts = chosen.filter(
-    (one) => one.slot.run.group === group && one.slot.index === slot.index,
-  );
+  const parts = chosen.filter((one) => one.slot.run.group === group);
   if (parts.length + 1 < group.resources.length) return true;
   return meetsTogether(index, group, [...parts.map((one) => one.candidate.member), member]);
 };

@@ -6,6 +6,7 @@ import type { ClaimSpec, RequestGroup } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member } from './provider-index.ts';
 import type { Selection } from './selection.ts';
+import type { Bin } from './spread-bins.ts';
 import type { Stream } from './stream.ts';
 import type { Take } from './tally.ts';
 
@@ -21,9 +22,22 @@ export type Run = {
   readonly restricted: (only: readonly NumberSet[]) => Stream;
   /** What this provider would be for the run, whether or not the stream has come to it. */
   readonly candidate: (member: Member) => Candidate | undefined;
-  /** Numbers and twins that failed here already; valid for the rest while their frame stands. */
+  /** What a search learned of the run; valid for the rest of it while the frame stands. */
   readonly failed: Set<number>;
-  readonly failedTwins: Set<string>;
+  readonly failedTwins: Set<number>;
+  readonly emptied: Set<Bin>;
+  /** Places of its stream before this one have nothing for it. */
+  passed: number;
+  /** What the run would make of providers that the plan uses, as of their last change. */
+  readonly scores: Map<number, Score>;
+  /** Bins in which there was nothing for it from the beginning. */
+  readonly barren: Set<Bin>;
+};
+
+export type Score = {
+  readonly revision: number;
+  /** undefined = it has no room. */
+  readonly scored: { readonly candidate: Candidate; readonly score: number } | undefined;
 };
 
 export type Slot = {

@@ -14,17 +14,23 @@ import type { GroupKind } from './topology.ts';
 
 export type Bin = {
   readonly id: string;
+  /** Its members, as one list of sets. */
+  readonly sets: readonly NumberSet[];
   readonly members: NumberSet;
-  /** The groups of each kind that count for it, the farthest kind first. */
-  readonly counted: readonly string[];
+  /** Numbers of the groups of each kind that count for it, the farthest kind first. */
+  readonly counted: readonly number[];
   readonly order: number;
 };
 
 export type Bins = {
+  readonly all: readonly Bin[];
+  /** Whether whatever is chosen must be in one of them. */
+  readonly holdAll: boolean;
+  readonly find: (id: string) => Bin | undefined;
   readonly add: (candidate: Candidate) => void;
   readonly remove: (candidate: Candidate) => void;
-  /** The bins that were not tried, the emptiest first. */
-  readonly next: (tried: ReadonlySet<Bin>) => Bin | undefined;
+  /** Those that are not left out, the emptiest first. */
+  readonly inOrder: (isLeftOut: (bin: Bin) => boolean) => Iterable<Bin>;
 };
 
 type SpreadSpec = Pick<ClaimSpec, 'ranking' | 'rankingDistanceType' | 'spread'>;
@@ -37,28 +43,39 @@ export const createBins = (
 ): Bins | undefined => {
   const kinds = kindsOf(index, spec);
   if (kinds.length === 0) return undefined;
-  const bins = binsOf(index, kinds, seedHash);
-  const counts = new Map<string, number>();
+  const numbers = new Map<string, number>();
+  const bins = binsOf(index, kinds, { seedHash, numbers });
+  const byId = new Map(bins.map((bin) => [bin.id, bin]));
+  const counts = new Int32Array(numbers.size);
   const change = ({ member }: Candidate, by: 1 | -1): void => {
-    for (const id of member.place.ids) counts.set(id, (counts.get(id) ?? 0) + by);
-  };
-  const isBefore = (a: Bin, b: Bin): boolean => {
-    for (const [at, id] of a.counted.entries()) {
-      const difference = (counts.get(id) ?? 0) - (counts.get(b.counted[at] ?? '') ?? 0);
-      if (difference !== 0) return difference < 0;
+    for (const id of member.place.ids) {
+      const number = numbers.get(id);
+      if (number !== undefined) counts[number] = (counts[number] ?? 0) + by;
     }
-    return a.order < b.order;
+  };
+  const compare = (a: Bin, b: Bin): number => {
+    for (let at = 0; at < a.counted.length; at += 1) {
+      const difference = (counts[a.counted[at] ?? -1] ?? 0) - (counts[b.counted[at] ?? -1] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return a.order - b.order;
   };
   return {
+    all: bins,
+    holdAll: spec.spread !== undefined,
+    find: (id) => byId.get(id),
     add: (candidate) => change(candidate, 1),
     remove: (candidate) => change(candidate, -1),
-    next: (tried) => {
-      let least: Bin | undefined;
+    *inOrder(isLeftOut) {
+      let first: Bin | undefined;
       for (const bin of bins) {
-        if (tried.has(bin)) continue;
-        if (least === undefined || isBefore(bin, least)) least = bin;
+        if (isLeftOut(bin)) continue;
+        if (first === undefined || compare(bin, first) < 0) first = bin;
       }
-      return least;
+      if (first === undefined) return;
+      yield first;
+      // Most placements come into the first; the rest is sorted when it is asked for.
+      yield* bins.filter((bin) => bin !== first && !isLeftOut(bin)).sort(compare);
     },
   };
 };
@@ -76,23 +93,36 @@ const kindsOf = (index: ProviderIndex, spec: SpreadSpec): readonly GroupKind[] =
     .map(({ sharedKind }) => sharedKind);
 };
 
+type Numbering = {
+  readonly seedHash: number;
+  /** Of the groups that count, by their ids. */
+  readonly numbers: Map<string, number>;
+};
+
 const binsOf = (
   index: ProviderIndex,
   kinds: readonly GroupKind[],
-  seedHash: number,
+  { seedHash, numbers }: Numbering,
 ): readonly Bin[] => {
   const { groups } = index.topology();
   const nearest = kinds.at(-1);
+  const numberOf = (id: string | undefined): number => {
+    if (id === undefined) return -1;
+    const number = numbers.get(id) ?? numbers.size;
+    numbers.set(id, number);
+    return number;
+  };
   const bins: Bin[] = [];
   for (const { id, kind } of groups.values()) {
     if (kind !== nearest) continue;
     const members = index.postings.of(groupKey(id));
     if (members.size === 0) continue;
     const around = [...withAbove(groups, [id])];
-    const counted = kinds.map(
-      (wanted) => around.find((one) => groups.get(one)?.kind === wanted) ?? '',
+    const counted = kinds.map((wanted) =>
+      numberOf(around.find((one) => groups.get(one)?.kind === wanted)),
     );
-    bins.push({ id, members, counted, order: shuffleNumber(seedHash, bins.length) });
+    const order = shuffleNumber(seedHash, bins.length);
+    bins.push({ id, sets: [members], members, counted, order });
   }
   return bins;
 };

@@ -6,13 +6,14 @@ export type Stream = {
   readonly at: (place: number) => Candidate | undefined;
 };
 
-export const createStream = (candidates: Iterator<Candidate>): Stream => {
+export const createStream = (candidates: Iterable<Candidate>): Stream => {
+  const iterator = candidates[Symbol.iterator]();
   const kept: Candidate[] = [];
   let isDone = false;
   return {
     at: (place) => {
       while (!isDone && kept.length <= place) {
-        const next = candidates.next();
+        const next = iterator.next();
         if (next.done === true) isDone = true;
         else kept.push(next.value);
       }

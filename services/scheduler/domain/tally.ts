@@ -1,5 +1,4 @@
 /** What a plan in the making uses of each provider. */
-
 import type { Candidate } from './candidate.ts';
 import { type ResourceRequest, WHOLE } from './claim.ts';
 import { leastAmount, mostAmount } from './granted.ts';
@@ -18,8 +17,8 @@ export type Take = {
 export type Tally = {
   readonly add: (candidate: Candidate, take: Take) => void;
   readonly remove: (candidate: Candidate, take: Take) => void;
-  /** Candidates of which the plan uses something. */
-  readonly used: () => Iterable<Candidate>;
+  /** What the plan uses something of. */
+  readonly used: () => Iterable<Used>;
   readonly isUsed: (n: number) => boolean;
   /** How many more of these fit beside what the plan has there, never more than `most`. */
   readonly room: (candidate: Candidate, take: Take, most: number) => number;
@@ -30,8 +29,17 @@ export type Tally = {
   readonly takeMore: (candidate: Candidate, resourceType: string, amount: number) => void;
 };
 
-type Entry = {
+export type Used = {
   readonly candidate: Candidate;
+  /**
+   * Another number after each change of what the plan takes of it; NaN where what it takes of
+   * others counts too.
+   */
+  readonly revision: number;
+};
+
+type Entry = Used & {
+  revision: number;
   readonly amounts: Map<string, number>;
   /** Placements by position of their group. */
   readonly placements: Map<number, number>;
@@ -39,6 +47,7 @@ type Entry = {
 
 export const createTally = ({ forest }: ProviderIndex): Tally => {
   const entries = new Map<number, Entry>();
+  let revision = 0;
 
   const change = (candidate: Candidate, { position, resources }: Take, by: 1 | -1): void => {
     const { n } = candidate.member;
@@ -48,6 +57,8 @@ export const createTally = ({ forest }: ProviderIndex): Tally => {
       addTo(entry.amounts, asked.resourceType, by * leastOf(candidate, asked));
     }
     addTo(entry.placements, position, by);
+    revision += 1;
+    entry.revision = forest.isInTree(n) ? Number.NaN : revision;
     if (entry.placements.size === 0) entries.delete(n);
   };
   const freeOf = ({ member, vacancy }: Candidate, resourceType: string): number =>
@@ -64,7 +75,7 @@ export const createTally = ({ forest }: ProviderIndex): Tally => {
   return {
     add: (candidate, take) => change(candidate, take, 1),
     remove: (candidate, take) => change(candidate, take, -1),
-    used: () => [...entries.values()].map(({ candidate }) => candidate),
+    used: () => entries.values(),
     isUsed: (n) => entries.has(n),
     freeOf,
     room: (candidate, { resources, wantsWhole, isolatedFrom }, most) => {
@@ -105,6 +116,7 @@ export const leastOf = ({ member }: Pick<Candidate, 'member'>, asked: ResourceRe
 
 const entryOf = (candidate: Candidate): Entry => ({
   candidate,
+  revision: 0,
   amounts: new Map(),
   placements: new Map(),
 });

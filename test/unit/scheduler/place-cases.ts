@@ -10,7 +10,7 @@ import {
   createProviderIndex,
   type ProviderIndex,
 } from '../../../services/scheduler/domain/provider-index.ts';
-import type { Topology } from '../../../services/scheduler/domain/topology.ts';
+import type { Distance, Topology } from '../../../services/scheduler/domain/topology.ts';
 import { CPU, constraint, factsOf, groupOf, MEMORY, offersFrom, WHOLE } from './builders.ts';
 import {
   above,
@@ -28,16 +28,19 @@ const RACKS = ['rack1', 'rack2', 'rack3'];
 const TAGS = ['t', 'u', 'v'];
 const NAMES = ['one', 'two', 'three'];
 
-const group = (id: string, kind: 'rack' | 'row', parent?: string) =>
-  [id, { id, kind, parent, sharedProviders: [], distances: [] }] as const;
+const group = (
+  id: string,
+  kind: 'rack' | 'row',
+  { parent, distances = [] }: { parent?: string; distances?: readonly Distance[] } = {},
+) => [id, { id, kind, parent, sharedProviders: [], distances }] as const;
 
-const topologyOf = (turnaround: number): Topology => ({
+const topologyOf = (turnaround: number, distances: readonly Distance[]): Topology => ({
   groups: new Map([
     group('row1', 'row'),
     group('row2', 'row'),
-    group('rack1', 'rack', 'row1'),
-    group('rack2', 'rack', 'row1'),
-    group('rack3', 'rack', 'row2'),
+    group('rack1', 'rack', { parent: 'row1', distances }),
+    group('rack2', 'rack', { parent: 'row1' }),
+    group('rack3', 'rack', { parent: 'row2' }),
   ]),
   distanceTypes: new Map([
     [
@@ -53,6 +56,12 @@ const topologyOf = (turnaround: number): Topology => ({
   ]),
   turnaroundMs: new Map(turnaround > 0 ? [['bare-metal', turnaround]] : []),
   schedulable: new Set(),
+});
+
+const distanceCase: fc.Arbitrary<Distance> = fc.record({
+  type: fc.constant('network'),
+  group: fc.constantFrom('rack1', 'rack2', 'rack3', 'row2'),
+  step: fc.constantFrom('same-rack', 'same-row'),
 });
 
 const holdCase = fc.record({
@@ -74,6 +83,10 @@ const providerCase = fc.record({
   capabilities: fc.subarray(CAPABILITIES),
   rack: fc.option(fc.constantFrom(...RACKS), { nil: undefined }),
   tags: fc.subarray(TAGS),
+  distances: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    fc.array(distanceCase, { maxLength: 1 }),
+  ),
   hold: fc.option(holdCase, { nil: undefined, freq: 2 }),
 });
 
@@ -118,6 +131,7 @@ const providersOf = (
         capabilities: one.capabilities,
         groups: one.rack === undefined ? [] : [one.rack],
         tags: one.tags,
+        distances: one.distances,
         holds: fits && hold ? [{ ...hold, toMs: hold.fromMs + hold.length }] : [],
       };
     }),
@@ -230,6 +244,7 @@ const alikeProvider: fc.Arbitrary<ProviderCase> = fc.record({
   capabilities: fc.constant([]),
   rack: fc.constantFrom(...RACKS),
   tags: fc.subarray(TAGS),
+  distances: fc.constant([]),
   hold: fc.constantFrom(undefined, undefined, {
     amounts: { [CPU]: 2 },
     fromMs: 0,
@@ -256,6 +271,8 @@ export const cases = fc.record({
     fc.record({ providers: providersLike(alikeProvider), wish: wishesLike(alikeGroup) }),
   ),
   turnaround: fc.integer({ min: 0, max: 2 }),
+  /** Of rack1. */
+  distances: fc.oneof(fc.constant([]), fc.array(distanceCase, { maxLength: 1 })),
   spreadMax: fc.constantFrom(0, 0, 1, 2),
   fromMs: fc.nat(END),
   length: fc.integer({ min: 1, max: 4 }),
@@ -280,6 +297,7 @@ export const indexOf = ({ providers, topology }: Model): ProviderIndex => {
         tags: one.tags,
       }),
       type: one.type,
+      ...(one.distances.length > 0 && { distances: one.distances }),
       ...(parent !== undefined && { parentUid: parent }),
     });
     index.setCapacity(one.uid, {
@@ -321,7 +339,7 @@ export const itemsOf = (
   });
 
 export const prepared = (one: Case) => {
-  const topology = topologyOf(one.turnaround);
+  const topology = topologyOf(one.turnaround, one.distances);
   const model: Model = {
     providers: providersOf(one.placed.providers, topology),
     topology,

@@ -8,7 +8,7 @@ import type {
   RequestGroup,
   SetConstraint,
 } from '../../../services/scheduler/domain/claim.ts';
-import type { Topology } from '../../../services/scheduler/domain/topology.ts';
+import type { Distance, Topology } from '../../../services/scheduler/domain/topology.ts';
 
 export type ModelHold = {
   readonly amounts: Readonly<Record<string, number>>;
@@ -24,6 +24,8 @@ export type ModelProvider = {
   readonly capabilities: readonly string[];
   readonly groups: readonly string[];
   readonly tags: readonly string[];
+  /** Of its own from groups. */
+  readonly distances: readonly Distance[];
   readonly holds: readonly ModelHold[];
 };
 
@@ -283,23 +285,55 @@ const toGroup = (
     its.add(at);
     at = model.topology.groups.get(at)?.parent;
   }
-  const steps = model.topology.distanceTypes.get(type)?.steps ?? [];
-  const found = steps.flatMap(({ position, sharedKind }) =>
+  const shared = steps(model, type).flatMap(({ position, sharedKind }) =>
     kindsIn(model, its, sharedKind).some((one) => places.has(one)) ? [position] : [],
   );
-  return Math.min(places.has(id) ? 0 : Infinity, ...found);
+  const told = [
+    ...toldOf(model, provider, type).filter(({ group }) => group === id),
+    ...toldBetween(model, type).flatMap(({ from, group, step }) => {
+      const meets = (a: string, b: string) => (a === id && places.has(b) ? [{ group, step }] : []);
+      return [...meets(from, group), ...meets(group, from)];
+    }),
+  ];
+  return Math.min(places.has(id) ? 0 : Infinity, ...shared, ...positionsOf(model, type, told));
 };
+
+const steps = ({ topology }: Model, type: string) => topology.distanceTypes.get(type)?.steps ?? [];
+
+type Told = Pick<Distance, 'group' | 'step'>;
+
+/** What a provider tells of its distance from groups. */
+const toldOf = (model: Model, provider: number, type: string): readonly Told[] =>
+  (model.providers[provider]?.distances ?? []).filter((one) => one.type === type);
+
+/** What groups tell of each other. */
+const toldBetween = ({ topology }: Model, type: string) =>
+  [...topology.groups.values()].flatMap(({ id, distances }) =>
+    distances.filter((one) => one.type === type).map((one) => ({ ...one, from: id })),
+  );
+
+const positionsOf = (model: Model, type: string, told: readonly Told[]): readonly number[] =>
+  told.flatMap(({ step }) => {
+    const known = steps(model, type).find(({ code }) => code === step);
+    return known === undefined ? [] : [known.position];
+  });
 
 const between = (model: Model, type: string, [a, b]: readonly [number, number]): number => {
   if (a === b) return 0;
   const [placesOfA, placesOfB] = [placesOf(model, a), placesOf(model, b)];
-  const steps = model.topology.distanceTypes.get(type)?.steps ?? [];
-  return Math.min(
-    Infinity,
-    ...steps.flatMap(({ position, sharedKind }) =>
-      kindsIn(model, placesOfA, sharedKind).some((id) => placesOfB.has(id)) ? [position] : [],
-    ),
+  const shared = steps(model, type).flatMap(({ position, sharedKind }) =>
+    kindsIn(model, placesOfA, sharedKind).some((id) => placesOfB.has(id)) ? [position] : [],
   );
+  const told = [
+    ...toldOf(model, a, type).filter(({ group }) => placesOfB.has(group)),
+    ...toldOf(model, b, type).filter(({ group }) => placesOfA.has(group)),
+    ...toldBetween(model, type).filter(
+      ({ from, group }) =>
+        (placesOfA.has(from) && placesOfB.has(group)) ||
+        (placesOfB.has(from) && placesOfA.has(group)),
+    ),
+  ];
+  return Math.min(Infinity, ...shared, ...positionsOf(model, type, told));
 };
 
 const isSpread = (model: Model, request: ModelRequest, items: readonly Item[]): boolean => {
