@@ -7,8 +7,8 @@ import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
 import { entryOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
-import { place } from './place.ts';
-import type { Plan } from './plan.ts';
+import { findPlace } from './place.ts';
+import type { Placed } from './plan.ts';
 import { givenAmounts } from './quota-count.ts';
 
 /** Once for an end: whoever follows the claim tells its owner. */
@@ -81,16 +81,21 @@ const known = (state: PartitionState, uid: string): ClaimRecord => {
   throw notFound('NOT_FOUND', `No claim "${uid}" is there`, { metadata: { name: uid } });
 };
 
+/** It is tried again every minute, beside the claims of callers. */
+const EXPANSIONS_MAX = 5_000;
+
 /** Another place for all of it that passes no quota; undefined = there is none. */
-const planAnew = (
-  state: PartitionState,
-  claim: ClaimRecord,
-  nowMs: number,
-): Extract<Plan, { kind: 'placed' }> | undefined => {
+const planAnew = (state: PartitionState, claim: ClaimRecord, nowMs: number): Placed | undefined => {
   const { spec } = claim;
   const window = { fromMs: Math.max(spec.acquireMs, nowMs), toMs: spec.releaseMs ?? Infinity };
   const seed = spec.seed ?? claim.uid;
-  const plan = place(state.providers, { spec, window, seed, ignoreClaimUid: claim.uid });
+  const plan = findPlace(state.providers, {
+    spec,
+    window,
+    seed,
+    ignoreClaimUid: claim.uid,
+    expansionsMax: EXPANSIONS_MAX,
+  });
   if (plan.kind !== 'placed') return undefined;
   const before = givenAmounts(spec, claim.placements);
   const more = new Map(
@@ -102,10 +107,7 @@ const planAnew = (
   return state.quotas.excess(claim, more, window) === undefined ? plan : undefined;
 };
 
-const replaced = (
-  claim: ClaimRecord,
-  { providers, placements }: Extract<Plan, { kind: 'placed' }>,
-): ClaimRecord => ({
+const replaced = (claim: ClaimRecord, { providers, placements }: Placed): ClaimRecord => ({
   ...claim,
   providers: providers.map(({ uid, name }) => ({ uid, name, finishMs: undefined })),
   placements,
