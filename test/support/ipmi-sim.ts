@@ -23,6 +23,8 @@ export type IpmiSimOptions = {
   readonly program: Program;
   readonly host?: string;
   readonly port?: number;
+  /** Where its serial line ends, such as "telnet:127.0.0.1:2323". */
+  readonly sol?: string;
   /** Further commands, such as `main_sdr_add 0x20 …`. */
   readonly emulation?: readonly string[];
   /** Without it `power status` starts no process and nothing can be switched. */
@@ -113,7 +115,7 @@ const writeFiles = (dir: string, options: Place): void => {
   writeFileSync(join(dir, 'chassis'), CHASSIS, { mode: 0o755 });
 };
 
-const lanConf = (dir: string, { host, port, withPower = true }: Place): string => {
+const lanConf = (dir: string, { host, port, sol, withPower = true }: Place): string => {
   const levels = ['callback', 'user', 'operator', 'admin'];
   const auths = levels.map((level) => `    allowed_auths_${level} none md2 md5 straight`);
   return [
@@ -123,9 +125,10 @@ const lanConf = (dir: string, { host, port, withPower = true }: Place): string =
     `    addr ${host} ${port}`,
     '    priv_limit admin',
     ...auths,
-    '    guid a123456789abcdefa123456789abcdef',
+    '    guid 123e4567e89b42d3a456426614174000',
     '  endlan',
     ...(withPower ? [`  chassis_control "${join(dir, 'chassis')} 0x20"`] : []),
+    ...(sol === undefined ? [] : [`  sol "${sol}" 115200`]),
     '  user 1 true  ""        "test" user  10 none md2 md5 straight',
     `  user 2 true  "${SIM_CREDENTIALS.user}" "${SIM_CREDENTIALS.password}" admin 10 none md2 md5 straight`,
     '',

@@ -46,10 +46,12 @@ const READ: Readonly<Record<number, BootDevice>> = {
   15: 'disk',
 };
 
-type Flags = { readonly choice: BootChoice; readonly isEfi: boolean };
+type Flags = { readonly choice: BootChoice; readonly isEfi: boolean; readonly isValid: boolean };
 
 export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDeviceAspect => {
   const { provider } = link;
+  /** It kept what was set and did not say "valid" (ipmi_sim): that bit of it means nothing. */
+  let leavesOutValid = false;
 
   const readFlags = async (signal: AbortSignal): Promise<Flags> => {
     const asked = { ...GET_BOOT_OPTIONS, data: Buffer.from([PARAMETER.flags, 0, 0]) };
@@ -72,7 +74,8 @@ export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDevic
     const before = await readFlags(signal);
     // Without a wish the bit stays as it is: a machine set up for UEFI has it set.
     const isEfi = choice.mode === undefined ? before.isEfi : choice.mode === 'uefi';
-    const flags = encodeFlags({ choice, isEfi });
+    const wanted: Flags = { choice, isEfi, isValid: true };
+    const flags = encodeFlags(wanted);
     await begin(signal);
     try {
       // All three are optional (§28.12), so a refusal says nothing.
@@ -85,7 +88,10 @@ export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDevic
       await write(PARAMETER.setInProgress, [PROGRESS.complete], signal);
     }
     const after = await readFlags(signal);
-    if (isSame(after, { choice, isEfi })) return;
+    if (isSame(after, wanted)) {
+      leavesOutValid = !after.isValid && choice.device !== 'none';
+      return;
+    }
     const { device, persistent } = after.choice;
     throw new BmcError(
       'not_applied',
@@ -95,12 +101,15 @@ export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDevic
   };
 
   return {
-    read: async (signal) => (await readFlags(signal)).choice,
+    read: async (signal) => {
+      const { choice, isValid } = await readFlags(signal);
+      return isValid || leavesOutValid ? choice : { device: 'none', persistent: false };
+    },
     set: (choice, signal) => withDeadline({ provider, signal }, () => set(choice, signal)),
   };
 };
 
-const encodeFlags = ({ choice, isEfi }: Flags): readonly number[] => {
+const encodeFlags = ({ choice, isEfi }: Pick<Flags, 'choice' | 'isEfi'>): readonly number[] => {
   const persistent = choice.persistent ? PERSISTENT : 0;
   const first = VALID | persistent | (isEfi ? EFI : 0);
   return [first, DEVICES[choice.device] << 2, 0, 0, 0];
@@ -109,15 +118,16 @@ const encodeFlags = ({ choice, isEfi }: Flags): readonly number[] => {
 const decodeFlags = (bytes: Buffer): Flags => {
   const [first = 0, second = 0] = bytes.length < FLAG_BYTES ? [] : bytes;
   const isEfi = (first & EFI) !== 0;
-  const device = (first & VALID) === 0 ? 'none' : (READ[(second >> 2) & 0x0f] ?? 'none');
-  if (device === 'none') return { isEfi, choice: { device, persistent: false } };
+  const isValid = (first & VALID) !== 0;
+  const device = READ[(second >> 2) & 0x0f] ?? 'none';
+  if (device === 'none') return { isEfi, isValid, choice: { device, persistent: false } };
   const persistent = (first & PERSISTENT) !== 0;
-  return { isEfi, choice: { device, persistent, mode: isEfi ? 'uefi' : 'legacy' } };
+  return { isEfi, isValid, choice: { device, persistent, mode: isEfi ? 'uefi' : 'legacy' } };
 };
 
 /** Of "none" nothing else is compared: a controller forgets the rest with it. */
 const isSame = (after: Flags, wanted: Flags): boolean => {
+  if (wanted.choice.device === 'none') return after.choice.device === 'none' || !after.isValid;
   if (after.choice.device !== wanted.choice.device) return false;
-  if (wanted.choice.device === 'none') return true;
   return after.choice.persistent === wanted.choice.persistent && after.isEfi === wanted.isEfi;
 };
