@@ -21,11 +21,14 @@ const amounts = (max: number) =>
     .tuple(fc.nat(max), fc.nat(max))
     .map(([cpu, memory]) => ({ [CPU]: cpu, [MEMORY]: Math.max(1, memory) }));
 
+/** What is held or wanted is mostly little beside what is there, so that much of it fits. */
+const little = fc.oneof({ weight: 3, arbitrary: amounts(2) }, { weight: 1, arbitrary: amounts(4) });
+
 const provider: fc.Arbitrary<ProviderCase> = fc
   .tuple(
-    amounts(6),
+    amounts(8),
     fc.boolean(),
-    fc.array(fc.tuple(amounts(3), fc.nat(END), fc.integer({ min: 1, max: 6 })), { maxLength: 3 }),
+    fc.array(fc.tuple(little, fc.nat(END), fc.integer({ min: 1, max: 6 })), { maxLength: 3 }),
   )
   .map(([usable, isMetal, holds]) => ({
     usable: isMetal ? { ...usable, [WHOLE]: 1 } : usable,
@@ -38,10 +41,10 @@ const provider: fc.Arbitrary<ProviderCase> = fc
 
 const group = (name: string): fc.Arbitrary<RequestGroup> =>
   fc
-    .tuple(amounts(4), fc.boolean(), fc.subarray(NAMES))
-    .map(([its, isWhole, isolateFrom]) =>
+    .tuple(little, fc.nat(3), fc.oneof(fc.constant([]), fc.subarray(NAMES)))
+    .map(([its, whole, isolateFrom]) =>
       groupOf(
-        isWhole
+        whole === 0
           ? { [WHOLE]: 1 }
           : Object.fromEntries(Object.entries(its).filter(([, amount]) => amount > 0)),
         { name, isolateFrom },
