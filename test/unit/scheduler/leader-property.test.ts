@@ -14,7 +14,7 @@ import {
 } from '../../../services/scheduler/domain/claim.ts';
 import type { Command, Decision } from '../../../services/scheduler/domain/command.ts';
 import { decide } from '../../../services/scheduler/domain/decide.ts';
-import { holdsOf, isWhole } from '../../../services/scheduler/domain/hold.ts';
+import { type Hold, holdsOf, isWhole } from '../../../services/scheduler/domain/hold.ts';
 import {
   createPartitionState,
   type PartitionState,
@@ -30,6 +30,7 @@ import {
   groupOf,
   offersFrom,
   originOf,
+  type ProviderWish,
   setCapacity,
   stateWith,
   WHOLE,
@@ -37,6 +38,12 @@ import {
 
 const UIDS = ['p0', 'p1', 'p2', 'p3'];
 const OFFERS = { [CPU]: 4, [WHOLE]: 1 };
+const fleet = (isTree: boolean): readonly ProviderWish[] => [
+  { uid: 'p0', offers: OFFERS },
+  { uid: 'p1', offers: OFFERS, ...(isTree && { parentUid: 'p0' }) },
+  { uid: 'p2', offers: OFFERS, ...(isTree && { parentUid: 'p1' }) },
+  { uid: 'p3', offers: OFFERS },
+];
 const END = 40;
 const TIMES = { warnBeforeMs: 2, atRiskAfterMs: 2, replaceBeforeMs: 4, againMs: 3 };
 
@@ -176,14 +183,26 @@ const overuseAt = (
   const claims = [...state.claims.ofProvider(uid)].filter(isMeant);
   const all = claims.flatMap((claim) => holdsOf(claim, nowMs).get(uid) ?? []);
   const offered = (code: string): number => state.offersOf(uid).get(code)?.usable ?? 0;
+  const holdsOn = (uids: Iterable<string>): readonly Hold[] =>
+    [...uids].flatMap((one) =>
+      [...state.claims.ofProvider(one)]
+        .filter(isMeant)
+        .flatMap((claim) => holdsOf(claim, nowMs).get(one) ?? []),
+    );
+  const [above, below] = [state.around.above(uid), state.around.below(uid)].map(holdsOn);
   for (let at = fromMs; at < toMs; at += 1) {
-    const holds = all.filter((hold) => hold.fromMs <= at && at < hold.toMs);
+    const isNow = (hold: Hold): boolean => hold.fromMs <= at && at < hold.toMs;
+    const holds = all.filter(isNow);
     const slices = holds.filter((hold) => !isWhole(hold));
     const cpus = slices.reduce((sum, { amounts }) => sum + (amounts.get(CPU) ?? 0), 0);
     const wholes = holds.length - slices.length;
     if (cpus > offered(CPU)) return `${uid} at ${at}: ${cpus} processors`;
     if (wholes > offered(WHOLE)) return `${uid} at ${at}: whole ${wholes} times`;
     if (wholes > 0 && slices.length > 0) return `${uid} at ${at}: whole and in slices`;
+    if (holds.length > 0 && above?.some((hold) => isWhole(hold) && isNow(hold))) {
+      return `${uid} at ${at}: under a whole one`;
+    }
+    if (wholes > 0 && below?.some(isNow)) return `${uid} at ${at}: whole above another`;
   }
   return undefined;
 };
@@ -213,7 +232,15 @@ const problemAt = (state: PartitionState, uid: string, nowMs: number): string | 
   const found = overuseAt(state, uid, { fromMs: nowMs, toMs: nowMs + END + 1, nowMs, isMeant });
   if (found !== undefined) return found;
   const over = usageOf(uid, state.around, nowMs).find(({ usable, used }) => used > usable);
-  return over === undefined ? undefined : `${uid} now: ${over.used} of ${over.resourceType}`;
+  if (over !== undefined) return `${uid} now: ${over.used} of ${over.resourceType}`;
+  const isUsed = (one: string, isMeantType: (code: string) => boolean): boolean =>
+    usageOf(one, state.around, nowMs).some(
+      ({ resourceType, used }) => used > 0 && isMeantType(resourceType),
+    );
+  const isUnderWhole = [...state.around.above(uid)].some((one) =>
+    isUsed(one, (code) => code === WHOLE),
+  );
+  return isUnderWhole && isUsed(uid, () => true) ? `${uid} now: under a whole one` : undefined;
 };
 
 /** What placement believes to be held is what the claims say, no more and no less. */
@@ -258,13 +285,17 @@ const limitProblem = (state: PartitionState, command: Command, nowMs: number) =>
   return undefined;
 };
 
-const rebuilt = (state: PartitionState, nowMs: number): PartitionState =>
+const rebuilt = (
+  state: PartitionState,
+  nowMs: number,
+  providers: readonly ProviderWish[],
+): PartitionState =>
   createPartitionState({
     partition: 'lab',
     claims: [...state.claims.all()],
     capacities: UIDS.flatMap((uid) => state.capacity(uid) ?? []),
     quotas: [...state.quotas.all()],
-    facts: UIDS.map((uid) => factsOf({ uid, offers: OFFERS })),
+    facts: providers.map(factsOf),
     nowMs,
     times: TIMES,
   });
@@ -308,18 +339,15 @@ test('no provider and no quota is used above what it has at any instant, whateve
     }
   };
   fc.assert(
-    fc.property(day, (steps) => {
-      let state = stateWith(
-        UIDS.map((uid) => ({ uid, offers: OFFERS })),
-        { times: TIMES },
-      );
+    fc.property(day, fc.boolean(), (steps, isTree) => {
+      let state = stateWith(fleet(isTree), { times: TIMES });
       let nowMs = 0;
       const batch: Batch = [];
       for (const [at, { make, hasNext }] of steps.entries()) {
         const wish = make(at, nowMs, state);
         if (typeof wish === 'string') commit(state, batch, nowMs);
         if (wish === 'pass') nowMs += 3;
-        else if (wish === 'fail-over') state = rebuilt(state, nowMs);
+        else if (wish === 'fail-over') state = rebuilt(state, nowMs, fleet(isTree));
         // The leader's own come first in a batch.
         if (batch.length === 0) onTime(state, batch, nowMs);
         if (typeof wish !== 'string' && apply(state, batch, wish, nowMs)) {
@@ -338,7 +366,7 @@ test('no provider and no quota is used above what it has at any instant, whateve
         t.is(quotaProblem(state, nowMs), undefined);
       }
     }),
-    { numRuns: propertyRuns(1200) },
+    { numRuns: propertyRuns(1_000) },
   );
   t.true(granted > 500, 'the days have claims in them');
   t.true(together > 500, 'and many of them share a commit');
