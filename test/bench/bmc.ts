@@ -1,4 +1,5 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { ipmiPower } from './bmc/ipmi-power.ts';
 import { redfishFacts } from './bmc/redfish-facts.ts';
 import { redfishPower } from './bmc/redfish-power.ts';
 
@@ -6,6 +7,7 @@ import { redfishPower } from './bmc/redfish-power.ts';
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   'redfish-power': redfishPower,
   'redfish-facts': redfishFacts,
+  ipmi: ipmiPower,
 };
 
 export const bmc: Bench = {
