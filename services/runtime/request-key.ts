@@ -81,9 +81,20 @@ const holdsMapToSort = (message: ReflectMessage): boolean =>
     if (!message.isSet(field)) return false;
     if (field.fieldKind === 'message') return holdsMapToSort(message.get(field));
     if (field.fieldKind !== 'map') return true;
-    if (message.get(field).size > 1) return true;
+    if (!isInOrder(message.get(field).keys())) return true;
     return field.mapKind === 'message' && fieldsOnTheWayToMaps(field.message).length > 0;
   });
+
+/** As our clients send them. */
+const isInOrder = (keys: Iterable<unknown>): boolean => {
+  let before: string | undefined;
+  for (const key of keys) {
+    const text = String(key);
+    if (before !== undefined && before >= text) return false;
+    before = text;
+  }
+  return true;
+};
 
 const fieldsByDesc = new WeakMap<DescMessage, readonly DescField[]>();
 
