@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabServer } from '../server-port.ts';
@@ -44,8 +44,7 @@ export type Route = {
 };
 
 /** Strong, over the whole representation (DSP0266, ETags). */
-export const etagOf = (body: Json): string =>
-  `"${createHash('sha1').update(JSON.stringify(body)).digest('hex').slice(0, 16)}"`;
+export const etagOf = (json: string): string => `"${hash('sha1', json).slice(0, 16)}"`;
 
 /** The Allow header: clients find out by it whether accounts can be created (DSP0266, headers). */
 export const allowedBy = (route: Route): string =>

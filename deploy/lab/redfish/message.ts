@@ -17,6 +17,8 @@ export type LabReply = {
   readonly headers?: Readonly<Record<string, string>>;
   /** A text is sent as XML ($metadata). */
   readonly body?: Json | string;
+  /** The body as it is sent, where it was written out already. */
+  readonly json?: string;
 };
 
 export const link = (path: string): Json => ({ '@odata.id': path });

@@ -17,11 +17,13 @@ export const answerWith = (
   }
   const headers = { allow: allowedBy(route) };
   if (typeof whole === 'string') return { status: 200, headers, body: whole };
-  const etag = `${context.personality.etags === 'weak' ? 'W/' : ''}${etagOf(whole)}`;
+  const wholeJson = JSON.stringify(whole);
+  const etag = `${context.personality.etags === 'weak' ? 'W/' : ''}${etagOf(wholeJson)}`;
   if (request.headers['if-none-match'] === etag) return { status: 304, headers: { etag } };
   const shown = shownBy(context, request, whole);
   if (shown.kind === 'refused') return shown.reply;
-  return { status: 200, headers: { ...headers, etag }, body: shown.body };
+  const json = shown.body === whole ? wholeJson : JSON.stringify(shown.body);
+  return { status: 200, headers: { ...headers, etag }, body: shown.body, json };
 };
 
 type Shown =

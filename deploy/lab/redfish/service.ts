@@ -10,7 +10,7 @@ import {
   type Write,
 } from './context.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
-import { type Json, type LabReply, type LabRequest, refuse } from './message.ts';
+import { type LabReply, type LabRequest, refuse } from './message.ts';
 import type { Personality } from './personality.ts';
 import { answerWith } from './query.ts';
 import { monitorIdIn, monitorReply } from './resources/task-service.ts';
@@ -119,7 +119,7 @@ const precondition = (
     return etags === 'required' ? refuse(428, 'PreconditionRequired') : undefined;
   if (sent === '*') return undefined;
   const now = routed.route.get?.(context, routed.found);
-  const current = typeof now === 'object' ? etagOf(now satisfies Json) : '';
+  const current = typeof now === 'object' ? etagOf(JSON.stringify(now)) : '';
   const isWeak = sent.startsWith('W/');
   const isSame = sent.replace(/^W\//, '') === current && !(etags === 'weak' && isWeak);
   return isSame ? undefined : refuse(412, 'PreconditionFailed');

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../../services/runtime/clock.ts';
+import { type Clock, OVER } from '../../../services/runtime/clock.ts';
 import type { LabFault } from '../server-port.ts';
 import type { LabReply, LabRequest } from './message.ts';
 import { refuse } from './message.ts';
@@ -41,7 +41,7 @@ export const createWire = (options: WireOptions) => {
     turn += 1;
     const fault = options.faults.current();
     const gone = new AbortController();
-    outgoing.once('close', () => gone.abort());
+    outgoing.once('close', () => gone.abort(OVER));
     if (fault === 'flap' && turn % 2 === 1) return void incoming.socket.destroy();
     if (fault === 'hang') return;
     const delayMs = fault === 'slow' ? (options.slowMs ?? SLOW_MS) : (options.latencyMs ?? 0);
@@ -127,7 +127,7 @@ type Sending = { readonly fault: LabFault | WireFault | undefined; readonly isHe
 
 const send = (
   outgoing: ServerResponse,
-  { status, headers = {}, body }: LabReply,
+  { status, headers = {}, body, json }: LabReply,
   { fault, isHead }: Sending = { fault: undefined, isHead: false },
 ): void => {
   const all: Record<string, string> = {
@@ -143,7 +143,7 @@ const send = (
     outgoing.end();
     return;
   }
-  const whole = typeof body === 'string' ? body : JSON.stringify(body);
+  const whole = typeof body === 'string' ? body : (json ?? JSON.stringify(body));
   const text = fault === 'half-json' ? whole.slice(0, Math.floor(whole.length / 2)) : whole;
   all['content-type'] =
     typeof body === 'string' ? 'application/xml;charset=utf-8' : 'application/json;charset=utf-8';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Child, startChild } from '../child.ts';
+import { startChild } from '../child.ts';
 import type { Swept } from '../subjects/redfish-sweep.ts';
 
 export const LATENCY_MS = 50;
@@ -13,7 +13,8 @@ export type RedfishFleet = AsyncDisposable & {
   readonly sweep: (verb: string, more?: object) => Promise<number>;
   /** Answers that the fleet gave so far. */
   readonly requests: () => Promise<number>;
-  readonly fleet: Child;
+  /** CPU time so far in microseconds: the driver's process, and the fleet's. */
+  readonly cpuUs: () => Promise<readonly [number, number]>;
 };
 
 export const startRedfishFleet = async (count: number): Promise<RedfishFleet> => {
@@ -31,7 +32,8 @@ export const startRedfishFleet = async (count: number): Promise<RedfishFleet> =>
   };
   const open = parts.move();
   return {
-    ...{ fleet, sweep, requests: () => fleet.ask<number>('requests') },
+    ...{ sweep, requests: () => fleet.ask<number>('requests') },
+    cpuUs: async () => [await sweeper.ask<number>('cpuUs'), await fleet.ask<number>('cpuUs')],
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 };

@@ -1,6 +1,6 @@
 import type { BenchOptions, Measured } from '../bench.ts';
 import { median } from '../median.ts';
-import { startRedfishFleet } from './redfish-fleet.ts';
+import { type RedfishFleet, startRedfishFleet } from './redfish-fleet.ts';
 
 const SIZES = [1_000, 10_000];
 const SAMPLES = 3;
@@ -24,6 +24,10 @@ export const redfishPower = async (options: BenchOptions): Promise<readonly Meas
       calls = Math.round(((await fleet.requests()) - before) / count);
       bare.push(await fleet.sweep('bare', { calls }));
     }
+    const [driver, controllers] = await cpuOfSweep(fleet);
+    options.note(
+      `${count}: CPU of another sweep: driver ${driver} s, controllers ${controllers} s`,
+    );
     options.note(
       `${count}: ${calls} calls each; by the library alone ${median(bare).toFixed(2)} s`,
     );
@@ -38,4 +42,11 @@ export const redfishPower = async (options: BenchOptions): Promise<readonly Meas
     });
   }
   return measured;
+};
+
+const cpuOfSweep = async (fleet: RedfishFleet): Promise<readonly string[]> => {
+  const before = await fleet.cpuUs();
+  await fleet.sweep('coldPower');
+  const after = await fleet.cpuUs();
+  return after.map((us, at) => ((us - (before[at] ?? 0)) / 1_000_000).toFixed(2));
 };

@@ -11,7 +11,9 @@ export type RedfishClient = {
   readonly get: (link: string, signal: AbortSignal) => Promise<Resource>;
   /** Undefined where there is no such resource (any more). */
   readonly find: (link: string, signal: AbortSignal) => Promise<Resource | undefined>;
-  /** All members of a collection, whole; expanded in one call where the service offers that. */
+  /** Members of a collection: whole where the service expands them in one call, else links. */
+  readonly list: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
+  /** All members of a collection, whole, in as few calls as the service offers. */
   readonly members: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
   /** Answers when the work is over, also where it is a task. */
   readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
@@ -50,10 +52,12 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
     return resourceOf(call, answer);
   };
   const find = (link: string, signal: AbortSignal) => foundOrNot(get(link, signal));
+  const list = createList({ get, canExpand: deps.canExpand });
   return {
     get,
     find,
-    members: createMembers({ get, find, canExpand: deps.canExpand }),
+    list,
+    members: createMembers({ list, find }),
     post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
     patch: createPatch({ get, send, settle }),
     remove: async (link, signal) => {
@@ -83,9 +87,9 @@ const foundOrNot = async (reading: Promise<Resource>): Promise<Resource | undefi
   }
 };
 
-type MembersDeps = Pick<RedfishClient, 'get' | 'find'> & Pick<ClientDeps, 'canExpand'>;
+type ListDeps = Pick<RedfishClient, 'get'> & Pick<ClientDeps, 'canExpand'>;
 
-const createMembers = (deps: MembersDeps): RedfishClient['members'] => {
+const createList = (deps: ListDeps): RedfishClient['list'] => {
   // What is advertised and fails once is not tried again in this session.
   let expandFailed = false;
   const firstPage = async (link: string, signal: AbortSignal): Promise<Resource> => {
@@ -93,7 +97,8 @@ const createMembers = (deps: MembersDeps): RedfishClient['members'] => {
     try {
       return await deps.get(`${link}?$expand=.($levels=1)`, signal);
     } catch (error) {
-      const isRefusal = error instanceof BmcError && /^(?:refused|unsupported)$/.test(error.fault);
+      // Busy, too: one member that cannot be read just now is no reason not to list the others.
+      const isRefusal = error instanceof BmcError && CANNOT_EXPAND.test(error.fault);
       if (!isRefusal) throw error;
       expandFailed = true;
       return deps.get(link, signal);
@@ -104,10 +109,7 @@ const createMembers = (deps: MembersDeps): RedfishClient['members'] => {
     const seen = new Set<string>();
     let page = await firstPage(link, signal);
     for (let count = 1; ; count += 1) {
-      for (const member of listAt(page, 'Members')) {
-        const whole = isWhole(member) ? asResource(member) : await read(deps, member, signal);
-        if (whole !== undefined) found.push(whole);
-      }
+      found.push(...listAt(page, 'Members').map(asResource));
       const next = linkAt(page, 'Members@odata.nextLink') || linkAt(page, '@odata.nextLink');
       if (next === '' || seen.has(next)) return found;
       if (count >= PAGES_MAX || found.length >= MEMBERS_MAX) {
@@ -119,14 +121,20 @@ const createMembers = (deps: MembersDeps): RedfishClient['members'] => {
   };
 };
 
-const read = async (
-  deps: MembersDeps,
-  member: unknown,
-  signal: AbortSignal,
-): Promise<Resource | undefined> => {
-  const link = textAt(member, '@odata.id');
-  return link === '' ? undefined : deps.find(link, signal);
-};
+const CANNOT_EXPAND = /^(?:refused|unsupported|busy)$/;
+
+const createMembers =
+  ({ list, find }: Pick<RedfishClient, 'list' | 'find'>): RedfishClient['members'] =>
+  async (link, signal) => {
+    const found: Resource[] = [];
+    for (const member of await list(link, signal)) {
+      const path = textAt(member, '@odata.id');
+      const isKnown = isWhole(member) || path === '';
+      const whole = isKnown ? member : await find(path, signal);
+      if (whole !== undefined && isWhole(whole)) found.push(whole);
+    }
+    return found;
+  };
 
 type PatchDeps = Pick<RedfishClient, 'get' | 'send'> & {
   readonly settle: (call: Call, answer: Answer, signal: AbortSignal) => Promise<Answer>;

@@ -3,7 +3,7 @@ import type { RedfishAddress } from './address.ts';
 import type { RedfishClient } from './client.ts';
 import { type BmcIdentity, type QuirkRules, rulesOf } from './quirk.ts';
 import { quirksOf } from './quirks/catalog.ts';
-import { at, flagAt, linkAt, linksAt, type Resource, textAt } from './resource.ts';
+import { at, flagAt, isWhole, linkAt, linksAt, type Resource, textAt } from './resource.ts';
 import type { Session } from './session.ts';
 
 /** From the service root to the one machine, by links only (DSP0266, service discovery). */
@@ -61,10 +61,13 @@ export const discover = async (
   { root, address }: { readonly root: Resource; readonly address: RedfishAddress },
   signal: AbortSignal,
 ): Promise<Found> => {
-  const systems = await memberLinks(client, linkAt(root, 'Systems'), signal);
+  const members = await listOf(client, linkAt(root, 'Systems'), signal);
+  const systems = members.map((member) => textAt(member, '@odata.id'));
   const early = rulesOf(quirksOf(identityOf({ root, systems })));
   const systemLink = systemLinkIn(systems, { address, rules: early });
-  const system = await client.get(systemLink, signal);
+  const listed = members.find((member) => textAt(member, '@odata.id') === systemLink);
+  const isRead = listed !== undefined && isWhole(listed);
+  const system = isRead ? listed : await client.get(systemLink, signal);
   const managerLink = linksAt(system, 'Links', 'ManagedBy')[0];
   const manager = await managerOf(client, { root, managerLink }, signal);
   const own = linksAt(system, 'Links', 'Chassis');
@@ -81,7 +84,7 @@ const systemLinkIn = (links: readonly string[], { address, rules }: Choosing): s
   if (named !== '') {
     const found = links.find((link) => link.replace(/\/+$/, '') === named);
     if (found !== undefined) return found;
-    throw new BmcError('protocol', `The BMC has no system ${named}; it has ${listed(links)}`);
+    throw new BmcError('protocol', `The BMC has no system ${named}; it has ${told(links)}`);
   }
   const whole = links.filter((link) => rules.partialSystems?.test(link) !== true);
   const [first, second] = whole;
@@ -89,15 +92,24 @@ const systemLinkIn = (links: readonly string[], { address, rules }: Choosing): s
   if (second === undefined) return first;
   throw new BmcError(
     'refused',
-    `The BMC has several systems (${listed(whole)}): name one of them in its address, ` +
+    `The BMC has several systems (${told(whole)}): name one of them in its address, ` +
       `as ${address.origin}${first}`,
   );
 };
 
 const LISTED_MAX = 8;
 
-const listed = (links: readonly string[]): string =>
+const told = (links: readonly string[]): string =>
   links.length === 0 ? 'none' : links.slice(0, LISTED_MAX).join(', ');
+
+const listOf = async (
+  client: RedfishClient,
+  link: string,
+  signal: AbortSignal,
+): Promise<readonly Resource[]> => {
+  const listed = link === '' ? [] : await client.list(link, signal);
+  return listed.filter((member) => textAt(member, '@odata.id') !== '');
+};
 
 const memberLinks = async (
   client: RedfishClient,

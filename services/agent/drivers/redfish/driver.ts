@@ -23,7 +23,7 @@ const FAREWELL_MS = 2_000;
 export const createRedfishDriver = (deps: RedfishDeps): BmcDriver => ({
   name: 'redfish',
   open: async (address, credentials, signal) => {
-    const line = lineTo(deps, { address, credentials });
+    const line = lineTo({ address, credentials });
     try {
       return await openOn(deps, line, signal);
     } catch (error) {
@@ -41,10 +41,10 @@ type Line = {
 
 type Peer = { readonly address: BmcAddress; readonly credentials: BmcCredentials };
 
-const lineTo = ({ clock }: RedfishDeps, { address, credentials }: Peer): Line => {
+const lineTo = ({ address, credentials }: Peer): Line => {
   const { provider, certificateSha256 } = address;
   const at = parseAddress(address.address, provider);
-  const transport = createTransport({ origin: at.origin, provider, certificateSha256, clock });
+  const transport = createTransport({ origin: at.origin, provider, certificateSha256 });
   const session = createSession(createExchange(transport, at.origin), credentials);
   return { at, transport, session };
 };
@@ -77,6 +77,9 @@ const openOn = async (deps: RedfishDeps, line: Line, signal: AbortSignal): Promi
 
 /** Never throws: a session that cannot be ended expires by itself. */
 const hangUp = async ({ session, transport }: Line, signal: AbortSignal): Promise<void> => {
-  await session.signOut(signal).catch(() => undefined);
-  await transport.close().catch(() => undefined);
+  const isOver = await session.signOut(signal).then(
+    () => true,
+    () => false,
+  );
+  await (isOver ? transport.close() : transport.destroy()).catch(() => undefined);
 };
