@@ -8,6 +8,7 @@ import type { Component } from './runtime/process.ts';
 import type { Random } from './runtime/random.ts';
 import { absent } from './runtime/rpc/absent.ts';
 import { createAuthenticator } from './runtime/rpc/authenticator.ts';
+import type { Downloads } from './runtime/rpc/downloads.ts';
 import { createGrpcJsTransport, type GrpcTransport } from './runtime/rpc/grpc-js-transport.ts';
 import { type GuardedService, guardAll } from './runtime/rpc/guard.ts';
 import { createHealthBoard, healthService } from './runtime/rpc/health.ts';
@@ -37,7 +38,7 @@ export type AssemblyOptions = {
   readonly sqlUrl: (service: ServiceName) => string;
   /** Names of the services that are added; known from the start, so that calls find them. */
   readonly services: readonly ServiceName[];
-  readonly people: { readonly listen: Listen; readonly tls: TlsMaterial } | undefined;
+  readonly people: PeopleListener | undefined;
   readonly mtls: { readonly listen: Listen; readonly tls: TlsMaterial };
   /** Origins of web pages that may call the listener for people. */
   readonly origins: readonly string[];
@@ -60,6 +61,13 @@ export type Assembly = {
   readonly mounts: () => readonly Mount[];
   /** All loggers of the process, to change their level while it runs. */
   readonly loggers: () => readonly Logger[];
+};
+
+export type PeopleListener = {
+  readonly listen: Listen;
+  readonly tls: TlsMaterial;
+  /** Files for anybody beside the RPCs; absent = none. */
+  readonly downloads?: Downloads;
 };
 
 const LEASE_TTL_MS = 10_000;

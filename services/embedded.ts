@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type AgentDownloadOptions, agentDownloads } from './agent-downloads.ts';
 import { createAssembly } from './assemble.ts';
 import { SERVICE_NAMES } from './contract.ts';
 import { createInventoryService } from './inventory/main.ts';
@@ -9,6 +10,7 @@ import type { Logger } from './runtime/log.ts';
 import { toggleDebugOnSignal } from './runtime/log-level-signal.ts';
 import { startComponents } from './runtime/process.ts';
 import type { Random } from './runtime/random.ts';
+import type { Downloads } from './runtime/rpc/downloads.ts';
 import type { Listen } from './runtime/rpc/mount.ts';
 import { type MutableTls, tlsMaterial } from './runtime/tls.ts';
 import { createSchedulerService } from './scheduler/main.ts';
@@ -31,6 +33,8 @@ export type EmbeddedOptions = {
   /** Origins of web pages that may call. */
   readonly origins: readonly string[];
   readonly version: string;
+  /** Where hosts that join find the agent; absent = nowhere. */
+  readonly agentBundles?: Pick<AgentDownloadOptions, 'directory' | 'prepare'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -66,7 +70,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
     replica,
     coordination,
     sqlUrl: (service) => `sqlite:${file(`${service}.sqlite`)}`,
-    people: { listen: options.people, tls: people },
+    people: { listen: options.people, tls: people, ...downloadsOf(options, people) },
     mtls: { listen: options.mtls, tls: mtls },
     noticeMs: 0,
   });
@@ -101,6 +105,16 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   };
 };
 
+const downloadsOf = (
+  { agentBundles, mtls }: EmbeddedOptions,
+  people: MutableTls,
+): { readonly downloads?: Downloads } => {
+  if (agentBundles === undefined) return {};
+  const caPem = () => people.current().ca;
+  const where = { machineAddresses: [], machinePort: mtls.port };
+  return { downloads: agentDownloads({ ...agentBundles, caPem, ...where }) };
+};
+
 const NOTHING = { ca: '', certificate: '', key: '' };
 const LOOPBACK = { dnsNames: ['localhost'], addresses: ['127.0.0.1', '::1'] };
 
@@ -121,7 +135,7 @@ const issue = async (
     addresses: [...LOOPBACK.addresses, ...publicNames.filter(isAddress)],
   };
   people.replace(await authority.issueServerCertificate(names));
-  mtls.replace(await authority.issueServiceCertificate({ name: 'embedded', ...LOOPBACK }));
+  mtls.replace(await authority.issueServiceCertificate({ name: 'embedded', ...names }));
 };
 
 const keepIssued = (

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { agentDownloads } from './agent-downloads.ts';
 import { type Assembly, createAssembly } from './assemble.ts';
 import type { ServiceName } from './contract.ts';
 import { systemClock } from './runtime/clock.ts';
@@ -9,6 +10,7 @@ import { openLogFile } from './runtime/log-file.ts';
 import { toggleDebugOnSignal } from './runtime/log-level-signal.ts';
 import { type Component, runProcess } from './runtime/process.ts';
 import { systemRandom } from './runtime/random.ts';
+import type { Downloads } from './runtime/rpc/downloads.ts';
 import type { RunningService } from './runtime/service.ts';
 import { tlsFromFiles } from './runtime/tls.ts';
 import type { SETTINGS } from './settings.ts';
@@ -39,6 +41,7 @@ export const runServices = async (
       : {
           listen: { host: config.people.address, port: config.people.port },
           tls: await tlsFromFiles({ ...config.people, caFile: config.mtls.caFile }, watch),
+          ...(await downloadsOf(config)),
         };
   const url = await sqlUrl(config);
   const assembly = createAssembly({
@@ -75,6 +78,17 @@ export const runServices = async (
   );
   ended.abort();
   return code;
+};
+
+const downloadsOf = async ({
+  agents,
+  mtls,
+}: Config): Promise<{ readonly downloads?: Downloads }> => {
+  const { bundleDir: directory, machineAddresses } = agents;
+  if (directory === '') return {};
+  const ca = await readFile(mtls.caFile, 'utf8');
+  const where = { machineAddresses, machinePort: mtls.port };
+  return { downloads: agentDownloads({ directory, caPem: () => ca, ...where }) };
 };
 
 /** Loaded when asked for: a process does not carry the code of services that run elsewhere. */

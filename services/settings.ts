@@ -37,6 +37,14 @@ export const SETTINGS = {
     prefix: text('Put before every key, so that installations can share etcd. Empty: nothing.', ''),
     callTimeout: durationMs('Limit of one call to etcd.', '5s'),
   },
+  agents: {
+    bundleDir: text(
+      'What deploy/agent-bundle/build.ts made, for hosts that join by way of the listener for ' +
+        'people. Empty: hosts are given the agent in another way.',
+      '',
+    ),
+    machineAddresses: list('host:port where such hosts reach the mTLS listeners of machine.', []),
+  },
   masterKeyFile: text('File (mode 0600) with the key that seals secrets; only for metadata.', ''),
   bootstrapTokenFile: text('One-time bootstrap token; only for metadata. Empty: none.', ''),
   events: {

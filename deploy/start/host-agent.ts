@@ -80,7 +80,7 @@ const agentConfig = (
   agentId: string,
   roles: readonly AgentRoleName[],
 ): Omit<AgentConfig, 'stateDir' | 'accelerator'> => ({
-  addresses: () => [`127.0.0.1:${ports.mtls}`],
+  addresses: () => [`${new URL(endpoint).hostname}:${ports.mtls}`],
   enrolment: {
     endpoint,
     ca: { pem: embedded.caPem },

@@ -10,6 +10,7 @@ import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
 import { CONTROL_SOCKET } from '../lab/lab-options.ts';
+import { agentBundlesIn } from './agent-bundles.ts';
 import { awaitDemo, hasDemoMachine, runDemo } from './demo.ts';
 import { enrolRack } from './enrol-rack.ts';
 import {
@@ -212,7 +213,7 @@ const choosePorts = async ({ options, state, say: tell }: Session): Promise<Port
     });
   const ports = {
     people: await choose('people', options.listen),
-    mtls: await choose('mtls', '127.0.0.1'),
+    mtls: await choose('mtls', options.listen),
     boot: await choose('boot', '127.0.0.1'),
   };
   state.writeJson('ports.json', ports);
@@ -228,7 +229,9 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     stateDir: session.state.path,
     cluster: 'lab',
     people: { host: session.options.listen, port: ports.people },
-    mtls: { host: '127.0.0.1', port: ports.mtls },
+    // Where people of other hosts are let in, agents of other hosts are too.
+    mtls: { host: session.options.listen, port: ports.mtls },
+    agentBundles: agentBundlesIn(session.state.path),
     origins: session.options.origins,
     publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
     version: readVersion(),

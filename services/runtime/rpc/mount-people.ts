@@ -16,6 +16,7 @@ import { file_runmachine_common_v1_error } from '../../../gen/runmachine/common/
 import type { Logger } from '../log.ts';
 import type { TlsMaterial } from '../tls.ts';
 import { answerCors } from './cors.ts';
+import { createDownloads, type Downloads } from './downloads.ts';
 import type { GuardedService } from './guard.ts';
 import type { Listen, Mount } from './mount.ts';
 import { type Peer, peerKey } from './peer.ts';
@@ -35,6 +36,8 @@ export type PeopleMountOptions = {
   /** Longest message that is read, in bytes; absent = 4 MiB. */
   readonly messageBytesMax?: number;
   readonly limits?: Partial<ConnectionLimits>;
+  /** Files for anybody; absent = none. */
+  readonly downloads?: Downloads;
 };
 
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
@@ -67,12 +70,14 @@ const createAnswer = (options: PeopleMountOptions): AnswerRequest => {
   });
   register(router, options.services);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const answerDownload = createDownloads(options.downloads);
   return async (request, response) => {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     if (answerCors(request, response, origins)) return;
     const handler = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
     if (handler === undefined) {
+      if (await answerDownload(request, response)) return;
       await answerProbe(request, response, options.probes);
       return;
     }
