@@ -1,0 +1,173 @@
+/** Everything that the lab's controllers show is of the type that it says. */
+import { request } from 'node:https';
+import test, { type ExecutionContext } from 'ava';
+import type { Personality } from '../../deploy/lab/redfish/personality.ts';
+import { inTime, offered, type RedfishLab, redfishLab, USER } from '../support/redfish-lab.ts';
+import { faultsIn } from '../support/redfish-shape.ts';
+import { MESSAGE, shapeOf } from '../support/redfish-shapes.ts';
+
+type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+};
+
+/** Past our own client: it must not hide what it forgives. */
+const ask = (lab: RedfishLab, path: string, method = 'GET', body = ''): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const auth = `${USER.user}:${USER.password}`;
+    const sending = request(
+      new URL(path, lab.http.url),
+      { method, auth, rejectUnauthorized: false, headers: { 'content-type': 'application/json' } },
+      (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+        });
+      },
+    );
+    sending.once('error', reject);
+    sending.end(body);
+  });
+
+const linksIn = (value: unknown): readonly string[] => {
+  if (Array.isArray(value)) return value.flatMap(linksIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => {
+    const isLink = ['@odata.id', '@Redfish.ActionInfo', 'TaskMonitor', 'DataSourceUri'].includes(
+      name,
+    );
+    return isLink && typeof one === 'string' ? [one] : linksIn(one);
+  });
+};
+
+const parse = (text: string): Readonly<Record<string, unknown>> => JSON.parse(text);
+
+/** Follows every link from the root; says what is wrong with what it finds. */
+const crawl = async (t: ExecutionContext<unknown>, lab: RedfishLab): Promise<readonly string[]> => {
+  const faults: string[] = [];
+  const seen = new Set<string>();
+  const left = ['/redfish/v1/'];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    const key = path.replace(/(?<=.)\/$/, '');
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const { status, headers, text } = await ask(lab, path);
+    if (status !== 200) {
+      faults.push(`${path} was answered with ${status}`);
+      continue;
+    }
+    t.regex(String(headers['content-type']), /^application\/json/, path);
+    t.is(headers['odata-version'], '4.0', path);
+    const body = parse(text);
+    if (!path.includes('/TaskMonitors/')) {
+      if (body['@odata.id'] !== key) faults.push(`${path} calls itself ${body['@odata.id']}`);
+      if (headers.etag === undefined) faults.push(`${path} has no ETag`);
+    }
+    faults.push(...judged(body).map((fault) => `${path}: ${fault}`));
+    const below = linksIn(body).map((link) => link.split('#')[0] ?? '');
+    left.push(...below.filter((link) => link !== ''));
+  }
+  t.log(`${seen.size} resources`);
+  return faults;
+};
+
+const judged = (body: Readonly<Record<string, unknown>>): readonly string[] => {
+  const type = String(body['@odata.type']);
+  const shape = shapeOf(type);
+  if (shape === undefined) return [`its type ${type} is not known`];
+  const members: unknown = body.Members;
+  const isCounted = !Array.isArray(members) || body['Members@odata.count'] === members.length;
+  return [...faultsIn(body, shape), ...(isCounted ? [] : ['it counts its members wrongly'])];
+};
+
+/** A server on which something has happened. */
+const used = async (t: ExecutionContext<unknown>, personality: Personality) => {
+  const lab = await redfishLab(t, { personality });
+  const { offers } = await lab.open();
+  await offered(offers.power).change('on', inTime());
+  await offered(offers.media).insert('http://127.0.0.1/one.iso', inTime());
+  await offered(offers.accounts).put({ user: 'rotated', password: 'First-secret-1' }, inTime());
+  for (const severity of ['ok', 'warning', 'critical'] as const) {
+    lab.server.addLog({ severity, message: `it is ${severity}` });
+  }
+  return lab;
+};
+
+const PERSONALITIES: Readonly<Record<string, Personality>> = {
+  'a controller of today': { mediaAt: 'system' },
+  'one of yesterday': { sensors: 'old', indicator: 'old', expand: false },
+  'one with tasks, action infos and a settings resource': {
+    ...{ resetByTask: true, resetTypes: 'info', bootAt: 'settings' },
+  },
+  'one with fixed accounts and a service tag': { accountSlots: 'fixed', serialAt: 'SKU' },
+};
+
+for (const [name, personality] of Object.entries(PERSONALITIES)) {
+  test(`all that ${name} shows is of the type that it says`, async (t) => {
+    t.deepEqual(await crawl(t, await used(t, personality)), []);
+  });
+}
+
+test('what a members page or an expanded collection shows is the same', async (t) => {
+  const lab = await redfishLab(t);
+  const path = '/redfish/v1/Systems/1/EthernetInterfaces';
+  const whole = parse((await ask(lab, `${path}?$expand=.($levels=1)`)).text);
+  const members = Array.isArray(whole.Members) ? whole.Members : [];
+  t.is(members.length, lab.server.hardware.nics.length);
+  for (const member of members) {
+    t.deepEqual(judged(member), []);
+    t.deepEqual(parse((await ask(lab, String(member['@odata.id']))).text), member);
+  }
+});
+
+test('a refusal carries messages that say what is wrong and what to do', async (t) => {
+  const lab = await redfishLab(t);
+  const system = '/redfish/v1/Systems/1';
+  const refusals = [
+    await ask(lab, `${system}/Nothing`),
+    await ask(lab, system, 'DELETE'),
+    await ask(lab, system, 'PATCH', '{"PowerState":"On"}'),
+    await ask(lab, system, 'PATCH', '{"Boot":{"BootSourceOverrideTarget":"Moon"}}'),
+    await ask(lab, system, 'PATCH', 'no JSON'),
+    await ask(lab, `${system}/Actions/ComputerSystem.Reset`, 'POST', '{}'),
+    await ask(lab, `${system}/Actions/ComputerSystem.Reset`, 'POST', '{"ResetType":"Explode"}'),
+    await ask(lab, `${system}?$filter=x`),
+  ];
+  t.deepEqual(
+    refusals.map(({ status }) => status),
+    [404, 405, 400, 400, 400, 400, 400, 501],
+  );
+  for (const { text } of refusals) {
+    const { error } = parse(text);
+    t.true(typeof error === 'object' && error !== null && 'code' in error && 'message' in error);
+    const infos = Object(error)['@Message.ExtendedInfo'];
+    t.is(infos.length, 1);
+    t.deepEqual(faultsIn(infos[0], MESSAGE), []);
+  }
+});
+
+test('whoever has not signed in sees the root and nothing else', async (t) => {
+  const lab = await redfishLab(t);
+  for (const path of ['/redfish', '/redfish/v1', '/redfish/v1/odata', '/redfish/v1/$metadata']) {
+    t.is((await anonymous(lab, path)).status, 200, path);
+  }
+  const refused = await anonymous(lab, '/redfish/v1/Systems/1');
+  t.is(refused.status, 401);
+  t.regex(String(refused.headers['www-authenticate']), /^Basic /);
+  t.is((await anonymous(lab, '/redfish/v1/AccountService/Accounts')).status, 401);
+});
+
+const anonymous = (lab: RedfishLab, path: string): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    request(new URL(path, lab.http.url), { rejectUnauthorized: false }, (answer) => {
+      answer.resume();
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: '' }),
+      );
+    })
+      .once('error', reject)
+      .end();
+  });
