@@ -14,11 +14,14 @@ export type Place = {
 
 export type Places = {
   readonly of: (ownGroups: ReadonlySet<string>, whole: Place | undefined) => Place;
+  /** Other groups; what is none of those that changed keeps its object. */
+  readonly change: (topology: Topology, changed: ReadonlySet<string>) => void;
 };
 
-export const createPlaces = ({ groups }: Topology): Places => {
-  const bySet = new WeakMap<ReadonlySet<string>, Place>();
-  const byIds = new Map<string, Place>();
+export const createPlaces = (topology: Topology): Places => {
+  let { groups } = topology;
+  let bySet = new WeakMap<ReadonlySet<string>, Place>();
+  let byIds = new Map<string, Place>();
   const placeOf = (ids: ReadonlySet<string>): Place => {
     const text = [...ids].sort().join('\n');
     const known = byIds.get(text);
@@ -44,7 +47,23 @@ export const createPlaces = ({ groups }: Topology): Places => {
       bySet.set(ownGroups, known);
       return known;
     },
+    change: (next, changed) => {
+      groups = next.groups;
+      bySet = new WeakMap();
+      byIds = new Map([...byIds].filter(([, { ids }]) => changed.isDisjointFrom(ids)));
+    },
   };
+};
+
+/** Ids of the groups that lie elsewhere now, are of another kind, came or went. */
+export const changedGroups = (before: Topology, after: Topology): ReadonlySet<string> => {
+  const changed = new Set<string>();
+  for (const [id, { kind, parent }] of after.groups) {
+    const was = before.groups.get(id);
+    if (was?.kind !== kind || was.parent !== parent) changed.add(id);
+  }
+  for (const id of before.groups.keys()) if (!after.groups.has(id)) changed.add(id);
+  return changed;
 };
 
 /** The groups and all in which they lie. */

@@ -12,7 +12,6 @@ export type Postings = {
   readonly of: (key: string) => NumberSet;
   readonly add: (keys: Iterable<string>, n: number) => void;
   readonly remove: (keys: Iterable<string>, n: number) => void;
-  readonly clear: () => void;
 };
 
 const NOBODY = new NumberSet();
@@ -35,7 +34,6 @@ export const createPostings = (): Postings => {
         if (set?.size === 0) sets.delete(key);
       }
     },
-    clear: () => sets.clear(),
   };
 };
 

@@ -14,8 +14,8 @@ import {
 import { createForest, type Forest } from './forest.ts';
 import type { Hold } from './hold.ts';
 import { NumberSet } from './number-set.ts';
-import { createPlaces, type Place } from './places.ts';
-import { createPostings, keysOf, type Postings } from './postings.ts';
+import { changedGroups, createPlaces, type Place } from './places.ts';
+import { createPostings, groupKey, keysOf, type Postings } from './postings.ts';
 import { createShapeTable, type LoadClass, type Shape } from './shape.ts';
 import { NO_TOPOLOGY, type Topology } from './topology.ts';
 import { imply } from './tree-bookings.ts';
@@ -87,7 +87,7 @@ class Index implements ProviderIndex {
   readonly all = new NumberSet();
   readonly #heldBy: HeldBy;
   #topology: Topology = NO_TOPOLOGY;
-  #places = createPlaces(NO_TOPOLOGY);
+  readonly #places = createPlaces(NO_TOPOLOGY);
 
   constructor(heldBy: HeldBy) {
     this.#heldBy = heldBy;
@@ -123,9 +123,16 @@ class Index implements ProviderIndex {
   };
 
   setTopology = (topology: Topology): void => {
+    const changed = changedGroups(this.#topology, topology);
     this.#topology = topology;
-    this.#places = createPlaces(topology);
-    for (const n of this.all) if (this.forest.parentOf(n) === undefined) this.#settlePlace(n);
+    this.#places.change(topology, changed);
+    // Whoever is in a group is listed by its id, whether or not the group is known.
+    const touched = new Set([...changed].flatMap((id) => [...this.postings.of(groupKey(id))]));
+    const depthOf = (n: number) => this.forest.above(n).length;
+    const isFlat = this.forest.isFlat();
+    // A part is where its whole is: wholes come first.
+    const inOrder = isFlat ? touched : [...touched].sort((a, b) => depthOf(a) - depthOf(b));
+    for (const n of inOrder) this.#settlePlace(n);
   };
 
   setFacts = (uid: string, facts: ProviderFacts | undefined): void => {
