@@ -6,15 +6,18 @@ import {
   AgentStateSchema,
 } from '../../../gen/runmachine/agent/v1/agent_pb.ts';
 import { TrustService } from '../../../gen/runmachine/identity/v1/trust_service_pb.ts';
+import { fetchPeopleFile } from '../../runtime/client-file.ts';
 import { callOptions } from '../call-options.ts';
-import type { Command } from '../command.ts';
+import type { Command, Context } from '../command.ts';
 import { getCommand, listCommand, type Noun } from '../crud.ts';
 import { enumWord } from '../format/enum-word.ts';
 import { jsonText } from '../format/json-text.ts';
 import { formatSizeBytes } from '../format/size.ts';
 import { formatLocalTime, parseSpanSeconds, secondsToDuration } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
+import { type JoinManifest, joinLine } from '../join-line.ts';
 import { inPartition, lastSegment, partitionParent } from '../resource-names.ts';
+import { UsageError } from '../usage-error.ts';
 
 const noun: Noun<typeof AgentSchema> = {
   singular: 'agent',
@@ -61,35 +64,77 @@ export const list = listCommand(noun, async (context, page) => {
 });
 
 export const createToken: Command = {
-  summary: 'make a one-time token with which an agent joins; printed once',
+  summary: 'make a one-time token, and print the line that makes a host join with it',
   options: {
     roles: { type: 'string', value: 'LIST', help: 'roles with commas, for example vm,bmc (vm)' },
     id: { type: 'string', value: 'ID', help: 'name of the agent' },
     lifetime: { type: 'string', value: 'SPAN', help: 'how long it may be used (1h)' },
+    'join-endpoint': {
+      type: 'string',
+      value: 'URL',
+      help: 'the control plane as the new host reaches it (the endpoint of the profile)',
+    },
+    foreground: { type: 'boolean', help: 'the line runs the agent instead of installing a unit' },
+    'token-only': { type: 'boolean', help: 'print the token and not the line' },
   },
+  examples: ['runm agent token create --roles bmc,vm', 'runm agent token create --token-only'],
   run: async (context, args) => {
+    const { output } = context;
+    const roles = (args.string('roles') ?? 'vm').split(',');
+    const endpoint = joinEndpoint(args.string('join-endpoint') ?? context.settings.endpoint);
+    // Before the token is made: a line that cannot be made should cost none.
+    const isBare = args.flag('token-only') || output.mode === 'quiet';
+    const manifest = isBare ? undefined : await readManifest(context);
     const client = createClient(TrustService, context.transport());
     const lifetime = parseSpanSeconds(args.string('lifetime') ?? '1h', '--lifetime');
-    const answer = await client.createJoinToken(
+    const agentId = args.string('id') ?? '';
+    const { secret: token, caFingerprint } = await client.createJoinToken(
       {
         parent: partitionParent(context.settings),
-        roles: (args.string('roles') ?? 'vm').split(','),
-        agentId: args.string('id') ?? '',
+        ...{ roles, agentId },
         lifetime: secondsToDuration(lifetime),
         requestId: context.random.requestId(),
       },
       callOptions(context),
     );
-    if (context.output.mode === 'json') {
-      const { secret, caFingerprint } = answer;
-      context.output.result(jsonText({ secret, caFingerprint }));
-    } else {
-      context.output.result(answer.secret);
-      context.output.remark(`CA fingerprint: ${answer.caFingerprint}`);
-      context.output.remark('keep it now: it cannot be shown again, and it joins one agent only');
+    const more = args.flag('foreground') ? ['--foreground'] : [];
+    const facts = { endpoint, caFingerprint, token, roles, agentId, more };
+    const line = manifest && joinLine(facts, manifest);
+    if (output.mode === 'json') {
+      output.result(jsonText({ secret: token, caFingerprint, ...(line && { line }) }));
+      return undefined;
     }
+    output.result(line ?? token);
+    output.remark(`CA fingerprint: ${caFingerprint}`);
+    if (line === undefined && !isBare) {
+      output.remark('this control plane offers no bundle of the agent, so this is the token only');
+    }
+    if (line !== undefined && isLoopback(endpoint)) {
+      output.remark('it joins this host only; --join-endpoint names the control plane for others');
+    }
+    output.remark('keep it now: it cannot be shown again, and it joins one agent only');
     return undefined;
   },
+};
+
+const joinEndpoint = (text: string): string => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'https:' && url.pathname === '/') return url.origin;
+  throw new UsageError(`--join-endpoint: "${text}" is not https://host:port`);
+};
+
+const isLoopback = (endpoint: string): boolean =>
+  /^(?:localhost|127\.|\[::1\])/.test(new URL(endpoint).hostname);
+
+/** The first time the control plane makes the bundles for it, which takes its time. */
+const MANIFEST_MS = 180_000;
+
+const readManifest = async ({ settings }: Context): Promise<JoinManifest | undefined> => {
+  const { endpoint, caPem } = settings;
+  const trusted = caPem === undefined ? {} : { caPem };
+  const path = '/agent/manifest.json';
+  const text = await fetchPeopleFile({ endpoint, path, timeoutMs: MANIFEST_MS, ...trusted });
+  return text === undefined ? undefined : JSON.parse(text);
 };
 
 export const revoke: Command = {
