@@ -1,0 +1,53 @@
+import test from 'ava';
+import type { BmcFault } from '../../../../services/agent/bmc-port.ts';
+import { failureOf, faultOf, saidIn } from '../../../../services/agent/drivers/redfish/messages.ts';
+
+const info = (MessageId: string, Message: string, Resolution = 'None.') => ({
+  MessageId,
+  Message,
+  Resolution,
+});
+
+test('what a controller says is kept with its advice, each sentence once', (t) => {
+  const one = info('Base.1.8.PropertyMissing', 'The property Inserted is required.', 'Send it.');
+  const body = { error: { code: 'x', message: 'see below', '@Message.ExtendedInfo': [one, one] } };
+  t.deepEqual(saidIn(body), ['The property Inserted is required. Send it.']);
+  t.deepEqual(saidIn({ error: { message: 'plain' } }), ['plain']);
+  t.deepEqual(saidIn('nothing'), []);
+});
+
+test('endless messages are cut', (t) => {
+  const infos = Array.from({ length: 50 }, (_, at) => info('a.b', `${at}${'x'.repeat(5_000)}`));
+  const said = saidIn({ error: { '@Message.ExtendedInfo': infos } });
+  t.is(said.length, 10);
+  t.true(said.every((sentence) => sentence.length <= 401));
+});
+
+const means = test.macro({
+  exec: (t, status: number, id: string, fault: BmcFault) => {
+    t.is(faultOf(status, { error: { '@Message.ExtendedInfo': [info(id, '')] } }), fault);
+  },
+  title: (_, status, id, fault) => `${status} with ${id === '' ? 'nothing' : id} is ${fault}`,
+});
+
+test(means, 401, '', 'unauthorized');
+test(means, 400, 'iLO.2.14.UnauthorizedLoginAttempt', 'unauthorized');
+test(means, 403, 'Base.1.8.InsufficientPrivilege', 'refused');
+test(means, 404, '', 'unsupported');
+test(means, 405, '', 'unsupported');
+test(means, 400, 'Base.1.8.ActionNotSupported', 'unsupported');
+test(means, 400, 'Base.1.8.ActionParameterNotSupported', 'refused');
+test(means, 409, 'Base.1.8.ResourceInUse', 'refused');
+test(means, 429, '', 'busy');
+test(means, 503, '', 'busy');
+test(means, 500, 'Base.1.8.ServiceTemporarilyUnavailable', 'busy');
+test(means, 500, 'Base.1.8.InternalError', 'refused');
+
+test('a failure names the call, the status, when to come again and what was said', (t) => {
+  const body = { error: { '@Message.ExtendedInfo': [info('Base.1.8.Busy', 'Wait.')] } };
+  const call = { method: 'POST', link: '/redfish/v1/x', status: 503, body, retryAfter: '30' };
+  const { fault, message, said } = failureOf(call);
+  t.is(fault, 'busy');
+  t.is(message, 'POST /redfish/v1/x was answered with 503 (retry after 30): Wait.');
+  t.deepEqual(said, ['Wait.']);
+});
