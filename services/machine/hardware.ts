@@ -7,9 +7,12 @@ import type { SqlStore } from '../store/sql/open.ts';
 import type { AgentHub } from './agent-port.ts';
 import type { ProviderView } from './domain/capacity.ts';
 import type { HardwareTask } from './domain/hardware-task.ts';
-import type { InventoryPort, SecretPort } from './neighbours-port.ts';
+import type { InventoryPort, SchedulerPort, SecretPort } from './neighbours-port.ts';
 import type { Controllers, Orders } from './order-port.ts';
 import type { Records } from './ports.ts';
+import { createCleanTask } from './work/clean-task.ts';
+import type { CleaningHook } from './work/cleaning-hook.ts';
+import { createInspectTask } from './work/inspect-task.ts';
 import type { OrderHub } from './work/order-hub.ts';
 import { createOrders } from './work/orders.ts';
 import { createRotateTask } from './work/rotate-task.ts';
@@ -23,7 +26,10 @@ type Deps = {
   readonly log: Logger;
   readonly connect: Connect;
   readonly secrets: SecretPort;
-  readonly inventory: Pick<InventoryPort, 'findProvider'>;
+  readonly inventory: InventoryPort;
+  readonly scheduler: SchedulerPort;
+  /** Undefined: an operator says when a server is clean. */
+  readonly hook: CleaningHook | undefined;
   readonly hub: Pick<AgentHub, 'sessionOf'>;
   readonly orderHub: OrderHub;
   readonly controllers: Controllers;
@@ -51,7 +57,11 @@ export const createHardware = (deps: Deps): Hardware => {
     ...deps,
     owner: replicaId,
     concurrencyMax: TASKS_MAX,
-    handlers: { rotate: createRotateTask({ ...deps, orders, findProvider }) },
+    handlers: {
+      inspect: createInspectTask({ ...deps, orders }),
+      clean: createCleanTask({ ...deps, orders }),
+      rotate: createRotateTask({ ...deps, orders, findProvider }),
+    },
   });
   return { orders, tasks };
 };

@@ -3,6 +3,7 @@ import { unavailable } from '../runtime/errors.ts';
 import type { RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
 import type { AgentHub, AgentSession } from './agent-port.ts';
+import type { ProviderView } from './domain/capacity.ts';
 import { opensItself } from './domain/provider-state.ts';
 import type { Backoff, Sink } from './domain/sink.ts';
 import { OPERATION_LIMITS, type OperationLimits } from './domain/view.ts';
@@ -29,6 +30,12 @@ import { machineMigrations } from './store/migrations.ts';
 import { createRecords } from './store/records.ts';
 import { createAgentHub } from './work/agent-hub.ts';
 import { createBackground } from './work/background.ts';
+import {
+  type CleaningConfig,
+  type CleaningHook,
+  createCleaningHook,
+  NO_CLEANING,
+} from './work/cleaning-hook.ts';
 import { createConsoleHub } from './work/console-hub.ts';
 import { createControllers } from './work/controllers.ts';
 import { createIdentityClient } from './work/identity-client.ts';
@@ -63,6 +70,8 @@ export type MachineConfig = {
   readonly limits: OperationLimits;
   /** Where events go beside the timeline. */
   readonly sinks: SinksConfig;
+  /** What cleans servers after a claim. */
+  readonly cleaning: CleaningConfig;
   /** How long a sink stays with a replica that died; far longer than a try to deliver. */
   readonly sinkLeaseMs: number;
   /** Pause between two looks for events to deliver. */
@@ -80,6 +89,7 @@ const DEFAULTS: MachineConfig = {
   concurrencyMax: 8,
   limits: OPERATION_LIMITS,
   sinks: { webhooks: [] },
+  cleaning: NO_CLEANING,
   sinkLeaseMs: 60_000,
   sinkIdleMs: 1_000,
   sinkBackoff: { firstMs: 1_000, longestMs: 300_000 },
@@ -91,6 +101,7 @@ type Deps = ServiceDeps<Partial<MachineConfig>>;
 export const createMachineService = async (deps: Deps): Promise<RunningService> => {
   const { clock, random, log } = deps;
   const sinks = await createSinks(deps, deps.config.sinks ?? DEFAULTS.sinks);
+  const hook = await createCleaningHook(deps.clock, deps.config.cleaning ?? DEFAULTS.cleaning);
   const store = await openSql({
     service: 'machine',
     url: deps.sql.url,
@@ -100,7 +111,7 @@ export const createMachineService = async (deps: Deps): Promise<RunningService> 
     random,
     log,
   });
-  const parts = assemble(deps, store, sinks);
+  const parts = assemble(deps, store, { sinks, hook });
   const closing = new AbortController();
   let isStarted = false;
   return {
@@ -123,6 +134,8 @@ export const createMachineService = async (deps: Deps): Promise<RunningService> 
   };
 };
 
+type Outside = { readonly sinks: readonly Sink[]; readonly hook: CleaningHook | undefined };
+
 type Parts = {
   readonly store: SqlStore;
   readonly records: Records;
@@ -142,7 +155,7 @@ type Parts = {
   readonly background: ReturnType<typeof createBackground>;
 };
 
-const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts => {
+const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts => {
   const { clock, random, log, connect, coordination } = deps;
   const config = { ...DEFAULTS, ...deps.config };
   const records = createRecords(clock);
@@ -194,6 +207,8 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     connect,
     secrets,
     inventory,
+    scheduler,
+    hook,
     hub,
     orderHub,
     controllers,
@@ -206,6 +221,7 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     ...base,
     scheduler,
     find: pools.find,
+    tasks: hardware.tasks,
     isServed: ({ vmAgents }) => vmAgents.some((key) => hub.sessionOf(key)?.isSynced === true),
   });
   looks.opener = opener;
@@ -237,6 +253,7 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
     opener,
     controllers,
     tasks: hardware.tasks,
+    hasCleaningHook: hook !== undefined,
     wake: queue.wake,
     sweepMs: config.sweepMs,
     dueMs: config.dueMs,
@@ -248,7 +265,16 @@ const assemble = (deps: Deps, store: SqlStore, sinks: readonly Sink[]): Parts =>
       backoff: config.sinkBackoff,
     },
   });
-  const neighbours = { inventory, scheduler, pools, opener };
+  const neighbours = {
+    inventory,
+    scheduler,
+    pools,
+    opener,
+    tasks: hardware.tasks,
+    cleans: ({ isMetal }: ProviderView) => isMetal && hook !== undefined,
+    cleaningMs: hook?.timeoutMs,
+    taskLeaseMs: config.leaseMs,
+  };
   const metal = { ...hardware, orderHub, controllers, secrets };
   return { ...base, neighbours, metal, queue, bell, hub, consoles, images, replica, background };
 };

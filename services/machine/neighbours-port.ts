@@ -1,4 +1,6 @@
 /** The other services as work sees them. */
+import type { FoundController } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
+import type { Facts } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView } from './domain/claim.ts';
 import type { FollowedClaim } from './domain/claim-news.ts';
@@ -51,6 +53,35 @@ export type InventoryPort = {
   /** By resource name or "partitions/{p}/providers/{uid}". */
   readonly findProvider: (name: string, signal: AbortSignal) => Promise<ProviderView | undefined>;
   readonly watchProviders: (signal: AbortSignal) => AsyncIterable<ProviderChange>;
+  /** Writes down what was seen; answers what another provider has already, as people say it. */
+  readonly recordFacts: (
+    asked: {
+      readonly provider: string;
+      readonly facts: Facts | undefined;
+      /** Empty = none was shown. */
+      readonly certificateSha256: string;
+      readonly observeMs: number;
+    },
+    signal: AbortSignal,
+  ) => Promise<{ readonly conflicts: readonly string[] }>;
+  /** The provider and its facts in the contract's JSON, for a cleaning. */
+  readonly describeProvider: (
+    name: string,
+    signal: AbortSignal,
+  ) => Promise<{ readonly provider: unknown; readonly facts: unknown }>;
+  /** Writes down what a scan found. */
+  readonly recordDiscoveries: (
+    asked: {
+      readonly parent: string;
+      readonly found: readonly FoundController[];
+      /** With which they were signed in to; empty = none. */
+      readonly secret: string;
+      /** Lower-case name of the agent that found them. */
+      readonly agent: string;
+      readonly observeMs: number;
+    },
+    signal: AbortSignal,
+  ) => Promise<void>;
 };
 
 export type ProviderChange =

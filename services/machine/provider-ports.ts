@@ -1,5 +1,7 @@
 /** Records of the life-cycle of providers; see ports.ts. */
 import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { Problem } from './domain/machine.ts';
+import type { DecidedLife } from './domain/provider-lifecycle.ts';
 import type { Cleaning, ProviderState } from './domain/provider-state.ts';
 
 export type ProviderStateRecords = {
@@ -22,8 +24,26 @@ export type ProviderStateRecords = {
       readonly nowMs: number;
     },
   ) => Promise<ProviderState | undefined>;
-  /** Writes the row and ends the turn of `owner`. False: it had ended before. */
-  readonly save: (tx: Tx, state: ProviderState, owner: string) => Promise<boolean>;
+  /**
+   * Writes the row and ends the turn of `owner`. False: it had ended before. Unless `isCertain`, the
+   * row goes on saying that nobody knows what the scheduler holds.
+   */
+  readonly save: (
+    tx: Tx,
+    state: ProviderState,
+    owner: string,
+    isCertain?: boolean,
+  ) => Promise<boolean>;
+  /** From one state to a failed one, whoever has the turn. False: it was in another state. */
+  readonly fail: (
+    tx: Tx,
+    asked: {
+      readonly providerUid: string;
+      readonly from: DecidedLife;
+      readonly to: DecidedLife;
+      readonly problem: Problem;
+    },
+  ) => Promise<boolean>;
   /**
    * Gives the turn up. Unless `isCertain`, the row goes on saying that nobody knows what the
    * scheduler holds.
@@ -43,10 +63,18 @@ export type ProviderStateRecords = {
 export type CleaningRecords = {
   /** False: it was known. */
   readonly insert: (tx: Tx, cleaning: Cleaning) => Promise<boolean>;
+  /** Those that wait. */
   readonly ofProviders: (
     reader: Reader,
     providerUids: readonly string[],
   ) => Promise<readonly Cleaning[]>;
+  /** Those that wait, and those that were given back and of which the claim has not said so yet. */
   readonly ofClaim: (reader: Reader, claimUid: string) => Promise<readonly Cleaning[]>;
+  readonly find: (
+    reader: Reader,
+    key: Pick<Cleaning, 'claimUid' | 'providerUid'>,
+  ) => Promise<Cleaning | undefined>;
+  /** False: it waits no longer. */
+  readonly save: (tx: Tx, cleaning: Cleaning) => Promise<boolean>;
   readonly remove: (tx: Tx, cleanings: readonly Cleaning[]) => Promise<void>;
 };

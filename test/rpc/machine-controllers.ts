@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import type { BmcAnswerSchema, BmcOrder } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
+import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
   BootDeviceType,
   Health,
@@ -93,7 +94,10 @@ export const createFakeControllers = (): FakeControllers => {
       case 'scan':
         return answer({
           case: 'scan',
-          value: { tried: 2, controllers: [{ address: '10.0.0.7', problem: 'no secret' }] },
+          value: {
+            tried: 2,
+            controllers: [{ type: BmcType.REDFISH, address: '10.0.0.7', problem: 'no secret' }],
+          },
         });
       default:
         return answer({ case: 'done', value: {} });

@@ -5,13 +5,17 @@ import { Code, ConnectError, createRouterTransport, type Transport } from '@conn
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
 import { SecretService } from '../../gen/runmachine/identity/v1/secret_service_pb.ts';
 import { TrustService } from '../../gen/runmachine/identity/v1/trust_service_pb.ts';
+import { DiscoveryService } from '../../gen/runmachine/inventory/v1/discovery_service_pb.ts';
 import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import {
   type Provider,
   ProviderSchema,
   ProviderType,
 } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
-import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import {
+  ProviderService,
+  type RecordProviderFactsRequest,
+} from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
   CapacityService,
   type SetCapacityRequest,
@@ -26,7 +30,7 @@ import {
   ClaimService,
   type CreateClaimRequest,
 } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
-import { notFound, resourceExhausted } from '../../services/runtime/errors.ts';
+import { notFound, resourceExhausted, unavailable } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
 import { decodeOnBehalfOf, ON_BEHALF_OF } from '../../services/runtime/rpc/on-behalf-of.ts';
@@ -46,6 +50,16 @@ export type Neighbours = {
   readonly agents: Map<string, string>;
   /** Values by lower-case name. */
   readonly secrets: FakeSecrets['values'];
+  /** What was written down of servers. */
+  readonly recorded: RecordProviderFactsRequest[];
+  /** What the next facts are said to conflict with. */
+  readonly conflicts: { field: string; value: string; provider: string }[];
+  /** Claim and provider of every release that was finished. */
+  readonly finishes: string[];
+  /** Addresses of controllers that scans found. */
+  readonly discovered: string[];
+  /** Services that do not answer: inventory, scheduler. */
+  readonly away: Set<string>;
   /** Contacts of every project. */
   readonly contacts: string[];
   /** What the next claims are answered with instead. */
@@ -71,6 +85,11 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const agents = new Map<string, string>();
   const secrets = createFakeSecrets();
   const contacts: string[] = [];
+  const recorded: RecordProviderFactsRequest[] = [];
+  const conflicts: Neighbours['conflicts'] = [];
+  const finishes: string[] = [];
+  const discovered: string[] = [];
+  const away = new Set<string>();
   const provider = newProvider(agentName);
   const others: Provider[] = [];
   const providerBell = createBell();
@@ -121,6 +140,12 @@ export const createNeighbours = (agentName: string): Neighbours => {
     });
   });
   const inventory = createRouterTransport(({ service }) => {
+    service(DiscoveryService, {
+      recordDiscoveries: ({ found }) => {
+        discovered.push(...found.map(({ address }) => address));
+        return { created: found.length };
+      },
+    });
     service(PartitionService, {
       getPartition: ({ name }) => {
         if (name.toLowerCase() !== 'partitions/lab') throw missing(name);
@@ -129,9 +154,17 @@ export const createNeighbours = (agentName: string): Neighbours => {
     });
     service(ProviderService, {
       getProvider: ({ name }) => {
+        if (away.has('inventory')) throw gone('inventory');
         const found = all().find((one) => one.name === name || name.endsWith(one.uid));
         if (found === undefined) throw missing(name);
         return { provider: found };
+      },
+      recordProviderFacts: (request) => {
+        const found = all().find((one) => one.name === request.name);
+        if (found === undefined) throw missing(request.name);
+        if (away.has('inventory')) throw gone('inventory');
+        recorded.push(request);
+        return { provider: found, conflicts: [...conflicts] };
       },
       watchProviders: async function* (_, { signal }) {
         yield { events: all().map((value) => ({ event: { case: 'created', value } })) };
@@ -147,11 +180,13 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const scheduler = createRouterTransport(({ service }) => {
     service(CapacityService, {
       setCapacity: (request) => {
+        if (away.has('scheduler')) throw gone('scheduler');
         if (capacityRefusal !== undefined) throw capacityRefusal;
         offers.push(request);
         return { revision: 1n };
       },
       listUsage: ({ providerUid }) => {
+        if (away.has('scheduler')) throw gone('scheduler');
         const last = offers.findLast((offer) => offer.providerUid === providerUid);
         if (last === undefined) return {};
         const held = [...claims.values()].flatMap(({ status }) => status?.allocations ?? []);
@@ -197,6 +232,8 @@ export const createNeighbours = (agentName: string): Neighbours => {
         return { claim };
       },
       finishRelease: ({ name, providerUid }) => {
+        if (away.has('scheduler')) throw gone('scheduler');
+        finishes.push(`${name} ${providerUid}`);
         const claim = find(name);
         for (const allocation of claim.status?.allocations ?? []) {
           if (allocation.providerUid === providerUid) allocation.finishTime = timestampFromMs(1);
@@ -217,6 +254,11 @@ export const createNeighbours = (agentName: string): Neighbours => {
     agents,
     secrets: secrets.values,
     contacts,
+    recorded,
+    conflicts,
+    finishes,
+    discovered,
+    away,
     refuse: (error) => {
       refusal = error;
     },
@@ -242,6 +284,9 @@ export const createNeighbours = (agentName: string): Neighbours => {
     tellClaim: () => claimBell.ring(),
   };
 };
+
+const gone = (service: string): ConnectError =>
+  toConnectError(unavailable('SERVICE_UNAVAILABLE', `${service} does not answer`));
 
 const missing = (name: string): ConnectError =>
   toConnectError(notFound('NOT_FOUND', `"${name}" does not exist`, { metadata: { name } }));

@@ -3,7 +3,7 @@
  * cleanings and changes of credentials. A step is recorded before the next begins, so that whoever
  * resumes after a crash repeats at most one step, and each step is safe to repeat.
  */
-export type TaskKind = 'rotate';
+export type TaskKind = 'inspect' | 'clean' | 'rotate';
 
 export type HardwareTask = {
   readonly uid: string;

@@ -10,12 +10,16 @@ import { accessOf, requestKeyOf } from '../../runtime/context.ts';
 import { internal, unavailable } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
 import { agentKey } from '../domain/capacity.ts';
+import type { InventoryPort } from '../neighbours-port.ts';
 import type { Orders } from '../order-port.ts';
 import { answered } from './answered.ts';
 import { commandIdOf } from './hardware-change.ts';
 import { actorOf, missing, type RpcDeps } from './rpc-deps.ts';
 
-export type ScanDeps = RpcDeps & { readonly orders: Orders };
+export type ScanDeps = RpcDeps & {
+  readonly orders: Orders;
+  readonly inventory: Pick<InventoryPort, 'recordDiscoveries'>;
+};
 
 /** For 4096 addresses, many at a time, at which mostly nobody answers. */
 const SCAN_MS = 10 * 60_000;
@@ -42,7 +46,15 @@ export const scanControllers = async (
   });
   const commandId = commandIdOf(context, request.requestId);
   const placed = { commandId, validForMs: VALID_MS, order };
-  const found = foundOf(await deps.orders.atAgent(agent, placed, context.signal));
+  const result = await deps.orders.atAgent(agent, placed, context.signal);
+  const found = foundOf(result);
+  if (result.content.case === 'scan' && found.controllers.length > 0) {
+    const { parent } = request;
+    const { controllers } = result.content.value;
+    const observeMs = deps.clock.now().getTime();
+    const recorded = { parent, found: controllers, secret, agent, observeMs };
+    await deps.inventory.recordDiscoveries(recorded, context.signal);
+  }
   return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), async (tx) => {
     tx.audit({
       action: 'provider.scanned',

@@ -6,6 +6,7 @@ import {
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { requestKeyOf } from '../../runtime/context.ts';
 import { failedPrecondition, unavailable } from '../../runtime/errors.ts';
+import type { ProviderView } from '../domain/capacity.ts';
 import { demandController } from '../domain/controller.ts';
 import { type HardwareTask, newTask } from '../domain/hardware-task.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
@@ -16,6 +17,7 @@ import { findVisibleProvider } from './visible-provider.ts';
 
 export type RotateDeps = RpcDeps & {
   readonly inventory: Pick<InventoryPort, 'findProvider'>;
+  readonly pools: { readonly inPartition: (partition: string) => readonly ProviderView[] };
   readonly tasks: { readonly nudge: () => void };
 };
 

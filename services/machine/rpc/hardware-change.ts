@@ -22,6 +22,7 @@ import { findVisibleProvider } from './visible-provider.ts';
 export type HardwareDeps = RpcDeps &
   HeldDeps & {
     readonly inventory: Pick<InventoryPort, 'findProvider'>;
+    readonly pools: { readonly inPartition: (partition: string) => readonly ProviderView[] };
     readonly orders: Orders;
   };
 

@@ -31,6 +31,7 @@ import { findVisibleProvider } from './visible-provider.ts';
 export type ProviderConsoleDeps = RpcDeps &
   HeldDeps & {
     readonly inventory: Pick<InventoryPort, 'findProvider'>;
+    readonly pools: { readonly inPartition: (partition: string) => readonly ProviderView[] };
     readonly hub: Pick<AgentHub, 'sessionOf'>;
     readonly consoles: ConsoleHub;
     readonly controllers: Controllers;

@@ -6,13 +6,23 @@ import {
   ProviderStateSchema,
 } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
-import type { Cleaning, ProviderLife, ProviderState } from '../domain/provider-state.ts';
+import { deadlineOf } from '../domain/provider-deadline.ts';
+import type { ProviderLife } from '../domain/provider-lifecycle.ts';
+import { type Cleaning, type ProviderState, shownLife } from '../domain/provider-state.ts';
+import { given, problemMessage } from './machine-message.ts';
 
 const LIVES: Readonly<Record<ProviderLife, ProviderLifeState>> = {
   enrolled: ProviderLifeState.ENROLLED,
+  inspecting: ProviderLifeState.INSPECTING,
+  inspect_failed: ProviderLifeState.INSPECT_FAILED,
   available: ProviderLifeState.AVAILABLE,
+  in_use: ProviderLifeState.IN_USE,
+  releasing: ProviderLifeState.RELEASING,
+  cleaning: ProviderLifeState.CLEANING,
+  clean_failed: ProviderLifeState.CLEAN_FAILED,
   maintenance: ProviderLifeState.MAINTENANCE,
   quarantined: ProviderLifeState.QUARANTINED,
+  retired: ProviderLifeState.RETIRED,
 };
 
 export type ShownState = {
@@ -21,30 +31,36 @@ export type ShownState = {
   readonly known: ProviderState;
   readonly cleanings: readonly Cleaning[];
   readonly inUse: boolean;
+  /** What a cleaning may take; undefined = nothing is configured that cleans. */
+  readonly cleaningMs: number | undefined;
 };
 
 export const stateEtag = (known: ProviderState, incarnation: number): string =>
   etagOf({ uid: known.providerUid, version: known.version }, incarnation);
 
 export const providerStateMessage = (
-  { provider, known, cleanings, inUse }: ShownState,
+  { provider, known, cleanings, inUse, cleaningMs }: ShownState,
   incarnation: number,
-): ProviderStateMessage =>
-  create(ProviderStateSchema, {
+): ProviderStateMessage => {
+  const life = shownLife(known.state, cleanings, inUse);
+  const problem = known.problem ?? cleanings.find((one) => one.problem !== null)?.problem ?? null;
+  const endMs = deadlineOf(life, { known, cleanings, cleaningMs });
+  return create(ProviderStateSchema, {
     name: `${provider}/state`,
     providerUid: known.providerUid,
     etag: stateEtag(known, incarnation),
     ...(known.sinceMs > 0 && { updateTime: timestampFromMs(known.sinceMs) }),
-    state: lifeOf(known.state, cleanings.length > 0, inUse),
+    state: LIVES[life],
     reason: known.reason,
     principal: known.principal,
     inUse,
-    cleanings: cleanings.map(({ claim, sinceMs }) => ({ claim, since: timestampFromMs(sinceMs) })),
+    cleanings: cleanings.map((one) => ({
+      claim: one.claim,
+      since: timestampFromMs(one.sinceMs),
+      state: LIVES[one.life],
+      ...given('problem', problemMessage(one.problem)),
+    })),
+    ...given('problem', problemMessage(problem)),
+    ...(endMs !== undefined && { deadline: timestampFromMs(endMs) }),
   });
-
-/** What an operator said goes before what the claims say. */
-const lifeOf = (state: ProviderLife, isAwaited: boolean, inUse: boolean): ProviderLifeState => {
-  if (state === 'maintenance' || state === 'quarantined') return LIVES[state];
-  if (isAwaited) return ProviderLifeState.CLEANING;
-  return state === 'available' && inUse ? ProviderLifeState.IN_USE : LIVES[state];
 };

@@ -3,10 +3,14 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { ProviderStateSchema } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
 import {
   AcceptProviderResponseSchema,
+  AdoptProviderResponseSchema,
+  CleanProviderResponseSchema,
+  InspectProviderResponseSchema,
   type ListProviderStatesRequest,
   MaintainProviderResponseSchema,
   ProviderStateService,
   QuarantineProviderResponseSchema,
+  RetireProviderResponseSchema,
   ReturnProviderResponseSchema,
 } from '../../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { accessOf } from '../../runtime/context.ts';
@@ -71,6 +75,46 @@ export const providerStateRpc = (deps: ProviderRpcDeps): Implementation =>
         request,
         response: ReturnProviderResponseSchema,
         answer: (providerState) => create(ReturnProviderResponseSchema, { providerState }),
+      });
+    },
+    inspectProvider: async (request, context) => {
+      const provider = await findVisibleProvider(deps, request.name, context);
+      return changeLife(deps, context, {
+        verb: 'inspect',
+        provider,
+        request,
+        response: InspectProviderResponseSchema,
+        answer: (providerState) => create(InspectProviderResponseSchema, { providerState }),
+      });
+    },
+    cleanProvider: async (request, context) => {
+      const provider = await findVisibleProvider(deps, request.name, context);
+      return changeLife(deps, context, {
+        verb: 'clean',
+        provider,
+        request,
+        response: CleanProviderResponseSchema,
+        answer: (providerState) => create(CleanProviderResponseSchema, { providerState }),
+      });
+    },
+    adoptProvider: async (request, context) => {
+      const provider = await findVisibleProvider(deps, request.name, context);
+      return changeLife(deps, context, {
+        verb: 'adopt',
+        provider,
+        request,
+        response: AdoptProviderResponseSchema,
+        answer: (providerState) => create(AdoptProviderResponseSchema, { providerState }),
+      });
+    },
+    retireProvider: async (request, context) => {
+      const provider = await findVisibleProvider(deps, request.name, context);
+      return changeLife(deps, context, {
+        verb: 'retire',
+        provider,
+        request,
+        response: RetireProviderResponseSchema,
+        answer: (providerState) => create(RetireProviderResponseSchema, { providerState }),
       });
     },
   });
@@ -139,7 +183,8 @@ const shown = async (
       const known = rows.find((row) => row.providerUid === uid) ?? newProviderState(uid, partition);
       const cleanings = waiting.filter(({ providerUid }) => providerUid === uid);
       const inUse = uses[index] ?? false;
-      const state = { provider: name, known, cleanings, inUse };
+      const { cleaningMs } = deps;
+      const state = { provider: name, known, cleanings, inUse, cleaningMs };
       states.push(providerStateMessage(state, deps.store.incarnation()));
     }
   }

@@ -7,11 +7,13 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import type { ProviderState as ProviderStateMessage } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
 import { requestKeyOf } from '../../runtime/context.ts';
+import { failedPrecondition, isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId } from '../../runtime/random.ts';
 import { checkEtag } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
-import type { ProviderView } from '../domain/capacity.ts';
+import { isControlled, type ProviderView } from '../domain/capacity.ts';
 import { aboutProvider, event } from '../domain/event.ts';
+import type { ProviderVerb } from '../domain/provider-lifecycle.ts';
 import {
   afterVerb,
   type Cleaning,
@@ -19,22 +21,29 @@ import {
   nextLife,
   opensItself,
   type ProviderState,
-  type ProviderVerb,
 } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import { busy, type ProviderTurn, waitForTurn } from '../provider-turn.ts';
 import { answered } from './answered.ts';
 import { providerStateMessage, stateEtag } from './provider-state-message.ts';
+import { beginTasks, stopTasks } from './provider-tasks.ts';
 import { actorOf, callerOf, type RpcDeps } from './rpc-deps.ts';
 
 export type ProviderStateNeighbours = {
-  readonly inventory: Pick<InventoryPort, 'findProvider'>;
+  readonly inventory: Pick<InventoryPort, 'findProvider' | 'recordDiscoveries'>;
   readonly scheduler: Pick<SchedulerPort, 'tell' | 'usage' | 'finishRelease'>;
   readonly pools: {
     readonly inPartition: (partition: string) => readonly ProviderView[];
     readonly isSynced: () => boolean;
   };
   readonly opener: { readonly look: (providerUid: string) => void };
+  /** Whether something is configured that cleans it. */
+  readonly cleans: (provider: ProviderView) => boolean;
+  /** What a cleaning may take; undefined = nothing is configured that cleans. */
+  readonly cleaningMs: number | undefined;
+  /** How long a worker may go on that has not noticed yet that his task was ended. */
+  readonly taskLeaseMs: number;
+  readonly tasks: { readonly nudge: () => void };
 };
 
 export type ProviderRpcDeps = RpcDeps & ProviderStateNeighbours;
@@ -66,10 +75,16 @@ export const changeLife = async <D extends DescMessage>(
   } finally {
     if (!isOver) await turn.giveUp();
     deps.opener.look(provider.uid);
+    deps.tasks.nudge();
   }
 };
 
-type Decided = { readonly after: ProviderState; readonly cleaned: readonly Cleaning[] };
+type Decided = {
+  readonly after: ProviderState;
+  readonly cleaned: readonly Cleaning[];
+  /** False: the scheduler did not answer, and is told as soon as it does. */
+  readonly isCertain: boolean;
+};
 
 /** What the verb leads to; the scheduler has agreed. */
 const decide = async <D extends DescMessage>(
@@ -85,28 +100,50 @@ const decide = async <D extends DescMessage>(
   const next = nextLife(verb, known, {
     name: provider.name,
     opensItself: opensItself(provider),
-    cleanings: waiting.length,
+    isControlled: isControlled(provider),
+    cleanings: waiting,
   });
-  const cleaned = verb === 'return' ? waiting : [];
+  if (verb === 'clean' && !deps.cleans(provider)) throw nothingCleans(provider.name);
+  const nowMs = deps.clock.now().getTime();
+  const { principal } = callerOf(context);
+  await stopTasks(deps, { verb, provider, principal, cleanings: waiting, context });
+  const cleaned = verb === 'return' || verb === 'adopt' ? waiting : [];
   for (const { claim: name, claimUid, providerUid } of cleaned) {
     const requestId = derivedRequestId(claimUid, `finish ${providerUid}`);
     await deps.scheduler.finishRelease({ name, providerUid, requestId }, signal);
   }
-  const nowMs = deps.clock.now().getTime();
-  const { principal } = callerOf(context);
   const after = afterVerb(known, next, { reason: request.reason, principal, nowMs });
   const isNews = next !== known.state || !isTold(known, provider.generation);
-  if (next === 'enrolled' || !isNews) return { after, cleaned };
-  await tell(next !== 'available', signal);
-  return { after: { ...after, generation: provider.generation }, cleaned };
+  const isTellable = next !== 'enrolled' && next !== 'inspecting';
+  if (!isTellable || !isNews) return { after, cleaned, isCertain: true };
+  try {
+    await tell(next !== 'available', signal);
+  } catch (error) {
+    // What is not to be trusted is out of the pool for us, even while the scheduler is away.
+    if (verb !== 'quarantine' || !isAway(error) || signal.aborted) throw error;
+    const message = 'The scheduler does not answer; it is told as soon as it does';
+    const problem = { reason: 'SERVICE_UNAVAILABLE', message, sinceMs: nowMs, retryMs: nowMs };
+    return { after: { ...after, problem }, cleaned, isCertain: false };
+  }
+  return { after: { ...after, generation: provider.generation }, cleaned, isCertain: true };
 };
+
+const isAway = (error: unknown): boolean =>
+  isDomainError(error, 'unavailable') || isDomainError(error, 'deadline_exceeded');
+
+const nothingCleans = (name: string) =>
+  failedPrecondition(
+    'INVALID_STATE',
+    `Nothing is configured that cleans "${name}"; when it is clean, return it`,
+    { metadata: { name } },
+  );
 
 const write = async <D extends DescMessage>(
   deps: ProviderRpcDeps,
   context: HandlerContext,
   change: Asked<D> & Decided & { readonly turn: ProviderTurn },
 ): Promise<MessageShape<D>> => {
-  const { provider, response, turn, after, cleaned } = change;
+  const { provider, response, turn, after, cleaned, isCertain } = change;
   // Asked before the transaction: nobody waits for another service while it holds the row.
   const held = await deps.scheduler
     .usage({ partition: provider.partition, providerUid: provider.uid }, context.signal)
@@ -114,12 +151,16 @@ const write = async <D extends DescMessage>(
   const key = requestKeyOf(context, response);
   return deps.store.transaction(key, actorOf(context), async (tx) => {
     const { records, store } = deps;
-    if (!(await records.providers.save(tx, after, turn.owner))) throw busy(provider.name);
-    await records.cleanings.remove(tx, cleaned);
+    const saved = await records.providers.save(tx, after, turn.owner, isCertain);
+    if (!saved) throw busy(provider.name);
+    const doneMs = deps.clock.now().getTime();
+    for (const one of cleaned) await records.cleanings.save(tx, { ...one, doneMs });
+    await beginTasks(deps, tx, { ...change, principal: callerOf(context).principal });
     const cleanings = await records.cleanings.ofProviders(tx, [provider.uid]);
     const known = { ...after, version: after.version + 1 };
     const inUse = held?.inUse ?? false;
-    const state = { provider: provider.name, known, cleanings, inUse };
+    const { cleaningMs } = deps;
+    const state = { provider: provider.name, known, cleanings, inUse, cleaningMs };
     await tellOf(deps, tx, { ...change, principal: callerOf(context).principal });
     return change.answer(providerStateMessage(state, store.incarnation()));
   });
@@ -138,6 +179,10 @@ const SENTENCES: Readonly<Record<ProviderVerb, string>> = {
   maintain: 'took it out for maintenance',
   quarantine: 'quarantined it',
   return: 'returned it',
+  inspect: 'has it inspected',
+  clean: 'has it cleaned again',
+  adopt: 'adopted it as in order and clean',
+  retire: 'retired it',
 };
 
 const TYPES: Readonly<Record<ProviderVerb, string>> = {
@@ -145,6 +190,10 @@ const TYPES: Readonly<Record<ProviderVerb, string>> = {
   maintain: 'provider.maintenance',
   quarantine: 'provider.quarantined',
   return: 'provider.returned',
+  inspect: 'provider.inspection_asked',
+  clean: 'provider.cleaning_asked',
+  adopt: 'provider.adopted',
+  retire: 'provider.retired',
 };
 
 const tellOf = async ({ records, clock, random }: ProviderRpcDeps, tx: Tx, told: Told) => {

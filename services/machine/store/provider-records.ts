@@ -1,25 +1,28 @@
 import { type Selectable, sql } from 'kysely';
-import {
-  type Cleaning,
-  newProviderState,
-  type ProviderLife,
-  type ProviderState,
-} from '../domain/provider-state.ts';
+import type { DecidedLife } from '../domain/provider-lifecycle.ts';
+import { type Cleaning, newProviderState, type ProviderState } from '../domain/provider-state.ts';
 import type { CleaningRecords, ProviderStateRecords } from '../provider-ports.ts';
 import { db, keyOf, readDoc, writeDoc } from './rows.ts';
 import type { ProviderStateRow } from './tables.ts';
 
-const LIVES: Readonly<Record<string, ProviderLife>> = {
-  available: 'available',
-  maintenance: 'maintenance',
-  quarantined: 'quarantined',
-};
+const LIVES: ReadonlySet<string> = new Set<DecidedLife>([
+  'inspecting',
+  'inspect_failed',
+  'available',
+  'maintenance',
+  'quarantined',
+  'retired',
+]);
+
+/** A state that this version does not know is closed to claims. */
+const lifeOf = (state: string): DecidedLife =>
+  LIVES.has(state) ? (state as DecidedLife) : 'enrolled';
 
 const read = (row: Selectable<ProviderStateRow>): ProviderState => ({
   ...newProviderState(row.provider_uid, row.partition_key),
   ...readDoc<Partial<ProviderState>>(row.doc, {}),
   providerUid: row.provider_uid,
-  state: LIVES[row.state] ?? 'enrolled',
+  state: lifeOf(row.state),
   generation: Number(row.generation),
   version: Number(row.version),
   owner: row.owner,
@@ -64,15 +67,37 @@ export const providerStateRecords: ProviderStateRecords = {
       .execute();
     return read(row);
   },
-  save: async (tx, state, owner) => {
+  save: async (tx, state, owner, isCertain = true) => {
     const { numUpdatedRows } = await db(tx)
       .updateTable('provider_state')
-      .set({ ...rowOf(state), version: sql<number>`version + 1` })
+      .set({
+        ...rowOf(state),
+        ...(!isCertain && { owner }),
+        version: sql<number>`version + 1`,
+      })
       .where('provider_uid', '=', state.providerUid)
       .where('owner', '=', owner)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return false;
     tx.change({ kind: 'provider_state', uid: state.providerUid });
+    return true;
+  },
+  fail: async (tx, { providerUid, from, to, problem }) => {
+    const row = await db(tx)
+      .updateTable('provider_state')
+      .set({ version: sql<number>`version + 1` })
+      .where('provider_uid', '=', providerUid)
+      .where('state', '=', from)
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) return false;
+    const failed = { ...read(row), state: to, problem, sinceMs: problem.sinceMs };
+    await db(tx)
+      .updateTable('provider_state')
+      .set({ state: to, doc: rowOf(failed).doc })
+      .where('provider_uid', '=', providerUid)
+      .execute();
+    tx.change({ kind: 'provider_state', uid: providerUid });
     return true;
   },
   giveUp: async (tx, { providerUid, owner, isCertain }) => {
@@ -101,7 +126,7 @@ export const providerStateRecords: ProviderStateRecords = {
 };
 
 const rowOf = (state: ProviderState) => {
-  const { before, reason, principal, sinceMs, partition } = state;
+  const { before, reason, principal, sinceMs, partition, problem } = state;
   return {
     provider_uid: state.providerUid,
     partition_key: keyOf(partition),
@@ -110,11 +135,17 @@ const rowOf = (state: ProviderState) => {
     version: state.version,
     owner: null,
     lease_until_ms: 0,
-    doc: writeDoc({ partition, before, reason, principal, sinceMs }),
+    doc: writeDoc({ partition, before, reason, principal, sinceMs, problem }),
   };
 };
 
-const readCleaning = ({ doc }: { readonly doc: string }): Cleaning => readDoc<Cleaning>(doc, {});
+type Later = 'life' | 'lifeMs' | 'problem' | 'doneMs';
+
+/** Rows of earlier versions wait for an operator. */
+const readCleaning = ({ doc }: { readonly doc: string }): Cleaning => {
+  const row = readDoc<Partial<Cleaning> & Omit<Cleaning, Later>>(doc, {});
+  return { life: 'cleaning', lifeMs: row.sinceMs, problem: null, doneMs: null, ...row };
+};
 
 export const cleaningRecords: CleaningRecords = {
   insert: async (tx, cleaning) => {
@@ -136,7 +167,7 @@ export const cleaningRecords: CleaningRecords = {
       .where('provider_uid', 'in', [...providerUids])
       .orderBy('id')
       .execute();
-    return rows.map(readCleaning);
+    return rows.map(readCleaning).filter(({ doneMs }) => doneMs === null);
   },
   ofClaim: async (reader, claimUid) => {
     const rows = await db(reader)
@@ -145,6 +176,25 @@ export const cleaningRecords: CleaningRecords = {
       .where('claim_uid', '=', claimUid)
       .execute();
     return rows.map(readCleaning);
+  },
+  save: async (tx, cleaning) => {
+    const { numUpdatedRows } = await db(tx)
+      .updateTable('provider_cleaning')
+      .set({ doc: writeDoc(cleaning) })
+      .where('claim_uid', '=', cleaning.claimUid)
+      .where('provider_uid', '=', cleaning.providerUid)
+      .executeTakeFirst();
+    tx.change({ kind: 'provider_state', uid: cleaning.providerUid });
+    return numUpdatedRows === 1n;
+  },
+  find: async (reader, { claimUid, providerUid }) => {
+    const row = await db(reader)
+      .selectFrom('provider_cleaning')
+      .select('doc')
+      .where('claim_uid', '=', claimUid)
+      .where('provider_uid', '=', providerUid)
+      .executeTakeFirst();
+    return row === undefined ? undefined : readCleaning(row);
   },
   remove: async (tx, cleanings) => {
     for (const { claimUid, providerUid } of cleanings) {

@@ -13,9 +13,10 @@ import type { OperationQueue } from './operation-queue.ts';
 import type { ProviderOpener } from './provider-opener.ts';
 import type { ProviderPools } from './provider-pools.ts';
 import { type SweeperDeps, sweepPartition } from './sweeper.ts';
+import type { TaskRunner } from './task-runner.ts';
 
 export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
-  Omit<SweeperDeps, 'findProvider' | 'look'> & {
+  Omit<SweeperDeps, 'findProvider' | 'look' | 'inPartition' | 'isSynced' | 'tasks'> & {
     readonly images: ImageFetcher;
     readonly coordination: Coordination;
     readonly hub: AgentHub;
@@ -23,7 +24,7 @@ export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
     readonly bell: OperationBell;
     readonly pools: ProviderPools;
     readonly opener: ProviderOpener;
-    readonly tasks: { readonly work: (signal: AbortSignal) => Promise<void> };
+    readonly tasks: TaskRunner;
     readonly dueMs: number;
     readonly memberLeaseMs: number;
     readonly sinks: readonly Sink[];
@@ -96,7 +97,9 @@ const beMember = async (deps: BackgroundDeps, run: Run, signal: AbortSignal): Pr
 /** A sweeper for each partition that has providers; the lease row decides which replica's works. */
 const sweepPartitions = async (deps: BackgroundDeps, signal: AbortSignal): Promise<void> => {
   const sweeping = new Map<string, Promise<void>>();
-  const sweeper = { ...deps, findProvider: deps.pools.find, look: deps.opener.look };
+  const { find: findProvider, inPartition, isSynced } = deps.pools;
+  const { look } = deps.opener;
+  const sweeper = { ...deps, findProvider, look, inPartition, isSynced };
   while (!signal.aborted) {
     for (const partition of deps.pools.partitions()) {
       const key = partition.toLowerCase();

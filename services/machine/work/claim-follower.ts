@@ -10,12 +10,14 @@ import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { type ClaimView, judgeClaim } from '../domain/claim.ts';
 import type { FollowedClaim } from '../domain/claim-news.ts';
-import { aboutProvider, event } from '../domain/event.ts';
 import type { Machine } from '../domain/machine.ts';
+import { follow } from '../domain/provider-lifecycle.ts';
 import { cleansItself } from '../domain/provider-state.ts';
+import { cleansAfter, cleanTaskOf } from '../domain/provider-work.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
 import { announceClaim } from './claim-announcer.ts';
+import { tellOfProvider } from './provider-story.ts';
 
 export type ClaimFollowerDeps = {
   readonly store: SqlStore;
@@ -27,6 +29,9 @@ export type ClaimFollowerDeps = {
   readonly log: Logger;
   readonly sweepMs: number;
   readonly findProvider: (providerUid: string) => ProviderView | undefined;
+  /** Whether something is configured that cleans servers. */
+  readonly hasCleaningHook: boolean;
+  readonly tasks: { readonly nudge: () => void };
   /** Begins to delete a machine whose claim has ended. */
   readonly endMachine: (machine: Machine) => Promise<void>;
 };
@@ -52,9 +57,17 @@ const followOnce = async (deps: ClaimFollowerDeps, { partition, signal }: Where)
   const behind = new AbortController();
   const stop = AbortSignal.any([signal, behind.signal]);
   let isBehind = false;
+  /** Claims whose machines are on their way out: nothing changes in the claim when they are gone. */
+  const leaving = new Map<string, FollowedClaim>();
+  const look = async (claim: FollowedClaim): Promise<void> => {
+    leaving.delete(claim.uid);
+    const isLater = await judge(deps, claim, { partition, signal });
+    if (isLater) leaving.set(claim.uid, claim);
+  };
+  lookAgain(deps, leaving, { look, stop }).catch(() => undefined);
   for await (const claim of deps.scheduler.watchClaims(partition, stop)) {
     try {
-      await judge(deps, claim, { partition, signal });
+      await look(claim);
     } catch (error) {
       if (signal.aborted) return;
       // One claim that cannot be judged now must not keep the others waiting.
@@ -67,37 +80,62 @@ const followOnce = async (deps: ClaimFollowerDeps, { partition, signal }: Where)
       );
     }
   }
+  behind.abort();
 };
 
+type Looking = {
+  readonly look: (claim: FollowedClaim) => Promise<void>;
+  readonly stop: AbortSignal;
+};
+
+const lookAgain = async (
+  deps: ClaimFollowerDeps,
+  leaving: ReadonlyMap<string, FollowedClaim>,
+  { look, stop }: Looking,
+): Promise<void> => {
+  while (!stop.aborted) {
+    await deps.clock.sleep(deps.sweepMs, stop);
+    for (const claim of [...leaving.values()]) {
+      await look(claim).catch((error: unknown) => {
+        if (!stop.aborted)
+          deps.log.warn({ err: error, claim: claim.name }, 'claim is looked at later');
+      });
+    }
+  }
+};
+
+/** Whether it is to be looked at again though it does not change. */
 const judge = async (
   deps: ClaimFollowerDeps,
   claim: FollowedClaim,
   where: Where,
-): Promise<void> => {
+): Promise<boolean> => {
   await announceClaim(deps, claim);
   const machines = await machinesOf(deps, claim);
   const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
   const waiting = await stillWaiting(deps, claim);
   switch (verdict.kind) {
     case 'leave':
-      return;
+      return isEnding(claim) && machines.some(({ state }) => state !== 'gone');
     case 'delete-machines':
       for (const machine of machines) await deps.endMachine(machine);
-      return;
+      return true;
     case 'release': {
       const requestId = derivedRequestId(claim.uid, 'release');
       await deps.scheduler.beginRelease(claim.name, requestId, where.signal);
-      return;
+      return false;
     }
     case 'finish':
       for (const providerUid of verdict.providerUids) {
         if (!waiting.has(providerUid)) await giveBack(deps, { claim, providerUid }, where);
       }
-      return;
+      return false;
     default:
-      verdict satisfies never;
+      return verdict satisfies never;
   }
 };
+
+const isEnding = ({ state }: ClaimView): boolean => state === 'releasing' || state === 'released';
 
 const machinesOf = (deps: ClaimFollowerDeps, claim: ClaimView): Promise<readonly Machine[]> =>
   deps.store.read(async (reader) => {
@@ -129,37 +167,53 @@ const giveBack = async (
   await awaitCleaning(deps, claim, provider);
 };
 
+/** The cleaning is written down with the task that does it, or with the word that asks for it. */
 const awaitCleaning = async (
-  { store, records, clock, random, log }: ClaimFollowerDeps,
+  deps: ClaimFollowerDeps,
   claim: ClaimView,
   provider: ProviderView,
 ): Promise<void> => {
+  const { store, records, clock, random, log } = deps;
   const nowMs = clock.now().getTime();
   const { partition, uid: providerUid } = provider;
-  const cleaning = { claimUid: claim.uid, claim: claim.name, providerUid, partition };
+  const isOurs = cleansAfter(provider, claim, deps.hasCleaningHook);
+  const cleaning = {
+    claimUid: claim.uid,
+    claim: claim.name,
+    providerUid,
+    partition,
+    sinceMs: nowMs,
+    life: isOurs
+      ? follow('in_use', 'claim_ended', 'releasing')
+      : follow('in_use', 'claim_ended', 'cleaning'),
+    lifeMs: nowMs,
+    problem: null,
+    doneMs: null,
+  };
   const isNew = await store.transaction(undefined, ACTOR, async (tx) => {
-    if (!(await records.cleanings.insert(tx, { ...cleaning, sinceMs: nowMs }))) return false;
-    const draft = event(nowMs, {
-      type: 'provider.cleaning_needed',
-      severity: 'warning',
-      message: `${claim.name} has ended; when the provider is clean, return it`,
-      data: { claim: claim.name },
-    });
-    await records.events.insert(tx, [
-      {
-        ...draft,
-        ...aboutProvider(provider),
-        uid: random.uid(),
-        recordMs: nowMs,
-        principal: '',
-        operation: '',
-      },
-    ]);
+    if (!(await records.cleanings.insert(tx, cleaning))) return false;
+    const asked = { uid: random.uid(), cleaning, provider: provider.name, principal: '' };
+    if (isOurs) await records.tasks.insert(tx, cleanTaskOf(asked, nowMs));
+    await tellOfProvider(deps, tx, { provider, told: isOurs ? releasing(claim) : needed(claim) });
     return true;
   });
-  if (isNew)
-    log.info({ provider: provider.name, claim: claim.name }, 'provider waits for cleaning');
+  if (!isNew) return;
+  if (isOurs) deps.tasks.nudge();
+  log.info({ provider: provider.name, claim: claim.name, isOurs }, 'provider is to be cleaned');
 };
+
+const releasing = ({ name }: ClaimView) => ({
+  type: 'provider.releasing',
+  message: `${name} has ended; it is switched off and cleaned before anybody else gets it`,
+  data: { claim: name },
+});
+
+const needed = ({ name }: ClaimView) => ({
+  type: 'provider.cleaning_needed',
+  severity: 'warning' as const,
+  message: `${name} has ended; when the provider is clean, return it`,
+  data: { claim: name },
+});
 
 /**
  * Providers of the claim that wait for a cleaning. What was given back, whoever said that it was
@@ -169,7 +223,7 @@ const stillWaiting = async (
   { store, records }: ClaimFollowerDeps,
   claim: ClaimView,
 ): Promise<ReadonlySet<string>> => {
-  if (claim.state !== 'releasing' && claim.state !== 'released') return new Set();
+  if (!isEnding(claim)) return new Set();
   const known = await store.read((reader) => records.cleanings.ofClaim(reader, claim.uid));
   const held = new Set(
     claim.places.filter(({ finished }) => !finished).map(({ providerUid }) => providerUid),

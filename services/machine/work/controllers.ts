@@ -7,14 +7,16 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import type { HardwareLease } from '../hardware-ports.ts';
 import type { Controllers } from '../order-port.ts';
-import type { Records } from '../ports.ts';
+import type { MachineWriter, Records } from '../ports.ts';
 
 type Deps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'agents' | 'assignments' | 'hardware'>;
+  readonly records: Pick<Records, 'agents' | 'assignments' | 'hardware' | 'machines'>;
+  readonly writer: MachineWriter;
   readonly log: Logger;
 };
 
@@ -49,14 +51,36 @@ const give = async (
 ): Promise<HardwareLease | undefined> => {
   const given = await deps.store.transaction(undefined, ACTOR, async (tx) => {
     const lease = await deps.records.hardware.giveLease(tx, { providerUid, partition, ...to });
-    if (lease === undefined) return undefined;
-    await deps.records.assignments.moveServers(tx, { providerUid, agentKey: to.agentKey });
+    if (lease !== undefined) await moveServers(deps, tx, lease);
     return lease;
   });
   if (given !== undefined && to.epoch > 0) {
     deps.log.info({ provider: providerUid, ...to }, 'a controller has another agent');
   }
   return given;
+};
+
+/**
+ * What the new agent is told says what the former one did, so that nothing is booted anew. Machines
+ * are locked before assignments, as everywhere.
+ */
+const moveServers = async (
+  { records, writer }: Deps,
+  tx: Tx,
+  { providerUid, agentKey }: HardwareLease,
+): Promise<void> => {
+  const rows = await records.assignments.ofProvider(tx, providerUid);
+  const uids = rows
+    .filter((row) => row.isServer && row.agentKey !== agentKey)
+    .map(({ uid }) => uid);
+  const machines = [];
+  for (const uid of uids.toSorted()) machines.push(await records.machines.lock(tx, uid));
+  await records.assignments.moveServers(tx, { providerUid, agentKey });
+  for (const machine of machines) {
+    if (machine === undefined) continue;
+    await records.machines.save(tx, machine);
+    await writer.renewAssignment(tx, machine);
+  }
 };
 
 /** Rendezvous hashing: the pool shares its providers evenly, and few move when it changes. */

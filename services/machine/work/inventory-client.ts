@@ -1,6 +1,18 @@
+import { toJson } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { createClient, type Transport } from '@connectrpc/connect';
-import { type Bmc, BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
-import { type Provider, ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import type { FoundController } from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
+import { DiscoveryService } from '../../../gen/runmachine/inventory/v1/discovery_service_pb.ts';
+import {
+  type Bmc,
+  BmcType,
+  FactsSchema,
+} from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import {
+  type Provider,
+  ProviderSchema,
+  ProviderType,
+} from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { placeOf } from '../../runtime/names.ts';
@@ -9,9 +21,11 @@ import { agentKey, type ControllerView, type ProviderView } from '../domain/capa
 import type { InventoryPort } from '../neighbours-port.ts';
 
 const CALL_MS = 10_000;
+const FOUND_MAX = 500;
 
 export const createInventoryClient = (transport: Transport): InventoryPort => {
   const providers = createClient(ProviderService, transport);
+  const discoveries = createClient(DiscoveryService, transport);
   return {
     findProvider: async (name, signal) => {
       try {
@@ -21,6 +35,38 @@ export const createInventoryClient = (transport: Transport): InventoryPort => {
       } catch (error) {
         if (isDomainError(error, 'not_found')) return undefined;
         throw error;
+      }
+    },
+    recordFacts: async ({ provider: name, facts, certificateSha256, observeMs }, signal) => {
+      const request = {
+        name,
+        ...(facts !== undefined && { facts }),
+        certificateSha256,
+        observeTime: timestampFromMs(observeMs),
+      };
+      const options = { signal, timeoutMs: CALL_MS };
+      const { conflicts } = await asDomain(providers.recordProviderFacts(request, options));
+      return {
+        conflicts: conflicts.map(({ field, value, provider }) => `${field} ${value} (${provider})`),
+      };
+    },
+    describeProvider: async (name, signal) => {
+      const options = { signal, timeoutMs: CALL_MS };
+      const { provider } = await asDomain(providers.getProvider({ name }, options));
+      if (provider === undefined) return { provider: null, facts: null };
+      const facts = provider.status?.observedFacts ?? provider.spec?.facts;
+      return {
+        provider: toJson(ProviderSchema, provider),
+        facts: facts === undefined ? null : toJson(FactsSchema, facts),
+      };
+    },
+    recordDiscoveries: async (asked, signal) => {
+      const { parent, found, observeMs } = asked;
+      const observeTime = timestampFromMs(observeMs);
+      for (let at = 0; at < found.length; at += FOUND_MAX) {
+        const some = found.slice(at, at + FOUND_MAX).map((one) => foundServer(one, asked));
+        const request = { parent, found: some, observeTime };
+        await asDomain(discoveries.recordDiscoveries(request, { signal, timeoutMs: CALL_MS }));
       }
     },
     watchProviders: async function* (signal) {
@@ -79,3 +125,17 @@ const CONTROLLERS: ReadonlyMap<BmcType, ControllerView['type']> = new Map<
   [BmcType.REDFISH, 'redfish'],
   [BmcType.IPMI, 'ipmi'],
 ]);
+
+const foundServer = (
+  { type, address, facts, certificateSha256, problem }: FoundController,
+  { secret, agent }: { readonly secret: string; readonly agent: string },
+) => ({
+  type,
+  address,
+  ...(facts !== undefined && { facts }),
+  certificateSha256,
+  // Only where it let somebody in.
+  secret: facts === undefined ? '' : secret,
+  agents: [agent],
+  problem,
+});

@@ -18,7 +18,7 @@ export type PerformDeps = {
   readonly store: SqlStore;
   readonly records: Records;
   readonly scheduler: SchedulerPort;
-  readonly inventory: InventoryPort;
+  readonly inventory: Pick<InventoryPort, 'findProvider'>;
 };
 
 type Asked = { readonly call: Call; readonly operation: Operation; readonly machine: Machine };

@@ -7,7 +7,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { isTold, type ProviderState } from '../domain/provider-state.ts';
+import { inspectsNow, isTold, type ProviderState } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
 
@@ -22,6 +22,7 @@ export type GuardDeps = {
 };
 
 const ROWS = 500;
+const UNSEEN_BITE = 2_000;
 const ACTOR = { principal: 'services/machine', requestId: 'provider guard' };
 
 /** Looks at rows behind `afterId`; answers where to go on, 0 = from the beginning. */
@@ -52,7 +53,12 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
     );
     return;
   }
-  if (state === 'enrolled' && known.owner === null) return;
+  if (inspectsNow(provider, known, deps.clock.now().getTime())) {
+    deps.look(providerUid);
+    return;
+  }
+  const isUntold = state === 'enrolled' || state === 'inspecting' || state === 'inspect_failed';
+  if (isUntold && known.owner === null) return;
   if (!isTold(known, provider.generation)) {
     deps.look(providerUid);
     return;
@@ -62,6 +68,25 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
   if (held === undefined || held.closed) return;
   await forget(deps, known);
   deps.look(providerUid);
+};
+
+/**
+ * Servers of which there is no row yet: nobody has looked at them. Looks at some behind `from` in
+ * the order of their names; answers where to go on, 0 = from the beginning.
+ */
+export const findUnseen = async (
+  deps: Pick<GuardDeps, 'store' | 'records' | 'look' | 'clock'>,
+  providers: readonly ProviderView[],
+  from: number,
+): Promise<number> => {
+  const some = providers.slice(from, from + UNSEEN_BITE);
+  const nowMs = deps.clock.now().getTime();
+  const news = some.filter((provider) => inspectsNow(provider, undefined, nowMs));
+  const uids = news.map(({ uid }) => uid);
+  const rows = await deps.store.read((reader) => deps.records.providers.findMany(reader, uids));
+  const known = new Set(rows.map(({ providerUid }) => providerUid));
+  for (const uid of uids) if (!known.has(uid)) deps.look(uid);
+  return from + some.length >= providers.length ? 0 : from + some.length;
 };
 
 /** From now on the row says that nobody knows what the scheduler holds. */

@@ -7,7 +7,9 @@ import { type BoundedQueue, createBoundedQueue } from '../../runtime/bounded-que
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { isTold, type ProviderState, wantedOf } from '../domain/provider-state.ts';
+import { newTask } from '../domain/hardware-task.ts';
+import { inspectsNow, isTold, type ProviderState, wantedOf } from '../domain/provider-state.ts';
+import type { Records } from '../ports.ts';
 import { type TurnDeps, takeTurn } from '../provider-turn.ts';
 
 export type ProviderOpener = {
@@ -16,8 +18,10 @@ export type ProviderOpener = {
   readonly work: (signal: AbortSignal) => Promise<void>;
 };
 
-type Deps = TurnDeps & {
+type Deps = Omit<TurnDeps, 'records'> & {
+  readonly records: Pick<Records, 'providers' | 'tasks'>;
   readonly log: Logger;
+  readonly tasks: { readonly nudge: () => void };
   readonly find: (providerUid: string) => ProviderView | undefined;
   /** Whether an agent of the provider is synced at this replica. */
   readonly isServed: (provider: ProviderView) => boolean;
@@ -59,6 +63,10 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
   const provider = deps.find(uid);
   if (provider === undefined) return;
   const seen = await deps.store.read((reader) => deps.records.providers.find(reader, uid));
+  if (inspectsNow(provider, seen, deps.clock.now().getTime())) {
+    await beginInspection(deps, provider);
+    return;
+  }
   if (missing(deps, provider, seen) === undefined) return;
   const turn = await takeTurn(deps, provider);
   // Whoever has the turn looks at the newest; what he cannot see is found by the partition's guard.
@@ -84,6 +92,30 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
     await turn.giveUp();
     throw error;
   }
+};
+
+/** A new server is asked what it is before it opens; the task does it, and opens it. */
+const beginInspection = async (deps: Deps, provider: ProviderView): Promise<void> => {
+  const turn = await takeTurn(deps, provider);
+  if (turn === undefined) return;
+  const { known, owner } = turn;
+  const nowMs = deps.clock.now().getTime();
+  if (!inspectsNow(provider, known, nowMs)) {
+    await turn.giveUp();
+    return;
+  }
+  const { uid: providerUid, partition } = provider;
+  const begun = { state: 'inspecting', reason: '', principal: '', sinceMs: nowMs } as const;
+  const place = { providerUid, partition, subject: '', principal: '', data: {} };
+  const task = { uid: deps.random.uid(), kind: 'inspect', step: 'read', ...place } as const;
+  await deps.store.transaction(undefined, ACTOR, async (tx) => {
+    // Whoever died while he told the scheduler leaves that open: it is closed until it is told.
+    const isCertain = known.owner === null;
+    const state = { ...known, ...begun, problem: null };
+    if (!(await deps.records.providers.save(tx, state, owner, isCertain))) return;
+    await deps.records.tasks.insert(tx, newTask(task, nowMs));
+  });
+  deps.tasks.nudge();
 };
 
 /** What the scheduler has to be told; undefined: nothing. */

@@ -9,6 +9,7 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import { acceptVerb } from '../accept-verb.ts';
+import type { ProviderView } from '../domain/capacity.ts';
 import type { Machine } from '../domain/machine.ts';
 import { bootIsLate } from '../domain/observe.ts';
 import { type Caller, type Operation, operationName } from '../domain/operation.ts';
@@ -17,7 +18,7 @@ import type { Controllers } from '../order-port.ts';
 import type { MachineWriter, Records } from '../ports.ts';
 import { type ClaimFollowerDeps, followClaims } from './claim-follower.ts';
 import { moveStranded } from './controllers.ts';
-import { type GuardDeps, guardProviders } from './provider-guard.ts';
+import { findUnseen, type GuardDeps, guardProviders } from './provider-guard.ts';
 
 export type SweeperDeps = GuardDeps &
   Omit<ClaimFollowerDeps, 'endMachine'> & {
@@ -30,6 +31,8 @@ export type SweeperDeps = GuardDeps &
     readonly owner: string;
     readonly sweepMs: number;
     readonly controllers: Controllers;
+    readonly inPartition: (partition: string) => readonly ProviderView[];
+    readonly isSynced: () => boolean;
     readonly wake: (operationUid: string) => void;
   };
 
@@ -78,7 +81,9 @@ export const sweepPartition = async (
 const createGuard = (deps: SweeperDeps, partition: string) => {
   let afterId = 0;
   let restMs = 0;
+  let unseen = 0;
   return async (signal: AbortSignal): Promise<void> => {
+    if (deps.isSynced()) unseen = await findUnseen(deps, deps.inPartition(partition), unseen);
     if (deps.clock.monotonicMs() < restMs) return;
     afterId = await guardProviders(deps, { partition, afterId }, signal);
     if (afterId === 0) restMs = deps.clock.monotonicMs() + deps.sweepMs * GUARD_ROUNDS;

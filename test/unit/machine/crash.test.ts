@@ -167,7 +167,7 @@ const replica = (world: World, name: string, dieAt: number) => {
       store,
       records: world.records,
       scheduler: world.scheduler.port,
-      inventory: { findProvider: async () => undefined, watchProviders: async function* () {} },
+      inventory: { findProvider: async () => undefined },
     }),
     agentFor: async () => AGENT,
     at: () => {

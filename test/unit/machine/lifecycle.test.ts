@@ -17,6 +17,8 @@ const README = readFileSync(
   join(import.meta.dirname, '../../../services/machine/README.md'),
   'utf8',
 )
+  // Providers have a life of their own.
+  .replace(/\n## Providers[\s\S]*?(?=\n## )/, '')
   .replaceAll(/ +\| ?/g, ' | ')
   .replaceAll(/ \| $/gm, ' |');
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/machine/v1/provider_state_service.proto.
  */
 export const file_runmachine_machine_v1_provider_state_service: GenFile = /*@__PURE__*/
-  fileDesc("CjJydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfc3RhdGVfc2VydmljZS5wcm90bxIVcnVubWFjaGluZS5tYWNoaW5lLnYxIpEBChdHZXRQcm92aWRlclN0YXRlUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJCJYChhHZXRQcm92aWRlclN0YXRlUmVzcG9uc2USPAoOcHJvdmlkZXJfc3RhdGUYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJTdGF0ZSKVAQoZTGlzdFByb3ZpZGVyU3RhdGVzUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIInQKGkxpc3RQcm92aWRlclN0YXRlc1Jlc3BvbnNlEj0KD3Byb3ZpZGVyX3N0YXRlcxgBIAMoCzIkLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlclN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLfAQoVQWNjZXB0UHJvdmlkZXJSZXF1ZXN0EnYKBG5hbWUYASABKAlCaLpIZXJjGIAEMl5ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vc3RhdGUkEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMYgAQSFgoEZXRhZxgDIAEoCUIIukgFcgMYgAESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEiVgoWQWNjZXB0UHJvdmlkZXJSZXNwb25zZRI8Cg5wcm92aWRlcl9zdGF0ZRgBIAEoCzIkLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlclN0YXRlIuMBChdNYWludGFpblByb3ZpZGVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEYgAQSFgoEZXRhZxgDIAEoCUIIukgFcgMYgAESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEiWAoYTWFpbnRhaW5Qcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi5QEKGVF1YXJhbnRpbmVQcm92aWRlclJlcXVlc3QSdgoEbmFtZRgBIAEoCUJoukhlcmMYgAQyXl5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9zdGF0ZSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGIAEEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIloKGlF1YXJhbnRpbmVQcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi3wEKFVJldHVyblByb3ZpZGVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJBIYCgZyZWFzb24YAiABKAlCCLpIBXIDGIAEEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIlYKFlJldHVyblByb3ZpZGVyUmVzcG9uc2USPAoOcHJvdmlkZXJfc3RhdGUYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJTdGF0ZTKTBwoUUHJvdmlkZXJTdGF0ZVNlcnZpY2USjAEKEEdldFByb3ZpZGVyU3RhdGUSLi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJTdGF0ZVJlcXVlc3QaLy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJTdGF0ZVJlc3BvbnNlIheQAgGKtRgQCgxwcm92aWRlci5nZXQQBBKTAQoSTGlzdFByb3ZpZGVyU3RhdGVzEjAucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlclN0YXRlc1JlcXVlc3QaMS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuTGlzdFByb3ZpZGVyU3RhdGVzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmxpc3QQBBKNAQoOQWNjZXB0UHJvdmlkZXISLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQWNjZXB0UHJvdmlkZXJSZXF1ZXN0Gi0ucnVubWFjaGluZS5tYWNoaW5lLnYxLkFjY2VwdFByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLmFjY2VwdBAEGAEgAhKVAQoQTWFpbnRhaW5Qcm92aWRlchIuLnJ1bm1hY2hpbmUubWFjaGluZS52MS5NYWludGFpblByb3ZpZGVyUmVxdWVzdBovLnJ1bm1hY2hpbmUubWFjaGluZS52MS5NYWludGFpblByb3ZpZGVyUmVzcG9uc2UiIJACAoq1GBkKEXByb3ZpZGVyLm1haW50YWluEAQYASACEp0BChJRdWFyYW50aW5lUHJvdmlkZXISMC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUXVhcmFudGluZVByb3ZpZGVyUmVxdWVzdBoxLnJ1bm1hY2hpbmUubWFjaGluZS52MS5RdWFyYW50aW5lUHJvdmlkZXJSZXNwb25zZSIikAICirUYGwoTcHJvdmlkZXIucXVhcmFudGluZRAEGAEgAhKNAQoOUmV0dXJuUHJvdmlkZXISLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUmV0dXJuUHJvdmlkZXJSZXF1ZXN0Gi0ucnVubWFjaGluZS5tYWNoaW5lLnYxLlJldHVyblByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLnJldHVybhAEGAEgAmIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_machine_v1_provider_state]);
+  fileDesc("CjJydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfc3RhdGVfc2VydmljZS5wcm90bxIVcnVubWFjaGluZS5tYWNoaW5lLnYxIpEBChdHZXRQcm92aWRlclN0YXRlUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJCJYChhHZXRQcm92aWRlclN0YXRlUmVzcG9uc2USPAoOcHJvdmlkZXJfc3RhdGUYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJTdGF0ZSKVAQoZTGlzdFByb3ZpZGVyU3RhdGVzUmVxdWVzdBJHCgZwYXJlbnQYASABKAlCN7pINHIyGIAEMi1ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIInQKGkxpc3RQcm92aWRlclN0YXRlc1Jlc3BvbnNlEj0KD3Byb3ZpZGVyX3N0YXRlcxgBIAMoCzIkLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlclN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLfAQoVQWNjZXB0UHJvdmlkZXJSZXF1ZXN0EnYKBG5hbWUYASABKAlCaLpIZXJjGIAEMl5ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vc3RhdGUkEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMYgAQSFgoEZXRhZxgDIAEoCUIIukgFcgMYgAESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEiVgoWQWNjZXB0UHJvdmlkZXJSZXNwb25zZRI8Cg5wcm92aWRlcl9zdGF0ZRgBIAEoCzIkLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm92aWRlclN0YXRlIuMBChdNYWludGFpblByb3ZpZGVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEYgAQSFgoEZXRhZxgDIAEoCUIIukgFcgMYgAESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEiWAoYTWFpbnRhaW5Qcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi5QEKGVF1YXJhbnRpbmVQcm92aWRlclJlcXVlc3QSdgoEbmFtZRgBIAEoCUJoukhlcmMYgAQyXl5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9zdGF0ZSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGIAEEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIloKGlF1YXJhbnRpbmVQcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi3wEKFVJldHVyblByb3ZpZGVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJBIYCgZyZWFzb24YAiABKAlCCLpIBXIDGIAEEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIlYKFlJldHVyblByb3ZpZGVyUmVzcG9uc2USPAoOcHJvdmlkZXJfc3RhdGUYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJTdGF0ZSLgAQoWSW5zcGVjdFByb3ZpZGVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmi6SGVyYxiABDJeXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3N0YXRlJBIYCgZyZWFzb24YAiABKAlCCLpIBXIDGIAEEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIlcKF0luc3BlY3RQcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi3gEKFENsZWFuUHJvdmlkZXJSZXF1ZXN0EnYKBG5hbWUYASABKAlCaLpIZXJjGIAEMl5ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vc3RhdGUkEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMYgAQSFgoEZXRhZxgDIAEoCUIIukgFcgMYgAESHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQEiVQoVQ2xlYW5Qcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUi4AEKFEFkb3B0UHJvdmlkZXJSZXF1ZXN0EnYKBG5hbWUYASABKAlCaLpIZXJjGIAEMl5ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vc3RhdGUkEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARiABBIWCgRldGFnGAMgASgJQgi6SAVyAxiAARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASJVChVBZG9wdFByb3ZpZGVyUmVzcG9uc2USPAoOcHJvdmlkZXJfc3RhdGUYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvdmlkZXJTdGF0ZSLhAQoVUmV0aXJlUHJvdmlkZXJSZXF1ZXN0EnYKBG5hbWUYASABKAlCaLpIZXJjGIAEMl5ecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vc3RhdGUkEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARiABBIWCgRldGFnGAMgASgJQgi6SAVyAxiAARIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASJWChZSZXRpcmVQcm92aWRlclJlc3BvbnNlEjwKDnByb3ZpZGVyX3N0YXRlGAEgASgLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb3ZpZGVyU3RhdGUyzwsKFFByb3ZpZGVyU3RhdGVTZXJ2aWNlEowBChBHZXRQcm92aWRlclN0YXRlEi4ucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldFByb3ZpZGVyU3RhdGVSZXF1ZXN0Gi8ucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldFByb3ZpZGVyU3RhdGVSZXNwb25zZSIXkAIBirUYEAoMcHJvdmlkZXIuZ2V0EAQSkwEKEkxpc3RQcm92aWRlclN0YXRlcxIwLnJ1bm1hY2hpbmUubWFjaGluZS52MS5MaXN0UHJvdmlkZXJTdGF0ZXNSZXF1ZXN0GjEucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlclN0YXRlc1Jlc3BvbnNlIhiQAgGKtRgRCg1wcm92aWRlci5saXN0EAQSjQEKDkFjY2VwdFByb3ZpZGVyEiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkFjY2VwdFByb3ZpZGVyUmVxdWVzdBotLnJ1bm1hY2hpbmUubWFjaGluZS52MS5BY2NlcHRQcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5hY2NlcHQQBBgBIAISlQEKEE1haW50YWluUHJvdmlkZXISLi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuTWFpbnRhaW5Qcm92aWRlclJlcXVlc3QaLy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuTWFpbnRhaW5Qcm92aWRlclJlc3BvbnNlIiCQAgKKtRgZChFwcm92aWRlci5tYWludGFpbhAEGAEgAhKdAQoSUXVhcmFudGluZVByb3ZpZGVyEjAucnVubWFjaGluZS5tYWNoaW5lLnYxLlF1YXJhbnRpbmVQcm92aWRlclJlcXVlc3QaMS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUXVhcmFudGluZVByb3ZpZGVyUmVzcG9uc2UiIpACAoq1GBsKE3Byb3ZpZGVyLnF1YXJhbnRpbmUQBBgBIAISjQEKDlJldHVyblByb3ZpZGVyEiwucnVubWFjaGluZS5tYWNoaW5lLnYxLlJldHVyblByb3ZpZGVyUmVxdWVzdBotLnJ1bm1hY2hpbmUubWFjaGluZS52MS5SZXR1cm5Qcm92aWRlclJlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5yZXR1cm4QBBgBIAISkQEKD0luc3BlY3RQcm92aWRlchItLnJ1bm1hY2hpbmUubWFjaGluZS52MS5JbnNwZWN0UHJvdmlkZXJSZXF1ZXN0Gi4ucnVubWFjaGluZS5tYWNoaW5lLnYxLkluc3BlY3RQcm92aWRlclJlc3BvbnNlIh+QAgKKtRgYChBwcm92aWRlci5pbnNwZWN0EAQYASACEokBCg1DbGVhblByb3ZpZGVyEisucnVubWFjaGluZS5tYWNoaW5lLnYxLkNsZWFuUHJvdmlkZXJSZXF1ZXN0GiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkNsZWFuUHJvdmlkZXJSZXNwb25zZSIdkAICirUYFgoOcHJvdmlkZXIuY2xlYW4QBBgBIAISiQEKDUFkb3B0UHJvdmlkZXISKy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQWRvcHRQcm92aWRlclJlcXVlc3QaLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQWRvcHRQcm92aWRlclJlc3BvbnNlIh2QAgKKtRgWCg5wcm92aWRlci5hZG9wdBAEGAEgAhKNAQoOUmV0aXJlUHJvdmlkZXISLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUmV0aXJlUHJvdmlkZXJSZXF1ZXN0Gi0ucnVubWFjaGluZS5tYWNoaW5lLnYxLlJldGlyZVByb3ZpZGVyUmVzcG9uc2UiHpACAoq1GBcKD3Byb3ZpZGVyLnJldGlyZRAEGAEgAmIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_machine_v1_provider_state]);
 
 /**
  * Request of GetProviderState.
@@ -374,6 +374,258 @@ export const ReturnProviderResponseSchema: GenMessage<ReturnProviderResponse> = 
   messageDesc(file_runmachine_machine_v1_provider_state_service, 11);
 
 /**
+ * Request of InspectProvider.
+ *
+ * @generated from message runmachine.machine.v1.InspectProviderRequest
+ */
+export type InspectProviderRequest = Message<"runmachine.machine.v1.InspectProviderRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/providers/{provider}/state"; the provider may be named by its uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, for whoever looks at it later. Empty: none is given.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Etag that the state must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.InspectProviderRequest.
+ * Use `create(InspectProviderRequestSchema)` to create a new message.
+ */
+export const InspectProviderRequestSchema: GenMessage<InspectProviderRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 12);
+
+/**
+ * Response of InspectProvider.
+ *
+ * @generated from message runmachine.machine.v1.InspectProviderResponse
+ */
+export type InspectProviderResponse = Message<"runmachine.machine.v1.InspectProviderResponse"> & {
+  /**
+   * The state as it is now.
+   *
+   * @generated from field: runmachine.machine.v1.ProviderState provider_state = 1;
+   */
+  providerState?: ProviderState | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.InspectProviderResponse.
+ * Use `create(InspectProviderResponseSchema)` to create a new message.
+ */
+export const InspectProviderResponseSchema: GenMessage<InspectProviderResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 13);
+
+/**
+ * Request of CleanProvider.
+ *
+ * @generated from message runmachine.machine.v1.CleanProviderRequest
+ */
+export type CleanProviderRequest = Message<"runmachine.machine.v1.CleanProviderRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/providers/{provider}/state"; the provider may be named by its uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, for whoever looks at it later. Empty: none is given.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Etag that the state must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.CleanProviderRequest.
+ * Use `create(CleanProviderRequestSchema)` to create a new message.
+ */
+export const CleanProviderRequestSchema: GenMessage<CleanProviderRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 14);
+
+/**
+ * Response of CleanProvider.
+ *
+ * @generated from message runmachine.machine.v1.CleanProviderResponse
+ */
+export type CleanProviderResponse = Message<"runmachine.machine.v1.CleanProviderResponse"> & {
+  /**
+   * The state as it is now.
+   *
+   * @generated from field: runmachine.machine.v1.ProviderState provider_state = 1;
+   */
+  providerState?: ProviderState | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.CleanProviderResponse.
+ * Use `create(CleanProviderResponseSchema)` to create a new message.
+ */
+export const CleanProviderResponseSchema: GenMessage<CleanProviderResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 15);
+
+/**
+ * Request of AdoptProvider.
+ *
+ * @generated from message runmachine.machine.v1.AdoptProviderRequest
+ */
+export type AdoptProviderRequest = Message<"runmachine.machine.v1.AdoptProviderRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/providers/{provider}/state"; the provider may be named by its uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, for whoever looks at it later. Required.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Etag that the state must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.AdoptProviderRequest.
+ * Use `create(AdoptProviderRequestSchema)` to create a new message.
+ */
+export const AdoptProviderRequestSchema: GenMessage<AdoptProviderRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 16);
+
+/**
+ * Response of AdoptProvider.
+ *
+ * @generated from message runmachine.machine.v1.AdoptProviderResponse
+ */
+export type AdoptProviderResponse = Message<"runmachine.machine.v1.AdoptProviderResponse"> & {
+  /**
+   * The state as it is now.
+   *
+   * @generated from field: runmachine.machine.v1.ProviderState provider_state = 1;
+   */
+  providerState?: ProviderState | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.AdoptProviderResponse.
+ * Use `create(AdoptProviderResponseSchema)` to create a new message.
+ */
+export const AdoptProviderResponseSchema: GenMessage<AdoptProviderResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 17);
+
+/**
+ * Request of RetireProvider.
+ *
+ * @generated from message runmachine.machine.v1.RetireProviderRequest
+ */
+export type RetireProviderRequest = Message<"runmachine.machine.v1.RetireProviderRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/providers/{provider}/state"; the provider may be named by its uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, for whoever looks at it later. Required.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Etag that the state must still have, else ABORTED ETAG_MISMATCH. Empty: whatever it has.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.RetireProviderRequest.
+ * Use `create(RetireProviderRequestSchema)` to create a new message.
+ */
+export const RetireProviderRequestSchema: GenMessage<RetireProviderRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 18);
+
+/**
+ * Response of RetireProvider.
+ *
+ * @generated from message runmachine.machine.v1.RetireProviderResponse
+ */
+export type RetireProviderResponse = Message<"runmachine.machine.v1.RetireProviderResponse"> & {
+  /**
+   * The state as it is now.
+   *
+   * @generated from field: runmachine.machine.v1.ProviderState provider_state = 1;
+   */
+  providerState?: ProviderState | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.RetireProviderResponse.
+ * Use `create(RetireProviderResponseSchema)` to create a new message.
+ */
+export const RetireProviderResponseSchema: GenMessage<RetireProviderResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_state_service, 19);
+
+/**
  * Life-cycle of providers. What takes one out of the pool is decided by the scheduler's leader first and stays decided
  * over restarts and changes of what the provider offers.
  *
@@ -443,6 +695,49 @@ export const ProviderStateService: GenService<{
     methodKind: "unary";
     input: typeof ReturnProviderRequestSchema;
     output: typeof ReturnProviderResponseSchema;
+  },
+  /**
+   * Asks the controller anew what the provider is. One that is not open yet opens when all is well. FAILED_PRECONDITION
+   * NO_CONTROLLER where no agent reaches a controller, INVALID_STATE for one that an operator has closed.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderStateService.InspectProvider
+   */
+  inspectProvider: {
+    methodKind: "unary";
+    input: typeof InspectProviderRequestSchema;
+    output: typeof InspectProviderResponseSchema;
+  },
+  /**
+   * Cleans anew what could not be cleaned. FAILED_PRECONDITION INVALID_STATE when nothing waits for a cleaning or nothing is
+   * configured that cleans: ReturnProvider says that it is clean.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderStateService.CleanProvider
+   */
+  cleanProvider: {
+    methodKind: "unary";
+    input: typeof CleanProviderRequestSchema;
+    output: typeof CleanProviderResponseSchema;
+  },
+  /**
+   * Takes a provider out of whatever state it is in, on an operator's word that it is in order and clean: running
+   * inspections and cleanings end, ended claims give it back, and it opens. Claims that hold it go on.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderStateService.AdoptProvider
+   */
+  adoptProvider: {
+    methodKind: "unary";
+    input: typeof AdoptProviderRequestSchema;
+    output: typeof AdoptProviderResponseSchema;
+  },
+  /**
+   * Closes a provider to new claims for good; claims that hold it go on. ABORTED BUSY while what it offers is being changed.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderStateService.RetireProvider
+   */
+  retireProvider: {
+    methodKind: "unary";
+    input: typeof RetireProviderRequestSchema;
+    output: typeof RetireProviderResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runmachine_machine_v1_provider_state_service, 0);

@@ -1,0 +1,199 @@
+/**
+ * What cleans a server after a claim on it: a command of this host or a webhook, until a RAM disk of
+ * ours does it. It gets the provider, the claim and the facts as JSON, and its success is what frees
+ * the server, so whatever is not clearly a success is a failure.
+ */
+import { spawn } from 'node:child_process';
+import { Agent, request } from 'undici';
+import type { Clock } from '../../runtime/clock.ts';
+import { invalidArgument } from '../../runtime/errors.ts';
+import { readSecret } from './sink-secret.ts';
+import { sign } from './webhook.ts';
+
+export type CleaningConfig = {
+  /** Program and arguments; the JSON comes on its standard input. Empty: none. */
+  readonly command: readonly string[];
+  /** Where the JSON is posted. Empty: nowhere. */
+  readonly webhook: string;
+  /** File (mode 0600) with the secret that signs what is posted. Empty: it is not signed. */
+  readonly secretFile: string;
+  /** What a cleaning may take. */
+  readonly timeoutMs: number;
+};
+
+export type CleaningOrder = {
+  /** The same for every try of one cleaning. */
+  readonly id: string;
+  readonly body: string;
+};
+
+export type Cleaned =
+  | { readonly kind: 'clean' }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** It has certainly not begun. */
+  | { readonly kind: 'later'; readonly message: string };
+
+export type CleaningHook = {
+  readonly timeoutMs: number;
+  readonly run: (order: CleaningOrder, signal: AbortSignal) => Promise<Cleaned>;
+};
+
+export const NO_CLEANING: CleaningConfig = {
+  command: [],
+  webhook: '',
+  secretFile: '',
+  timeoutMs: 30 * 60_000,
+};
+
+/** Undefined: nothing is configured. Errors: invalid_argument, and those of readSecret. */
+export const createCleaningHook = async (
+  clock: Clock,
+  config: CleaningConfig,
+): Promise<CleaningHook | undefined> => {
+  const { command, webhook, secretFile, timeoutMs } = config;
+  if (command.length > 0 && webhook !== '') {
+    throw wrong('cleaning', 'names a command and a webhook; one of them cleans');
+  }
+  if (timeoutMs < 1_000) throw wrong('cleaning.timeout', 'must be at least a second');
+  if (command.length > 0) {
+    return { timeoutMs, run: (order, signal) => runCommand(clock, config, { order, signal }) };
+  }
+  if (webhook === '') return undefined;
+  if (!URL.canParse(webhook)) throw wrong('cleaning.webhook', 'is no URL');
+  if (secretFile !== '') await readSecret(secretFile);
+  return { timeoutMs, run: (order, signal) => post(clock, config, { order, signal }) };
+};
+
+const wrong = (field: string, description: string) =>
+  invalidArgument('INVALID_FIELD', `${field}: ${description}`, {
+    metadata: { field },
+    violations: [{ field, description }],
+  });
+
+type Running = { readonly order: CleaningOrder; readonly signal: AbortSignal };
+
+const KILL_MS = 10_000;
+const SHOWN = 500;
+
+/**
+ * Under timeout(1), in a group of its own: it ends in its time even where this process dies, and
+ * nothing of it is left when it is killed.
+ */
+const runCommand = async (
+  clock: Clock,
+  { command, timeoutMs }: CleaningConfig,
+  { order, signal }: Running,
+): Promise<Cleaned> => {
+  const seconds = Math.ceil(timeoutMs / 1_000);
+  const limits = [`--kill-after=${KILL_MS / 1_000}`, String(seconds)];
+  const child = spawn('timeout', [...limits, ...command], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, RUNM_CLEANING: order.id },
+  });
+  let said = '';
+  const listen = (data: Buffer) => {
+    said = (said + data.toString('utf8')).slice(-SHOWN);
+  };
+  child.stdout.on('data', listen);
+  child.stderr.on('data', listen);
+  // A command that does not read its input closes it; how it ends is what counts.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(order.body);
+  const ended = new Promise<Cleaned>((resolve) => {
+    child.once('error', (error) => resolve({ kind: 'later', message: error.message }));
+    child.once('close', (code, by) => resolve(commandEnd({ code, by, said: said.trim() })));
+  });
+  const kill = (how: NodeJS.Signals) => {
+    if (child.pid === undefined || child.exitCode !== null) return;
+    try {
+      process.kill(-child.pid, how);
+    } catch {
+      // The group has ended in between.
+    }
+  };
+  const onAbort = () => {
+    kill('SIGTERM');
+    const late = clock.sleep(KILL_MS, new AbortController().signal);
+    late.then(() => kill('SIGKILL')).catch(() => undefined);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await ended;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
+type End = { readonly code: number | null; readonly by: string | null; readonly said: string };
+
+/** Of timeout(1): it ended the command itself. */
+const TIMED_OUT = 124;
+
+const commandEnd = ({ code, by, said }: End): Cleaned => {
+  if (code === 0) return { kind: 'clean' };
+  const how =
+    code === TIMED_OUT
+      ? 'did not end in its time'
+      : by === null
+        ? `ended with ${code}`
+        : `was killed by ${by}`;
+  const text = said === '' ? 'it said nothing' : `it said: ${said}`;
+  return { kind: 'failed', message: `The cleaning command ${how}; ${text}` };
+};
+
+/** What a host that nobody listens on answers: nothing has begun there. */
+const NOT_BEGUN = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+const post = async (
+  clock: Clock,
+  { webhook, secretFile, timeoutMs }: CleaningConfig,
+  { order, signal }: Running,
+): Promise<Cleaned> => {
+  const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  const dispatcher = new Agent({ ...limits, connect: { timeout: KILL_MS } });
+  try {
+    const { statusCode, body } = await request(webhook, {
+      method: 'POST',
+      dispatcher,
+      headers: await headersOf(clock, secretFile, order),
+      body: order.body,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    });
+    const text = await beginningOf(body);
+    if (statusCode >= 200 && statusCode < 300) return { kind: 'clean' };
+    return { kind: 'failed', message: `The cleaning webhook answered ${statusCode}: ${text}` };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const kind = NOT_BEGUN.has(code) ? 'later' : 'failed';
+    return { kind, message: `The cleaning webhook cannot be asked: ${message}` };
+  } finally {
+    await dispatcher.destroy();
+  }
+};
+
+const headersOf = async (clock: Clock, secretFile: string, { id, body }: CleaningOrder) => {
+  const seconds = String(Math.floor(clock.now().getTime() / 1_000));
+  const base = {
+    'content-type': 'application/json',
+    'user-agent': 'runmachine',
+    'webhook-id': id,
+    'webhook-timestamp': seconds,
+  };
+  if (secretFile === '') return base;
+  const secret = await readSecret(secretFile);
+  return { ...base, 'webhook-signature': `v1,${sign(secret, `${id}.${seconds}.${body}`)}` };
+};
+
+/** An answer may be endless; its beginning is enough. */
+const beginningOf = async (body: AsyncIterable<Buffer>): Promise<string> => {
+  let text = '';
+  for await (const chunk of body) {
+    text += chunk.toString('utf8');
+    if (text.length >= SHOWN) break;
+  }
+  return text.slice(0, SHOWN);
+};

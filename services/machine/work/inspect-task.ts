@@ -1,0 +1,202 @@
+/**
+ * Inspects a server before it opens: an agent reads what the hardware says of itself, inventory
+ * writes it down and pins the controller's certificate, and the scheduler is told that it is open.
+ * What another provider has already (a serial number, a MAC) keeps it out.
+ */
+import type { Clock } from '../../runtime/clock.ts';
+import { isDomainError } from '../../runtime/errors.ts';
+import { derivedRequestId, type Random } from '../../runtime/random.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { ProviderView } from '../domain/capacity.ts';
+import { type HardwareTask, type TaskFailure, tryAgain } from '../domain/hardware-task.ts';
+import { INSPECT_MS } from '../domain/provider-deadline.ts';
+import { follow } from '../domain/provider-lifecycle.ts';
+import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
+import type { Orders } from '../order-port.ts';
+import type { Records } from '../ports.ts';
+import { takeTurn } from '../provider-turn.ts';
+import { tellOfProvider } from './provider-story.ts';
+import type { TaskHandler, TaskStep } from './task-runner.ts';
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Records;
+  readonly orders: Pick<Orders, 'atProvider'>;
+  readonly inventory: Pick<InventoryPort, 'findProvider' | 'recordFacts'>;
+  readonly scheduler: Pick<SchedulerPort, 'tell'>;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+/** Facts of a large server by Redfish are hundreds of answers. */
+const WORK_MS = 2 * 60_000;
+/** After this a server whose controller was away is tried again by itself. */
+const RETRY_MS = 30 * 60_000;
+const BUSY_MS = 500;
+
+export const createInspectTask =
+  (deps: Deps): TaskHandler =>
+  async ({ task, signal }) => {
+    const { providerUid, partition } = task;
+    const name = `partitions/${partition}/providers/${providerUid}`;
+    const provider = await deps.inventory.findProvider(name, signal).catch(passing);
+    if (provider instanceof Passing) return again(deps, task, provider);
+    if (provider === undefined) return { outcome: { kind: 'done' } };
+    try {
+      return task.step === 'open'
+        ? await open(deps, provider, { task, signal })
+        : await read(deps, provider, { task, signal });
+    } catch (error) {
+      const why = passing(error);
+      if (signal.aborted) throw error;
+      const step = again(deps, task, why);
+      return step.outcome.kind === 'failed'
+        ? fails(deps, provider, { ...step.outcome.failure, isPassing: true })
+        : step;
+    }
+  };
+
+/** What may be otherwise in a moment, as a value. */
+class Passing {
+  readonly failure: TaskFailure;
+  constructor(failure: TaskFailure) {
+    this.failure = failure;
+  }
+}
+
+const passing = (error: unknown): Passing => {
+  if (!isDomainError(error)) throw error;
+  const { kind, reason, message } = error;
+  if (kind === 'unavailable' || kind === 'deadline_exceeded' || kind === 'aborted') {
+    return new Passing({ reason, message });
+  }
+  throw error;
+};
+
+const again = ({ clock }: Deps, task: HardwareTask, { failure }: Passing): TaskStep => {
+  const at = { nowMs: clock.now().getTime(), limitMs: INSPECT_MS };
+  return { outcome: tryAgain(task, { ...failure, isPassing: true }, at) };
+};
+
+type Turn = { readonly task: HardwareTask; readonly signal: AbortSignal };
+
+const read = async (
+  deps: Deps,
+  provider: ProviderView,
+  { task, signal }: Turn,
+): Promise<TaskStep> => {
+  const ordered = {
+    work: { case: 'readFacts', value: {} },
+    // Each try is a command of its own: the agent answers a known one as before.
+    commandId: derivedRequestId(task.uid, `read ${task.attempt}`),
+    timeoutMs: WORK_MS,
+    isSafeTwice: true,
+  } as const;
+  let answer: Awaited<ReturnType<Orders['atProvider']>>;
+  try {
+    answer = await deps.orders.atProvider(provider, ordered, signal);
+  } catch (error) {
+    if (!isDomainError(error, 'failed_precondition')) throw error;
+    // Wrong credentials, another certificate: tried again by an operator only, or accounts lock.
+    return fails(deps, provider, { ...error, message: error.message, isPassing: false });
+  }
+  const facts = answer.content.case === 'facts' ? answer.content.value : undefined;
+  const { certificateSha256 } = answer;
+  const observeMs = deps.clock.now().getTime();
+  const recorded = { provider: provider.name, facts, certificateSha256, observeMs };
+  const { conflicts } = await deps.inventory.recordFacts(recorded, signal);
+  if (conflicts.length > 0) {
+    const message = `Another provider has what it says of itself: ${conflicts.join(', ')}`;
+    return fails(deps, provider, { reason: 'INSPECTION_FAILED', message, isPassing: false });
+  }
+  const data = { vendor: facts?.vendor ?? '', model: facts?.model ?? '' };
+  return { outcome: { kind: 'next', step: 'open', data } };
+};
+
+/** The scheduler's leader first, then the row, in one turn of the provider. */
+const open = async (
+  deps: Deps,
+  provider: ProviderView,
+  { task, signal }: Turn,
+): Promise<TaskStep> => {
+  const turn = await takeTurn(deps, provider);
+  if (turn === undefined) {
+    return { outcome: { kind: 'again', afterMs: BUSY_MS, why: 'it is being changed' } };
+  }
+  const { known, owner } = turn;
+  // Closed by an operator meanwhile, or accepted without us; or it was open and only looked at.
+  if (known.state !== 'inspecting') {
+    await turn.giveUp();
+    return ends(deps, provider, { task, isOpened: false });
+  }
+  try {
+    await turn.tell(false, signal);
+    const nowMs = deps.clock.now().getTime();
+    const opened = {
+      ...known,
+      state: follow('inspecting', 'inspected', 'available'),
+      generation: provider.generation,
+      reason: '',
+      principal: '',
+      sinceMs: nowMs,
+      problem: null,
+    };
+    const saved = await deps.store.transaction(undefined, ACTOR, (tx) =>
+      deps.records.providers.save(tx, opened, owner),
+    );
+    if (!saved) return { outcome: { kind: 'again', afterMs: BUSY_MS, why: 'its turn was lost' } };
+    return ends(deps, provider, { task, isOpened: true });
+  } catch (error) {
+    await turn.giveUp();
+    throw error;
+  }
+};
+
+const ACTOR = { principal: 'services/machine', requestId: 'inspection' };
+
+type Ended = { readonly task: HardwareTask; readonly isOpened: boolean };
+
+const ends = (deps: Deps, provider: ProviderView, { task, isOpened }: Ended): TaskStep => ({
+  outcome: { kind: 'done' },
+  write: (tx) => {
+    const { vendor = '', model = '' } = task.data;
+    const what = `${vendor} ${model}`.trim();
+    const open = isOpened ? '; it is open for claims' : '';
+    const told = {
+      type: 'provider.inspected',
+      message: `Its facts were read${what === '' ? '' : ` (${what})`}${open}`,
+      principal: task.principal,
+    };
+    return tellOfProvider(deps, tx, { provider, told });
+  },
+});
+
+type Failed = TaskFailure & { readonly isPassing: boolean };
+
+const fails = (deps: Deps, provider: ProviderView, failed: Failed): TaskStep => {
+  const { reason, message, isPassing } = failed;
+  return {
+    outcome: { kind: 'failed', failure: { reason, message } },
+    write: async (tx) => {
+      const nowMs = deps.clock.now().getTime();
+      const retryMs = isPassing ? nowMs + RETRY_MS : null;
+      const problem = { reason, message, sinceMs: nowMs, retryMs };
+      const isOut = await deps.records.providers.fail(tx, {
+        providerUid: provider.uid,
+        from: 'inspecting',
+        to: follow('inspecting', 'inspect_failed', 'inspect_failed'),
+        problem,
+      });
+      const next = isOut
+        ? `; when it is mended: runm provider inspect ${provider.name.split('/').at(-1)}`
+        : '';
+      const told = {
+        type: 'provider.inspect_failed',
+        severity: 'error' as const,
+        message: `It could not be inspected: ${message}${next}`,
+        data: { reason },
+      };
+      await tellOfProvider(deps, tx, { provider, told });
+    },
+  };
+};
