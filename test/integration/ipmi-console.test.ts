@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { type Bmc, BmcError, type SerialStream } from '../../services/agent/bmc-port.ts';
 import { createIpmiDriver } from '../../services/agent/drivers/ipmi/driver.ts';
-import type { SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import { cipherSuite, type SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
 import { aspectOf } from '../contract/bmc-contract.suite.ts';
@@ -17,7 +17,9 @@ type Running = { readonly lab: IpmiLab; readonly open: (address?: string) => Pro
 
 /** A server that is on, and controllers opened at it. */
 const running = async (t: ExecutionContext, suites?: readonly SuiteId[]): Promise<Running> => {
-  const lab = await startIpmiLab(suites);
+  const lab = await startIpmiLab(
+    suites === undefined ? {} : { personality: { suites: suites.map(cipherSuite) } },
+  );
   t.teardown(() => lab[Symbol.asyncDispose]());
   await lab.server.changePower('on');
   await eventually(() => lab.server.power() === 'on', { message: 'power on' });

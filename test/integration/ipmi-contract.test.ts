@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { BmcCredentials } from '../../services/agent/bmc-port.ts';
 import { createIpmiDriver } from '../../services/agent/drivers/ipmi/driver.ts';
-import type { SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import { cipherSuite, type SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
 import { type BmcUnderTest, bmcContract } from '../contract/bmc-contract.suite.ts';
@@ -13,7 +13,7 @@ const limit = () => AbortSignal.timeout(20_000);
 const starting =
   (suites: readonly SuiteId[]) =>
   async (t: ExecutionContext<unknown>): Promise<BmcUnderTest> => {
-    const lab = await startIpmiLab(suites);
+    const lab = await startIpmiLab({ personality: { suites: suites.map(cipherSuite) } });
     t.teardown(() => lab[Symbol.asyncDispose]());
     const address = { address: lab.address, provider: 'r1u1', certificateSha256: '' };
     const open = (credentials: BmcCredentials) => driver.open(address, credentials, limit());

@@ -1,10 +1,10 @@
 import { createFaultSwitch } from '../../deploy/lab/fault-switch.ts';
 import { startIpmiFrontWith } from '../../deploy/lab/ipmi/ipmi-front.ts';
+import { type Personality, PLAIN } from '../../deploy/lab/ipmi/personality.ts';
 import { labHardware } from '../../deploy/lab/lab-hardware.ts';
-import type { LabFault, LabServer } from '../../deploy/lab/server-port.ts';
+import type { LabFault, LabHardware, LabServer } from '../../deploy/lab/server-port.ts';
 import { createSimulatedMachine } from '../../deploy/lab/simulated-machine.ts';
 import { createLabServer } from '../../deploy/lab/simulated-server.ts';
-import { cipherSuite, type SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
 import { silentLog } from './silent-log.ts';
@@ -27,10 +27,16 @@ export const LAB_CREDENTIALS = { user: 'admin', password: 'lab-secret' } as cons
 
 const DELAYS = { turnOnMs: 20, turnOffMs: 20, cycleOffMs: 50 };
 
-export const startIpmiLab = async (suites: readonly SuiteId[] = [17, 3]): Promise<IpmiLab> => {
+/** What is different from an ordinary one. */
+export type IpmiLabOptions = {
+  readonly personality?: Partial<Personality>;
+  readonly hardware?: Partial<LabHardware>;
+};
+
+export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLab> => {
   await using cleanup = new AsyncDisposableStack();
   const dir = cleanup.use(temporaryDir());
-  const hardware = labHardware('r1u1');
+  const hardware = { ...labHardware('r1u1'), ...options.hardware };
   const server = createLabServer({
     ...{ hardware, clock, random },
     machine: createSimulatedMachine({ hardware, clock, bootStepMs: 20 }),
@@ -45,7 +51,7 @@ export const startIpmiLab = async (suites: readonly SuiteId[] = [17, 3]): Promis
         ...{ server, faults: fault.faults, host: '127.0.0.1', port, directory: dir.path },
         ...{ clock, random, log: silentLog },
       },
-      suites.map(cipherSuite),
+      { ...PLAIN, ...options.personality },
     );
   let front = await start(0);
   const { port } = front;

@@ -36,7 +36,7 @@ const deviceId = (_: Buffer, { state }: CommandContext): CommandAnswer => {
 };
 
 const guid = (_: Buffer, { state }: CommandContext): CommandAnswer =>
-  ok(guidOf(state.server.hardware.uuid));
+  ok(guidOf(state.server.hardware.uuid, state.personality.guidOrder));
 
 const authenticationCapabilities = (data: Buffer): CommandAnswer => {
   if (data.length < 2) return failed(CODE.wrongLength);
@@ -49,7 +49,7 @@ const authenticationCapabilities = (data: Buffer): CommandAnswer => {
 const cipherSuites = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   if (data.length < 3) return failed(CODE.wrongLength);
   if (!isOurChannel(data[0])) return failed(CODE.invalidField);
-  const all = encodeSuites(state.suites.toReversed());
+  const all = encodeSuites(state.personality.suites.toReversed());
   const start = ((data[2] ?? 0) & 0x3f) * SUITE_BLOCK_BYTES;
   return ok(CHANNEL, all.subarray(start, start + SUITE_BLOCK_BYTES));
 };

@@ -1,10 +1,10 @@
 /** What a command of the virtual controller is given and answers. */
-import type { CipherSuite } from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabServer } from '../server-port.ts';
 import type { FruImage } from './fru-image.ts';
 import type { ManagedSession } from './managed-session.ts';
+import type { Personality } from './personality.ts';
 import type { SolEndpoint } from './sol-endpoint.ts';
 
 /** Of one controller, for as long as its process lives; what must survive is in the server. */
@@ -13,7 +13,7 @@ export type ControllerState = {
   readonly random: Random;
   readonly server: LabServer;
   readonly fru: FruImage;
-  readonly suites: readonly CipherSuite[];
+  readonly personality: Personality;
   readonly sol: SolEndpoint;
   readonly sessions: Map<number, ManagedSession>;
   /** Of whoever reads or changes the log, sensors; 0 = none. */

@@ -2,10 +2,6 @@
  * A management controller that speaks IPMI 2.0 over LAN for one server: a datagram in, datagrams
  * out. It knows no socket, so that thousands can share a process.
  */
-import {
-  CIPHER_SUITES,
-  type CipherSuite,
-} from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import {
   type AddressedRequest,
@@ -49,6 +45,7 @@ import {
   nextOf,
 } from './managed-session.ts';
 import { PAYLOAD_COMMANDS, SOL_COMMANDS } from './payload-commands.ts';
+import { type Personality, PLAIN } from './personality.ts';
 import { SENSOR_COMMANDS } from './sensor-commands.ts';
 import { createSolEndpoint } from './sol-endpoint.ts';
 import { STORAGE_COMMANDS } from './storage-commands.ts';
@@ -67,8 +64,8 @@ export type ControllerDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly server: LabServer;
-  /** That it offers, best first; all that we know when absent. */
-  readonly suites?: readonly CipherSuite[];
+  /** PLAIN when absent. */
+  readonly personality?: Personality;
   /** Of the socket, as it is told to consoles. */
   readonly port: number;
   /** It has too much to do: every command gets "node busy". */
@@ -85,7 +82,7 @@ const SESSIONS_MAX = 8;
 const SESSION_IDLE_MS = 60_000;
 
 export const createController = (deps: ControllerDeps): Controller => {
-  const { clock, random, server, suites = CIPHER_SUITES } = deps;
+  const { clock, random, server, personality = PLAIN } = deps;
   const sessions = new Map<number, ManagedSession>();
   /** Where the session's last packet came from. */
   const replies = new WeakMap<ManagedSession, Reply>();
@@ -101,15 +98,8 @@ export const createController = (deps: ControllerDeps): Controller => {
     send: (session, payload) => sendIn(session, PAYLOAD.sol, payload),
   });
   const state: ControllerState = {
-    ...{
-      clock,
-      random,
-      server,
-      sol,
-      sessions,
-      suites,
-      fru: fruImage(server.hardware),
-    },
+    ...{ clock, random, server, sol, sessions, personality },
+    fru: fruImage(server.hardware),
     ...{ selReservation: 0, sdrReservation: 0, bootSetInProgress: 0 },
     ...{ withoutSol: new Set(), solEnabled: true, selClockAheadMs: 0, identifyUntilMs: 0 },
   };
@@ -125,7 +115,12 @@ export const createController = (deps: ControllerDeps): Controller => {
   };
 
   const handshake = createManagedHandshake({
-    ...{ clock, random, suites, guid: guidOf(server.hardware.uuid) },
+    ...{
+      clock,
+      random,
+      suites: personality.suites,
+      guid: guidOf(server.hardware.uuid, personality.guidOrder),
+    },
     accounts: server.accounts,
     hasRoom: () => {
       endIdle();

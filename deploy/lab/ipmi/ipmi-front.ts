@@ -1,15 +1,12 @@
 /** The controller's socket, and the faults of the wire. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import {
-  CIPHER_SUITES,
-  type CipherSuite,
-} from '../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import { faultyServer } from '../faulty-server.ts';
 import type { LabFront, LabFrontOptions, LabFrontStarter } from '../front-port.ts';
 import type { LabFaults } from '../server-port.ts';
 import { type Controller, createController, type Reply } from './controller.ts';
+import { type Personality, PLAIN } from './personality.ts';
 
 /** Longer than a client waits before it sends again, shorter than it waits in all. */
 const SLOW_MS = 1_200;
@@ -19,13 +16,12 @@ const FLAP_MS = 3_000;
 const LATE_MAX = 256;
 const HTML = Buffer.from('<html><head><title>502 Bad Gateway</title></head></html>\r\n');
 
-export const startIpmiFront: LabFrontStarter = (options) =>
-  startIpmiFrontWith(options, CIPHER_SUITES);
+export const startIpmiFront: LabFrontStarter = (options) => startIpmiFrontWith(options, PLAIN);
 
-/** With some of the cipher suites only. */
+/** As a make of controller that is different. */
 export const startIpmiFrontWith = async (
   options: LabFrontOptions,
-  suites: readonly CipherSuite[],
+  personality: Personality,
 ): Promise<LabFront> => {
   const { clock, random, faults, host, log } = options;
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' });
@@ -34,7 +30,7 @@ export const startIpmiFrontWith = async (
   await once(socket, 'listening');
   const { port } = socket.address();
   const controller = createController({
-    ...{ clock, random, port, suites },
+    ...{ clock, random, port, personality },
     server: faultyServer(options.server, faults),
     isBusy: () => faults.current() === '503',
   });

@@ -21,8 +21,8 @@ const lanParameter = (data: Buffer, { state }: CommandContext): CommandAnswer =>
     5: [...mac],
     6: [255, 0, 0, 0],
     12: NO_ADDRESS,
-    22: [state.suites.length],
-    23: [0, ...state.suites.toReversed().map(({ id }) => id)],
+    22: [state.personality.suites.length],
+    23: [0, ...state.personality.suites.toReversed().map(({ id }) => id)],
     // Each up to administrators.
     24: [0, 0x44, 0, 0, 0, 0, 0, 0, 0],
   };

@@ -23,6 +23,7 @@ const ALREADY_INACTIVE = 0x80;
 const DISABLED = 0x81;
 const NEEDS_ENCRYPTION = 0x84;
 const ENCRYPT = 0x80;
+const ALERTS_DEFERRED = 1;
 const SOL_BIT = 1 << PAYLOAD.sol;
 const PACKET_BYTES = SOL_DATA_BYTES_MAX + SOL_HEADER_BYTES;
 
@@ -34,7 +35,9 @@ const activate = (data: Buffer, { state, session, port }: CommandContext): Comma
   if (!state.solEnabled || state.withoutSol.has(session.slot)) return failed(DISABLED);
   if (((data[2] ?? 0) & ENCRYPT) === 0) return failed(NEEDS_ENCRYPTION);
   if (state.sol.owner() !== undefined) return failed(ALREADY_ACTIVE);
-  state.sol.activate(session);
+  const isDeferred = (((data[2] ?? 0) >> 2) & 0x03) === ALERTS_DEFERRED;
+  const isMute = state.personality.serialAlerts === 'deferred' && !isDeferred;
+  state.sol.activate(session, isMute);
   return ok(uint32(0), uint16(PACKET_BYTES), uint16(PACKET_BYTES), uint16(port), 0xff, 0xff);
 };
 

@@ -14,6 +14,7 @@ import {
 import { HEALTH_SENSOR, rawOf, scaleOf, sensorNumber } from './sensor-records.ts';
 
 const ALL_ON = 0xc0;
+const EVENTS_ON = 0x80;
 const UPPER_CRITICAL = 0x10;
 
 const sensorOf = (data: Buffer, { state }: CommandContext): LabSensor | undefined =>
@@ -25,8 +26,10 @@ const reading = (data: Buffer, context: CommandContext): CommandAnswer => {
   const sensor = sensorOf(data, context);
   if (sensor === undefined) return failed(CODE.notPresent);
   const scale = scaleOf(sensor);
+  const { scanningBit } = context.state.personality;
+  const flags = scanningBit === 'right' ? ALL_ON : EVENTS_ON;
   const isOver = sensor.value >= sensor.upperCritical;
-  return ok(rawOf(sensor.value, scale), ALL_ON, ALL_ON | (isOver ? UPPER_CRITICAL : 0));
+  return ok(rawOf(sensor.value, scale), flags, ALL_ON | (isOver ? UPPER_CRITICAL : 0));
 };
 
 const thresholds = (data: Buffer, context: CommandContext): CommandAnswer => {

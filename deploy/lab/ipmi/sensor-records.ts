@@ -3,6 +3,7 @@
  * log entries refer to (IPMI 2.0 §43.1, §43.2).
  */
 import type { LabSensor } from '../server-port.ts';
+import { type Personality, PLAIN } from './personality.ts';
 
 /** How an amount is told as one byte: raw × m × 10^exponent. */
 export type Scale = { readonly m: number; readonly exponent: number };
@@ -12,6 +13,7 @@ export const HEALTH_SENSOR_TYPE = 0x12;
 /** Generic severity (table 42-2). */
 export const SEVERITY_EVENT_TYPE = 0x07;
 const THRESHOLD_EVENT_TYPE = 0x01;
+const DIGITAL_EVENT_TYPE = 0x03;
 
 const TYPES: Readonly<Record<LabSensor['kind'], { type: number; unit: number; entity: number }>> = {
   temperature: { type: 0x01, unit: 1, entity: 0x03 },
@@ -46,18 +48,26 @@ export const rawOf = (value: number, { m, exponent }: Scale): number =>
   Math.max(0, Math.min(255, Math.round(value / (m * 10 ** exponent))));
 
 /** In the order of their ids, which count from 1. */
-export const sensorRecords = (sensors: readonly LabSensor[]): readonly Buffer[] => {
-  const records = sensors.map((sensor, index) => fullRecord(sensor, index));
+export const sensorRecords = (
+  sensors: readonly LabSensor[],
+  personality: Personality = PLAIN,
+): readonly Buffer[] => {
+  const records = sensors.map((sensor, index) => fullRecord(sensor, index, personality));
   return [...records, healthRecord(records.length + 1)];
 };
 
-const fullRecord = (sensor: LabSensor, index: number): Buffer => {
+const fullRecord = (
+  sensor: LabSensor,
+  index: number,
+  { sensorOwner, amounts }: Personality,
+): Buffer => {
+  const eventType = amounts === 'threshold' ? THRESHOLD_EVENT_TYPE : DIGITAL_EVENT_TYPE;
   const { type, unit, entity } = TYPES[sensor.kind];
   const scale = scaleOf(sensor);
   const bytes = Buffer.alloc(47);
-  bytes.set([BMC, 0, sensorNumber(index), entity, index + 1], 5);
+  bytes.set([sensorOwner, 0, sensorNumber(index), entity, index + 1], 5);
   // Initialised: scanning and events on; thresholds readable.
-  bytes.set([0x7f, 0x44, type, THRESHOLD_EVENT_TYPE], 10);
+  bytes.set([0x7f, 0x44, type, eventType], 10);
   // Upper critical going high, and which thresholds can be read.
   bytes.writeUInt16LE(0x0200, 14);
   bytes.writeUInt16LE(0x0200, 16);

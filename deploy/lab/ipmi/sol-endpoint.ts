@@ -18,7 +18,8 @@ import type { ManagedSession } from './managed-session.ts';
 export type SolEndpoint = {
   /** Undefined: nobody has it. */
   readonly owner: () => ManagedSession | undefined;
-  readonly activate: (session: ManagedSession) => void;
+  /** `isMute`: it takes no characters and acknowledges none. */
+  readonly activate: (session: ManagedSession, isMute: boolean) => void;
   readonly deactivate: () => void;
   readonly take: (session: ManagedSession, payload: Buffer) => void;
 };
@@ -44,9 +45,9 @@ export const createSolEndpoint = ({ clock, serial, send }: SolEndpointDeps): Sol
   };
   return {
     owner: () => active?.session,
-    activate: (session) => {
+    activate: (session, isMute) => {
       deactivate();
-      active = activated({ clock, serial, send, session });
+      active = activated({ clock, serial, send, session, isMute });
     },
     deactivate,
     take: (session, payload) => {
@@ -61,7 +62,9 @@ type Active = {
   readonly end: () => void;
 };
 
-const activated = (deps: SolEndpointDeps & { readonly session: ManagedSession }): Active => {
+const activated = (
+  deps: SolEndpointDeps & { readonly session: ManagedSession; readonly isMute: boolean },
+): Active => {
   const { clock, session } = deps;
   const sender = createSolSender(SOL_DATA_BYTES_MAX);
   const receiver = createSolReceiver();
@@ -103,6 +106,7 @@ const activated = (deps: SolEndpointDeps & { readonly session: ManagedSession })
         flight.abort(OVER);
         void transmit();
       }
+      if (deps.isMute) return;
       const taken = receiver.take(packet, SOL_DATA_BYTES_MAX);
       if (taken === undefined) return;
       if (taken.data.length > 0) deps.serial.write(taken.data);

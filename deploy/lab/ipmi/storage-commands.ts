@@ -38,7 +38,7 @@ const readFru = (data: Buffer, { state }: CommandContext): CommandAnswer => {
 };
 
 const recordsOf = (state: ControllerState): readonly Buffer[] =>
-  sensorRecords(state.server.sensors());
+  sensorRecords(state.server.sensors(), state.personality);
 
 const sdrInfo = (_: Buffer, { state }: CommandContext): CommandAnswer =>
   // It never changes, and reservations are needed.
@@ -90,7 +90,7 @@ const getSel = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   if (offset > 0 && reservation !== state.selReservation) return failed(CODE.reservationLost);
   const after = entries[index + 1];
   const end = count === 0xff ? LOG_RECORD_BYTES : offset + count;
-  const record = logRecord(entry, state.selClockAheadMs).subarray(offset, end);
+  const record = logRecord(entry, state).subarray(offset, end);
   return ok(uint16(after === undefined ? LAST : recordIdOf(after)), record);
 };
 

@@ -1,0 +1,23 @@
+import test from 'ava';
+import { aspectOf } from '../../../../contract/bmc-contract.suite.ts';
+import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
+
+/** Read in the order of the specification it would look like a UUID, too. */
+const UUID = '4c4c4544-0033-3410-8036-a4c04f32434a';
+
+test('the GUID of a Dell is read as its SMBIOS has it', async (t) => {
+  const { bmc } = await ipmiOf(t, {
+    hardware: { vendor: 'Dell Inc.', model: 'PowerEdge R640', uuid: UUID },
+    personality: { guidOrder: 'smbios' },
+  });
+  t.deepEqual(bmc.quirks, ['dell-guid-order']);
+  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(10_000));
+  t.is(facts.smbiosUuid, UUID);
+});
+
+test('of another make the order of the specification is tried first', async (t) => {
+  const { bmc, lab } = await ipmiOf(t, {});
+  t.deepEqual(bmc.quirks, []);
+  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(10_000));
+  t.is(facts.smbiosUuid, lab.server.hardware.uuid);
+});
