@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../services/runtime/clock.ts';
-import { lockStateDir } from '../../services/runtime/lock-file.ts';
+import { isDomainError } from '../../services/runtime/errors.ts';
+import { lockStateDir, type StateLock } from '../../services/runtime/lock-file.ts';
 import type { Logger } from '../../services/runtime/log.ts';
 import type { Random } from '../../services/runtime/random.ts';
 import type { ControlAnswer, ControlRequest, LabStatus } from './control-protocol.ts';
@@ -24,6 +25,8 @@ export type LabDeps = {
   readonly random: Random;
   readonly log: Logger;
   readonly say: (line: string) => void;
+  /** How long to wait for a lab that is about to let go of the directory. */
+  readonly lockLimitMs: number;
   /** Ends the preparations. */
   readonly signal: AbortSignal;
 };
@@ -44,7 +47,7 @@ export const startLab = async (options: LabOptions, deps: LabDeps): Promise<Lab>
   const { clock, random, log } = deps;
   const rack = readRackFile(options.rackFile);
   await using parts = new AsyncDisposableStack();
-  const lock = lockStateDir(options.stateDir, 'lab');
+  const lock = await takeLock(options.stateDir, deps);
   parts.defer(() => lock.release());
   mkdirSync(options.socketsDir, { recursive: true, mode: 0o700 });
   const machines = await openRackMachines(options, deps);
@@ -72,6 +75,24 @@ export const startLab = async (options: LabOptions, deps: LabDeps): Promise<Lab>
     },
     letGo: () => open.disposeAsync(),
   };
+};
+
+const LOCK_PAUSE_MS = 100;
+
+const takeLock = async (
+  stateDir: string,
+  { clock, lockLimitMs, signal }: LabDeps,
+): Promise<StateLock> => {
+  const endMs = clock.monotonicMs() + lockLimitMs;
+  for (;;) {
+    try {
+      return lockStateDir(stateDir, 'lab');
+    } catch (error) {
+      const isBusy = isDomainError(error, 'already_exists', 'BUSY');
+      if (!isBusy || clock.monotonicMs() > endMs) throw error;
+      await clock.sleep(LOCK_PAUSE_MS, signal);
+    }
+  }
 };
 
 const START_TRIES = 5;

@@ -15,6 +15,7 @@ import type { LabMessage } from './lab-message.ts';
 import { LAB_HELP, parseLabOptions } from './lab-options.ts';
 
 const GUESTS_STOP_MS = 7_000;
+const LOCK_LIMIT_MS = 15_000;
 
 const main = async (): Promise<number> => {
   const options = parseLabOptions(process.argv.slice(2));
@@ -42,6 +43,8 @@ const main = async (): Promise<number> => {
   const lab = await startLab(options, {
     ...{ fronts: LAB_FRONTS, clock: systemClock, random: systemRandom, log },
     ...{ say: (line) => console.log(line), signal: ended.signal },
+    // The lab of a start that was killed notices it at once, and takes a moment to let go.
+    lockLimitMs: process.send === undefined ? 0 : LOCK_LIMIT_MS,
   });
   tell({ lab: 'ready', socket: lab.socket, status: lab.status() });
   if (process.send === undefined) describe(lab);
