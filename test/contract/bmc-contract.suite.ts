@@ -315,4 +315,15 @@ const ACCOUNTS: readonly (readonly [AspectName, string, Case])[] = [
       t.is(await faultOf(t, open({ user: 'rotated', password: 'Other-secret-2' })), 'unauthorized');
     },
   ],
+  [
+    'accounts',
+    'the password of the very account that is signed in can be changed',
+    async (t, { bmc, open, server }) => {
+      const mine = { user: server.accounts()[0]?.user ?? '', password: 'Next-secret-3' };
+      await aspectOf(bmc, 'accounts').put(mine, inTime());
+      t.is(server.accounts()[0]?.password, mine.password);
+      await aspectOf(bmc, 'power').read(inTime());
+      await (await open(mine)).close(inTime());
+    },
+  ],
 ];

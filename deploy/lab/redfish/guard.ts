@@ -25,6 +25,8 @@ export type Guard = {
   readonly signIn: (user: string, password: string) => SignedIn;
   readonly sessions: () => readonly LabSession[];
   readonly signOut: (id: string) => boolean;
+  /** Ends all sessions of a user, as a change of the password does. */
+  readonly signOutUser: (user: string) => void;
   readonly timeoutSeconds: () => number;
   readonly setTimeoutSeconds: (seconds: number) => void;
   readonly isLocked: (user: string) => boolean;
@@ -116,6 +118,9 @@ export const createGuard = (options: GuardOptions): Guard => {
     sessions: () => {
       dropExpired();
       return [...kept.values()].map(({ id, user, createdAt }) => ({ id, user, createdAt }));
+    },
+    signOutUser: (user) => {
+      for (const [token, one] of kept) if (one.user === user) kept.delete(token);
     },
     signOut: (id) => {
       const token = [...kept].find(([, one]) => one.id === id)?.[0];

@@ -21,6 +21,8 @@ export const offerAccounts = (place: Place): Offer<AccountAspect> => {
     (await all(signal)).accounts.filter((one) => textAt(one, 'UserName') !== '').map(accountOf);
   const put = async (credentials: BmcCredentials, signal: AbortSignal): Promise<void> => {
     await write(place, { places: await all(signal), credentials }, signal);
+    // Controllers end the sessions of an account whose password changes.
+    place.renew(credentials);
     await confirm(
       place,
       { what: `account "${credentials.user}"`, user: credentials.user, list, isSo: isReady },

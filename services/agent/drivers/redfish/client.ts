@@ -98,6 +98,7 @@ const createList = (deps: ListDeps): RedfishClient['list'] => {
       return await deps.get(`${link}?$expand=.($levels=1)`, signal);
     } catch (error) {
       // Busy, too: one member that cannot be read just now is no reason not to list the others.
+      // Protocol: what is expanded may be longer than any answer is read.
       const isRefusal = error instanceof BmcError && CANNOT_EXPAND.test(error.fault);
       if (!isRefusal) throw error;
       expandFailed = true;
@@ -121,7 +122,7 @@ const createList = (deps: ListDeps): RedfishClient['list'] => {
   };
 };
 
-const CANNOT_EXPAND = /^(?:refused|unsupported|busy)$/;
+const CANNOT_EXPAND = /^(?:refused|unsupported|busy|protocol)$/;
 
 const createMembers =
   ({ list, find }: Pick<RedfishClient, 'list' | 'find'>): RedfishClient['members'] =>

@@ -70,7 +70,14 @@ const openOn = async (deps: RedfishDeps, line: Line, signal: AbortSignal): Promi
     firmware,
     certificateSha256: transport.certificateSha256(),
     quirks: quirks.map(({ name }) => name),
-    offers: offersOf({ client, clock, rules: rulesOf(quirks), settleMs, ...found }),
+    offers: offersOf({
+      client,
+      clock,
+      renew: session.renew,
+      rules: rulesOf(quirks),
+      settleMs,
+      ...found,
+    }),
     close: (ending) => hangUp(line, ending),
   };
 };

@@ -2,7 +2,7 @@ import { BmcError, type LogAspect, type LogEntry, type Offer } from '../../bmc-p
 import { actionOf } from './action.ts';
 import type { Place } from './place.ts';
 import { seen } from './read-back.ts';
-import { linkAt, type Resource, textAt } from './resource.ts';
+import { isWhole, linkAt, type Resource, textAt } from './resource.ts';
 
 /** Log services of the machine, else those of its controller (DSP0268, LogService). */
 export const offerLog = (place: Place): Offer<LogAspect> => {
@@ -13,7 +13,7 @@ export const offerLog = (place: Place): Offer<LogAspect> => {
   }
   const read = async (newest: number, signal: AbortSignal): Promise<readonly LogEntry[]> => {
     const service = await serviceOf(place, links, signal);
-    const entries = await place.client.members(linkAt(service, 'Entries'), signal);
+    const entries = await newestOf(place, { link: linkAt(service, 'Entries'), newest }, signal);
     const sorted = entries.map(entryOf).toSorted(byTime);
     return sorted.slice(Math.max(sorted.length - newest, 0));
   };
@@ -31,7 +31,7 @@ export const offerLog = (place: Place): Offer<LogAspect> => {
         // Many log that they were cleared, so only what stood there before must be gone.
         what: 'clearing the log',
         read: () => idsOf(place, service, signal),
-        isSo: (left) => before.size === 0 || [...before].some((one) => !left.has(one)),
+        isSo: (left) => left.size === 0 || [...before].some((one) => !left.has(one)),
         tell: (left) => `${left.size} entries are there`,
       },
       signal,
@@ -58,13 +58,37 @@ const serviceOf = async (
   throw new BmcError('unsupported', 'No log service of the BMC has entries');
 };
 
+type Newest = { readonly link: string; readonly newest: number };
+
+/**
+ * Where a log lists but links, one call an entry, only those at its ends are read: some list the
+ * newest first, others last.
+ */
+const newestOf = async (
+  { client }: Place,
+  { link, newest }: Newest,
+  signal: AbortSignal,
+): Promise<readonly Resource[]> => {
+  const listed = await client.list(link, signal);
+  const isNear = (_: Resource, at: number) => at < newest || at >= listed.length - newest;
+  const found: Resource[] = [];
+  for (const entry of listed.every(isWhole) ? listed : listed.filter(isNear)) {
+    const path = textAt(entry, '@odata.id');
+    // An entry may have made room for others since it was listed.
+    const whole = isWhole(entry) || path === '' ? entry : await client.find(path, signal);
+    if (whole !== undefined && isWhole(whole)) found.push(whole);
+  }
+  return found;
+};
+
 const idsOf = async (
   { client }: Place,
   service: Resource,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> => {
-  const entries = await client.members(linkAt(service, 'Entries'), signal);
-  return new Set(entries.map((entry) => `${textAt(entry, 'Id')} ${textAt(entry, 'Created')}`));
+  const entries = await client.list(linkAt(service, 'Entries'), signal);
+  // A log that was cleared counts from 1 again, so the time tells entries apart where it is known.
+  return new Set(entries.map((one) => `${textAt(one, '@odata.id')} ${textAt(one, 'Created')}`));
 };
 
 const SEVERITIES: Readonly<Record<string, LogEntry['severity']>> = {

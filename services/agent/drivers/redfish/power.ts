@@ -37,8 +37,8 @@ const READINGS: Readonly<Record<string, PowerReading>> = {
 export const powerIn = (system: Resource): PowerReading =>
   READINGS[textAt(system, 'PowerState')] ?? 'unknown';
 
-/** One reset, and the power that must be seen before the next one. */
-type Step = { readonly resetType: string; readonly until?: 'on' | 'off' };
+/** One reset, and the power that must be seen before the next one; no reset: it is under way. */
+type Step = { readonly resetType?: string; readonly until?: 'on' | 'off' };
 
 type Situation = {
   readonly now: PowerReading;
@@ -57,6 +57,7 @@ const stepsFor = async (
   { now, action, signal }: Situation,
 ): Promise<readonly Step[]> => {
   if (wanted === now) return [];
+  if (wanted === 'on' && now === 'turning_on') return [{ until: 'on' }];
   const said = await action.allowed('ResetType', signal);
   const allowed = said.length > 0 ? said : USUAL;
   const pick = (wish: string, ...candidates: readonly string[]): string =>
@@ -86,9 +87,10 @@ const stepsFor = async (
 
 type Taking = Pick<PowerAspect, 'read'> & { readonly place: Place; readonly action: Action };
 
-const take = async ({ place, action, read }: Taking, step: Step, signal: AbortSignal) => {
-  const { resetType, until } = step;
-  await place.client.post(action.target, { ResetType: resetType }, signal);
+const take = async (taking: Taking, step: Step, signal: AbortSignal): Promise<void> => {
+  const { place, read } = taking;
+  const { resetType = 'power on', until } = step;
+  if (step.resetType !== undefined) await reset(taking, step, signal);
   if (until === undefined) return;
   await seen(
     place,
@@ -100,4 +102,19 @@ const take = async ({ place, action, read }: Taking, step: Step, signal: AbortSi
     },
     signal,
   );
+};
+
+/** Somebody may have been faster, and an answer may be lost after it took effect. */
+const reset = async (
+  { place, action, read }: Taking,
+  { resetType, until }: Step,
+  signal: AbortSignal,
+): Promise<void> => {
+  try {
+    await place.client.post(action.target, { ResetType: resetType }, signal);
+  } catch (error) {
+    const isUnclear = error instanceof BmcError && /^(?:refused|timeout)$/.test(error.fault);
+    if (!isUnclear || until === undefined || signal.aborted) throw error;
+    if ((await read(signal)) !== until) throw error;
+  }
 };

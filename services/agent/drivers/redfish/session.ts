@@ -13,6 +13,8 @@ export type Session = {
   readonly signIn: (sessionsLink: string, signal: AbortSignal) => Promise<void>;
   /** Sends it as the user; signs in again once where the session has expired. */
   readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
+  /** After its password was changed over this very session. */
+  readonly renew: (credentials: BmcCredentials) => void;
   /** Ends the session at the controller. */
   readonly signOut: (signal: AbortSignal) => Promise<void>;
 };
@@ -23,7 +25,8 @@ type State =
   | { readonly kind: 'basic' }
   | { readonly kind: 'session'; readonly token: string; readonly link: string };
 
-export const createSession = (exchange: Exchange, credentials: BmcCredentials): Session => {
+export const createSession = (exchange: Exchange, first: BmcCredentials): Session => {
+  let credentials = first;
   let state: State = { kind: 'none' };
   let sessionsLink = '';
 
@@ -65,7 +68,10 @@ export const createSession = (exchange: Exchange, credentials: BmcCredentials): 
   };
 
   const kind = () => (state.kind === 'refused' ? 'none' : state.kind);
-  return { kind, signIn, send, signOut };
+  const renew = (next: BmcCredentials): void => {
+    if (next.user === credentials.user) credentials = next;
+  };
+  return { kind, signIn, send, renew, signOut };
 };
 
 type SignInPlace = { readonly link: string; readonly exchange: Exchange };

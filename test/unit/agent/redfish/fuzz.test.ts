@@ -78,6 +78,7 @@ const damagedSession = (damage: readonly Damage[]) => {
   };
   const session: Session = {
     ...{ kind: () => 'basic', signIn: async () => undefined, send },
+    renew: () => undefined,
     signOut: async () => undefined,
   };
   return { session, close: () => server.close() };
@@ -113,8 +114,9 @@ test('a controller whose JSON is damaged is read as far as it goes', async (t) =
         canExpand(root);
         const address = { origin: 'https://bmc', systemLink: '' };
         const found = await discover(client, { root, address }, signal);
-        const rules = {};
-        await readAll(offersOf({ client, clock: systemClock, settleMs: 0, rules, ...found }));
+        const { renew } = session;
+        const deps = { client, clock: systemClock, settleMs: 0, rules: {}, renew };
+        await readAll(offersOf({ ...deps, ...found }));
       } catch (error) {
         mustBeBmcError(error);
       } finally {
