@@ -21,6 +21,8 @@ export type Constraint =
       readonly kind: 'any-of' | 'none-of';
       readonly name: string;
       readonly sets: readonly NumberSet[];
+      /** No caller asks for it, so none can leave it out. */
+      readonly isGiven?: true;
     };
 
 /** One provider's part of a request: a whole group, or one resource of a group over several. */

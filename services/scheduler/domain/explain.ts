@@ -54,12 +54,13 @@ const obstacleOf = (
   return groups.some(({ remaining }) => remaining === 0) ? undefined : togetherOf(request);
 };
 
-const withoutOne = (groups: readonly Funnel[]): readonly string[] =>
-  groups.flatMap(({ group, fitsWithout }) =>
-    fitsWithout
-      .filter((constraint) => constraint !== 'open for claims' && !constraint.startsWith('runm.'))
-      .map((constraint) => `without "${constraint}" in group "${group}"`),
-  );
+/** Where more than one group finds no room, dropping a constraint of one does not help. */
+const withoutOne = (groups: readonly Funnel[]): readonly string[] => {
+  const [short, another] = groups.filter(({ fitsAlone }) => !fitsAlone);
+  if (short === undefined || another !== undefined) return [];
+  const { group, canDrop } = short;
+  return canDrop.map((constraint) => `without "${constraint}" in group "${group}"`);
+};
 
 /** Whether something near would fit; false when the budget of all trials is spent. */
 type Trial = (request: PlaceRequest) => boolean;

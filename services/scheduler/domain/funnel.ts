@@ -4,12 +4,13 @@
  */
 import type { Asked, Constraint } from './constraint.ts';
 import { freeBits } from './free-bits.ts';
-import { countBits } from './number-set.ts';
+import { countBits, nextBit } from './number-set.ts';
 import type { PlaceRequest } from './place.ts';
 import type { Funnel, Refusal } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import { FILTERS } from './selection.ts';
-import { questionOf } from './vacancy.ts';
+import { leastOf } from './tally.ts';
+import { questionOf, vacancyOf, wantsWhole } from './vacancy.ts';
 
 /** The funnel of the first group that finds no place, and what hinders all together. */
 export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
@@ -17,10 +18,10 @@ export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal 
   for (const asked of askedOf(request)) {
     const funnel = funnelOf(index, request, asked);
     if (funnel.remaining === 0) return { funnel, together: undefined };
-    first ??= funnel;
+    if (first === undefined || (first.fitsAlone && !funnel.fitsAlone)) first = funnel;
   }
-  const none = { group: '', providers: index.size(), steps: [], remaining: 0, fitsWithout: [] };
-  return { funnel: first ?? none, together: togetherOf(request) };
+  if (first === undefined) throw new Error('A request has a group');
+  return { funnel: first, together: togetherOf(request) };
 };
 
 export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] =>
@@ -46,6 +47,8 @@ type Step = {
   readonly bits: Uint32Array;
   /** Steps about one resource type are dropped together. */
   readonly about: string;
+  /** No caller asks for it, so none can leave it out. */
+  readonly isGiven: boolean;
 };
 
 const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Funnel => {
@@ -61,9 +64,11 @@ const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Fu
         name: freeReason(resourceType),
         bits: freeBits(index, [one], questionOf(request)),
         about: resourceType,
+        isGiven: true,
       };
     }),
   ];
+  const room = { index, request, asked };
   const left = all.slice();
   const counted = [];
   let remaining = countBits(left);
@@ -74,12 +79,16 @@ const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Fu
     counted.push({ constraint: name, removed: remaining - now });
     remaining = now;
   }
+  const fitsAlone = hasRoom(room, left, undefined);
+  const inTheWay = fitsAlone ? [] : inTheWayOf(room, steps, all);
   return {
     group: isPart ? `${group.name} ${resources[0]?.resourceType}` : group.name,
     providers,
     steps: counted,
     remaining,
-    fitsWithout: remaining > 0 ? [] : fitsWithoutOf(steps, all),
+    fitsAlone,
+    fitsWithout: inTheWay.map(({ name }) => name),
+    canDrop: inTheWay.flatMap(({ name, isGiven }) => (isGiven ? [] : [name])),
   };
 };
 
@@ -97,7 +106,8 @@ const stepOf = (index: ProviderIndex, constraint: Constraint, all: Uint32Array):
   if (constraint.kind === 'none-of') {
     for (let at = 0; at < bits.length; at += 1) bits[at] = (all[at] ?? 0) & ~(bits[at] ?? 0);
   }
-  return { name, bits, about };
+  const isGiven = constraint.kind === 'shape' ? about !== name : constraint.isGiven === true;
+  return { name, bits, about, isGiven };
 };
 
 const bitsOf = (index: ProviderIndex, fill: (bits: Uint32Array) => void): Uint32Array => {
@@ -111,19 +121,56 @@ const and = (left: Uint32Array, right: Uint32Array): void => {
 };
 
 /**
- * Names of the constraints each of which alone stands in the way. Of one resource type the first
- * that removes something is named.
+ * The constraints each of which alone stands in the way of the count. Of one resource type the first
+ * that removes all is named, or that too little is free.
  */
-const fitsWithoutOf = (steps: readonly Step[], all: Uint32Array): readonly string[] => {
+const inTheWayOf = (
+  room: RoomQuestion,
+  steps: readonly Step[],
+  all: Uint32Array,
+): readonly Step[] => {
   const abouts = [...new Set(steps.map(({ about }) => about))];
   return abouts.flatMap((dropped) => {
     const left = all.slice();
     for (const { about, bits } of steps) if (about !== dropped) and(left, bits);
-    if (countBits(left) === 0) return [];
+    if (!hasRoom(room, left, dropped)) return [];
     const own = steps.filter(({ about }) => about === dropped);
-    return own.find(({ bits }) => removesAll(left, bits))?.name ?? own[0]?.name ?? [];
+    return own.find(({ bits }) => removesAll(left, bits)) ?? own.at(-1) ?? [];
   });
 };
 
 const removesAll = (left: Uint32Array, bits: Uint32Array): boolean =>
   left.every((word, at) => (word & (bits[at] ?? 0)) === 0);
+
+type RoomQuestion = {
+  readonly index: ProviderIndex;
+  readonly request: PlaceRequest;
+  readonly asked: Asked;
+};
+
+/**
+ * Whether the providers have room for the count, each of them for one at least. What of a resource
+ * type is `dropped` is not counted.
+ */
+const hasRoom = (
+  { index, request, asked: { group, resources } }: RoomQuestion,
+  bits: Uint32Array,
+  dropped: string | undefined,
+): boolean => {
+  const { count } = request.spec;
+  const providers = countBits(bits);
+  if (providers >= count || providers === 0) return providers >= count;
+  if (wantsWhole({ resources }) || group.isolateFrom.includes(group.name)) return false;
+  const question = questionOf(request);
+  const counted = resources.filter(({ resourceType }) => resourceType !== dropped);
+  let room = 0;
+  for (let n = nextBit(bits, 0); n >= 0 && room < count; n = nextBit(bits, n + 1)) {
+    const member = index.member(n);
+    const vacancy = vacancyOf(index, member, question);
+    const each = counted.map((one) =>
+      Math.floor(vacancy.free(one.resourceType) / leastOf({ member }, one)),
+    );
+    room += Math.max(1, Math.min(count, ...each));
+  }
+  return room >= count;
+};

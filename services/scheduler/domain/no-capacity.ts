@@ -24,7 +24,7 @@ const noCapacity = ({ funnel, together }: Refusal) => {
   const steps = removing.map(({ constraint, removed }) => `"${constraint}" removed ${removed}`);
   const group = together === undefined ? funnel.group : '';
   const what = together === undefined ? `group "${funnel.group}"` : 'all of it together';
-  const fitsWithout = together === undefined ? funnel.fitsWithout : [together];
+  const fitsWithout = [...funnel.fitsWithout, ...(together === undefined ? [] : [together])];
   const removed = Object.fromEntries(removing.map((step) => [step.constraint, step.removed]));
   const removedBy = together === undefined ? removed : { ...removed, [together]: remaining };
   const because =

@@ -14,8 +14,12 @@ export type Funnel = {
   /** In the order in which the filters run; those that removed nothing are there too. */
   readonly steps: readonly FunnelStep[];
   readonly remaining: number;
-  /** Each of these constraints, were it alone dropped, would leave a provider. */
+  /** Whether the count of the request would find room were the group alone. */
+  readonly fitsAlone: boolean;
+  /** Each of these constraints, were it alone dropped, would leave room for the count. */
   readonly fitsWithout: readonly string[];
+  /** Those of them that a caller can leave out. */
+  readonly canDrop: readonly string[];
 };
 
 /** Why nothing fits. */
