@@ -22,7 +22,8 @@ const CALL = { timeoutMs: 30_000 };
 /**
  * Records the servers of the lab as providers, with their groups and the secrets of their
  * controllers, as `runm provider import` would. What is there already stays as people made it, but
- * for how controllers are reached, which a start may have moved. Answers what could not be recorded.
+ * for how controllers are reached, which a start may have moved. Answers what could not be
+ * recorded.
  */
 export const enrolRack = async (
   transport: Transport,
