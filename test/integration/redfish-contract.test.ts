@@ -6,7 +6,9 @@ import { redfishLab } from '../support/redfish-lab.ts';
 /** One machine of each kind that the specification allows, or allowed once. */
 const PERSONALITIES: Readonly<Record<string, Personality>> = {
   'as the newest schema has it': { mediaAt: 'system' },
-  'as the first schema had it': { sensors: 'old', indicator: 'old', expand: false },
+  'as the first schema had it': {
+    ...{ sensors: 'old', indicator: 'old', inventory: 'old', expand: false },
+  },
   'a few at a time': { expand: false, pageSize: 2 },
   'with tasks and action infos': { resetByTask: true, resetTypes: 'info' },
   'with tags on everything': { etags: 'required' },

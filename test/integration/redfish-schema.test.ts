@@ -98,7 +98,7 @@ const used = async (t: ExecutionContext<unknown>, personality: Personality) => {
 
 const PERSONALITIES: Readonly<Record<string, Personality>> = {
   'a controller of today': { mediaAt: 'system' },
-  'one of yesterday': { sensors: 'old', indicator: 'old', expand: false },
+  'one of yesterday': { sensors: 'old', indicator: 'old', inventory: 'old', expand: false },
   'one with tasks, action infos and a settings resource': {
     ...{ resetByTask: true, resetTypes: 'info', bootAt: 'settings' },
   },

@@ -22,10 +22,21 @@ export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
       PowerSubsystem: 'link',
       Thermal: 'link',
       Power: 'link',
+      NetworkAdapters: 'link',
       Links: { properties: { ComputerSystems: 'links', ManagedBy: 'links' } },
     }),
     required: ['@odata.id', '@odata.type', 'Id', 'Name', 'ChassisType'],
   },
+  '#NetworkAdapter.v1_9_0.NetworkAdapter': resourceOf({
+    Status: STATUS,
+    NetworkDeviceFunctions: 'link',
+  }),
+  '#NetworkDeviceFunction.v1_9_0.NetworkDeviceFunction': resourceOf({
+    NetDevFuncType: ['Disabled', 'Ethernet', 'FibreChannel', 'iSCSI', 'FibreChannelOverEthernet'],
+    DeviceEnabled: 'flag',
+    Ethernet: { properties: { MACAddress: 'mac', PermanentMACAddress: 'mac' } },
+    Status: STATUS,
+  }),
   '#Sensor.v1_6_0.Sensor': resourceOf({
     Reading: 'number',
     ReadingType: ['Temperature', 'Rotational', 'Voltage', 'Power', 'Current', 'Percent'],

@@ -145,6 +145,15 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     CapacityMiB: 'count',
     Status: STATUS,
   }),
+  '#SimpleStorage.v1_3_1.SimpleStorage': resourceOf({
+    Status: STATUS,
+    Devices: {
+      list: {
+        properties: { Name: 'text', Model: 'text', CapacityBytes: 'count', Status: STATUS },
+        required: ['Name'],
+      },
+    },
+  }),
   '#Storage.v1_14_0.Storage': resourceOf({
     Status: STATUS,
     Drives: 'links',

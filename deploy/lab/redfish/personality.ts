@@ -34,6 +34,8 @@ export type Personality = {
   readonly serialAt?: 'SKU';
   /** Only the deprecated Thermal and Power, not the subsystems. */
   readonly sensors?: 'old' | 'new';
+  /** Disks by SimpleStorage, interfaces by the adapters of the chassis, no memory summary. */
+  readonly inventory?: 'old';
   /** Only IndicatorLED, not LocationIndicatorActive. */
   readonly indicator?: 'old';
   /** Sessions cannot be made. */

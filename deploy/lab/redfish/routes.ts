@@ -5,6 +5,7 @@ import { CHASSIS_ROUTES } from './resources/chassis.ts';
 import { HARDWARE_ROUTES } from './resources/hardware.ts';
 import { LOG_ROUTES } from './resources/log-services.ts';
 import { MANAGER_ROUTES } from './resources/manager.ts';
+import { OLD_INVENTORY_ROUTES } from './resources/old-inventory.ts';
 import { ROOT_ROUTES } from './resources/root.ts';
 import { SENSOR_ROUTES } from './resources/sensors.ts';
 import { SESSION_ROUTES } from './resources/session-service.ts';
@@ -18,6 +19,7 @@ const ROUTES: readonly Route[] = [
   ...ROOT_ROUTES,
   ...SYSTEM_ROUTES,
   ...HARDWARE_ROUTES,
+  ...OLD_INVENTORY_ROUTES,
   ...BIOS_ROUTES,
   ...CHASSIS_ROUTES,
   ...SENSOR_ROUTES,

@@ -13,6 +13,8 @@ export const VERSIONS = {
   ManagerAccount: 'v1_9_0',
   ManagerNetworkProtocol: 'v1_9_0',
   Memory: 'v1_16_0',
+  NetworkAdapter: 'v1_9_0',
+  NetworkDeviceFunction: 'v1_9_0',
   Power: 'v1_7_1',
   PowerSubsystem: 'v1_1_0',
   Processor: 'v1_16_0',
@@ -21,6 +23,7 @@ export const VERSIONS = {
   ServiceRoot: 'v1_15_0',
   Session: 'v1_5_0',
   SessionService: 'v1_1_8',
+  SimpleStorage: 'v1_3_1',
   SoftwareInventory: 'v1_8_0',
   Storage: 'v1_14_0',
   Task: 'v1_7_0',
@@ -38,7 +41,8 @@ export const typeOf = (name: SchemaName): string => `#${name}.${VERSIONS[name]}.
 
 export const COLLECTIONS = [
   ...(['Chassis', 'ComputerSystem', 'Drive', 'EthernetInterface', 'Fan', 'LogEntry'] as const),
-  ...(['LogService', 'Manager', 'ManagerAccount', 'Memory', 'Processor', 'Role'] as const),
+  ...(['LogService', 'Manager', 'ManagerAccount', 'Memory', 'NetworkAdapter'] as const),
+  ...(['NetworkDeviceFunction', 'Processor', 'Role', 'SimpleStorage'] as const),
   ...(['Sensor', 'Session', 'SoftwareInventory', 'Storage', 'Task', 'VirtualMedia'] as const),
 ] as const;
 

@@ -22,6 +22,9 @@ const chassisOf = ({ server, personality }: LabContext): Json => {
           Thermal: link(`${CHASSIS}/Thermal`),
           Power: link(`${CHASSIS}/Power`),
         }),
+    ...(personality.inventory === 'old'
+      ? { NetworkAdapters: link(`${CHASSIS}/NetworkAdapters`) }
+      : {}),
     Links: { ComputerSystems: links([SYSTEM]), ManagedBy: links([MANAGER]) },
   });
 };

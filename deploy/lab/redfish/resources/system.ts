@@ -66,11 +66,15 @@ const systemOf = (context: LabContext): Json => {
       CoreCount: hardware.processors.reduce((sum, { cores }) => sum + cores, 0),
       LogicalProcessorCount: hardware.processors.reduce((sum, { threads }) => sum + threads, 0),
     },
-    MemorySummary: { TotalSystemMemoryGiB: memoryBytes / 2 ** 30 },
     Processors: link(`${SYSTEM}/Processors`),
     Memory: link(`${SYSTEM}/Memory`),
-    Storage: link(`${SYSTEM}/Storage`),
-    EthernetInterfaces: link(`${SYSTEM}/EthernetInterfaces`),
+    ...(personality.inventory === 'old'
+      ? { SimpleStorage: link(`${SYSTEM}/SimpleStorage`) }
+      : {
+          Storage: link(`${SYSTEM}/Storage`),
+          EthernetInterfaces: link(`${SYSTEM}/EthernetInterfaces`),
+          MemorySummary: { TotalSystemMemoryGiB: memoryBytes / 2 ** 30 },
+        }),
     LogServices: link(`${SYSTEM}/LogServices`),
     Bios: link(`${SYSTEM}/Bios`),
     ...(personality.mediaAt === 'system' ? { VirtualMedia: link(`${SYSTEM}/VirtualMedia`) } : {}),
