@@ -5,6 +5,7 @@ const groupChange = () => import('./commands/group/change.ts');
 const capability = () => import('./commands/capability.ts');
 const resourceType = () => import('./commands/resource-type.ts');
 const distanceType = () => import('./commands/distance-type.ts');
+const discovery = () => import('./commands/discovery.ts');
 const definition = () => import('./commands/definition.ts');
 
 /** Where providers are and what can be said of them. */
@@ -20,6 +21,15 @@ export const PLACE_NOUNS: Catalogue = {
       add: verb('put providers into a group', async () => (await groupChange()).add),
       remove: verb('take providers out', async () => (await groupChange()).removeMembers),
       members: verb('list the providers of a group', async () => (await group()).members),
+    },
+  },
+  discovery: {
+    summary: 'controllers that scans found, proposed as providers',
+    verbs: {
+      list: verb('list what scans found', async () => (await discovery()).list),
+      get: verb('show one of it', async () => (await discovery()).get),
+      accept: verb('make a provider of it', async () => (await discovery()).accept),
+      reject: verb('say that it is not wanted', async () => (await discovery()).reject),
     },
   },
   capability: {

@@ -1,5 +1,6 @@
 import { CLAIM_NOUNS } from './catalogue-claims.ts';
 import { type Catalogue, verb } from './catalogue-entry.ts';
+import { HARDWARE_VERBS } from './catalogue-hardware.ts';
 import { LAB_NOUNS } from './catalogue-lab.ts';
 import { PLACE_NOUNS } from './catalogue-places.ts';
 
@@ -54,6 +55,14 @@ export const CATALOGUE: Catalogue = {
         'let the processors run again',
         async () => (await import('./commands/machine/power.ts')).resume,
       ),
+      bootdev: verb(
+        'set from what a machine on metal boots',
+        async () => (await import('./commands/machine/server.ts')).bootDevice,
+      ),
+      'force-fail': verb(
+        'end whatever it is in the middle of',
+        async () => (await import('./commands/machine/server.ts')).forceFail,
+      ),
       console: verb(
         'type at the serial console',
         async () => (await import('./commands/machine/console.ts')).machineConsole,
@@ -86,6 +95,14 @@ export const CATALOGUE: Catalogue = {
         'delete providers',
         async () => (await import('./commands/provider-delete.ts')).remove,
       ),
+      import: verb(
+        'make providers what a file says',
+        async () => (await import('./commands/provider/import.ts')).importProviders,
+      ),
+      export: verb(
+        'write everything declared as a file to import',
+        async () => (await import('./commands/provider/export.ts')).exportProviders,
+      ),
       state: verb(
         'show where providers stand: open, in use, closed',
         async () => (await import('./commands/provider-state.ts')).state,
@@ -106,6 +123,7 @@ export const CATALOGUE: Catalogue = {
         'say that one is in order and clean',
         async () => (await import('./commands/provider-state.ts')).giveBack,
       ),
+      ...HARDWARE_VERBS,
       'inventory set': verb(
         'change amounts that it offers',
         async () => (await import('./commands/provider-inventory.ts')).set,
@@ -159,8 +177,16 @@ export const CATALOGUE: Catalogue = {
       list: verb('list agents', async () => (await import('./commands/agent.ts')).list),
       get: verb('show one agent', async () => (await import('./commands/agent.ts')).get),
       'token create': verb(
-        'make a one-time token with which an agent joins',
+        'make a one-time token, and the line that makes a host join',
         async () => (await import('./commands/agent.ts')).createToken,
+      ),
+      drain: verb(
+        'let an agent take no new work',
+        async () => (await import('./commands/agent.ts')).drain,
+      ),
+      resume: verb(
+        'let a drained agent take work again',
+        async () => (await import('./commands/agent.ts')).resume,
       ),
       revoke: verb(
         "revoke an agent's certificates",

@@ -1,0 +1,234 @@
+/**
+ * Columns of a spreadsheet of providers. Lists are separated by blanks or semicolons; what belongs
+ * to something that has a name of its own carries it behind a colon: "nic:eth0", "property:zone".
+ */
+import { create } from '@bufbuild/protobuf';
+import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
+import {
+  type Bmc,
+  BmcSchema,
+  BmcType,
+  type Facts,
+  FactsSchema,
+  type Location,
+  LocationSchema,
+  NicSchema,
+  NicType,
+} from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import {
+  AgentPoolSchema,
+  type Provider,
+  ProviderSchema,
+  type ProviderSpec,
+  ProviderSpecSchema,
+} from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { closest } from '../closest.ts';
+import { parseProviderType } from '../format/provider-type.ts';
+import { parseInventory } from '../inventory-text.ts';
+import { parseProperty } from '../property-options.ts';
+import { UsageError } from '../usage-error.ts';
+
+type Draft = {
+  readonly spec: ProviderSpec;
+  readonly tags: string[];
+  readonly properties: { [key: string]: PropertyValue };
+  readonly partition: string;
+};
+
+/** What a column does with a cell that is not empty. Errors: UsageError. */
+type Column = {
+  readonly put: (draft: Draft, text: string) => void;
+  /** Field that it is about, as an update mask names it; absent: none. */
+  readonly path?: string;
+};
+
+const listOf = (text: string): string[] => text.split(/[\s;]+/).filter((part) => part !== '');
+
+type Part<T> = Partial<Omit<T, '$typeName' | '$unknown'>>;
+
+const location = (part: (text: string) => Part<Location>): Column => ({
+  path: 'spec.location',
+  put: ({ spec }, text) => {
+    spec.location = { ...(spec.location ?? create(LocationSchema)), ...part(text) };
+  },
+});
+
+const bmc = (part: (text: string) => Part<Bmc>): Column => ({
+  path: 'spec.bmc',
+  put: ({ spec }, text) => {
+    spec.bmc = { ...(spec.bmc ?? create(BmcSchema)), ...part(text) };
+  },
+});
+
+const facts = (part: (text: string) => Part<Facts>): Column => ({
+  path: 'spec.facts',
+  put: ({ spec }, text) => {
+    spec.facts = { ...(spec.facts ?? create(FactsSchema)), ...part(text) };
+  },
+});
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`"${text}" is no whole number`);
+  return Number(text);
+};
+
+const BMC_TYPES: Readonly<Record<string, BmcType>> = {
+  redfish: BmcType.REDFISH,
+  ipmi: BmcType.IPMI,
+  none: BmcType.NONE,
+};
+
+const bmcType = (text: string): BmcType => {
+  const type = BMC_TYPES[text.toLowerCase()];
+  if (type !== undefined) return type;
+  throw new UsageError(`"${text}" is none of ${Object.keys(BMC_TYPES).join(', ')}`);
+};
+
+const COLUMNS: Readonly<Record<string, Column>> = {
+  // Read by the reader of rows.
+  name: { put: () => undefined },
+  type: {
+    path: 'spec.type',
+    put: ({ spec }, text) => {
+      spec.type = parseProviderType(text, 'type');
+    },
+  },
+  parent: {
+    path: 'spec.parent_provider',
+    put: ({ spec, partition }, text) => {
+      spec.parentProvider = text.includes('/') ? text : `partitions/${partition}/providers/${text}`;
+    },
+  },
+  groups: { path: 'spec.groups', put: ({ spec }, text) => void spec.groups.push(...listOf(text)) },
+  capabilities: {
+    path: 'spec.capabilities',
+    put: ({ spec }, text) => void spec.capabilities.push(...listOf(text)),
+  },
+  tags: { path: 'tags', put: ({ tags }, text) => void tags.push(...listOf(text)) },
+  rack: location((rack) => ({ rack })),
+  position: location((text) => ({ position: wholeNumber(text) })),
+  height: location((text) => ({ height: wholeNumber(text) })),
+  note: location((note) => ({ note })),
+  'bmc.type': bmc((text) => ({ type: bmcType(text) })),
+  'bmc.address': bmc((address) => ({ address })),
+  'bmc.secret': bmc((secret) => ({ secret })),
+  'bmc.certificate': bmc((text) => ({ certificateSha256: text.toLowerCase().replaceAll(':', '') })),
+  serial: facts((serialNumber) => ({ serialNumber })),
+  uuid: facts((smbiosUuid) => ({ smbiosUuid })),
+  vendor: facts((vendor) => ({ vendor })),
+  model: facts((model) => ({ model })),
+};
+
+/** Columns with a name of their own behind a colon. */
+const NAMED: Readonly<Record<string, (name: string) => Column>> = {
+  nic: (label) => ({
+    path: 'spec.nics',
+    put: ({ spec }, text) => {
+      const mac = text.toLowerCase().replaceAll('-', ':');
+      const type = /^bmc\b/i.test(label) ? NicType.BMC : NicType.PHYSICAL;
+      spec.nics.push(create(NicSchema, { label, mac, type }));
+    },
+  }),
+  inventory: (code) => ({
+    path: 'spec.inventories',
+    put: ({ spec }, text) => void spec.inventories.push(parseInventory(`${code}=${text}`, code)),
+  }),
+  property: (key) => ({
+    path: 'properties',
+    put: ({ properties }, text) => {
+      const [name, value] = parseProperty(`${key}=${text}`);
+      properties[name] = value;
+    },
+  }),
+  agents: (role) => ({
+    path: 'spec.agent_pools',
+    put: ({ spec, partition }, text) => {
+      const agents = listOf(text).map((agent) =>
+        agent.includes('/') ? agent : `partitions/${partition}/agents/${agent}`,
+      );
+      spec.agentPools.push(create(AgentPoolSchema, { role, agents }));
+    },
+  }),
+};
+
+export const COLUMN_WORDS = `${Object.keys(COLUMNS).join(', ')}, nic:LABEL, inventory:TYPE, property:KEY, agents:ROLE`;
+
+export type Sheet = {
+  /** How many columns there are. */
+  readonly width: number;
+  readonly paths: readonly string[];
+  readonly nameOf: (cells: readonly string[]) => string;
+  /** Errors: UsageError naming the column. */
+  readonly providerOf: (cells: readonly string[], partition: string) => Provider;
+};
+
+/** Errors: UsageError naming the columns that are not known, doubled or missing. */
+export const sheetOf = (titles: readonly string[]): Sheet => {
+  const names = titles.map((title) => title.trim());
+  const columns = names.map(columnOf);
+  const keys = names.map((name) => name.toLowerCase());
+  const doubled = keys.find((key, index) => keys.indexOf(key) !== index);
+  if (doubled !== undefined) throw new UsageError(`the column "${doubled}" stands there twice`);
+  const at = keys.indexOf('name');
+  if (at < 0) throw new UsageError('the column "name" is missing');
+  const paths = new Set(columns.flatMap(({ path }) => path ?? []));
+  // Who stands in a rack is in it.
+  if (keys.includes('rack')) paths.add('spec.groups');
+  // A new provider needs its type; one that is there keeps its own.
+  paths.delete('spec.type');
+  return {
+    width: names.length,
+    paths: [...paths],
+    nameOf: (cells) => (cells[at] ?? '').trim(),
+    providerOf: (cells, partition) => {
+      const draft: Draft = {
+        spec: create(ProviderSpecSchema),
+        tags: [],
+        properties: {},
+        partition,
+      };
+      for (const [index, column] of columns.entries()) {
+        const text = (cells[index] ?? '').trim();
+        if (text !== '') putCell(draft, { column, text, title: names[index] ?? '' });
+      }
+      const { spec, tags, properties } = draft;
+      const rack = spec.location?.rack ?? '';
+      if (rack !== '' && !spec.groups.some((group) => sameId(group, rack))) spec.groups.push(rack);
+      return create(ProviderSchema, { spec, tags, properties });
+    },
+  };
+};
+
+const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+type Cell = { readonly column: Column; readonly text: string; readonly title: string };
+
+/** A spreadsheet program would run it, and a person who exports from one did not mean it. */
+const FORMULA = /^[=+@]/;
+
+const putCell = (draft: Draft, { column, text, title }: Cell): void => {
+  if (FORMULA.test(text)) {
+    throw new UsageError(`column "${title}" holds the formula "${text.slice(0, 40)}"`);
+  }
+  try {
+    column.put(draft, text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`column "${title}": ${error.message}`);
+  }
+};
+
+const columnOf = (title: string): Column => {
+  const at = title.indexOf(':');
+  const [word, name] = at < 0 ? [title, ''] : [title.slice(0, at), title.slice(at + 1).trim()];
+  const found = at < 0 ? COLUMNS[word.toLowerCase()] : NAMED[word.toLowerCase()]?.(name);
+  if (found !== undefined && (at < 0 || name !== '')) return found;
+  const known = [...Object.keys(COLUMNS), ...Object.keys(NAMED).map((one) => `${one}:`)];
+  const nearest = closest(title.toLowerCase(), known);
+  throw new UsageError(
+    `there is no column "${title.slice(0, 60)}"`,
+    nearest
+      ? `did you mean "${nearest}"? Columns are ${COLUMN_WORDS}`
+      : `columns are ${COLUMN_WORDS}`,
+  );
+};
