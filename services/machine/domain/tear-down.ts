@@ -125,9 +125,10 @@ const detach = ({ operation, machine, assignment }: View, nowMs: number): Decide
     return record(done(operation, 'detach', { nowMs, note }), machine);
   }
   const note = 'the agent was told that it must not exist';
-  return record(done(operation, 'detach', { nowMs, note }), machine, {
-    assignment: assignment.absent ? null : 'absent',
-  });
+  const told = done(operation, 'detach', { nowMs, note });
+  if (assignment.absent) return record(told, machine);
+  // Agents take only what is newer than what they hold, and hold what powered it off.
+  return record(told, want(machine, {}), { assignment: 'absent' });
 };
 
 /** The row of an absent assignment goes when the agent says that the guest is gone. */

@@ -321,6 +321,12 @@ test(
   2_000,
   { kind: 'record', assignment: 'absent', done: false },
 );
+test('what tells an agent to destroy is newer than what it holds', (t) => {
+  const before = leaving({ generation: 4 });
+  const seen = { operation: atStep('delete', 'detach'), machine: before, assignment, agent: up };
+  const decided = nextStep(view(seen), 2_000);
+  t.is(decided.kind === 'record' ? decided.machine.generation : 0, 5);
+});
 test(
   'a deletion waits for an agent that is down',
   decides,
