@@ -84,6 +84,8 @@ export type AgentSession = {
    */
   quietBeats: number;
   readonly outbox: Outbox<Down>;
+  /** Ends of the consoles that are open through it. */
+  readonly consoles: Set<() => void>;
   /** Reports that are not stored yet. */
   readonly reports: Report[];
   /** Called when reports were stored; set while the reader waits for room. */

@@ -171,7 +171,8 @@ export type AssignmentRecords = {
   ) => Promise<number>;
 };
 
-export type AgentState = 'up' | 'down' | 'revoked';
+/** drained: it has a session and takes no new work. */
+export type AgentState = 'up' | 'drained' | 'down' | 'revoked';
 
 export type HostFacts = {
   readonly hostname: string;
@@ -193,6 +194,8 @@ export type Agent = {
   readonly replica: string;
   readonly address: string;
   readonly state: AgentState;
+  /** It is drained whenever it connects. Absent in older rows: it is not. */
+  readonly isDrained?: boolean;
   readonly sinceMs: number;
   readonly createMs: number;
   readonly updateMs: number;

@@ -137,6 +137,31 @@ const readManifest = async ({ settings }: Context): Promise<JoinManifest | undef
   return text === undefined ? undefined : JSON.parse(text);
 };
 
+export const drain: Command = {
+  summary: 'let an agent take no new work: its consoles end, other agents take its controllers',
+  positionals: [{ name: 'name', help: 'name or uid of the agent' }],
+  options: { why: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
+  run: async (context, args) => {
+    const name = noun.fullName(context, args.positional('name'));
+    const client = createClient(AgentDirectoryService, context.transport());
+    await client.drainAgent({ name, why: args.string('why') ?? '' }, callOptions(context));
+    context.output.remark(`drained ${name}; its virtual machines stay with it`);
+    return undefined;
+  },
+};
+
+export const resume: Command = {
+  summary: 'let a drained agent take work again',
+  positionals: [{ name: 'name', help: 'name or uid of the agent' }],
+  run: async (context, args) => {
+    const name = noun.fullName(context, args.positional('name'));
+    const client = createClient(AgentDirectoryService, context.transport());
+    await client.resumeAgent({ name }, callOptions(context));
+    context.output.remark(`${name} takes work again`);
+    return undefined;
+  },
+};
+
 export const revoke: Command = {
   summary: "revoke an agent's certificates; it is cut off at once",
   positionals: [{ name: 'name', help: 'name or uid of the agent' }],

@@ -7,7 +7,7 @@ export type AgentView = {
   /** Resource name. */
   readonly name: string;
   /** "unknown" = it never had a session. */
-  readonly state: 'up' | 'down' | 'revoked' | 'unknown';
+  readonly state: 'up' | 'drained' | 'down' | 'revoked' | 'unknown';
   readonly sinceMs: number;
   /** Whether the processors of its guests are emulated. */
   readonly emulated: boolean;
@@ -127,6 +127,8 @@ export const agentNote = (agent: AgentView | null): string => {
   if (agent === null) return '';
   switch (agent.state) {
     case 'up':
+    // What it has already it goes on with.
+    case 'drained':
       return '';
     case 'down':
       return `the agent ${agent.name} is down since ${new Date(agent.sinceMs).toISOString()}`;

@@ -1,17 +1,22 @@
+import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {
   AgentDirectoryService,
+  DrainAgentResponseSchema,
   type ListAgentsRequest,
+  ResumeAgentResponseSchema,
 } from '../../../gen/runmachine/agent/v1/agent_directory_service_pb.ts';
 import { AgentSchema } from '../../../gen/runmachine/agent/v1/agent_pb.ts';
-import { accessOf } from '../../runtime/context.ts';
+import { accessOf, requestKeyOf } from '../../runtime/context.ts';
+import { failedPrecondition } from '../../runtime/errors.ts';
 import { ANY, isUid, namePattern } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { AgentHub } from '../agent-port.ts';
 import { agentKey } from '../domain/capacity.ts';
 import type { Agent } from '../ports.ts';
 import { agentMessage } from './agent-message.ts';
-import { cutPage, missing, pageFor, type RpcDeps } from './rpc-deps.ts';
+import { actorOf, cutPage, missing, pageFor, type RpcDeps } from './rpc-deps.ts';
 
 export type DirectoryDeps = RpcDeps & { readonly hub: Pick<AgentHub, 'sessionOf'> };
 
@@ -24,6 +29,55 @@ export const agentDirectoryRpc = (deps: DirectoryDeps): Implementation =>
       agent: message(deps, await find(deps, name, context)),
     }),
     listAgents: (request, context) => list(deps, request, context),
+    drainAgent: async ({ name, why }, context) => {
+      const agent = await find(deps, name, context);
+      const change = { uid: agent.uid, isDrained: true, why };
+      const schema = DrainAgentResponseSchema;
+      return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), async (tx) =>
+        create(schema, { agent: await setDrained(deps, tx, change) }),
+      );
+    },
+    resumeAgent: async ({ name }, context) => {
+      const agent = await find(deps, name, context);
+      const change = { uid: agent.uid, isDrained: false, why: '' };
+      const schema = ResumeAgentResponseSchema;
+      return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), async (tx) =>
+        create(schema, { agent: await setDrained(deps, tx, change) }),
+      );
+    },
+  });
+
+type Drain = { readonly uid: string; readonly isDrained: boolean; readonly why: string };
+
+/** Who has its session, and whoever gives out work, follows the row. */
+const setDrained = async (deps: DirectoryDeps, tx: Tx, { uid, isDrained, why }: Drain) => {
+  const agent = await deps.records.agents.lock(tx, uid);
+  if (agent === undefined) throw missing(uid, 'runm.agent');
+  if (agent.state === 'revoked') throw revoked(agent);
+  if ((agent.isDrained === true) === isDrained) return message(deps, agent);
+  const next = drained(agent, isDrained, deps.clock.now().getTime());
+  await deps.records.agents.save(tx, next);
+  tx.audit({
+    action: isDrained ? 'agent.drain' : 'agent.resume',
+    objectKind: 'agent',
+    objectUid: uid,
+    objectName: `partitions/${agent.partition}/agents/${agent.agentId}`,
+    partition: agent.partition,
+    before: { state: agent.state },
+    after: { state: next.state, why },
+  });
+  return message(deps, next);
+};
+
+const drained = (agent: Agent, isDrained: boolean, nowMs: number): Agent => {
+  if (agent.state === 'down') return { ...agent, isDrained, updateMs: nowMs };
+  const state = isDrained ? 'drained' : 'up';
+  return { ...agent, isDrained, state, sinceMs: nowMs, updateMs: nowMs };
+};
+
+const revoked = (agent: Agent) =>
+  failedPrecondition('INVALID_STATE', `The agent "${agent.agentId}" was revoked`, {
+    invalidState: { state: 'REVOKED', allowed: ['UP', 'DOWN', 'DRAINED'] },
   });
 
 const keyOf = (agent: Agent): string =>

@@ -190,6 +190,7 @@ const command = (id: string, validForMs: number, order: Order) => ({
 
 const STATE: Readonly<Record<AgentState, AgentStateMessage>> = {
   up: AgentStateMessage.UP,
+  drained: AgentStateMessage.DRAINED,
   down: AgentStateMessage.DOWN,
   revoked: AgentStateMessage.REVOKED,
 };

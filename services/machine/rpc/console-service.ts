@@ -67,7 +67,8 @@ const locate = async (
   if (agent === undefined) throw noAgent(machine, `${agentKey} has never connected`);
   if (agent.state === 'revoked') throw noAgent(machine, `${agentKey} was revoked`);
   const since = new Date(agent.sinceMs).toISOString();
-  if (agent.state !== 'up') throw noAgent(machine, `${agentKey} is down since ${since}`);
+  const isConnected = agent.state === 'up' || agent.state === 'drained';
+  if (!isConnected) throw noAgent(machine, `${agentKey} is down since ${since}`);
   const isMine = agent.replica === deps.replicaId;
   // A call that was passed on already stops here: the row was old at one of the two.
   if (isMine || callOf(context).hops > 0) throw noAgent(machine, `${agentKey} has just moved`);

@@ -121,7 +121,7 @@ export const agentRecords: AgentRecords = {
     const rows = await db(reader)
       .selectFrom('agent')
       .select(['uid', 'epoch'])
-      .where('state', '=', 'up')
+      .where('state', 'in', ['up', 'drained'])
       .where('replica', 'not in', [...replicas])
       .limit(limit)
       .execute();

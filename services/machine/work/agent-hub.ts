@@ -122,7 +122,9 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
       );
       for (const row of rows) {
         const session = byKey.get(agentKey(`partitions/${row.partition}/agents/${row.agentId}`));
-        if (session !== undefined && session.epoch < row.epoch) close(session, 'SUPERSEDED');
+        if (session === undefined) continue;
+        if (session.epoch < row.epoch) close(session, 'SUPERSEDED');
+        else if (row.state === 'drained') for (const end of session.consoles) end();
       }
     },
     work: async (signal) => {
@@ -153,6 +155,7 @@ const open = (deps: HubDeps, { byKey, close }: Sessions, agent: Agent): AgentSes
     lastHeardMs: deps.clock.monotonicMs(),
     quietBeats: 0,
     outbox: createOutbox(OUTBOX_MAX),
+    consoles: new Set(),
     reports: [],
     onRoom: undefined,
     isSynced: false,

@@ -123,11 +123,13 @@ const succeed = async (deps: Deps, tx: Tx, first: Agent): Promise<Agent> => {
   return agent;
 };
 
+const hasSession = ({ state }: Agent): boolean => state === 'up' || state === 'drained';
+
 type At = { readonly nowMs: number; readonly replica: Deps['replica'] };
 
 const present = (agent: Agent, hello: HelloView, { nowMs, replica }: At): Partial<Agent> => ({
-  state: 'up',
-  sinceMs: agent.state === 'up' ? agent.sinceMs : nowMs,
+  state: agent.isDrained === true ? 'drained' : 'up',
+  sinceMs: hasSession(agent) ? agent.sinceMs : nowMs,
   replica: replica.id,
   address: replica.address,
   journalId: hello.journalId,
@@ -236,7 +238,7 @@ const setDown = async (deps: Deps, tx: Tx, down: Down): Promise<boolean> => {
   const { uid, epoch, state = 'down' } = down;
   const agent = await deps.records.agents.lock(tx, uid);
   if (agent === undefined || agent.epoch !== epoch || agent.state === state) return false;
-  if (state === 'down' && agent.state !== 'up') return false;
+  if (state === 'down' && !hasSession(agent)) return false;
   const nowMs = deps.clock.now().getTime();
   const next: Agent = {
     ...agent,

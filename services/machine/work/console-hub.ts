@@ -72,10 +72,12 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
           ...made,
           close: () => {
             open.delete(channelId);
+            session.consoles.delete(registered.close);
             close();
           },
         };
         open.set(channelId, registered);
+        session.consoles.add(registered.close);
         return registered;
       } catch (error) {
         output.end();

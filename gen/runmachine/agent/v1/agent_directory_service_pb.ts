@@ -14,7 +14,112 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/agent/v1/agent_directory_service.proto.
  */
 export const file_runmachine_agent_v1_agent_directory_service: GenFile = /*@__PURE__*/
-  fileDesc("CjFydW5tYWNoaW5lL2FnZW50L3YxL2FnZW50X2RpcmVjdG9yeV9zZXJ2aWNlLnByb3RvEhNydW5tYWNoaW5lLmFnZW50LnYxIoABCg9HZXRBZ2VudFJlcXVlc3QSbQoEbmFtZRgBIAEoCUJfukhccloYgAQyVV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L2FnZW50cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQiPQoQR2V0QWdlbnRSZXNwb25zZRIpCgVhZ2VudBgBIAEoCzIaLnJ1bm1hY2hpbmUuYWdlbnQudjEuQWdlbnQikQEKEUxpc3RBZ2VudHNSZXF1ZXN0EksKBnBhcmVudBgBIAEoCUI7ukg4cjYYgAQyMV5wYXJ0aXRpb25zLyhbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fXwtKSQSEQoJcGFnZV9zaXplGAIgASgNEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIlkKEkxpc3RBZ2VudHNSZXNwb25zZRIqCgZhZ2VudHMYASADKAsyGi5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTL8AQoVQWdlbnREaXJlY3RvcnlTZXJ2aWNlEm0KCEdldEFnZW50EiQucnVubWFjaGluZS5hZ2VudC52MS5HZXRBZ2VudFJlcXVlc3QaJS5ydW5tYWNoaW5lLmFnZW50LnYxLkdldEFnZW50UmVzcG9uc2UiFJACAYq1GA0KCWFnZW50LmdldBAEEnQKCkxpc3RBZ2VudHMSJi5ydW5tYWNoaW5lLmFnZW50LnYxLkxpc3RBZ2VudHNSZXF1ZXN0GicucnVubWFjaGluZS5hZ2VudC52MS5MaXN0QWdlbnRzUmVzcG9uc2UiFZACAYq1GA4KCmFnZW50Lmxpc3QQBGIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_agent_v1_agent, file_runmachine_common_v1_policy]);
+  fileDesc("CjFydW5tYWNoaW5lL2FnZW50L3YxL2FnZW50X2RpcmVjdG9yeV9zZXJ2aWNlLnByb3RvEhNydW5tYWNoaW5lLmFnZW50LnYxIroBChFEcmFpbkFnZW50UmVxdWVzdBJtCgRuYW1lGAEgASgJQl+6SFxyWhiABDJVXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vYWdlbnRzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIVCgN3aHkYAiABKAlCCLpIBXIDGIAEEh8KCnJlcXVlc3RfaWQYAyABKAlCC7pICNgBAXIDsAEBIj8KEkRyYWluQWdlbnRSZXNwb25zZRIpCgVhZ2VudBgBIAEoCzIaLnJ1bm1hY2hpbmUuYWdlbnQudjEuQWdlbnQipAEKElJlc3VtZUFnZW50UmVxdWVzdBJtCgRuYW1lGAEgASgJQl+6SFxyWhiABDJVXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vYWdlbnRzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASJAChNSZXN1bWVBZ2VudFJlc3BvbnNlEikKBWFnZW50GAEgASgLMhoucnVubWFjaGluZS5hZ2VudC52MS5BZ2VudCKAAQoPR2V0QWdlbnRSZXF1ZXN0Em0KBG5hbWUYASABKAlCX7pIXHJaGIAEMlVecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9hZ2VudHMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIj0KEEdldEFnZW50UmVzcG9uc2USKQoFYWdlbnQYASABKAsyGi5ydW5tYWNoaW5lLmFnZW50LnYxLkFnZW50IpEBChFMaXN0QWdlbnRzUmVxdWVzdBJLCgZwYXJlbnQYASABKAlCO7pIOHI2GIAEMjFecGFydGl0aW9ucy8oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN318LSkkEhEKCXBhZ2Vfc2l6ZRgCIAEoDRIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJZChJMaXN0QWdlbnRzUmVzcG9uc2USKgoGYWdlbnRzGAEgAygLMhoucnVubWFjaGluZS5hZ2VudC52MS5BZ2VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky9QMKFUFnZW50RGlyZWN0b3J5U2VydmljZRJtCghHZXRBZ2VudBIkLnJ1bm1hY2hpbmUuYWdlbnQudjEuR2V0QWdlbnRSZXF1ZXN0GiUucnVubWFjaGluZS5hZ2VudC52MS5HZXRBZ2VudFJlc3BvbnNlIhSQAgGKtRgNCglhZ2VudC5nZXQQBBJ0CgpMaXN0QWdlbnRzEiYucnVubWFjaGluZS5hZ2VudC52MS5MaXN0QWdlbnRzUmVxdWVzdBonLnJ1bm1hY2hpbmUuYWdlbnQudjEuTGlzdEFnZW50c1Jlc3BvbnNlIhWQAgGKtRgOCgphZ2VudC5saXN0EAQSeQoKRHJhaW5BZ2VudBImLnJ1bm1hY2hpbmUuYWdlbnQudjEuRHJhaW5BZ2VudFJlcXVlc3QaJy5ydW5tYWNoaW5lLmFnZW50LnYxLkRyYWluQWdlbnRSZXNwb25zZSIakAICirUYEwoLYWdlbnQuZHJhaW4QBBgBIAESfAoLUmVzdW1lQWdlbnQSJy5ydW5tYWNoaW5lLmFnZW50LnYxLlJlc3VtZUFnZW50UmVxdWVzdBooLnJ1bm1hY2hpbmUuYWdlbnQudjEuUmVzdW1lQWdlbnRSZXNwb25zZSIakAICirUYEwoLYWdlbnQuZHJhaW4QBBgBIAFiBnByb3RvMw", [file_buf_validate_validate, file_runmachine_agent_v1_agent, file_runmachine_common_v1_policy]);
+
+/**
+ * Request of DrainAgent.
+ *
+ * @generated from message runmachine.agent.v1.DrainAgentRequest
+ */
+export type DrainAgentRequest = Message<"runmachine.agent.v1.DrainAgentRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/agents/{agent}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, for the audit and the event. Empty: nothing is said.
+   *
+   * @generated from field: string why = 2;
+   */
+  why: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.DrainAgentRequest.
+ * Use `create(DrainAgentRequestSchema)` to create a new message.
+ */
+export const DrainAgentRequestSchema: GenMessage<DrainAgentRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 0);
+
+/**
+ * Response of DrainAgent.
+ *
+ * @generated from message runmachine.agent.v1.DrainAgentResponse
+ */
+export type DrainAgentResponse = Message<"runmachine.agent.v1.DrainAgentResponse"> & {
+  /**
+   * The agent.
+   *
+   * @generated from field: runmachine.agent.v1.Agent agent = 1;
+   */
+  agent?: Agent | undefined;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.DrainAgentResponse.
+ * Use `create(DrainAgentResponseSchema)` to create a new message.
+ */
+export const DrainAgentResponseSchema: GenMessage<DrainAgentResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 1);
+
+/**
+ * Request of ResumeAgent.
+ *
+ * @generated from message runmachine.agent.v1.ResumeAgentRequest
+ */
+export type ResumeAgentRequest = Message<"runmachine.agent.v1.ResumeAgentRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/agents/{agent}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours. Empty: a retry is a new request.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.ResumeAgentRequest.
+ * Use `create(ResumeAgentRequestSchema)` to create a new message.
+ */
+export const ResumeAgentRequestSchema: GenMessage<ResumeAgentRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 2);
+
+/**
+ * Response of ResumeAgent.
+ *
+ * @generated from message runmachine.agent.v1.ResumeAgentResponse
+ */
+export type ResumeAgentResponse = Message<"runmachine.agent.v1.ResumeAgentResponse"> & {
+  /**
+   * The agent.
+   *
+   * @generated from field: runmachine.agent.v1.Agent agent = 1;
+   */
+  agent?: Agent | undefined;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.ResumeAgentResponse.
+ * Use `create(ResumeAgentResponseSchema)` to create a new message.
+ */
+export const ResumeAgentResponseSchema: GenMessage<ResumeAgentResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 3);
 
 /**
  * Request of GetAgent.
@@ -35,7 +140,7 @@ export type GetAgentRequest = Message<"runmachine.agent.v1.GetAgentRequest"> & {
  * Use `create(GetAgentRequestSchema)` to create a new message.
  */
 export const GetAgentRequestSchema: GenMessage<GetAgentRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_agent_directory_service, 0);
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 4);
 
 /**
  * Response of GetAgent.
@@ -56,7 +161,7 @@ export type GetAgentResponse = Message<"runmachine.agent.v1.GetAgentResponse"> &
  * Use `create(GetAgentResponseSchema)` to create a new message.
  */
 export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_agent_directory_service, 1);
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 5);
 
 /**
  * Request of ListAgents.
@@ -91,7 +196,7 @@ export type ListAgentsRequest = Message<"runmachine.agent.v1.ListAgentsRequest">
  * Use `create(ListAgentsRequestSchema)` to create a new message.
  */
 export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_agent_directory_service, 2);
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 6);
 
 /**
  * Response of ListAgents.
@@ -119,7 +224,7 @@ export type ListAgentsResponse = Message<"runmachine.agent.v1.ListAgentsResponse
  * Use `create(ListAgentsResponseSchema)` to create a new message.
  */
 export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_agent_directory_service, 3);
+  messageDesc(file_runmachine_agent_v1_agent_directory_service, 7);
 
 /**
  * Shows the agents of a partition.
@@ -146,6 +251,28 @@ export const AgentDirectoryService: GenService<{
     methodKind: "unary";
     input: typeof ListAgentsRequestSchema;
     output: typeof ListAgentsResponseSchema;
+  },
+  /**
+   * Lets an agent take no new work, for example before its host is taken down: its consoles end, and the controllers that it
+   * works at go to other agents of their pools. Virtual machines stay with their host. Of one that is drained: nothing.
+   * FAILED_PRECONDITION INVALID_STATE when it was revoked.
+   *
+   * @generated from rpc runmachine.agent.v1.AgentDirectoryService.DrainAgent
+   */
+  drainAgent: {
+    methodKind: "unary";
+    input: typeof DrainAgentRequestSchema;
+    output: typeof DrainAgentResponseSchema;
+  },
+  /**
+   * Lets a drained agent take work again. Of one that is not drained: nothing.
+   *
+   * @generated from rpc runmachine.agent.v1.AgentDirectoryService.ResumeAgent
+   */
+  resumeAgent: {
+    methodKind: "unary";
+    input: typeof ResumeAgentRequestSchema;
+    output: typeof ResumeAgentResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runmachine_agent_v1_agent_directory_service, 0);
