@@ -10,7 +10,7 @@ import type { RackRecords } from './rack-records.ts';
  */
 export const fleetFile = ({ groups, providers }: RackRecords): string =>
   [
-    ...groups.map((one) => documentOf('ProviderGroup', ProviderGroupSchema, one)),
+    ...groups.map((one) => documentOf('Group', ProviderGroupSchema, one)),
     ...providers.map((one) => documentOf('Provider', ProviderSchema, one)),
   ].join('---\n');
 

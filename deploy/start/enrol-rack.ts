@@ -12,8 +12,10 @@ import {
 } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import type { LabStatus } from '../lab/control-protocol.ts';
+import { fleetFile } from '../lab/fleet-file.ts';
 import { rackRecords } from '../lab/rack-records.ts';
 import { PARTITION } from './host-provider.ts';
+import { writeWhole } from './state-dir.ts';
 
 /** Holds what only operators may use; tenants work in another project. */
 const OPERATIONS = 'operations';
@@ -27,7 +29,12 @@ const CALL = { timeoutMs: 30_000 };
  */
 export const enrolRack = async (
   transport: Transport,
-  rack: { readonly status: LabStatus; readonly agents: readonly string[] },
+  rack: {
+    readonly status: LabStatus;
+    readonly agents: readonly string[];
+    /** Receives the same as a file for `runm provider import`. */
+    readonly file: string;
+  },
 ): Promise<readonly string[]> => {
   const { status, agents } = rack;
   await unlessThere(
@@ -40,7 +47,9 @@ export const enrolRack = async (
     await ensureSecret(transport, name, credentialsFile);
   }
   const secretOf = (server: string) => `projects/${OPERATIONS}/secrets/${secretId(server)}`;
-  const { groups, providers } = rackRecords(status, { partition: PARTITION, agents, secretOf });
+  const records = rackRecords(status, { partition: PARTITION, agents, secretOf });
+  const { groups, providers } = records;
+  writeWhole(rack.file, fleetFile(records));
   const groupService = createClient(ProviderGroupService, transport);
   for (const group of groups) {
     const groupId = lastOf(group.name);

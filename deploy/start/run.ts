@@ -196,6 +196,7 @@ const startRackOfLab = async (
   const refused = await enrolRack(people.transport, {
     status: lab.status,
     agents: [`${PARTITION}/agents/${id}`],
+    file: state.file('lab/fleet.yaml'),
   });
   return { lab, warnings: refused.map((why) => `not recorded as a provider: ${why}`) };
 };

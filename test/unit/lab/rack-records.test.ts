@@ -72,7 +72,7 @@ test('the file of a rack holds its records and no password', (t) => {
   const documents = [...parseAllDocuments(fleetFile(records))].map((one) => one.toJS());
   t.deepEqual(
     documents.map(({ kind }) => kind),
-    ['ProviderGroup', 'ProviderGroup', 'ProviderGroup', 'ProviderGroup', 'Provider', 'Provider'],
+    ['Group', 'Group', 'Group', 'Group', 'Provider', 'Provider'],
   );
   const { kind: _, ...last } = documents.at(-1);
   t.deepEqual(fromJson(ProviderSchema, last), records.providers.at(-1));
