@@ -8,11 +8,12 @@ import { changed } from './change-claim.ts';
 import { type ClaimRecord, isEnded, WHOLE } from './claim.ts';
 import type { Command, Decision, LogEntry, Moved } from './command.ts';
 import type { Moment } from './decide.ts';
-import { isSameCapacity, overuseOf } from './decide-capacity.ts';
+import { isSameCapacity, type Overuse, overuseOf } from './decide-capacity.ts';
 import { type Hold, holdsOf, isWhole, overlaps } from './hold.ts';
 import { capacityEntryOf, entryOf } from './log-entry.ts';
 import { moveAllocations } from './move-allocations.ts';
 import type { PartitionState } from './partition-state.ts';
+import { saidAmount, saidOf } from './spoken.ts';
 
 type Reshape = Extract<Command, { verb: 'reshape' }>;
 
@@ -42,7 +43,8 @@ export const decideReshape = (
   const touched = new Set([...offers.keys(), ...command.moves.map(({ toUid }) => toUid)]);
   for (const uid of touched) {
     const after = holdsAfter(state, { uid, claims }, moment.nowMs);
-    assertFits(uid, { ...after, offers: offers.get(uid) ?? state.offersOf(uid) }, moment.nowMs);
+    const its = offers.get(uid) ?? state.offersOf(uid);
+    assertFits(state, { uid, offers: its, ...after }, moment.nowMs);
   }
   return {
     kind: 'reshape',
@@ -155,58 +157,86 @@ const nothingToMove = ({ fromUid, resourceType, claimUid }: Reshape['moves'][num
 
 type There = { readonly uid: string; readonly claims: readonly Moved[] };
 
+/** Of a provider in one tree with another. */
+type Related = { readonly uid: string; readonly hold: Hold };
+
 type After = {
   readonly holds: readonly Hold[];
   /** Of whole providers above it, and of what is below it. */
-  readonly above: readonly Hold[];
-  readonly below: readonly Hold[];
+  readonly above: readonly Related[];
+  readonly below: readonly Related[];
 };
 
 const holdsAfter = (state: PartitionState, { uid, claims }: There, nowMs: number): After => {
   const moved = new Set(claims.map(({ claim }) => claim.uid));
   const stays = ({ claimUid }: Hold) => !moved.has(claimUid);
   const { providers } = state;
-  const member = providers.find(uid);
-  const implied = (side: 'above' | 'below') =>
-    (member?.booked?.[side] ?? []).map(({ hold }) => hold).filter(stays);
-  const holdsOn = (uids: ReadonlySet<string>): readonly Hold[] =>
-    claims.flatMap(({ claim }) =>
-      [...holdsOf(claim, nowMs)].flatMap(([at, hold]) => (uids.has(at) ? [hold] : [])),
+  const booked = providers.find(uid)?.booked;
+  const implied = (side: 'above' | 'below'): readonly Related[] =>
+    (booked?.[side] ?? []).flatMap(({ source, hold }) =>
+      stays(hold) ? [{ uid: providers.member(source).uid, hold }] : [],
     );
+  const holdsOn = (uids: ReadonlySet<string>): readonly Related[] =>
+    claims.flatMap(({ claim }) =>
+      [...holdsOf(claim, nowMs)].flatMap(([at, hold]) => (uids.has(at) ? [{ uid: at, hold }] : [])),
+    );
+  const own = holdsOn(new Set([uid])).map(({ hold }) => hold);
+  const above = holdsOn(new Set(providers.above(uid)));
   return {
-    holds: [...(member?.booked?.own ?? []).filter(stays), ...holdsOn(new Set([uid]))],
-    above: [...implied('above'), ...holdsOn(new Set(providers.above(uid))).filter(isWhole)],
+    holds: [...(booked?.own ?? []).filter(stays), ...own],
+    above: [...implied('above'), ...above.filter(({ hold }) => isWhole(hold))],
     below: [...implied('below'), ...holdsOn(new Set(providers.below(uid)))],
   };
 };
 
+type Judged = After & { readonly uid: string; readonly offers: Offers };
+
+/** Errors: failed_precondition IN_USE. */
 const assertFits = (
-  providerUid: string,
-  { offers, ...after }: After & { readonly offers: Offers },
+  { providers }: PartitionState,
+  { uid, offers, ...after }: Judged,
   nowMs: number,
 ): void => {
-  const over = overuseOf(after.holds, offers, nowMs) ?? sharedWhole(after);
-  if (over === undefined) return;
-  const { resourceType, used, usable } = over;
-  throw failedPrecondition(
-    'IN_USE',
-    `Claims would hold up to ${used} of ${resourceType} on provider "${providerUid}", ` +
-      `which offers ${usable}`,
-    { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
-  );
+  const nameOf = (one: string) => providers.factsOf(one)?.name ?? one;
+  const inUse = (text: string, { uid: providerUid, ...over }: Overuse & { readonly uid: string }) =>
+    failedPrecondition('IN_USE', text, {
+      metadata: {
+        providerUid,
+        resourceType: over.resourceType,
+        used: String(over.used),
+        usable: String(over.usable),
+      },
+    });
+  const over = overuseOf(after.holds, offers, nowMs);
+  if (over !== undefined) {
+    const { resourceType, used, usable } = over;
+    const text =
+      `Claims would hold up to ${saidOf(resourceType, used)} on provider "${nameOf(uid)}", ` +
+      `which offers ${saidAmount(resourceType, usable)}`;
+    throw inUse(text, { ...over, uid });
+  }
+  const shared = sharedWhole(uid, after);
+  if (shared === undefined) return;
+  const also = shared.part === shared.whole ? 'it' : `its part "${nameOf(shared.part)}"`;
+  const text =
+    `One claim would hold provider "${nameOf(shared.whole)}" whole ` +
+    `while another holds ${also}`;
+  throw inUse(text, { uid: shared.whole, resourceType: WHOLE, used: 2, usable: 1 });
 };
 
-/** Two claims at one instant of which one takes the provider, or what it is in, whole. */
-const sharedWhole = ({ holds, above, below }: After) => {
-  const isShared = holds.some((own) => {
-    const barring = isWhole(own)
-      ? [...holds, ...above, ...below]
-      : [...holds.filter(isWhole), ...above];
-    return barring.some(
-      (other) => other !== own && other.claimUid !== own.claimUid && overlaps(other, own),
-    );
-  });
-  return isShared ? { resourceType: WHOLE, used: 2, usable: 1 } : undefined;
+/** What one claim takes whole while another has something of it: of it itself, or of a part. */
+const sharedWhole = (uid: string, { holds, above, below }: After) => {
+  for (const own of holds) {
+    const isBarred = (other: Hold) => other.claimUid !== own.claimUid && overlaps(other, own);
+    const whole = above.find(({ hold }) => isBarred(hold));
+    if (whole !== undefined) return { whole: whole.uid, part: uid };
+    if (holds.some((other) => (isWhole(own) || isWhole(other)) && isBarred(other))) {
+      return { whole: uid, part: uid };
+    }
+    const part = isWhole(own) ? below.find(({ hold }) => isBarred(hold)) : undefined;
+    if (part !== undefined) return { whole: uid, part: part.uid };
+  }
+  return undefined;
 };
 
 type Outcome = {

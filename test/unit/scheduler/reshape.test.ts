@@ -55,11 +55,13 @@ const refuses = (
   state: PartitionState,
   command: Command,
   reason: string,
-): void => {
+): DomainError => {
   const error = t.throws(() => decide(state, command, { nowMs: 0, logNumber: 1 }), {
     instanceOf: DomainError,
   });
-  t.is(error?.reason, reason, error?.message);
+  if (error === undefined) throw new Error('It was not refused');
+  t.is(error.reason, reason, error.message);
+  return error;
 };
 
 const allocated = (claim: ClaimRecord | undefined) =>
@@ -211,6 +213,29 @@ test('two claims that move into one tree do not share what one of them takes who
   granted(state, createCommand({ id: 'a', groups: on('host', { [CPU]: 1 }) }));
   const moves = [moveOf('spare', 'metal', { resourceType: WHOLE }), moveOf('host', 'part')];
   refuses(t, state, reshape({ spare: offers, host: HOST.offers }, moves), 'IN_USE');
+});
+
+test('a move to a part of what is held whole names the whole, and one to the whole its part', (t) => {
+  const offers = { [CPU]: 8, [WHOLE]: 1 };
+  const part = { uid: 'part', offers: { [CPU]: 8 }, parentUid: 'metal' };
+  const on = (uid: string, amounts: Limits) => [groupOf(amounts, { providers: [uid] })];
+  const wholes = stateWith([{ uid: 'metal', offers }, part, HOST]);
+  granted(wholes, createCommand({ id: 'w', groups: on('metal', { [WHOLE]: 1 }) }));
+  granted(wholes, createCommand({ id: 'a', groups: on('host', { [CPU]: 1 }) }));
+  const toPart = reshape({ host: HOST.offers }, [moveOf('host', 'part')]);
+  const atPart = refuses(t, wholes, toPart, 'IN_USE');
+  t.is(
+    atPart.message,
+    'One claim would hold provider "partitions/lab/providers/metal" whole while another holds ' +
+      'its part "partitions/lab/providers/part"',
+  );
+  t.is(atPart.metadata.providerUid, 'metal');
+  const parts = stateWith([{ uid: 'metal', offers }, part, { uid: 'spare', offers }]);
+  granted(parts, createCommand({ id: 'w', groups: on('spare', { [WHOLE]: 1 }) }));
+  granted(parts, createCommand({ id: 'a', groups: on('part', { [CPU]: 1 }) }));
+  const moves = [moveOf('spare', 'metal', { resourceType: WHOLE })];
+  const atWhole = refuses(t, parts, reshape({ spare: offers }, moves), 'IN_USE');
+  t.is(atWhole.message, atPart.message);
 });
 
 test('a repeat says how many claims were moved, whatever was asked of them since', (t) => {
