@@ -44,12 +44,11 @@ export const suggestionLines = (suggestions: readonly string[]): string[] =>
 
 /** Sizes in place of bytes: in "runm.memory of 1024" and "1024 of runm.memory instead of 2048". */
 export const withSizes = (text: string): string =>
-  text
-    .replaceAll(/\b(\d+) of ([a-z][a-z0-9._-]+) instead of (\d+)\b/g, insteadOf)
-    .replaceAll(
-      /\b(runm\.[a-z0-9._-]+) of (\d+)\b/g,
-      (_, type: string, amount: string) => `${type} of ${formatAmount(type, BigInt(amount))}`,
-    );
+  text.replaceAll(/\b(\d+) of ([a-z][a-z0-9._-]+) instead of (\d+)\b/g, insteadOf).replaceAll(
+    // Newer services say sizes themselves.
+    /\b(runm\.[a-z0-9._-]+) of (\d+)\b(?!\.\d| [KMGTP]?i?B\b)/g,
+    (_, type: string, amount: string) => `${type} of ${formatAmount(type, BigInt(amount))}`,
+  );
 
 const insteadOf = (_: string, some: string, type: string, all: string): string =>
   `${formatAmount(type, BigInt(some))} of ${type} instead of ${formatAmount(type, BigInt(all))}`;

@@ -4,6 +4,7 @@ import type { Draft } from './command.ts';
 import type { Interval } from './hold.ts';
 import type { QuotaRecord } from './quota.ts';
 import { chainOf } from './quota-book.ts';
+import { saidSpan } from './spoken.ts';
 
 type FindQuota = (project: string) => QuotaRecord | undefined;
 
@@ -36,15 +37,18 @@ type Owned = Pick<Draft, 'project' | 'ancestors'>;
 export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: Interval): void => {
   const limit = maxOf(owned, find);
   if (limit === undefined || toMs - fromMs <= limit.ms) return;
-  const most = `${limit.ms / 1000} s`;
   const what =
-    toMs === Infinity ? 'The claim has no end' : `${(toMs - fromMs) / 1000} s are too long`;
+    toMs === Infinity ? 'The claim has no end' : `${saidSpan(toMs - fromMs)} is too long`;
   const latest = new Date(fromMs + limit.ms).toISOString();
   throw failedPrecondition(
     'CLAIM_TOO_LONG',
-    `${what}: project "${limit.project}" allows ${most}, until ${latest}`,
+    `${what}: project "${limit.project}" allows ${saidSpan(limit.ms)}, until ${latest}`,
     {
-      metadata: { project: limit.project, claimLengthMax: most, latestReleaseTime: latest },
+      metadata: {
+        project: limit.project,
+        claimLengthMax: `${limit.ms / 1000} s`,
+        latestReleaseTime: latest,
+      },
       violations: [
         { field: 'claim.spec.release_time', description: `must be no later than ${latest}` },
       ],

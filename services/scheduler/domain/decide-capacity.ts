@@ -6,6 +6,7 @@ import type { Moment } from './decide.ts';
 import { type Hold, isWhole, peakUse } from './hold.ts';
 import { capacityEntryOf, noteOf } from './log-entry.ts';
 import type { PartitionState } from './partition-state.ts';
+import { saidAmount, saidOf } from './spoken.ts';
 
 type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
 
@@ -81,7 +82,8 @@ const assertEnough = (
   const { resourceType, used, usable } = over;
   throw failedPrecondition(
     'IN_USE',
-    `Claims hold up to ${used} of ${resourceType} on the provider; ${usable} would be too little`,
+    `Claims hold up to ${saidOf(resourceType, used)} on the provider; ` +
+      `${saidAmount(resourceType, usable)} would be too little`,
     { metadata: { providerUid, resourceType, used: String(used), usable: String(usable) } },
   );
 };

@@ -49,7 +49,7 @@ export const decideShorten = (
     throw wrongEnd(`must be earlier than ${new Date(oldMs ?? 0).toISOString()}`);
   }
   if (releaseMs <= moment.nowMs)
-    throw wrongEnd('must not be in the past; BeginRelease ends it now');
+    throw wrongEnd('must not be in the past; to end the claim now, release it');
   if (releaseMs <= acquireMs) {
     throw wrongEnd(`must be later than its begin, ${new Date(acquireMs).toISOString()}`);
   }

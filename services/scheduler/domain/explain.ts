@@ -7,6 +7,7 @@ import { funnelsOf, togetherOf } from './funnel.ts';
 import { findPlace, type PlaceRequest } from './place.ts';
 import type { Funnel } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
+import { saidAmount, saidOf } from './spoken.ts';
 
 export type Explanation = {
   readonly fits: boolean;
@@ -94,7 +95,8 @@ const less = (request: PlaceRequest, isPlaced: Trial): readonly string[] => {
       for (let wanted = Math.floor(amount / 2); wanted >= 1; wanted = Math.floor(wanted / 2)) {
         if (!isWith(wanted)) continue;
         const tooMuch = Math.min(amount, wanted * 2 + 1);
-        return [`${most(isWith, wanted, tooMuch)} of ${resourceType} instead of ${amount}`];
+        const fitting = saidOf(resourceType, most(isWith, wanted, tooMuch));
+        return [`${fitting} instead of ${saidAmount(resourceType, amount)}`];
       }
       return [];
     }),

@@ -121,8 +121,8 @@ const and = (left: Uint32Array, right: Uint32Array): void => {
 };
 
 /**
- * The constraints each of which alone stands in the way of the count. Of one resource type the first
- * that removes all is named, or that too little is free.
+ * The constraints each of which alone stands in the way of the count. Of one resource type the
+ * first that removes all is named, or that too little is free.
  */
 const inTheWayOf = (
   room: RoomQuestion,

@@ -9,6 +9,7 @@ import { type PlaceRequest, prepare } from './place.ts';
 import type { Chosen as PlanProvider } from './plan.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import type { Run, Slot } from './slot.ts';
+import { saidOf } from './spoken.ts';
 import { leastOf } from './tally.ts';
 
 export type Proposal = {
@@ -102,7 +103,7 @@ const amountProblem = (
     if (problem !== undefined) return problem;
     const least = leastOf({ member }, asked);
     if (amount > least && !takeMore(asked.resourceType, amount - least)) {
-      return `${amount} of ${asked.resourceType} is more than is free`;
+      return `${saidOf(asked.resourceType, amount)} is more than is free`;
     }
   }
   return undefined;
@@ -119,11 +120,12 @@ type Amount = {
 
 const amountsProblem = ({ asked, amount, member }: Amount): string | undefined => {
   const { resourceType, minAmount } = asked;
+  const notAskedFor = `${saidOf(resourceType, amount)} was not asked for`;
   if (minAmount === undefined) {
-    return amount === asked.amount ? undefined : `${amount} of ${resourceType} was not asked for`;
+    return amount === asked.amount ? undefined : notAskedFor;
   }
   const offer = member.shape.offers.get(resourceType);
   const isAllowed =
     offer !== undefined && amount <= asked.amount && mostAmount(offer, asked, amount) === amount;
-  return isAllowed ? undefined : `${amount} of ${resourceType} was not asked for`;
+  return isAllowed ? undefined : notAskedFor;
 };

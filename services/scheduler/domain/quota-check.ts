@@ -3,6 +3,7 @@ import { resourceExhausted } from '../../runtime/errors.ts';
 import type { Interval } from './hold.ts';
 import type { Counting, QuotaBook } from './quota-book.ts';
 import type { Amounts } from './quota-count.ts';
+import { saidAmount, saidOf } from './spoken.ts';
 
 type More = { readonly amounts: Amounts; readonly over: Interval };
 
@@ -14,8 +15,9 @@ export const assertQuota = (quotas: QuotaBook, who: Counting, { amounts, over }:
   const whose = user === undefined ? `Project "${project}"` : `${user} in project "${project}"`;
   throw resourceExhausted(
     'QUOTA_EXCEEDED',
-    `${whose} may hold ${limit} of ${resourceType}; ${used} are held or booked at some instant ` +
-      `and ${wanted} more are wanted`,
+    `${whose} may hold ${saidOf(resourceType, limit)}; ` +
+      `${saidAmount(resourceType, used)} are held or booked at some instant ` +
+      `and ${saidAmount(resourceType, wanted)} more are wanted`,
     {
       metadata: {
         project,

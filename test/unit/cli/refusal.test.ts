@@ -10,6 +10,7 @@ import {
 import { create } from '../../../services/cli/commands/claim/create.ts';
 import { explain } from '../../../services/cli/commands/claim/explain.ts';
 import { windows } from '../../../services/cli/commands/claim/windows.ts';
+import { withSizes } from '../../../services/cli/format/funnel.ts';
 import { callCommand } from './call-command.ts';
 
 const noCapacity = () =>
@@ -170,6 +171,16 @@ const tooLong = () =>
       },
     ],
   );
+
+test('what a service says in bytes is said as a size, and sizes stay as they are', (t) => {
+  t.is(withSizes('runm.memory of 68719476736'), 'runm.memory of 64 GiB');
+  t.is(withSizes('32 of runm.cpu.shared instead of 64'), '32 of runm.cpu.shared instead of 64');
+  for (const said of ['runm.memory of 64 GiB', 'runm.memory of 1.5 GiB', 'runm.memory of 7 B']) {
+    t.is(withSizes(said), said);
+  }
+  const suggested = '32 GiB of runm.memory instead of 64 GiB';
+  t.is(withSizes(suggested), suggested);
+});
 
 test('a claim that is too long is told how long it may be, as people say it', async (t) => {
   const { code, stderr } = await callCommand(create, ['web', '--whole'], refusing(tooLong));

@@ -3,6 +3,7 @@ import type { ResourceRequest } from '../claim.ts';
 import type { Filter } from '../constraint.ts';
 import { leastAmount } from '../granted.ts';
 import type { Shape } from '../shape.ts';
+import { saidAmount } from '../spoken.ts';
 
 /** Keeps shapes that offer each resource type in such an amount, were nothing of it used. */
 export const offeredFilter: Filter = {
@@ -18,11 +19,14 @@ export const offeredFilter: Filter = {
       {
         kind: 'shape' as const,
         resourceType: asked.resourceType,
-        name: `${asked.resourceType} of ${asked.minAmount ?? asked.amount}`,
+        name: `${asked.resourceType} of ${leastSaid(asked)}`,
         keeps: (shape: Shape) => canEverFit(shape, asked),
       },
     ]),
 };
+
+const leastSaid = ({ resourceType, amount, minAmount }: ResourceRequest): string =>
+  saidAmount(resourceType, minAmount ?? amount);
 
 const canEverFit = ({ offers }: Shape, asked: ResourceRequest): boolean => {
   const offer = offers.get(asked.resourceType);
