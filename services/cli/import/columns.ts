@@ -175,7 +175,8 @@ export const sheetOf = (titles: readonly string[]): Sheet => {
   // Who stands in a rack is in it.
   if (keys.includes('rack')) paths.add('spec.groups');
   // A new provider needs its type; one that is there keeps its own.
-  paths.delete('spec.type');
+  if (paths.size > 1) paths.delete('spec.type');
+  if (paths.size === 0) throw new UsageError('there is no column beside "name"');
   return {
     width: names.length,
     paths: [...paths],

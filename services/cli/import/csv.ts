@@ -1,6 +1,6 @@
 /** Entries of a comma-separated file, a row at a time: a million rows need no more memory than one. */
 import { Readable } from 'node:stream';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { UsageError } from '../usage-error.ts';
 import { type Sheet, sheetOf } from './columns.ts';
 import type { Contents, Entry, Source } from './entry.ts';
@@ -51,7 +51,7 @@ async function* csvEntries(
       } else yield rowEntry(source, { sheet, record, place });
     }
   } catch (error) {
-    throw isCsvError(error) ? new UsageError(`${source.name}: ${error.message}`) : error;
+    throw error instanceof CsvError ? new UsageError(`${source.name}: ${error.message}`) : error;
   }
 }
 
@@ -88,22 +88,26 @@ const rowEntry = ({ partition }: Source, { sheet, record, place }: Read): Entry 
   }
 };
 
-const isCsvError = (error: unknown): error is Error & { readonly code: string } =>
-  error instanceof Error && 'code' in error && String(error.code).startsWith('CSV_');
-
 type Peeked = { readonly first: string; readonly all: AsyncIterable<Uint8Array> };
 
+/** The first line, as far as it is needed, and everything with it. */
 const peek = async (parts: AsyncIterable<Uint8Array>): Promise<Peeked> => {
   const iterator = parts[Symbol.asyncIterator]();
-  const begin = await iterator.next();
-  const first = begin.done ? '' : Buffer.from(begin.value).toString('utf8', 0, SAMPLE_BYTES);
+  const begin: Uint8Array[] = [];
+  let first = Buffer.alloc(0);
+  while (first.length < SAMPLE_BYTES && !first.includes('\n')) {
+    const next = await iterator.next();
+    if (next.done) break;
+    begin.push(next.value);
+    first = Buffer.concat([first, next.value]);
+  }
   const all = async function* () {
-    if (!begin.done) yield begin.value;
+    yield* begin;
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       yield next.value;
     }
   };
-  return { first: first.split(/\r?\n/)[0] ?? '', all: all() };
+  return { first: first.toString('utf8').split(/\r?\n/)[0] ?? '', all: all() };
 };
 
 /** Spreadsheets of some countries write semicolons, and some programs tabs. */

@@ -1,4 +1,4 @@
-import { type ConnectRouter, createRouterTransport } from '@connectrpc/connect';
+import { type ConnectRouter, createRouterTransport, type Transport } from '@connectrpc/connect';
 import type { Command, Stdin } from '../../../services/cli/command.ts';
 import type { Output, OutputMode } from '../../../services/cli/output.ts';
 import { parseCommandLine } from '../../../services/cli/parse-args.ts';
@@ -12,7 +12,7 @@ export type Called = { readonly code: number; readonly stdout: string; readonly 
 export const callCommand = async (
   command: Command,
   argv: readonly string[],
-  routes: (router: ConnectRouter) => void = () => undefined,
+  routes: ((router: ConnectRouter) => void) | Transport = () => undefined,
   stdin: Stdin = process.stdin,
 ): Promise<Called> => {
   const lines = { stdout: '', stderr: '' };
@@ -28,7 +28,7 @@ export const callCommand = async (
         project: 'red',
         profile: 'test',
       },
-      transport: () => createRouterTransport(routes),
+      transport: () => (typeof routes === 'function' ? createRouterTransport(routes) : routes),
       output,
       clock: manualClock(),
       random: systemRandom,
