@@ -18,7 +18,7 @@ import { PROJECT, type Site } from './machine-fixture.ts';
 /** Times at which tests do not wait long. */
 export const QUICK: Partial<MachineConfig> = {
   sinkIdleMs: 50,
-  sinkLeaseMs: 2_000,
+  sinkLeaseMs: 15_000,
   sinkBackoff: { firstMs: 20, longestMs: 200 },
 };
 
