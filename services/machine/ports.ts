@@ -6,6 +6,7 @@
 import type { Access } from '../runtime/access.ts';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { ConsoleRecords } from './console-ports.ts';
 import type { UsedPlace } from './domain/claim.ts';
 import type { EventDraft, EventRecord } from './domain/event.ts';
 import type { Greeting, Held } from './domain/hello.ts';
@@ -345,6 +346,7 @@ export type Records = {
   readonly cleanings: CleaningRecords;
   readonly hardware: HardwareRecords;
   readonly tasks: TaskRecords;
+  readonly consoles: ConsoleRecords;
   readonly sweepers: SweeperRecords;
 };
 

@@ -261,3 +261,51 @@ test('a tenant sees neither address nor secret of a controller anywhere', async 
   t.true(text.includes('(its controller)'));
   t.false(/oob\.example|bmc-default/.test(text));
 });
+
+test('a server is not deleted under somebody who has its console open, unless by force', async (t) => {
+  await using metal = await startMetalSite();
+  await metal.connect(0);
+  await until(metal, Life.AVAILABLE);
+  await created(metal);
+  const red = metal.as('red');
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const watching = (async () => {
+    const options = { signal: stop.signal };
+    for await (const { content } of red.consoles.watchConsole({ name: BENCH }, options)) {
+      seen.push(content?.content.case ?? '');
+    }
+  })().catch(() => undefined);
+  await eventually(() => seen.includes('opened'), { message: 'the console is open' });
+  const remove = (force: boolean) =>
+    red.machines.deleteMachine({ name: BENCH, force, requestId: uuid() });
+  const open = { kind: 'failed_precondition', reason: 'CONSOLE_OPEN' } as const;
+  const error = await refused(t, remove(false), open);
+  t.is(error.metadata.principals, 'users/red');
+  const { operation } = await remove(true);
+  t.not((await ended(red, operation?.name)).result.case, 'error');
+  stop.abort();
+  await watching;
+});
+
+test('an operator ends by force what a machine is in the middle of', async (t) => {
+  await using metal = await startMetalSite();
+  const agent = await metal.connect(0);
+  await until(metal, Life.AVAILABLE);
+  agent.behaviour.speaks = false;
+  const { operation } = await create(metal);
+  const red = metal.as('red');
+  const stateOfBench = async () =>
+    (await red.machines.getMachine({ name: BENCH })).machine?.status?.state;
+  await eventually(async () => (await stateOfBench()) === MachineState.PREPARING);
+  const asked = { name: BENCH, reason: 'its agent is mute', requestId: uuid() };
+  await t.throwsAsync(red.machines.forceFailMachine(asked), undefined, 'operators only');
+  const { machine } = await metal.as('operator').machines.forceFailMachine(asked);
+  t.is(machine?.status?.state, MachineState.BOOT_FAILED);
+  t.is(machine?.status?.problem?.reason, 'FORCE_FAILED');
+  t.is((await ended(red, operation?.name)).result.case, 'error');
+  agent.behaviour.speaks = true;
+  const again = await red.machines.startMachine({ name: BENCH, requestId: uuid() });
+  t.not((await ended(red, again.operation?.name)).result.case, 'error');
+  t.is(await stateOfBench(), MachineState.ACTIVE);
+});

@@ -9,7 +9,7 @@ import { ProviderStateService } from '../../../gen/runmachine/machine/v1/provide
 import { callOptions } from '../call-options.ts';
 import type { Command, Context } from '../command.ts';
 import { enumWord } from '../format/enum-word.ts';
-import { formatAgo } from '../format/span.ts';
+import { formatAgo, formatLocalTime } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
 import { type Shown, showList, showOne } from '../output.ts';
 import { allPages } from '../pages.ts';
@@ -27,7 +27,7 @@ const shown: Shown<typeof ProviderStateSchema> = {
     { title: 'PROVIDER', value: providerId },
     { title: 'STATE', value: stateWord },
     { title: 'BY', value: ({ principal }) => principal },
-    { title: 'REASON', value: ({ reason }) => reason },
+    { title: 'REASON', value: ({ reason, problem }) => problem?.message || reason },
     { title: 'CLEANING', value: ({ cleanings }) => cleanings.map(({ claim }) => claim).join(' ') },
   ],
 };
@@ -43,10 +43,14 @@ const people = (one: ProviderState, context: Context): string =>
     ['in use', one.inUse ? 'yes' : 'no'],
     ['reason', one.reason],
     ['by', one.principal],
+    ['problem', one.problem?.message ?? ''],
     ['since', formatAgo(one.updateTime, context.clock.now())],
-    ...one.cleanings.map(({ claim, since }): [string, string] => [
-      'waits for cleaning',
-      `${claim}, ${formatAgo(since, context.clock.now())}`,
+    ['ends by itself', one.deadline === undefined ? '' : `by ${formatLocalTime(one.deadline)}`],
+    ...one.cleanings.map(({ claim, since, state: life }): [string, string] => [
+      life === ProviderLifeState.CLEANING
+        ? 'waits for cleaning'
+        : enumWord(ProviderLifeStateSchema, life),
+      `after ${claim}, ${formatAgo(since, context.clock.now())}`,
     ]),
   ]);
 
@@ -112,8 +116,13 @@ const verb = (summary: string, isReasonNeeded: boolean, call: Call): Command => 
   },
 });
 
-const isClosed = ({ state: life }: ProviderState): boolean =>
-  life === ProviderLifeState.MAINTENANCE || life === ProviderLifeState.QUARANTINED;
+const CLOSED = new Set<ProviderLifeState>([
+  ProviderLifeState.MAINTENANCE,
+  ProviderLifeState.QUARANTINED,
+  ProviderLifeState.RETIRED,
+]);
+
+const isClosed = ({ state: life }: ProviderState): boolean => CLOSED.has(life);
 
 export const accept = verb('open a provider that has no agent of ours', false, (context, asked) =>
   client(context).acceptProvider(asked, callOptions(context)),
@@ -133,4 +142,24 @@ export const giveBack = verb(
   'say that a provider is in order and clean: ended claims give it back, and it opens again',
   false,
   (context, asked) => client(context).returnProvider(asked, callOptions(context)),
+);
+
+export const inspect = verb(
+  'have the controller asked anew what the hardware is; one that is not open opens then',
+  false,
+  (context, asked) => client(context).inspectProvider(asked, callOptions(context)),
+);
+
+export const clean = verb('clean anew what could not be cleaned', false, (context, asked) =>
+  client(context).cleanProvider(asked, callOptions(context)),
+);
+
+export const adopt = verb(
+  'take a provider out of whatever state it is in, on your word that it is in order and clean',
+  true,
+  (context, asked) => client(context).adoptProvider(asked, callOptions(context)),
+);
+
+export const retire = verb('close a provider to new claims for good', true, (context, asked) =>
+  client(context).retireProvider(asked, callOptions(context)),
 );

@@ -62,6 +62,7 @@ const locate = async (
     return { machine: found, agentKey: key, agent: row };
   });
   if (agentKey === '') throw noAgent(machine, 'no agent has it yet');
+  if (machine.wanted.access === false) throw noAgent(machine, 'the access to it has ended');
   const session = deps.hub.sessionOf(agentKey);
   if (session !== undefined) return { kind: 'here', machine, session };
   if (agent === undefined) throw noAgent(machine, `${agentKey} has never connected`);
@@ -103,7 +104,7 @@ async function* attach(
   const opened = await open(deps, site, { readOnly, replayBytes, context });
   const typing = pump(iterator, opened);
   typing.catch(() => opened.close());
-  yield* output(opened);
+  yield* known(deps, opened);
 }
 
 type Opening = {
@@ -139,6 +140,9 @@ const open = async (
       const message = `${by} ${how} the console`;
       const events = [event(nowMs, { type: 'machine.console_opened', message })];
       await deps.writer.tell(tx, { machine, events, principal: by, operation: '' });
+      const { id: uid, targetUid } = opened;
+      const open = { uid, targetUid, replica: deps.replicaId, principal: by, sinceMs: nowMs };
+      await deps.records.consoles.insert(tx, open);
     });
   } catch (error) {
     opened.close();
@@ -146,6 +150,21 @@ const open = async (
   }
   return opened;
 };
+
+/** While it lasts others can see that it is open. */
+async function* known(
+  deps: ConsoleRpcDeps,
+  opened: OpenConsole,
+): AsyncGenerator<AttachConsoleResponse> {
+  try {
+    yield* output(opened);
+  } finally {
+    const actor = { principal: opened.by, requestId: opened.id };
+    await deps.store
+      .transaction(undefined, actor, (tx) => deps.records.consoles.remove(tx, opened.id))
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'a console is shown as open'));
+  }
+}
 
 async function* watch(
   deps: ConsoleRpcDeps,
@@ -159,7 +178,9 @@ async function* watch(
   }
   const { readOnly, replayBytes } = request;
   const opened = await open(deps, site, { readOnly, replayBytes, context });
-  for await (const content of output(opened)) yield create(WatchConsoleResponseSchema, { content });
+  for await (const content of known(deps, opened)) {
+    yield create(WatchConsoleResponseSchema, { content });
+  }
 }
 
 const write = async (

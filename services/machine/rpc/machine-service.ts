@@ -25,10 +25,11 @@ import { type Implementation, implement } from '../../runtime/service.ts';
 import { type WatchEvents, watchResponses } from '../../runtime/watch.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import type { MachineFilter, Parent } from '../ports.ts';
+import { demandNoConsole } from './console-guard.ts';
 import { createMachine, parentPattern } from './machine-create.ts';
 import { machineMessage, statesOf } from './machine-message.ts';
 import { updateMachine } from './machine-update.ts';
-import { findVisible, runVerb, type VerbAnswer } from './machine-verbs.ts';
+import { findVisible, runVerb, type VerbAnswer, type VerbCall } from './machine-verbs.ts';
 import type { Places } from './places.ts';
 import { cutPage, pageFor, presentPages, type RpcDeps } from './rpc-deps.ts';
 import { forceFailMachine, setBootDevice } from './server-verbs.ts';
@@ -123,13 +124,17 @@ const verb = <D extends DescMessage>(
 
 const remove = async (
   deps: RpcDeps,
-  { name, etag, allowMissing }: DeleteMachineRequest,
+  { name, etag, allowMissing, force }: DeleteMachineRequest,
   context: HandlerContext,
 ): Promise<DeleteMachineResponse> => {
   const key = requestKeyOf(context, DeleteMachineResponseSchema);
   const answer = (given: Partial<VerbAnswer>) => create(DeleteMachineResponseSchema, given);
   try {
-    return await runVerb(deps, { name, etag, request: { verb: 'delete' }, key, answer }, context);
+    const guard: VerbCall<DeleteMachineResponse>['guard'] = force
+      ? undefined
+      : (tx, machine) => demandNoConsole(deps, tx, machine);
+    const call = { name, etag, request: { verb: 'delete' as const }, key, answer };
+    return await runVerb(deps, { ...call, ...(guard && { guard }) }, context);
   } catch (error) {
     if (allowMissing && isDomainError(error, 'not_found')) return answer({});
     throw error;

@@ -6,7 +6,7 @@ import { accessOf } from '../../runtime/context.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { RequestKey } from '../../runtime/request-key.ts';
 import { checkEtag, etagOf } from '../../store/sql/page.ts';
-import type { Reader } from '../../store/sql/transaction.ts';
+import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import { type AcceptedVerb, acceptVerb } from '../accept-verb.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import type { VerbRequest } from '../domain/verbs.ts';
@@ -42,6 +42,8 @@ export type VerbCall<T> = {
   readonly name: string;
   readonly etag: string;
   readonly request: Omit<VerbRequest, 'nowMs'>;
+  /** May refuse the locked machine. */
+  readonly guard?: (tx: Tx, machine: Machine) => Promise<void>;
   readonly key: RequestKey<T> | undefined;
   readonly answer: (given: VerbAnswer) => T;
 };
@@ -61,6 +63,7 @@ export const runVerb = async <T>(
     }
     const incarnation = deps.store.incarnation();
     checkEtag(call.etag, etagOf({ uid, version: machine.version - 1 }, incarnation));
+    await call.guard?.(tx, machine);
     const nowMs = deps.clock.now().getTime();
     const accepted = await acceptVerb(deps, tx, {
       machine,

@@ -283,6 +283,21 @@ const tasks = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('hardware_task', ['end_ms']);
 };
 
+const consoles = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'console_session',
+    columns(db, {
+      uid: 'text',
+      target_uid: 'text',
+      replica: 'text',
+      principal: 'text',
+      since_ms: 'bigint',
+    }),
+  );
+  await db.createUnique('console_session', ['uid']);
+  await db.createIndex('console_session', ['target_uid']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -301,4 +316,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0005-hardware', up: hardware },
   { name: '0006-servers', up: servers },
   { name: '0007-hardware-tasks', up: tasks },
+  { name: '0008-consoles', up: consoles },
 ];

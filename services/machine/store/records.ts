@@ -4,6 +4,7 @@ import { agentRecords } from './agent-records.ts';
 import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
 import { claimNewsRecords } from './claim-news-records.ts';
+import { consoleRecords } from './console-records.ts';
 import { eventRecords } from './event-records.ts';
 import { hardwareRecords } from './hardware-records.ts';
 import { imageRecords } from './image-records.ts';
@@ -29,5 +30,6 @@ export const createRecords = (clock: Clock): Records => ({
   cleanings: cleaningRecords,
   hardware: hardwareRecords,
   tasks: taskRecords,
+  consoles: consoleRecords,
   sweepers: sweeperRecords,
 });

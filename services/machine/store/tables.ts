@@ -20,6 +20,7 @@ export type MachineTables = {
   readonly hardware_order: HardwareOrderRow;
   readonly hardware_lease: HardwareLeaseRow;
   readonly hardware_task: HardwareTaskRow;
+  readonly console_session: ConsoleSessionRow;
   readonly sweeper: SweeperRow;
 };
 
@@ -208,4 +209,13 @@ export type HardwareTaskRow = {
   readonly lease_epoch: number;
   readonly lease_until_ms: number;
   readonly doc: string;
+};
+
+export type ConsoleSessionRow = {
+  readonly id: Generated<number>;
+  readonly uid: string;
+  readonly target_uid: string;
+  readonly replica: string;
+  readonly principal: string;
+  readonly since_ms: number;
 };

@@ -55,10 +55,23 @@ const sweepAgents = async (deps: HousekeepingDeps): Promise<void> => {
   // This replica is alive whatever the members say: a lost registration must not cut its own
   // sessions.
   const ids = [...new Set([...alive, deps.replica.id])];
+  await sweepConsoles(deps, ids);
   const lost = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
   if (lost.length === 0) return;
   const count = await markLost(deps, lost);
   deps.log.warn({ count }, 'agents of lost replicas were marked down');
+};
+
+/** Consoles that were bridged by replicas that are gone. */
+const sweepConsoles = async (
+  { store, records }: HousekeepingDeps,
+  replicas: readonly string[],
+): Promise<void> => {
+  const lost = await store.read((reader) => records.consoles.lost(reader, replicas));
+  if (lost.length === 0) return;
+  await store.transaction(undefined, ACTOR, async (tx) => {
+    for (const uid of lost) await records.consoles.remove(tx, uid);
+  });
 };
 
 /** The listener cuts a revoked agent off; here it is shown as what it is. */

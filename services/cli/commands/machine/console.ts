@@ -2,13 +2,9 @@ import { createClient } from '@connectrpc/connect';
 import { ConsoleService } from '../../../../gen/runmachine/machine/v1/console_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Command, Context } from '../../command.ts';
+import { attachTerminal } from '../../console-terminal.ts';
 import { parseSizeBytes } from '../../format/size.ts';
-import { lastSegment } from '../../resource-names.ts';
-import { openTypist } from '../../typist.ts';
-import { UsageError } from '../../usage-error.ts';
 import { machineNoun } from './noun.ts';
-
-const DAY_MS = 24 * 3600 * 1000;
 
 export const machineConsole: Command = {
   summary: 'type at the serial console; ctrl-] leaves',
@@ -34,35 +30,20 @@ const printLog = async (context: Context, name: string): Promise<undefined> => {
   return undefined;
 };
 
-const attach = async (
+const attach = (
   context: Context,
-  { name, readOnly, replayBytes }: { name: string; readOnly: boolean; replayBytes: number },
+  open: { readonly name: string; readonly readOnly: boolean; readonly replayBytes: number },
 ): Promise<undefined> => {
   const client = createClient(ConsoleService, context.transport());
-  await using typist = openTypist(context);
-  const open = { case: 'open' as const, value: { name, readOnly, replayBytes } };
-  const requests = async function* () {
-    yield { content: open };
-    for await (const data of typist.typed())
-      yield { content: { case: 'data' as const, value: data } };
-  };
-  const stream = client.attachConsole(requests(), { signal: typist.signal, timeoutMs: DAY_MS });
-  try {
-    for await (const { content } of stream) {
-      if (content.case === 'data') context.output.raw(content.value);
-      else if (content.case === 'opened') {
-        typist.begin();
-        context.output.remark(`connected to ${lastSegment(name)}; ctrl-] leaves\r`);
-      } else if (content.case === 'takenOver') {
-        context.output.remark(`\r\n${content.value}; you only watch now\r`);
-      } else if (content.case === 'closed') {
-        context.output.remark(`\r\nconsole closed: ${content.value}\r`);
-        return undefined;
-      }
-    }
-  } catch (error) {
-    if (!typist.left()) throw context.signal.aborted ? new UsageError('interrupted') : error;
-  }
-  context.output.remark('\r\nleft the console; the machine goes on\r');
-  return undefined;
+  return attachTerminal(context, {
+    name: open.name,
+    left: 'left the console; the machine goes on',
+    connect: (typed, options) => {
+      const requests = async function* () {
+        yield { content: { case: 'open' as const, value: open } };
+        for await (const value of typed) yield { content: { case: 'data' as const, value } };
+      };
+      return client.attachConsole(requests(), options);
+    },
+  });
 };

@@ -11,6 +11,7 @@ export const remove: Command = {
   positionals: [{ name: 'name', help: 'name or uid of the machine' }],
   options: {
     ...WAIT_OPTIONS,
+    force: { type: 'boolean', help: 'also while somebody has the console of a server open' },
     'allow-missing': { type: 'boolean', help: 'succeed when it is not there' },
   },
   run: async (context, args) => {
@@ -19,6 +20,7 @@ export const remove: Command = {
       {
         name: machineNoun.fullName(context, args.positional('name')),
         allowMissing: args.flag('allow-missing'),
+        force: args.flag('force'),
         requestId: context.random.requestId(),
       },
       callOptions(context),

@@ -1,0 +1,45 @@
+/** This terminal at a serial console, of a machine or of a provider. */
+import type { CallOptions } from '@connectrpc/connect';
+import type { AttachConsoleResponse } from '../../gen/runmachine/machine/v1/console_service_pb.ts';
+import type { Context } from './command.ts';
+import { lastSegment } from './resource-names.ts';
+import { openTypist } from './typist.ts';
+import { UsageError } from './usage-error.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+export type Attached = {
+  readonly name: string;
+  /** Said when the terminal leaves. */
+  readonly left: string;
+  readonly connect: (
+    typed: AsyncIterable<Uint8Array>,
+    options: CallOptions,
+  ) => AsyncIterable<AttachConsoleResponse>;
+};
+
+export const attachTerminal = async (
+  context: Context,
+  { name, left, connect }: Attached,
+): Promise<undefined> => {
+  await using typist = openTypist(context);
+  const options = { signal: typist.signal, timeoutMs: DAY_MS };
+  try {
+    for await (const { content } of connect(typist.typed(), options)) {
+      if (content.case === 'data') context.output.raw(content.value);
+      else if (content.case === 'opened') {
+        typist.begin();
+        context.output.remark(`connected to ${lastSegment(name)}; ctrl-] leaves\r`);
+      } else if (content.case === 'takenOver') {
+        context.output.remark(`\r\n${content.value}; you only watch now\r`);
+      } else if (content.case === 'closed') {
+        context.output.remark(`\r\nconsole closed: ${content.value}\r`);
+        return undefined;
+      }
+    }
+  } catch (error) {
+    if (!typist.left()) throw context.signal.aborted ? new UsageError('interrupted') : error;
+  }
+  context.output.remark(`\r\n${left}\r`);
+  return undefined;
+};
