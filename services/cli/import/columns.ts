@@ -151,7 +151,10 @@ const NAMED: Readonly<Record<string, (name: string) => Column>> = {
   }),
 };
 
-export const COLUMN_WORDS = `${Object.keys(COLUMNS).join(', ')}, nic:LABEL, inventory:TYPE, property:KEY, agents:ROLE`;
+export const COLUMN_WORDS = [
+  ...Object.keys(COLUMNS),
+  ...['nic:LABEL', 'inventory:TYPE', 'property:KEY', 'agents:ROLE'],
+].join(', ');
 
 export type Sheet = {
   /** How many columns there are. */

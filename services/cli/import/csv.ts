@@ -1,4 +1,4 @@
-/** Entries of a comma-separated file, a row at a time: a million rows need no more memory than one. */
+/** Entries of a comma-separated file, row by row: a million need no more memory than one. */
 import { Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { UsageError } from '../usage-error.ts';

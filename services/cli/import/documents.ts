@@ -1,4 +1,4 @@
-/** Entries of YAML and NDJSON files: objects of the contract, as `runm provider export` writes them. */
+/** Entries of YAML and NDJSON files: objects of the contract, as an export writes them. */
 import { type DescMessage, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { parseDocument } from 'yaml';
 import { CapabilitySchema } from '../../../gen/runmachine/inventory/v1/capability_pb.ts';

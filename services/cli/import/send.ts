@@ -179,7 +179,7 @@ const WORTH_REPEATING: ReadonlySet<Code> = new Set([
   Code.Aborted,
 ]);
 
-/** The same request again, as long as its answer may come: it is done once however often it is sent. */
+/** The same request again while its answer may come: it is done once however often it is sent. */
 const insistently = async <T>(context: Context, call: () => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -17,7 +17,7 @@ import { pageOfMessages } from '../../runtime/message-page.ts';
 import { demandService } from '../../runtime/only-services.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
-import { demandOpen, discoveryId } from '../domain/discovery.ts';
+import { demandOpen } from '../domain/discovery.ts';
 import { secretViolations } from '../domain/hardware.ts';
 import { type DiscoveryRecord, discoveryName, keyOf, newHead } from '../domain/records.ts';
 import {
@@ -32,6 +32,7 @@ import {
   type RpcDeps,
 } from './deps.ts';
 import { acceptDiscovery } from './discovery-accept.ts';
+import { discoveryId } from './discovery-id.ts';
 import { discoveryDoc, discoveryMessages, keptOf, stateAsked } from './discovery-message.ts';
 import { auditDiscovery, lockDiscovery, parseDiscoveryName, shown } from './discovery-record.ts';
 

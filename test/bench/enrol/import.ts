@@ -69,8 +69,8 @@ const run = async (
   }
   const each = (of: keyof typeof after) => Math.round((after[of] - before[of]) / size);
   options.note(
-    `${size} providers in ${seconds.toFixed(1)} s, ${Math.round(size / seconds)}/s; µs of CPU for ` +
-      `each: server ${each('server')}, client ${each('client')}`,
+    `${size} providers in ${seconds.toFixed(1)} s, ${Math.round(size / seconds)}/s; ` +
+      `µs of CPU for each: server ${each('server')}, client ${each('client')}`,
   );
   return {
     seconds,

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { discoveryId } from '../../../services/inventory/domain/discovery.ts';
 import { identifiersOf } from '../../../services/inventory/domain/identifiers.ts';
+import { discoveryId } from '../../../services/inventory/rpc/discovery-id.ts';
 
 const keysOf = (serialNumber: string, smbiosUuid: string, ...macs: string[]) =>
   identifiersOf({

@@ -1,4 +1,4 @@
-/** Everything that operators declared of a partition's providers, as a file that imports to the same. */
+/** Everything declared of a partition's providers, as a file that imports to the same. */
 import { create, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { CapabilitySchema } from '../../../../gen/runmachine/inventory/v1/capability_pb.ts';

@@ -81,7 +81,8 @@ const goOn = (file: string, args: Args, line: number): string => {
     ...(format === undefined ? [] : ['--format', format]),
     `--from-line ${line}`,
   ];
-  return `stopped before the end; what begins before line ${line} is done. Go on with: ${words.join(' ')}`;
+  const done = `what begins before line ${line} is done`;
+  return `stopped before the end; ${done}. Go on with: ${words.join(' ')}`;
 };
 
 const lineOf = (text: string | undefined): number => {
