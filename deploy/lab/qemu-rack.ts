@@ -47,7 +47,10 @@ export const openRackMachines = async (
   const { toolsDir } = options;
   const { say: log, signal } = deps;
   const tools = await prepareGuestTools({ toolsDir, installSystem: false, log, signal });
-  if (tools.kind === 'missing') return simulated(tools.reasons.join('; '), deps);
+  if (tools.kind === 'missing') {
+    deps.log.info({ reasons: tools.reasons }, 'servers are simulated');
+    return simulated(`without ${tools.names}`, deps);
+  }
   try {
     return await real(options, tools, deps);
   } catch (error) {

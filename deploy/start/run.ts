@@ -182,7 +182,7 @@ const startRackOfLab = async (
   if (!options.lab) return { warnings: [] };
   const outcome = await startLabProcess({
     ...{ state, clock, log, signal, toolsDir: toolsDirOf(state) },
-    simulated: tools.kind === 'missing' ? tools.reasons.join('; ') : undefined,
+    simulated: tools.kind === 'missing' ? `without ${tools.names}` : undefined,
   });
   if (outcome.kind === 'refused') {
     const why = `the lab does not run: ${outcome.why}`;

@@ -12,7 +12,14 @@ export type GuestTools =
       readonly kernelPackageDir: string;
       readonly kernel: Kernel;
     }
-  | { readonly kind: 'missing'; readonly reasons: readonly string[]; readonly cure: string };
+  | {
+      readonly kind: 'missing';
+      /** What is missing, and why it could not be brought, one by one. */
+      readonly reasons: readonly string[];
+      /** Only what is missing: "qemu, busybox". */
+      readonly names: string;
+      readonly cure: string;
+    };
 
 const WANTED: readonly ToolName[] = ['qemu', 'qemu-img', 'busybox', 'kernel'];
 
@@ -37,7 +44,8 @@ export const prepareGuestTools = async (options: {
   const kernel = kernelDir && findKernel(kernelDir.path);
   if (!qemu || !qemuImg || !busybox || !kernelDir || !kernel) {
     if (kernelDir && !kernel) reasons.push(`kernel: none is in ${kernelDir.path}`);
-    return { kind: 'missing', reasons, cure };
+    const names = WANTED.filter((name) => !found.has(name)).join(', ') || 'kernel';
+    return { kind: 'missing', reasons, names, cure };
   }
   return { kind: 'ready', qemu, qemuImg, busybox, kernel, kernelPackageDir: kernelDir.path };
 };
