@@ -36,15 +36,17 @@ export type Ordered = {
 
 export type Orders = {
   /**
-   * Has an agent of the provider's pool do it, wherever its session is. Errors: failed_precondition
-   * NO_CONTROLLER and BMC_…, unavailable NO_AGENT and BMC_….
+   * Has an agent of the provider's pool do it, wherever its session is. Errors:
+   * failed_precondition NO_CONTROLLER and BMC_…, unavailable NO_AGENT and BMC_….
    */
   readonly atProvider: (
     provider: ProviderView,
     ordered: Ordered,
     signal: AbortSignal,
   ) => Promise<BmcAnswer>;
-  /** Has that agent (lower-case name) do it. Errors: unavailable NO_AGENT, and those of the work. */
+  /**
+   * Has that agent (lower-case name) do it. Errors: unavailable NO_AGENT, and those of the work.
+   */
   readonly atAgent: (
     agentKey: string,
     placed: PlacedOrder,

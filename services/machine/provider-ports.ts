@@ -11,8 +11,8 @@ export type ProviderStateRecords = {
     providerUids: readonly string[],
   ) => Promise<readonly ProviderState[]>;
   /**
-   * Takes the turn of telling the scheduler about the provider, making its row where there is none.
-   * Answers the row as it was before; undefined: it is another's turn.
+   * Takes the turn of telling the scheduler about the provider, making its row where there is
+   * none. Answers the row as it was before; undefined: it is another's turn.
    */
   readonly hold: (
     tx: Tx,
@@ -25,8 +25,8 @@ export type ProviderStateRecords = {
     },
   ) => Promise<ProviderState | undefined>;
   /**
-   * Writes the row and ends the turn of `owner`. False: it had ended before. Unless `isCertain`, the
-   * row goes on saying that nobody knows what the scheduler holds.
+   * Writes the row and ends the turn of `owner`. False: it had ended before. Unless `isCertain`,
+   * the row goes on saying that nobody knows what the scheduler holds.
    */
   readonly save: (
     tx: Tx,
@@ -68,7 +68,9 @@ export type CleaningRecords = {
     reader: Reader,
     providerUids: readonly string[],
   ) => Promise<readonly Cleaning[]>;
-  /** Those that wait, and those that were given back and of which the claim has not said so yet. */
+  /**
+   * Those that wait, and those that were given back and of which the claim has not said so yet.
+   */
   readonly ofClaim: (reader: Reader, claimUid: string) => Promise<readonly Cleaning[]>;
   readonly find: (
     reader: Reader,

@@ -1,4 +1,6 @@
-/** What the fake agent does at controllers: each is a few values, shared by the agents of a pool. */
+/**
+ * What the fake agent does at controllers: each is a few values, shared by the agents of a pool.
+ */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';

@@ -1,8 +1,8 @@
 /**
  * The life-cycle of a provider as operators see it. README.md draws it and says a sentence per
  * state; a test compares the two. What is decided lies in the provider's row, what an ended claim
- * still waits for lies with that claim (its cleaning), and use follows from the claims; the table is
- * over all of them, because that is what one looks at.
+ * still waits for lies with that claim (its cleaning), and use follows from the claims; the table
+ * is over all of them, because that is what one looks at.
  */
 import { internal } from '../../runtime/errors.ts';
 

@@ -26,9 +26,9 @@ export const cleanTaskOf = (
 };
 
 /**
- * Whether the system itself does what follows the end of a claim. Only where the claim had the whole
- * server: else it would switch off what others use. Without a hook and a controller there is nothing
- * that it could do.
+ * Whether the system itself does what follows the end of a claim. Only where the claim had the
+ * whole server: else it would switch off what others use. Without a hook and a controller there
+ * is nothing that it could do.
  */
 export const cleansAfter = (
   provider: ProviderView,

@@ -1,4 +1,6 @@
-/** What the consoles of machines and of providers share: streams, and sessions that are typed at. */
+/**
+ * What the consoles of machines and of providers share: streams, and sessions that are typed at.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import {

@@ -1,4 +1,7 @@
-/** Serial consoles of providers, for operators: as those of machines, by the provider's controller. */
+/**
+ * Serial consoles of providers, for operators: as those of machines, by the provider's
+ * controller.
+ */
 import { create } from '@bufbuild/protobuf';
 import { createClient, type HandlerContext } from '@connectrpc/connect';
 import {

@@ -10,7 +10,9 @@ import { actorOf, type RpcDeps } from './rpc-deps.ts';
 
 type Deps = RpcDeps & { readonly taskLeaseMs: number };
 
-/** Which tasks a verb ends. Maintenance lets a cleaning go on; what is quarantined nobody touches. */
+/**
+ * Which tasks a verb ends. Maintenance lets a cleaning go on; what is quarantined nobody touches.
+ */
 const ENDS: Readonly<Record<ProviderVerb, readonly TaskKind[]>> = {
   accept: ['inspect'],
   inspect: [],

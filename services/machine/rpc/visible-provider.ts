@@ -15,8 +15,8 @@ type Deps = {
 };
 
 /**
- * The provider of that name, or of that name of its state, as inventory has it now or, while it does
- * not answer, as it was seen last; if the caller may know it. Errors: not_found.
+ * The provider of that name, or of that name of its state, as inventory has it now or, while it
+ * does not answer, as it was seen last; if the caller may know it. Errors: not_found.
  */
 export const findVisibleProvider = async (
   { inventory, pools }: Deps,

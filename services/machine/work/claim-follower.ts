@@ -57,7 +57,9 @@ const followOnce = async (deps: ClaimFollowerDeps, { partition, signal }: Where)
   const behind = new AbortController();
   const stop = AbortSignal.any([signal, behind.signal]);
   let isBehind = false;
-  /** Claims whose machines are on their way out: nothing changes in the claim when they are gone. */
+  /**
+   * Claims whose machines are on their way out: nothing changes in the claim when they are gone.
+   */
   const leaving = new Map<string, FollowedClaim>();
   const look = async (claim: FollowedClaim): Promise<void> => {
     leaving.delete(claim.uid);

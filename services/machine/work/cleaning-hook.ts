@@ -1,7 +1,7 @@
 /**
- * What cleans a server after a claim on it: a command of this host or a webhook, until a RAM disk of
- * ours does it. It gets the provider, the claim and the facts as JSON, and its success is what frees
- * the server, so whatever is not clearly a success is a failure.
+ * What cleans a server after a claim on it: a command of this host or a webhook, until a RAM disk
+ * of ours does it. It gets the provider, the claim and the facts as JSON, and its success is what
+ * frees the server, so whatever is not clearly a success is a failure.
  */
 import { spawn } from 'node:child_process';
 import { Agent, request } from 'undici';

@@ -62,7 +62,7 @@ const verbs = test.macro<[ProviderVerb, string, Circumstances]>({
     t.deepEqual(reached, expected.split(' '));
   },
   title: (_, verb, __, { isHost = false, waiting = 'nothing', isControlled = true }) =>
-    `${verb} on a ${isHost ? 'host' : 'server'} ${isControlled ? 'with' : 'without'} a controller, ` +
+    `${verb} on a ${isHost ? 'host' : 'server'}${isControlled ? '' : ' without controller'}, ` +
     `${waiting} due`,
 });
 

@@ -1,4 +1,6 @@
-/** What all verbs at a controller share: the provider, force with its reason, and a long deadline. */
+/**
+ * What all verbs at a controller share: the provider, force with its reason, and a long deadline.
+ */
 import { createClient } from '@connectrpc/connect';
 import { ProviderHardwareService } from '../../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
