@@ -29,13 +29,17 @@ test('what a request names must exist', async (t) => {
   await addHost({ id: 'host-1' });
   const unknown = (rest: Group, reason: string) =>
     refused(t, creating(node, { groups: [group(rest)] }), { kind: 'invalid_argument', reason });
-  await unknown(
+  const luck = await unknown(
     { resources: [{ resourceType: 'runm.luck', amount: 1n }] },
     'UNKNOWN_RESOURCE_TYPE',
   );
-  await unknown({ capabilities: [{ any: ['cpu.z80'] }] }, 'UNKNOWN_CAPABILITY');
+  t.is(luck.metadata.field, 'claim.spec.groups[0].resources[0].resource_type');
+  const z80 = await unknown({ capabilities: [{ any: ['cpu.z80'] }] }, 'UNKNOWN_CAPABILITY');
+  t.is(z80.metadata.field, 'claim.spec.groups[0].capabilities[0].any[0]');
   const own = [{ resourceType: CPU, amount: 1n, capabilities: [{ require: ['gpu.cuda'] }] }];
-  await unknown({ resources: own }, 'UNKNOWN_CAPABILITY');
+  const cuda = await unknown({ resources: own }, 'UNKNOWN_CAPABILITY');
+  t.is(cuda.metadata.field, 'claim.spec.groups[0].resources[0].capabilities[0].require[0]');
+  t.is(cuda.extras.violations?.[0]?.field, cuda.metadata.field);
   const nowhere = await unknown({ providerGroups: { require: ['rack-9'] } }, 'UNKNOWN_GROUP');
   t.is(nowhere.metadata.name, 'rack-9');
   const from = { case: 'provider' as const, value: systemRandom.uid() };

@@ -1,12 +1,7 @@
 /** Whether a request makes sense in itself, beyond what the contract's rules can say. */
 import type { FieldViolation } from '../../runtime/errors.ts';
-import type {
-  ClaimSpec,
-  DistanceConstraint,
-  RequestGroup,
-  ResourceRequest,
-  SetConstraint,
-} from './claim.ts';
+import type { ClaimSpec, DistanceConstraint, RequestGroup, ResourceRequest } from './claim.ts';
+import { type NamedField, namedFieldsOf } from './named-fields.ts';
 
 /** The name of a group that was given none. */
 export const MAIN_GROUP = 'main';
@@ -120,12 +115,7 @@ const itemsOf = (group: RequestGroup): number => {
   return listed + (group.properties === undefined ? 0 : countIn(group.properties));
 };
 
-export const blocksOf = ({ capabilities }: Pick<ResourceRequest, 'capabilities'>) =>
-  capabilities ?? [];
-
-/** All codes or names of a constraint. */
-export const listedIn = (constraint: SetConstraint): readonly string[] =>
-  Object.values(constraint).flat();
+const blocksOf = ({ capabilities }: Pick<ResourceRequest, 'capabilities'>) => capabilities ?? [];
 
 /** What a request names that lives elsewhere: groups in lower case, codes, property keys. */
 export type Named = {
@@ -135,29 +125,15 @@ export type Named = {
 };
 
 export const namedIn = (spec: CheckedSpec): Named => {
-  const { groups, rankingDistanceType, nearGroup } = spec;
-  const distances = groups.flatMap((group) => group.distances ?? []);
+  const all = namedFieldsOf(spec, '');
+  const of = (wanted: NamedField['kind']): readonly string[] => [
+    ...new Set(all.flatMap(({ kind, name }) => (kind === wanted ? [name] : []))),
+  ];
   return {
-    groups: unique([
-      ...groups.flatMap(({ providerGroups }) => listedIn(providerGroups)),
-      ...distances.flatMap(({ from }) => (from.kind === 'provider-group' ? [from.id] : [])),
-      ...(nearGroup === undefined ? [] : [nearGroup]),
-    ]),
-    distanceTypes: unique([
-      ...distances.map(({ type }) => type),
-      ...(rankingDistanceType === undefined ? [] : [rankingDistanceType]),
-    ]),
-    properties: unique(groups.flatMap(propertyKeysOf)),
+    groups: of('group'),
+    distanceTypes: of('distance-type'),
+    properties: of('property'),
   };
-};
-
-const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
-
-const propertyKeysOf = ({ properties }: RequestGroup): readonly string[] => {
-  if (properties === undefined) return [];
-  const { requireItems, forbidItems, anyItems, requireKeys, forbidKeys, anyKeys } = properties;
-  const items = [...requireItems, ...forbidItems, ...anyItems].map(({ key }) => key);
-  return [...items, ...requireKeys, ...forbidKeys, ...anyKeys];
 };
 
 /** The steps that a distance constraint names, with the field of each. */

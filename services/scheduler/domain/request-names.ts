@@ -1,7 +1,8 @@
 /** Whether what a request names exists: groups, distance types and their steps, properties. */
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { RequestGroup } from './claim.ts';
-import { type CheckedSpec, namedIn, stepsOf } from './request-check.ts';
+import { type NamedField, namedFieldsOf } from './named-fields.ts';
+import { type CheckedSpec, stepsOf } from './request-check.ts';
 import type { Topology } from './topology.ts';
 
 /**
@@ -13,19 +14,22 @@ export const assertNamesExist = (
   spec: CheckedSpec,
   at = 'claim.spec',
 ): void => {
-  const { groups, distanceTypes, properties } = namedIn(spec);
-  const group = groups.find((id) => !topology.groups.has(id));
-  if (group !== undefined) {
-    throw unknown('UNKNOWN_GROUP', { at, name: group, what: 'is no provider group here' });
-  }
-  const type = distanceTypes.find((code) => !topology.distanceTypes.has(code));
-  if (type !== undefined) {
-    throw unknown('UNKNOWN_DISTANCE_TYPE', { at, name: type, what: 'is no distance type' });
-  }
-  const key = properties.find((one) => !topology.schedulable.has(one));
-  if (key !== undefined) {
-    const what = 'is not defined as a schedulable property of providers';
-    throw unknown('PROPERTY_NOT_SCHEDULABLE', { at, name: key, what });
+  for (const named of namedFieldsOf(spec, at)) {
+    switch (named.kind) {
+      case 'group':
+        if (topology.groups.has(named.name)) break;
+        throw unknown('UNKNOWN_GROUP', named, 'is no provider group here');
+      case 'distance-type':
+        if (topology.distanceTypes.has(named.name)) break;
+        throw unknown('UNKNOWN_DISTANCE_TYPE', named, 'is no distance type');
+      case 'property':
+        if (topology.schedulable.has(named.name)) break;
+        throw unknown(
+          'PROPERTY_NOT_SCHEDULABLE',
+          named,
+          'is not defined as a schedulable property of providers',
+        );
+    }
   }
   for (const [position, one] of spec.groups.entries()) {
     assertSteps(topology, one, `${at}.groups[${position}]`);
@@ -49,12 +53,10 @@ const assertSteps = (topology: Topology, group: RequestGroup, at: string): void 
   }
 };
 
-type Unknown = { readonly at: string; readonly name: string; readonly what: string };
-
-const unknown = (reason: string, { at, name, what }: Unknown): DomainError =>
-  invalidArgument(reason, `"${name}" ${what}`, {
-    metadata: { name, field: `${at}.groups` },
-    violations: [{ field: `${at}.groups`, description: `"${name}" ${what}` }],
+const unknown = (reason: string, { name, field }: NamedField, what: string): DomainError =>
+  invalidArgument(reason, `${field}: "${name}" ${what}`, {
+    metadata: { name, field },
+    violations: [{ field, description: `"${name}" ${what}` }],
   });
 
 const wrongField = (field: string, description: string): DomainError =>

@@ -1,7 +1,8 @@
 /** Whether everything exists that a request names: codes of inventory, groups, properties. */
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { Draft } from '../domain/command.ts';
-import { blocksOf, listedIn, namedIn } from '../domain/request-check.ts';
+import { type NamedField, namedFieldsOf } from '../domain/named-fields.ts';
+import { namedIn } from '../domain/request-check.ts';
 import { assertNamesExist } from '../domain/request-names.ts';
 import type { RpcDeps } from './deps.ts';
 
@@ -21,23 +22,22 @@ export const checkNames = async (
   { catalogue, topologies }: Pick<RpcDeps, 'catalogue' | 'topologies'>,
   { partition, spec, at, signal }: Asked,
 ): Promise<void> => {
-  const { groups } = spec;
-  const resources = groups.flatMap((group) => group.resources);
-  const types = unique(resources.map(({ resourceType }) => resourceType));
-  const [unknownType] = await catalogue.unknownResourceTypes(types, signal);
-  if (unknownType !== undefined) throw unknownResourceType(unknownType);
-  const blocks = [
-    ...groups.flatMap(({ capabilities }) => capabilities),
-    ...resources.flatMap(blocksOf),
-  ];
-  const codes = unique(blocks.flatMap(listedIn));
-  const [unknownCapability] = await catalogue.unknownCapabilities(codes, signal);
+  const fields = namedFieldsOf(spec, at);
+  const [unknownType] = await catalogue.unknownResourceTypes(
+    namesOf(fields, 'resource-type'),
+    signal,
+  );
+  if (unknownType !== undefined) {
+    throw unknownResourceType(unknownType, fieldOf(fields, 'resource-type', unknownType));
+  }
+  const [unknownCapability] = await catalogue.unknownCapabilities(
+    namesOf(fields, 'capability'),
+    signal,
+  );
   if (unknownCapability !== undefined) {
-    throw invalidArgument(
-      'UNKNOWN_CAPABILITY',
-      `No capability "${unknownCapability}" is defined; see runm capability list`,
-      { metadata: { code: unknownCapability } },
-    );
+    const field = fieldOf(fields, 'capability', unknownCapability);
+    const what = `no capability "${unknownCapability}"; see runm capability list`;
+    throw unknownCode('UNKNOWN_CAPABILITY', { code: unknownCapability, field, what });
   }
   const named = namedIn(spec);
   if (named.groups.length + named.distanceTypes.length + named.properties.length === 0) return;
@@ -45,11 +45,29 @@ export const checkNames = async (
   assertNamesExist(topologies.of(partition), spec, at);
 };
 
-export const unknownResourceType = (code: string): DomainError =>
-  invalidArgument(
-    'UNKNOWN_RESOURCE_TYPE',
-    `There is no resource type "${code}"; see ListResourceTypes`,
-    { metadata: { code } },
-  );
+/** `field` names it; absent = the message does not say where it stands. */
+export const unknownResourceType = (code: string, field?: string): DomainError => {
+  const what = `no resource type "${code}"; see runm resource-type list`;
+  return unknownCode('UNKNOWN_RESOURCE_TYPE', { code, field, what });
+};
 
-const unique = (codes: readonly string[]): readonly string[] => [...new Set(codes)];
+type Unknown = {
+  readonly code: string;
+  readonly field: string | undefined;
+  readonly what: string;
+};
+
+const unknownCode = (reason: string, { code, field, what }: Unknown): DomainError =>
+  invalidArgument(reason, field === undefined ? `There is ${what}` : `${field}: there is ${what}`, {
+    metadata: { code, ...(field !== undefined && { field }) },
+    ...(field !== undefined && { violations: [{ field, description: `there is ${what}` }] }),
+  });
+
+type Kind = NamedField['kind'];
+
+const namesOf = (fields: readonly NamedField[], wanted: Kind): readonly string[] => [
+  ...new Set(fields.flatMap(({ kind, name }) => (kind === wanted ? [name] : []))),
+];
+
+const fieldOf = (fields: readonly NamedField[], wanted: Kind, name: string): string | undefined =>
+  fields.find((one) => one.kind === wanted && one.name === name)?.field;

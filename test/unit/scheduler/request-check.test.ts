@@ -110,14 +110,18 @@ const NO_PROPERTIES = {
   anyKeys: [],
 };
 
-const reasonOf = (group: Partial<RequestGroup>): string | undefined => {
+const refusalOf = (spec: CheckedSpec): DomainError | undefined => {
   try {
-    assertNamesExist(TOPOLOGY, specOf([groupOf({ [CPU]: 1 }, group)]));
+    assertNamesExist(TOPOLOGY, spec);
     return undefined;
   } catch (error) {
-    return error instanceof DomainError ? error.reason : String(error);
+    if (error instanceof DomainError) return error;
+    throw error;
   }
 };
+
+const reasonOf = (group: Partial<RequestGroup>): string | undefined =>
+  refusalOf(specOf([groupOf({ [CPU]: 1 }, group)]))?.reason;
 
 test('what a request names must exist', (t) => {
   const near = { type: 'net', from: { kind: 'provider-group', id: 'rack1' } } as const;
@@ -133,6 +137,34 @@ test('what a request names must exist', (t) => {
     reasonOf({ properties: { ...NO_PROPERTIES, forbidItems: [secret] } }),
     'PROPERTY_NOT_SCHEDULABLE',
   );
+});
+
+test('what does not exist is told with the field that names it', (t) => {
+  const fieldOf = (group: Partial<RequestGroup>, rest: Partial<CheckedSpec> = {}) => {
+    const groups = [groupOf({ [CPU]: 1 }), groupOf({ [CPU]: 1 }, { name: 'b', ...group })];
+    const { extras, metadata } = refusalOf(specOf(groups, rest)) ?? {};
+    t.is(extras?.violations?.[0]?.field, metadata?.field);
+    return metadata?.field?.replace('claim.spec.', '');
+  };
+  const near = { type: 'net', from: { kind: 'provider-group', id: 'rack1' } } as const;
+  const far = { ...near, from: { kind: 'provider-group', id: 'rack9' } } as const;
+  const secret = { key: 'secret', value: { kind: 'bool', value: true } } as const;
+  t.is(
+    fieldOf({ providerGroups: constraint({ any: ['rack1', 'rack9'] }) }),
+    'groups[1].provider_groups.any[1]',
+  );
+  t.is(fieldOf({ distances: [near, far] }), 'groups[1].distances[1].provider_group');
+  t.is(fieldOf({ distances: [{ ...near, type: 'power' }] }), 'groups[1].distances[0].type');
+  t.is(
+    fieldOf({ properties: { ...NO_PROPERTIES, forbidItems: [secret] } }),
+    'groups[1].properties.forbid_items[0].key',
+  );
+  t.is(
+    fieldOf({ properties: { ...NO_PROPERTIES, anyKeys: ['disk.kind', 'x'] } }),
+    'groups[1].properties.any_keys[1]',
+  );
+  t.is(fieldOf({}, { nearGroup: 'rack9' }), 'near_group');
+  t.is(fieldOf({}, { rankingDistanceType: 'power' }), 'ranking_distance_type');
 });
 
 test('what a request names is listed once', (t) => {
