@@ -371,6 +371,21 @@ export const inventoryImportSuite = (subject: InventorySubject): void => {
     t.is((await get('r2'))?.status?.observedFacts?.serialNumber, 'SN1');
   });
 
+  test('only operators import, and a stranger does not learn of the partition', async (t) => {
+    const { fixture } = await startImport(t, subject);
+    const ask = (who: string) =>
+      createClient(ProviderService, fixture.asPerson(who)).batchUpsertProviders({
+        parent: LAB,
+        items: [item('r1', server(1))],
+        requestId: newId(),
+      });
+    const denied = { kind: 'permission_denied', reason: 'NOT_ALLOWED' } as const;
+    for (const who of ['lab-reader', 'reader', 'lab-red-member'])
+      await refused(t, ask(who), denied);
+    await refused(t, ask('red-member'), { kind: 'not_found', reason: 'NOT_FOUND' });
+    t.deepEqual(outcomes((await ask('lab-operator')).results), [CREATED]);
+  });
+
   test('a batch of 500 goes through, and one more is refused', async (t) => {
     const { upsert, providers } = await startImport(t, subject);
     const many = Array.from({ length: 500 }, (_, n) =>

@@ -1,13 +1,15 @@
 /** What an installation of 0.1.0 wrote is found by what is searched now. */
 import { createClient } from '@connectrpc/connect';
 import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
+import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { inventoryMigrations } from '../../services/inventory/store/migrations.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { openSql } from '../../services/store/sql/open.ts';
+import { refused } from '../support/rpc-errors.ts';
 import { shiftedClock } from '../support/shifted-clock.ts';
 import { silentLog } from '../support/silent-log.ts';
-import { makeGroup, startInventory } from './inventory-fixture.ts';
+import { makeGroup, makeProvider, startInventory } from './inventory-fixture.ts';
 import type { InventorySubject } from './inventory-places.suite.ts';
 
 const LAB = 'partitions/lab';
@@ -54,8 +56,13 @@ const writeOld = async (url: string, groups: readonly string[] = ['Rack-1']): Pr
     inventories: [{ resourceType: 'runm.memory', total: '5' }],
   };
   const root = provider('root', '', { spec, tags: ['old'] });
-  const middle = provider('middle', root.uid, { spec: { type: 'PROVIDER_TYPE_DEVICE' } });
-  const leaf = provider('leaf', middle.uid, { spec: { type: 'PROVIDER_TYPE_DEVICE' } });
+  const device = {
+    type: 'PROVIDER_TYPE_DEVICE',
+    facts: { serialNumber: 'SN1' },
+  };
+  const nics = [{ label: 'eth0', mac: '02:00:00:00:00:01' }];
+  const middle = provider('middle', root.uid, { spec: { ...device, nics } });
+  const leaf = provider('leaf', middle.uid, { spec: device });
   const actor = { principal: 'services/inventory', requestId: systemRandom.requestId() };
   await store.transaction(undefined, actor, async (tx) => {
     const db = tx.kysely<OldTables>();
@@ -94,6 +101,25 @@ export const inventoryUpgradeSuite = (
     const groups = createClient(ProviderGroupService, fixture.admin);
     const { group } = await groups.getProviderGroup({ name: `${LAB}/groups/rack-1` });
     t.is(group?.status?.members, 1);
+  });
+  test('addresses and serial numbers that 0.1.0 wrote are taken', async (t) => {
+    const url = await createUrl();
+    await writeOld(url);
+    const fixture = await startInventory(t, { url });
+    const taken = { kind: 'already_exists', reason: 'ALREADY_EXISTS' } as const;
+    const { BARE_METAL: type } = ProviderType;
+    const nics = [{ label: 'eth0', mac: '02:00:00:00:00:01' }];
+    const byMac = makeProvider(fixture, 'new', { spec: { type, nics } });
+    t.is((await refused(t, byMac, taken)).metadata.holder, `${LAB}/providers/middle`);
+    const facts = { serialNumber: 'sn1' };
+    const bySerial = makeProvider(fixture, 'new', { spec: { type, facts } });
+    t.is((await refused(t, bySerial, taken)).metadata.holder, `${LAB}/providers/middle`);
+    const providers = createClient(ProviderService, fixture.admin);
+    const again = providers.updateProvider({
+      provider: { name: `${LAB}/providers/leaf`, tags: ['new'] },
+      updateMask: { paths: ['tags'] },
+    });
+    t.is((await refused(t, again, taken)).metadata.holder, `${LAB}/providers/middle`);
   });
   test('a group that 0.1.0 spelled in two ways is one group', async (t) => {
     const url = await createUrl();
