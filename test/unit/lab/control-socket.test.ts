@@ -110,7 +110,7 @@ const refused = test.macro({
 
 test(refused, 'no JSON\n', /"kind":"error"/);
 test(refused, '5\n', /has no \\"verb\\"/);
-test(refused, '{"verb":"burn"}\n', /neither/);
+test(refused, '{"verb":"burn"}\n', /\\"verb\\" is n(?:either|one of) \\"status\\"/);
 test(refused, '{"verb":"fault","server":5}\n', /\\"server\\" is missing/);
 test(refused, '{"verb":"fault","server":"r1u1","fault":"burn"}\n', /is none of slow/);
 test(refused, `${'x'.repeat(5_000)}`, /too long/);
