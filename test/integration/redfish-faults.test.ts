@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { makeCertificate } from '../../deploy/lab/redfish/certificate.ts';
 import { startRedfishServer } from '../../deploy/lab/redfish/http-server.ts';
+import { createWire } from '../../deploy/lab/redfish/wire.ts';
 import { BmcError, type BmcFault } from '../../services/agent/bmc-port.ts';
 import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
@@ -128,6 +129,25 @@ test('a redirect to another host is not followed, and no credential goes there',
   await refusal(t, power.change('on', inTime()), 'protocol');
   await refusal(t, driver.open(lab.address, USER, inTime()), 'protocol');
   t.deepEqual(heard, []);
+});
+
+test('a redirect at the same host is followed', async (t) => {
+  const lab = await redfishLab(t, { plain: true });
+  const wire = createWire({
+    ...{ service: lab.service, clock: systemClock, faults: { current: () => undefined } },
+  });
+  const server = createServer((request, response) => {
+    if (request.url !== '/redfish/v1/') return void wire(request, response);
+    response.writeHead(308, { location: `http://${request.headers.host}/redfish/v1` }).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = addressOf(server.address());
+  const address = { ...lab.address, address: `http://127.0.0.1:${port}` };
+  const bmc = await driver.open(address, USER, inTime());
+  t.is(await offered(bmc.offers.power).read(inTime()), 'off');
+  await bmc.close(inTime());
 });
 
 test('a certificate that changed is refused before a credential is sent', async (t) => {
