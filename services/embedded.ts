@@ -4,6 +4,7 @@ import { createAssembly } from './assemble.ts';
 import { SERVICE_NAMES } from './contract.ts';
 import { createInventoryService } from './inventory/main.ts';
 import { createMachineService } from './machine/main.ts';
+import { NO_CLEANING } from './machine/work/cleaning-hook.ts';
 import { createMetadataService, type MetadataService } from './metadata/main.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/log.ts';
@@ -35,6 +36,8 @@ export type EmbeddedOptions = {
   readonly version: string;
   /** Where hosts that join find the agent; absent = nowhere. */
   readonly agentBundles?: Pick<AgentDownloadOptions, 'directory' | 'prepare'>;
+  /** Cleans servers after claims; see settings.ts. Absent = an operator says when they are clean. */
+  readonly cleaningCommand?: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -86,7 +89,8 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   assembly.add('metadata', metadata);
   assembly.add('inventory', await createInventoryService(assembly.depsOf('inventory', {})));
   assembly.add('scheduler', await createSchedulerService(assembly.depsOf('scheduler', {})));
-  assembly.add('machine', await createMachineService(assembly.depsOf('machine', {})));
+  const machine = { cleaning: { ...NO_CLEANING, command: options.cleaningCommand ?? [] } };
+  assembly.add('machine', await createMachineService(assembly.depsOf('machine', machine)));
   const running = await startComponents({ log, clock }, assembly.components());
   const debug = toggleDebugOnSignal(assembly.loggers);
   const renewal = new AbortController();

@@ -117,7 +117,13 @@ const factories = (
   },
   machine: async () => {
     const { createMachineService } = await import('./machine/main.ts');
-    return createMachineService(depsOf('machine', { sinks: config.events }));
+    const { timeout, ...cleaning } = config.cleaning;
+    return createMachineService(
+      depsOf('machine', {
+        sinks: config.events,
+        cleaning: { ...cleaning, timeoutMs: timeout },
+      }),
+    );
   },
 });
 

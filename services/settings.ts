@@ -86,6 +86,17 @@ export const SETTINGS = {
       ]),
     },
   },
+  cleaning: {
+    command: list(
+      'Program and arguments that clean a server after a claim on it; it gets provider, claim and ' +
+        'facts as JSON on its standard input, and 0 means that it is clean. Only for machine. ' +
+        'Empty: none; without command and webhook an operator says when a server is clean.',
+      [],
+    ),
+    webhook: text('Where the same JSON is posted instead; 2xx means that it is clean.', ''),
+    secretFile: text('File (mode 0600) with the secret that signs what is posted.', ''),
+    timeout: durationMs('What a cleaning may take; later it counts as failed.', '30m'),
+  },
   drainNotice: durationMs('How long load balancers get to notice that this process stops.', '0s'),
   log: {
     level: choice('Least level that is logged.', 'info', [

@@ -10,7 +10,7 @@ export type ControlSocket = { readonly close: () => Promise<void> };
 export type ControlSocketDeps = {
   readonly path: string;
   readonly clock: Clock;
-  readonly answer: (request: ControlRequest) => ControlAnswer;
+  readonly answer: (request: ControlRequest) => ControlAnswer | Promise<ControlAnswer>;
 };
 
 const LINE_LIMIT_MS = 5_000;
@@ -60,15 +60,19 @@ const serve = (socket: Socket, { clock, answer }: ControlSocketDeps): void => {
     const end = text.indexOf('\n');
     if (end < 0 && text.length <= CONTROL_LINE_MAX) return;
     socket.removeAllListeners('data').resume();
+    over.abort();
     if (end < 0 || end > CONTROL_LINE_MAX) reply(refusal('the request is too long'));
-    else reply(answerTo(text.slice(0, end), answer));
+    else void answerTo(text.slice(0, end), answer).then(reply);
   });
 };
 
-const answerTo = (line: string, answer: ControlSocketDeps['answer']): ControlAnswer => {
+const answerTo = async (
+  line: string,
+  answer: ControlSocketDeps['answer'],
+): Promise<ControlAnswer> => {
   try {
     const request = requestOf(JSON.parse(line));
-    return 'kind' in request ? request : answer(request);
+    return 'kind' in request ? request : await answer(request);
   } catch (error) {
     return refusal(error instanceof Error ? error.message : String(error));
   }
@@ -79,9 +83,12 @@ const requestOf = (value: unknown): ControlRequest | ControlAnswer => {
     return refusal('the request has no "verb"');
   }
   if (value.verb === 'status') return { verb: 'status' };
-  if (value.verb !== 'fault') return refusal('"verb" is neither "status" nor "fault"');
+  if (value.verb !== 'fault' && value.verb !== 'wipe') {
+    return refusal('"verb" is none of "status", "fault" and "wipe"');
+  }
   const server = 'server' in value ? value.server : undefined;
   if (typeof server !== 'string') return refusal('"server" is missing');
+  if (value.verb === 'wipe') return { verb: 'wipe', server };
   const word = 'fault' in value ? String(value.fault) : '';
   const fault = word === 'none' ? word : faultOf(word);
   if (fault !== undefined) return { verb: 'fault', server, fault };

@@ -110,16 +110,19 @@ const startRackSomewhere = async (rack: Rack, deps: RackDeps): Promise<RunningRa
   }
 };
 
-const answerOf = (
+const answerOf = async (
   request: ControlRequest,
   status: () => LabStatus,
   running: RunningRack,
-): ControlAnswer => {
+): Promise<ControlAnswer> => {
   switch (request.verb) {
     case 'status':
       return { kind: 'status', status: status() };
     case 'fault':
       running.setFault(request.server, request.fault === 'none' ? undefined : request.fault);
+      return { kind: 'done' };
+    case 'wipe':
+      await running.wipe(request.server);
       return { kind: 'done' };
   }
 };

@@ -52,6 +52,8 @@ export const createQemuMachine = (deps: QemuMachineDeps): LabMachine => {
     askPowerOff: async () => {
       await driver.shutdown(name, closed.signal);
     },
+    // Its next start makes new disks.
+    wipe: () => driver.remove(name, closed.signal),
     interrupt: async () => {
       await driver.interrupt(name, closed.signal);
     },

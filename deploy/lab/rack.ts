@@ -45,6 +45,10 @@ export type RunningRack = {
   readonly servers: readonly RunningServer[];
   /** Undefined: none any more. Throws not_found LAB_SERVER_NOT_FOUND. */
   readonly setFault: (name: string, fault: LabFault | undefined) => void;
+  /**
+   * Throws not_found LAB_SERVER_NOT_FOUND, failed_precondition SERVER_ON.
+   */
+  readonly wipe: (name: string) => Promise<void>;
   /** The next process boots what is on now. */
   readonly suspend: () => void;
   /** Lets go of what is behind the controllers. */
@@ -73,6 +77,12 @@ export const startRack = async (rack: Rack, deps: RackDeps): Promise<RunningRack
       if (found === undefined) throw noServer(name, [...switches.keys()]);
       found.set(fault);
       deps.log.info({ server: name, fault: fault ?? 'none' }, 'fault set');
+    },
+    wipe: async (name) => {
+      const found = servers.find(({ server }) => server.hardware.name === name);
+      if (found === undefined) throw noServer(name, [...switches.keys()]);
+      await found.server.wipe();
+      deps.log.info({ server: name }, 'wiped');
     },
     suspend: () => {
       for (const { server } of servers) server.suspend();

@@ -139,6 +139,8 @@ export type LabMachine = {
   readonly kill: () => Promise<void>;
   /** Asks its operating system (ACPI), which may not hear it. */
   readonly askPowerOff: () => Promise<void>;
+  /** Its disks are as new. Only called while it is off. */
+  readonly wipe: () => Promise<void>;
   /** Non-maskable interrupt. */
   readonly interrupt: () => Promise<void>;
   /** Calls when the boot of that count ended by itself. One listener. */

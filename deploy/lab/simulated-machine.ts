@@ -86,6 +86,7 @@ export const createSimulatedMachine = (deps: SimulatedMachineDeps): LabMachine =
     askPowerOff: async () => {
       if (running?.shell !== undefined) await leave(running, 'off');
     },
+    wipe: async () => undefined,
     interrupt: async () => {
       if (running === undefined) {
         throw failedPrecondition('SERVER_OFF', `Server "${hardware.name}" is off`);

@@ -4,6 +4,7 @@
  * process, or nothing but a serial line.
  */
 import type { Clock } from '../../services/runtime/clock.ts';
+import { failedPrecondition } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
 import { createPowerLoop, LAB_DELAYS, type LabDelays } from './power-loop.ts';
 import { readSensors } from './sensors.ts';
@@ -34,6 +35,11 @@ export type LabServerDeps = {
 export type OwnedLabServer = LabServer & {
   /** What is behind it is about to be ended with the lab: the next process boots it anew. */
   readonly suspend: () => void;
+  /**
+   * Disks, BIOS settings, boot device and virtual drive are as new; log and accounts stay. Throws
+   * failed_precondition SERVER_ON.
+   */
+  readonly wipe: () => Promise<void>;
 };
 
 export const createLabServer = (deps: LabServerDeps): OwnedLabServer => {
@@ -91,6 +97,18 @@ export const createLabServer = (deps: LabServerDeps): OwnedLabServer => {
     suspend: () => {
       loop.stop();
       change(withSameBootAgain(state));
+    },
+    wipe: async () => {
+      if (loop.power() !== 'off') {
+        throw failedPrecondition(
+          'SERVER_ON',
+          `Server "${hardware.name}" is on; switch it off first`,
+        );
+      }
+      await machine.wipe();
+      const { boot, media, bios, pendingBios } = newServerState([]);
+      const entry = { at: clock.now(), severity: 'ok', message: 'Disks wiped' } as const;
+      replace(withLogEntry({ ...state, boot, media, bios, pendingBios }, entry));
     },
     close: async () => {
       await loop.close();

@@ -225,6 +225,13 @@ const host = (address: string): string => (address.includes(':') ? `[${address}]
 const loopbackOf = (listen: string): string =>
   listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
 
+/** The lab itself wipes its servers; of others it knows nothing, and says so. */
+const labCleaning = (state: StateDir): readonly string[] => [
+  process.execPath,
+  join(import.meta.dirname, '../lab/clean.ts'),
+  join(state.runtimeDir, CONTROL_SOCKET),
+];
+
 const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
   startEmbedded({
     stateDir: session.state.path,
@@ -235,6 +242,7 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     agentBundles: agentBundlesIn(session.state.path),
     origins: session.options.origins,
     publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
+    ...(session.options.lab ? { cleaningCommand: labCleaning(session.state) } : {}),
     version: readVersion(),
     clock: session.clock,
     random: systemRandom,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -6,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { ControlRequest, LabStatus } from '../../../deploy/lab/control-protocol.ts';
 import { openControlSocket } from '../../../deploy/lab/control-socket.ts';
 import { systemClock as clock } from '../../../services/runtime/clock.ts';
-import { createRunm } from '../../support/runm.ts';
+import { collect, createRunm } from '../../support/runm.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
 
 const STATUS: LabStatus = {
@@ -85,6 +86,28 @@ test('runm shows the lab and sets faults through its socket', async (t) => {
   const unknown = await runm('lab', 'fault', 'r1u1', 'sleepy');
   t.is(unknown.code, 2);
   t.regex(unknown.stderr, /there is no fault "sleepy"\s+slow, lie, hang, 503/);
+});
+
+const CLEAN = join(import.meta.dirname, '../../../deploy/lab/clean.ts');
+
+test('a cleaning wipes the server that it names, and fails where the lab says no', async (t) => {
+  const { path, asked } = await withSocket(t);
+  const clean = async (input: string) => {
+    const child = spawn(process.execPath, [CLEAN, path]);
+    child.stdin.write(input);
+    return collect(child);
+  };
+  const order = (id: string) =>
+    JSON.stringify({ cleaning: 'c', provider: { name: `partitions/lab/providers/${id}` } });
+  const done = await clean(order('r1u1'));
+  t.is(done.code, 0, done.stderr);
+  t.deepEqual(asked, [{ verb: 'wipe', server: 'r1u1' }]);
+  const foreign = await clean(order('r9u9'));
+  t.is(foreign.code, 1);
+  t.regex(foreign.stderr, /did not wipe r9u9: no server "r9u9"/);
+  t.is((await clean('{}')).code, 1);
+  t.is((await clean('no JSON')).code, 1);
+  t.is(asked.length, 2);
 });
 
 test('runm says when there is no lab', async (t) => {

@@ -60,6 +60,7 @@ const processOf = (world: World, diesAt: number) => {
       await effect(end);
       if (running !== undefined) exited(running.count, 'off');
     },
+    wipe: async () => undefined,
     interrupt: async () => undefined,
     onExit: (listener) => {
       exited = listener;

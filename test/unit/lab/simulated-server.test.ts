@@ -36,6 +36,7 @@ const obedientMachine = () => {
       running = undefined;
     },
     askPowerOff: async () => void told.push('ask'),
+    wipe: async () => void told.push('wipe'),
     interrupt: async () => void told.push('interrupt'),
     onExit: (listener) => {
       exited = listener;
@@ -274,4 +275,26 @@ test('a simulated machine prints its boot and answers at a shell', async (t) => 
   await clock.advance(10_000);
   t.is(server.power(), 'off');
   await server.close();
+});
+
+test('a server that is off is wiped and is as new but for log and accounts', async (t) => {
+  const { server, clock, told, messages } = setUp();
+  await server.changePower('on');
+  await clock.advance(2_000);
+  const error = await t.throwsAsync(server.wipe());
+  t.true(isDomainError(error, 'failed_precondition', 'SERVER_ON'));
+  t.false(told.includes('wipe'));
+  server.setBoot({ device: 'network', persistent: true, mode: 'legacy' });
+  server.setBios(new Map([['PxeDev1', false]]));
+  server.setMedia('http://127.0.0.1/x.iso');
+  await server.changePower('off');
+  await clock.advance(2_000);
+  t.is(server.power(), 'off');
+  await server.wipe();
+  t.is(told.at(-1), 'wipe');
+  t.deepEqual(server.boot(), { device: 'none', persistent: false, mode: 'uefi' });
+  t.is(server.pendingBios().size, 0);
+  t.is(server.media(), undefined);
+  t.is(messages().at(-1), 'Disks wiped');
+  t.deepEqual(server.accounts(), [admin]);
 });
