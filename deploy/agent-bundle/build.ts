@@ -1,8 +1,9 @@
 /**
- * `node deploy/agent-bundle/build.ts OUTPUT_DIR [--fetch]`: for each architecture of which a Node is
- * at hand one file with that Node and the agent in it, the installer that knows their SHA-256, and
- * bundles.json about them. With --fetch npm brings the Node that is missing, and package-lock.json
- * says whether it is the right one. A process of its own, so that the bundler's memory goes with it.
+ * `node deploy/agent-bundle/build.ts OUTPUT_DIR [--fetch]`: for each architecture of which a Node
+ * is at hand one file with that Node and the agent in it, the installer that knows their SHA-256,
+ * and bundles.json about them. With --fetch npm brings the Node that is missing, and
+ * package-lock.json says whether it is the right one. A process of its own, so that the bundler's
+ * memory goes with it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -118,7 +119,7 @@ const pack = async (packing: Packing): Promise<AgentBundle> => {
   return { architecture, sha256, sizeBytes };
 };
 
-/** Minimal systems lack libatomic; where our own Node had to be given it, the bundle gets it too. */
+/** Minimal systems lack libatomic; where our own Node had to be given it, the bundle has it. */
 const bringLibraries = (tree: string, architecture: string): void => {
   const library = join(ROOT, 'node_modules/.lib/libatomic.so.1');
   const isOwn = architecture === (process.arch === 'arm64' ? 'aarch64' : 'x86_64');

@@ -3,8 +3,8 @@ import type { OrderState, OrderWork } from './domain/order-recovery.ts';
 import { NEW_SIGN_IN, type SignInRecord } from './domain/sign-in-limit.ts';
 
 /**
- * What an agent with role bmc must not forget: orders and their answers, what it did to each server,
- * refused credentials, and the sealed secrets with which a site that is cut off goes on.
+ * What an agent with role bmc must not forget: orders and their answers, what it did to each
+ * server, refused credentials, and the sealed secrets with which a site that is cut off goes on.
  */
 export type BmcJournal = {
   /** Undefined when it was never touched here. */

@@ -1,4 +1,4 @@
-/** An agent that is drained: it takes no new work, and what it had at controllers goes to others. */
+/** An agent that is drained takes no new work, and what it had at controllers goes to others. */
 import test from 'ava';
 import { AgentState } from '../../gen/runmachine/agent/v1/agent_pb.ts';
 import { eventually } from '../support/eventually.ts';

@@ -210,7 +210,7 @@ type Writer = {
   readonly close: () => void;
 };
 
-/** One writer at a time; what is typed faster than the controller takes it is lost, as on a wire. */
+/** One writer at a time; what is typed faster than the controller takes it is lost, as on wire. */
 const createWriters = (stream: () => OpenedSerial | undefined) => {
   let current: ((by: string) => void) | undefined;
   let queue: Uint8Array[] = [];

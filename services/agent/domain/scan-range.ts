@@ -7,7 +7,8 @@ const ADDRESSES_MAX = 4_096;
 
 /**
  * Addresses of "10.0.0.1-10.0.0.99", "10.0.0.0/24" or "10.0.0.7", each with ":port" where it is not
- * the protocol's own; each once, in the order of the ranges. Errors: invalid_argument INVALID_FIELD.
+ * the protocol's own; each once, in the order of the ranges. Errors: invalid_argument
+ * INVALID_FIELD.
  */
 export const scanTargets = (ranges: readonly string[]): readonly ScanTarget[] => {
   const found = new Map<string, ScanTarget>();

@@ -144,7 +144,9 @@ export const drain: Command = {
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     const client = createClient(AgentDirectoryService, context.transport());
-    await client.drainAgent({ name, why: args.string('why') ?? '' }, callOptions(context));
+    const requestId = context.random.requestId();
+    const why = args.string('why') ?? '';
+    await client.drainAgent({ name, why, requestId }, callOptions(context));
     context.output.remark(`drained ${name}; its virtual machines stay with it`);
     return undefined;
   },
@@ -156,7 +158,8 @@ export const resume: Command = {
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     const client = createClient(AgentDirectoryService, context.transport());
-    await client.resumeAgent({ name }, callOptions(context));
+    const requestId = context.random.requestId();
+    await client.resumeAgent({ name, requestId }, callOptions(context));
     context.output.remark(`${name} takes work again`);
     return undefined;
   },
