@@ -1,6 +1,7 @@
 /** Network function 00h: power, identify, boot options (IPMI 2.0 §28). */
 
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
+import { OVER } from '../../../services/runtime/clock.ts';
 import type { LabBoot, LabBootDevice, LabPowerChange } from '../server-port.ts';
 import {
   type Command,
@@ -36,7 +37,7 @@ const chassisStatus = (_: Buffer, { state }: CommandContext): CommandAnswer => {
 /** Table 28-3: 01b for a while, 10b for good. */
 const indicatorBits = (state: ControllerState): number => {
   if (!state.server.indicator()) return 0;
-  return state.identifyUntilMs === 0 ? 0x20 : 0x10;
+  return state.identifying === undefined ? 0x20 : 0x10;
 };
 
 const chassisControl = async (data: Buffer, { state }: CommandContext): Promise<CommandAnswer> => {
@@ -54,18 +55,19 @@ const chassisControl = async (data: Buffer, { state }: CommandContext): Promise<
 const identify = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   const isForced = ((data[1] ?? 0) & FORCE_ON) !== 0;
   const seconds = isForced ? 0 : (data[0] ?? IDENTIFY_SECONDS);
-  const isLit = isForced || seconds > 0;
-  state.server.setIndicator(isLit);
-  const untilMs = isLit && !isForced ? state.clock.monotonicMs() + seconds * 1_000 : 0;
-  state.identifyUntilMs = untilMs;
-  if (untilMs > 0) void putOut(state, untilMs, seconds);
+  state.identifying?.abort(OVER);
+  state.identifying = undefined;
+  state.server.setIndicator(isForced || seconds > 0);
+  if (!isForced && seconds > 0) void putOutAfter(state, seconds * 1_000);
   return ok();
 };
 
-const putOut = async (state: ControllerState, untilMs: number, seconds: number): Promise<void> => {
-  await state.clock.sleep(seconds * 1_000).catch(() => undefined);
-  if (state.identifyUntilMs !== untilMs) return;
-  state.identifyUntilMs = 0;
+const putOutAfter = async (state: ControllerState, ms: number): Promise<void> => {
+  const identifying = new AbortController();
+  state.identifying = identifying;
+  await state.clock.sleep(ms, identifying.signal).catch(() => undefined);
+  if (state.identifying !== identifying) return;
+  state.identifying = undefined;
   state.server.setIndicator(false);
 };
 

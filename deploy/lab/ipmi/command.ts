@@ -25,8 +25,8 @@ export type ControllerState = {
   solEnabled: boolean;
   /** Milliseconds that the log's clock is ahead of ours. */
   selClockAheadMs: number;
-  /** On a clock of its own; the indicator is put out then. 0 = never. */
-  identifyUntilMs: number;
+  /** While the indicator is lit for some seconds only: ends that. */
+  identifying: AbortController | undefined;
 };
 
 export type CommandContext = {

@@ -23,7 +23,7 @@ import {
   encodeRmcp,
 } from '../../../services/agent/drivers/ipmi/wire/rmcp.ts';
 import { seal, unseal } from '../../../services/agent/drivers/ipmi/wire/seal.ts';
-import type { Clock } from '../../../services/runtime/clock.ts';
+import { type Clock, OVER } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabServer } from '../server-port.ts';
 import { APP_COMMANDS } from './app-commands.ts';
@@ -56,7 +56,7 @@ export type Reply = (datagram: Buffer) => void;
 
 export type Controller = {
   readonly take: (datagram: Buffer, reply: Reply) => void;
-  /** Every session ends without a word, as in a restart. */
+  /** Every session ends without a word, as in a restart, and so does a light for some seconds. */
   readonly forget: () => void;
 };
 
@@ -101,7 +101,7 @@ export const createController = (deps: ControllerDeps): Controller => {
     ...{ clock, random, server, sol, sessions, personality },
     fru: fruImage(server.hardware),
     ...{ selReservation: 0, sdrReservation: 0, bootSetInProgress: 0 },
-    ...{ withoutSol: new Set(), solEnabled: true, selClockAheadMs: 0, identifyUntilMs: 0 },
+    ...{ withoutSol: new Set(), solEnabled: true, selClockAheadMs: 0, identifying: undefined },
   };
 
   const end = (session: ManagedSession): void => {
@@ -191,6 +191,7 @@ export const createController = (deps: ControllerDeps): Controller => {
       else if (packet.kind === 'rmcp+') inSession(packet, reply);
     },
     forget: () => {
+      state.identifying?.abort(OVER);
       for (const session of sessions.values()) {
         replies.delete(session);
         end(session);

@@ -31,7 +31,7 @@ const DEVICE: Commands = { netFn: 0x04, reserve: 0x22, get: 0x21 };
 const GET_REPOSITORY_INFO = { netFn: 0x0a, command: 0x20, data: Buffer.alloc(0) } as const;
 const FIRST = 0x0000;
 const END = 0xffff;
-/** More than any controller has; one that counts in a circle ends here. */
+/** More than any controller has. */
 const RECORDS_MAX = 4_096;
 const RESERVATIONS_MAX = 8;
 const WHAT = 'to tell what sensors it has';
@@ -127,7 +127,9 @@ const readAll = async (
   };
 
   await reserve();
-  for (let id = FIRST, count = 0; id !== END && count < RECORDS_MAX; count += 1) {
+  const seen = new Set<number>();
+  for (let id = FIRST; id !== END && !seen.has(id) && seen.size < RECORDS_MAX; ) {
+    seen.add(id);
     const { next, bytes } = await record(id);
     found.push(...decodeSensorRecord(bytes));
     id = next;

@@ -6,7 +6,8 @@ import type { SolPacket } from './sol.ts';
 
 export type SolReceiver = {
   /**
-   * `room`: how many characters can be taken now. Undefined: there is nothing to acknowledge.
+   * `room`: how many characters can be taken now. Undefined: there is nothing to acknowledge, or no
+   * room for any; then the sender tries again by itself.
    */
   readonly take: (packet: SolPacket, room: number) => SolTaken | undefined;
 };
@@ -16,24 +17,26 @@ export type SolTaken = {
   readonly data: Buffer;
   readonly acknowledged: number;
   readonly accepted: number;
-  /** Not all were taken; the rest is to be sent again. */
+  /** Not all were taken; the rest is to be sent under the next number. */
   readonly isPartial: boolean;
 };
 
 export const createSolReceiver = (): SolReceiver => {
   let last = 0;
-  let taken = 0;
+  let accepted = 0;
   return {
     take: ({ sequence, data }, room) => {
       if (sequence === 0) return undefined;
-      if (sequence !== last) {
-        last = sequence;
-        taken = 0;
+      if (sequence === last) {
+        // Never more of it than the first time: the rest may be on its way under the next number.
+        const isPartial = accepted < data.length;
+        return { data: Buffer.alloc(0), acknowledged: sequence, accepted, isPartial };
       }
-      const fresh = data.subarray(taken, taken + room);
-      taken += fresh.length;
-      const accepted = Math.min(taken, data.length);
-      return { data: fresh, acknowledged: sequence, accepted, isPartial: accepted < data.length };
+      if (room <= 0 && data.length > 0) return undefined;
+      last = sequence;
+      accepted = Math.min(data.length, room);
+      const isPartial = accepted < data.length;
+      return { data: data.subarray(0, accepted), acknowledged: sequence, accepted, isPartial };
     },
   };
 };
