@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { makeCertificate } from '../../deploy/lab/redfish/certificate.ts';
@@ -48,6 +48,45 @@ test('an answer of 30 MB is refused and not kept', async (t) => {
   t.regex(error.message, /more than 4194304 bytes/);
   lab.setFault(undefined);
   t.is(await offered(bmc.offers.power).read(inTime()), 'off');
+});
+
+/** Answers everything with the beginning of a JSON object; `more` says how it goes on. */
+const endless = async (t: ExecutionContext<unknown>, more: (response: ServerResponse) => void) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"Name":"');
+    more(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = addressOf(server.address());
+  return { address: `http://127.0.0.1:${port}`, provider: 'r1u1', certificateSha256: '' };
+};
+
+test('an answer without an end is left after a bound', async (t) => {
+  let sent = 0;
+  const piece = 'x'.repeat(65_536);
+  const address = await endless(t, (response) => {
+    const pour = (): void => {
+      while (!response.destroyed) {
+        sent += piece.length;
+        if (!response.write(piece)) return void response.once('drain', pour);
+      }
+    };
+    pour();
+  });
+  const error = await refusal(t, driver.open(address, USER, inTime()), 'protocol');
+  t.regex(error.message, /goes on beyond that/);
+  t.true(sent < 32 * 1024 * 1024, `${sent} bytes`);
+});
+
+test('an answer that stops in its midst ends by the signal', async (t) => {
+  const address = await endless(t, () => undefined);
+  await refusal(t, driver.open(address, USER, AbortSignal.timeout(300)), 'timeout');
 });
 
 test('a busy controller is told as busy, with when to come again', async (t) => {

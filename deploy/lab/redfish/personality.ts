@@ -40,6 +40,8 @@ export type Personality = {
   readonly indicator?: 'old';
   /** Sessions cannot be made. */
   readonly sessions?: 'none';
+  /** BIOS settings wait as a task for the next boot, and only where it was said that they do. */
+  readonly biosByTask?: boolean;
   /** Resets are tasks: 202 with a monitor. */
   readonly resetByTask?: boolean;
   /** Id of a second system that is a part of the machine; it answers 503. */

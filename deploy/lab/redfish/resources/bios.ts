@@ -1,7 +1,9 @@
+import type { LabServer } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, link, noContent, refuse } from '../message.ts';
 import { SYSTEM } from './paths.ts';
 import { resource, unknownProperty } from './shape.ts';
+import { taskReply } from './task-service.ts';
 
 /** BIOS attributes, now and from the next boot on (DSP0266, settings resource). */
 const BIOS = `${SYSTEM}/Bios`;
@@ -27,7 +29,7 @@ const settingsOf = ({ server }: LabContext): Json =>
     },
   });
 
-const patchSettings: Write = ({ server }, body) => {
+const patchSettings: Write = ({ server, personality, tasks }, body) => {
   const unknown = unknownProperty(body, ['Attributes']);
   if (unknown !== undefined) return unknown;
   const { Attributes: sent } = body;
@@ -44,9 +46,21 @@ const patchSettings: Write = ({ server }, body) => {
     if (!isRight) return refuse(400, 'PropertyValueTypeError', { detail: `It is ${name}.`, about });
     wanted.set(name, value);
   }
+  const isTask = personality.biosByTask === true;
+  if (isTask && body['@Redfish.SettingsApplyTime'] === undefined) return noContent;
   server.setBios(wanted);
-  return noContent;
+  if (!isTask) return noContent;
+  return taskReply(tasks.start('BIOS settings', () => untilBooted(server)));
 };
+
+const untilBooted = (server: LabServer): Promise<void> =>
+  new Promise((resolve) => {
+    const stop = server.onChange(() => {
+      if (server.pendingBios().size > 0) return;
+      stop();
+      resolve();
+    });
+  });
 
 const isSetting = (value: unknown): value is string | number | boolean =>
   ['string', 'number', 'boolean'].includes(typeof value);

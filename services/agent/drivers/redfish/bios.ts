@@ -1,7 +1,7 @@
 import { type BiosAspect, BmcError, type Offer } from '../../bmc-port.ts';
 import type { Place } from './place.ts';
 import { seen } from './read-back.ts';
-import { asResource, at, linkAt, type Resource } from './resource.ts';
+import { asResource, at, linkAt, type Resource, textsAt } from './resource.ts';
 
 /** BIOS attributes: read where they hold, written where they wait (DSP0266, settings resource). */
 export const offerBios = (place: Place): Offer<BiosAspect> => {
@@ -14,7 +14,8 @@ export const offerBios = (place: Place): Offer<BiosAspect> => {
     const waiting = linkAt(bios, '@Redfish.Settings', 'SettingsObject') || link;
     const settings = waiting === link ? bios : await client.get(waiting, signal);
     checkNames(wanted, attributesIn(bios));
-    await client.patch(settings, { Attributes: Object.fromEntries(wanted) }, signal);
+    const body = { Attributes: Object.fromEntries(wanted), ...applyTimeOf(bios) };
+    await client.stage(settings, body, signal);
     await seen(
       place,
       {
@@ -42,6 +43,20 @@ const attributesIn = (resource: Resource): Attributes => {
   }
   return found;
 };
+
+/**
+ * Where a service lets one choose, it may apply nothing unless it was told when (DSP0266, settings
+ * apply time; iDRAC).
+ */
+const applyTimeOf = (bios: Resource): Resource =>
+  textsAt(bios, '@Redfish.Settings', 'SupportedApplyTimes').includes('OnReset')
+    ? {
+        '@Redfish.SettingsApplyTime': {
+          '@odata.type': '#Settings.v1_1_0.PreferredApplyTime',
+          ApplyTime: 'OnReset',
+        },
+      }
+    : {};
 
 const checkNames = (wanted: Attributes, known: Attributes): void => {
   const name = [...wanted.keys()].find((one) => !known.has(one));

@@ -19,7 +19,7 @@ export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
     choiceIn(await ownerOf(place, signal), place);
   const set = async (choice: BootChoice, signal: AbortSignal): Promise<void> => {
     const owner = await ownerOf(place, signal);
-    await place.client.patch(owner, { Boot: bodyFor(choice, owner, place) }, signal);
+    await place.client.stage(owner, { Boot: bodyFor(choice, owner, place) }, signal);
     await seen(
       place,
       {

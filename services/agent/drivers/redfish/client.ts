@@ -19,6 +19,8 @@ export type RedfishClient = {
   readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
   /** `resource` as it was read: its ETag goes with the change. */
   readonly patch: (resource: Resource, body: Resource, signal: AbortSignal) => Promise<void>;
+  /** As patch, of what takes effect later: a task that waits for the next boot is not waited for. */
+  readonly stage: (resource: Resource, body: Resource, signal: AbortSignal) => Promise<void>;
   readonly remove: (link: string, signal: AbortSignal) => Promise<void>;
   /** As it comes back, also where it failed. */
   readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
@@ -43,6 +45,10 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
     if (answer.status >= 400) throw failed(call, answer);
     return finished({ clock, send }, { call, answer }, signal);
   };
+  const taken = async (call: Call, answer: Answer): Promise<Answer> => {
+    if (answer.status >= 400) throw failed(call, answer);
+    return answer;
+  };
   const waited = async (call: Call, signal: AbortSignal): Promise<Answer> =>
     settle(call, await send(call, signal), signal);
   const get = async (link: string, signal: AbortSignal): Promise<Resource> => {
@@ -60,6 +66,7 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
     members: createMembers({ list, find }),
     post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
     patch: createPatch({ get, send, settle }),
+    stage: createPatch({ get, send, settle: taken }),
     remove: async (link, signal) => {
       await waited({ method: 'DELETE', link }, signal);
     },
