@@ -108,7 +108,7 @@ export const createAccountAspect = (deps: AccountDeps): AccountAspect => {
     const made = await slotAt(slot, signal);
     const isSo = made.user === user && made.enabled && made.privilege === 'administrator';
     if (isSo && (await isPassword(slot, credentials.password, signal))) return;
-    const message = `Controller of provider "${provider}" agreed, but user "${user}" is not as set`;
+    const message = `Controller of "${provider}" agreed, but user "${user}" is not as it was set`;
     throw new BmcError('not_applied', message);
   };
 
@@ -125,7 +125,7 @@ export const createAccountAspect = (deps: AccountDeps): AccountAspect => {
     if (disabled.code !== 0) {
       throw completionError(provider, `to remove user "${user}"`, disabled.code);
     }
-    const message = `Controller of provider "${provider}" agreed, but user "${user}" is still there`;
+    const message = `Controller of "${provider}" agreed, but user "${user}" is still there`;
     throw new BmcError('not_applied', message);
   };
 

@@ -23,7 +23,7 @@ const ACTIVATIONS_MAX = 3;
 /** Controllers take the payload back when its session has ended, some only after a while. */
 const PAUSE_MS = 500;
 const HANG_UP_MS = 3_000;
-/** Least that is believed: some say 0, or a number in the wrong byte order (FreeIPMI, solpayloadsize). */
+/** Least that is believed: some say 0 or swap the bytes (FreeIPMI's `solpayloadsize`). */
 const PACKET_BYTES_MIN = 8;
 
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -100,7 +100,7 @@ const deactivate = (session: Session, signal: AbortSignal): Promise<IpmiResponse
 const packetBytes = (data: Buffer): number => {
   const told = data.length < 6 ? 0 : data.readUInt16LE(4);
   const isBelieved = told >= PACKET_BYTES_MIN && told <= SOL_DATA_BYTES_MAX + SOL_HEADER_BYTES;
-  // The port that follows is not looked at: some tell a wrong one (FreeIPMI, solport).
+  // The port that follows is not looked at: some tell a wrong one (FreeIPMI's `solport`).
   return isBelieved ? told - SOL_HEADER_BYTES : PACKET_BYTES_MIN;
 };
 

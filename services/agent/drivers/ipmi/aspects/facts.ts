@@ -10,7 +10,7 @@ import { readInventory } from './inventory.ts';
 import type { Place } from './place.ts';
 
 const NOTHING = Buffer.alloc(0);
-/** IPMI 2.0 §22.14 and §20.8; of several controllers in one machine only the first is the machine's. */
+/** IPMI 2.0 §22.14 and §20.8; the first is the machine's, the second the controller's. */
 const GET_SYSTEM_GUID = { netFn: 0x06, command: 0x37, data: NOTHING } as const;
 const GET_DEVICE_GUID = { netFn: 0x06, command: 0x08, data: NOTHING } as const;
 const GET_LAN_PARAMETER = { netFn: 0x0c, command: 0x02 } as const;

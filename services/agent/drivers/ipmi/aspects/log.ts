@@ -103,7 +103,7 @@ export const createLogAspect = (
     // One entry, such as "log area cleared", may be there already.
     const isSameLast = (await get(LAST, signal))?.record.equals(last) === true;
     if (!isSameLast && (after <= 1 || after < before)) return;
-    const message = `Controller of provider "${provider}" cleared its log, and has ${after} entries`;
+    const message = `Controller of "${provider}" cleared its log, and has ${after} entries`;
     throw new BmcError('not_applied', message);
   };
 

@@ -25,7 +25,7 @@ export const parseRaw = (request: string): Asked => {
   }
   const [netFn, command, ...data] = words.map((word) => Number.parseInt(word, 16));
   if (netFn === undefined || command === undefined || data.length > DATA_BYTES_MAX) {
-    const message = `An IPMI request is "netfn command data…", at most ${DATA_BYTES_MAX} data bytes`;
+    const message = `An IPMI request is "netfn command data…", data up to ${DATA_BYTES_MAX} bytes`;
     throw new BmcError('refused', message);
   }
   if (netFn > NETFN_MAX || netFn % 2 !== 0) {

@@ -8,7 +8,7 @@ const SYSTEM_EVENT = 0x02;
 const OEM_TIMESTAMPED = 0xc0;
 const OEM_PLAIN = 0xe0;
 const DEASSERTION = 0x80;
-/** Up to here seconds count from the controller's start, because nobody has set its clock (§37.1). */
+/** Up to here seconds count from its start, because nobody has set its clock (§37.1). */
 const UNSET_CLOCK_MAX = 0x2000_0000;
 const NO_TIME = 0xffff_ffff;
 

@@ -112,7 +112,7 @@ const askPlain = ({ clock, datagrams, signal }: DiscoveryDeps, question: PlainQu
   });
 };
 
-/** Some controllers know the second question in the newer header only, so every other try has it. */
+/** Some know the second question in the newer header only, so every other try has that. */
 const wrapped = (message: Buffer, command: number, attempt: number): Buffer => {
   if (command !== GET_CIPHER_SUITES || attempt % 2 === 0) {
     return encodeRmcp('ipmi', encodePlain(message));
