@@ -15,6 +15,7 @@ const PERSONALITIES: Readonly<Record<string, Personality>> = {
   'with tags on everything': { etags: 'required' },
   'without sessions': { sessions: 'none' },
   'with media by property': { mediaBy: 'patch' },
+  'with media whose protocol must be said': { mediaNeeds: ['TransferProtocolType'] },
   'without saying what resets it takes': { resetTypes: 'unsaid' },
   'with a button instead of a soft power-off': { noSoftOff: 'push-button' },
   'with fixed accounts of no known make': { accountSlots: 'fixed' },

@@ -1,0 +1,41 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { startRedfishFront } from '../../deploy/lab/redfish/front.ts';
+import type { LabFault } from '../../deploy/lab/server-port.ts';
+import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { systemRandom } from '../../services/runtime/random.ts';
+import { inTime, offered, quickLabServer, USER } from '../support/redfish-lab.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
+
+test('a controller of the rack shows the same certificate after a restart', async (t) => {
+  using dir = temporaryDir();
+  const server = quickLabServer();
+  t.teardown(() => server.close());
+  let fault: LabFault | undefined;
+  const start = () =>
+    startRedfishFront({
+      ...{ server, faults: { current: () => fault }, host: '127.0.0.1', port: 0 },
+      ...{ directory: dir.path, clock: systemClock, random: systemRandom, log: silentLog },
+    });
+  const driver = createRedfishDriver({ clock: systemClock, settleMs: 500 });
+  const visit = async (port: number, certificateSha256: string) => {
+    const address = { address: `127.0.0.1:${port}`, provider: 'r1u1', certificateSha256 };
+    const bmc = await driver.open(address, USER, inTime());
+    const power = await offered(bmc.offers.power).read(inTime());
+    await bmc.close(inTime());
+    return { power, certificateSha256: bmc.certificateSha256 };
+  };
+  const first = await start();
+  const seen = await visit(first.port, '');
+  t.regex(seen.certificateSha256, /^[0-9a-f]{64}$/);
+  await first.close();
+  const second = await start();
+  t.teardown(() => second.close());
+  t.deepEqual(await visit(second.port, seen.certificateSha256), seen);
+  fault = 'lie';
+  t.is((await visit(second.port, seen.certificateSha256)).power, 'on');
+  t.is(statSync(join(dir.path, 'redfish-key.pem')).mode & 0o777, 0o600);
+});
