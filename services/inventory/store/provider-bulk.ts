@@ -5,6 +5,7 @@ import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderRecord } from '../domain/records.ts';
 import type { ProviderRecords, ProviderWrite, Refusal } from '../ports.ts';
 import { chunksOf } from './chunks.ts';
+import { type ColumnTypes, insertRows } from './insert-rows.ts';
 import { writeDistances } from './place-distances.ts';
 import { claimIdentifiers } from './provider-identifiers.ts';
 import { removeParts, sourceOf, writeTerms } from './provider-parts.ts';
@@ -44,31 +45,43 @@ const claimOf = ({ record, parts, isNew }: ProviderWrite) => ({
   isNew,
 });
 
-const INSERTED_COLUMNS = 18;
+const COLUMNS: ColumnTypes<ReturnType<typeof rowOf>> = {
+  uid: 'text',
+  name_id: 'text',
+  id_key: 'text',
+  version: 'bigint',
+  generation: 'bigint',
+  create_ms: 'bigint',
+  update_ms: 'bigint',
+  doc: 'text',
+  reserved_generation: 'bigint',
+  reserve_holder: 'text',
+  reserve_ms: 'bigint',
+  intent: 'text',
+  finished_holder: 'text',
+  partition_id: 'text',
+  partition_key: 'text',
+  parent_uid: 'text',
+  root_uid: 'text',
+  observed: 'text',
+};
 
 /** Those whose name somebody took meanwhile. */
 const insertAll = async (
   tx: Tx,
   records: readonly ProviderRecord[],
 ): Promise<readonly Refusal[]> => {
-  const refused: Refusal[] = [];
-  for (const chunk of chunksOf(records, INSERTED_COLUMNS)) {
-    const { numInsertedOrUpdatedRows = 0n } = await db(tx)
-      .insertInto('provider')
-      .values(chunk.map(rowOf))
-      .onConflict((conflict) => conflict.columns(['partition_key', 'id_key']).doNothing())
-      .executeTakeFirstOrThrow();
-    if (Number(numInsertedOrUpdatedRows) === chunk.length) continue;
-    const uids = chunk.map(({ uid }) => uid);
-    const there = await db(tx)
-      .selectFrom('provider')
-      .select('uid')
-      .where('uid', 'in', uids)
-      .execute();
-    const written = new Set(there.map(({ uid }) => uid));
-    refused.push(...uids.filter((uid) => !written.has(uid)).map((uid) => ({ uid, taken: [] })));
-  }
-  return refused;
+  const written = await insertRows(tx, {
+    table: 'provider',
+    columns: COLUMNS,
+    rows: records.map(rowOf),
+    conflict: sql`on conflict (partition_key, id_key) do nothing`,
+  });
+  if (written === records.length) return [];
+  const uids = records.map(({ uid }) => uid);
+  const rows = await db(tx).selectFrom('provider').select('uid').where('uid', 'in', uids).execute();
+  const there = new Set(rows.map(({ uid }) => uid));
+  return uids.filter((uid) => !there.has(uid)).map((uid) => ({ uid, taken: [] }));
 };
 
 const UPDATED_COLUMNS = 10;

@@ -4,10 +4,12 @@
  * index decides between two that come at once; nothing is looked up before it is written.
  */
 
+import { sql } from 'kysely';
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import type { Holder, Identifier, Taken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderRecord } from '../domain/records.ts';
 import { chunksOf } from './chunks.ts';
+import { type ColumnTypes, insertRows } from './insert-rows.ts';
 import { db } from './rows.ts';
 
 export type Claimed = {
@@ -42,12 +44,9 @@ export const claimIdentifiers = async (
   }
   // In one order, so that two who write the same ones do not wait for each other in a circle.
   const ordered = [...rows.values()].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
-  let written = 0;
-  for (const chunk of chunksOf(ordered, COLUMNS)) written += await insertThose(tx, origin, chunk);
+  const written = await insertThose(tx, origin, ordered);
   return written === claimed ? [] : await refusedOf(tx, claims);
 };
-
-const COLUMNS = 5;
 
 type Row = {
   readonly provider_uid: string;
@@ -55,6 +54,14 @@ type Row = {
   readonly identifier: string;
   readonly declared: number;
   readonly observed: number;
+};
+
+const COLUMNS: ColumnTypes<Row> = {
+  provider_uid: 'text',
+  partition_key: 'text',
+  identifier: 'text',
+  declared: 'bigint',
+  observed: 'bigint',
 };
 
 const rowOf = (record: Claimed['record'], identifier: string, origin: Origin): Row => ({
@@ -66,19 +73,14 @@ const rowOf = (record: Claimed['record'], identifier: string, origin: Origin): R
 });
 
 /** How many are their own now. */
-const insertThose = async (tx: Tx, origin: Origin, rows: readonly Row[]): Promise<number> => {
-  const { numInsertedOrUpdatedRows = 0n } = await db(tx)
-    .insertInto('provider_identifier')
-    .values([...rows])
-    .onConflict((conflict) =>
-      conflict
-        .columns(['partition_key', 'identifier'])
-        .doUpdateSet({ [origin]: 1 })
-        .whereRef('provider_identifier.provider_uid', '=', 'excluded.provider_uid'),
-    )
-    .executeTakeFirstOrThrow();
-  return Number(numInsertedOrUpdatedRows);
-};
+const insertThose = (tx: Tx, origin: Origin, rows: readonly Row[]): Promise<number> =>
+  insertRows(tx, {
+    table: 'provider_identifier',
+    columns: COLUMNS,
+    rows,
+    conflict: sql`on conflict (partition_key, identifier) do update set ${sql.ref(origin)} = 1
+      where provider_identifier.provider_uid = excluded.provider_uid`,
+  });
 
 const giveUp = async (tx: Tx, origin: Origin, uids: readonly string[]): Promise<void> => {
   if (uids.length === 0) return;

@@ -1,8 +1,9 @@
 /** What of a provider is searched or unique and lies in tables of its own. */
+import { sql } from 'kysely';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { identifierTaken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderParts, type ProviderRecord, providerName } from '../domain/records.ts';
-import { chunksOf } from './chunks.ts';
+import { insertRows } from './insert-rows.ts';
 import { removeDistances, writeDistances } from './place-distances.ts';
 import { claimIdentifiers } from './provider-identifiers.ts';
 import { db } from './rows.ts';
@@ -40,28 +41,32 @@ export const sourceOf = (record: ProviderRecord) => ({
 
 type TermsOf = { readonly record: ProviderRecord; readonly terms: ProviderParts['terms'] };
 
-const TERM_COLUMNS = 5;
+const TERM_COLUMNS = {
+  provider_uid: 'text',
+  kind: 'text',
+  term: 'text',
+  partition_key: 'text',
+  id_key: 'text',
+} as const;
 
 /** Those that are there already stay. */
 export const writeTerms = async (tx: Tx, all: readonly TermsOf[]): Promise<void> => {
-  const rows = all.flatMap(({ record, terms }) =>
-    terms.map(([kind, term]) => ({
+  const rows = all.flatMap(({ record, terms }) => {
+    const [partition_key, id_key] = [keyOf(record.partition), keyOf(record.id)];
+    return terms.map(([kind, term]) => ({
       provider_uid: record.uid,
       kind,
       term,
-      partition_key: keyOf(record.partition),
-      id_key: keyOf(record.id),
-    })),
-  );
-  for (const chunk of chunksOf(rows, TERM_COLUMNS)) {
-    await db(tx)
-      .insertInto('provider_term')
-      .values([...chunk])
-      .onConflict((conflict) =>
-        conflict.columns(['kind', 'term', 'partition_key', 'id_key']).doNothing(),
-      )
-      .execute();
-  }
+      partition_key,
+      id_key,
+    }));
+  });
+  await insertRows(tx, {
+    table: 'provider_term',
+    columns: TERM_COLUMNS,
+    rows,
+    conflict: sql`on conflict (kind, term, partition_key, id_key) do nothing`,
+  });
 };
 
 export const removeGroupTerm = async (
