@@ -13,6 +13,7 @@ import {
   encodeRakp2,
 } from '../../../services/agent/drivers/ipmi/wire/rakp.ts';
 import {
+  AHEAD_MAX,
   createSequenceWindow,
   nextSequence,
   type SequenceWindow,
@@ -177,7 +178,7 @@ export const createManagedHandshake = (deps: ManagedHandshakeDeps): ManagedHands
     deps.established({
       ...{ id: opening.id, consoleSession, keys: sessionKeys(exchange), slot: account.slot },
       ...{ privilegeMax, privilege: Math.min(2, privilegeMax) },
-      ...{ window: createSequenceWindow(), sequence: 0, lastUsedMs: clock.monotonicMs() },
+      ...{ window: createSequenceWindow(AHEAD_MAX), sequence: 0, lastUsedMs: clock.monotonicMs() },
     });
     opening.last = answer(STATUS.ok, rakp4Code(exchange));
     return opening.last;

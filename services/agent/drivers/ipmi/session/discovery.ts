@@ -8,7 +8,7 @@ import { CIPHER_SUITES, type CipherSuite, decodeSuiteIds } from '../wire/cipher-
 import { completionError, isPassing } from '../wire/completion-code.ts';
 import { decodeResponse, encodeRequest, type IpmiRequest } from '../wire/message.ts';
 import { decodePacket, encodePlain, encodeRmcpPlus, PAYLOAD } from '../wire/packet.ts';
-import { decodeRmcp, encodeRmcp } from '../wire/rmcp.ts';
+import { decodeAsf, decodeRmcp, encodeAsf, encodeRmcp } from '../wire/rmcp.ts';
 import { ask } from './ask.ts';
 import type { Datagrams } from './datagrams.ts';
 
@@ -38,6 +38,7 @@ const CAPABILITIES_WAITS_MS = [1_000, 1_500, 2_000, 2_500];
  * ipmitool waits ten seconds), so little is waited for it.
  */
 const SUITES_WAITS_MS = [400, 600];
+const PING_WAITS_MS = [500];
 
 /** Throws unreachable when nothing answers, unsupported when it speaks IPMI 1.5 only. */
 export const checkRmcpPlus = async (deps: DiscoveryDeps): Promise<void> => {
@@ -50,7 +51,12 @@ export const checkRmcpPlus = async (deps: DiscoveryDeps): Promise<void> => {
     waitsMs: CAPABILITIES_WAITS_MS,
   });
   if (answer === undefined) {
-    throw new BmcError('unreachable', `Nothing answers IPMI for provider "${deps.provider}"`);
+    const { provider } = deps;
+    if (!(await answersPing(deps))) {
+      throw new BmcError('unreachable', `Nothing answers IPMI for provider "${provider}"`);
+    }
+    const message = `Controller of provider "${provider}" answers pings and no IPMI request`;
+    throw new BmcError('timeout', message);
   }
   if (isPassing(answer.code)) {
     throw completionError(deps.provider, 'to tell how one signs in', answer.code);
@@ -81,6 +87,8 @@ export const suitesToTry = async (deps: DiscoveryDeps): Promise<readonly CipherS
     });
     if (answer === undefined || answer.code !== 0) break;
     const block = answer.data.subarray(1, 1 + BLOCK_BYTES);
+    // Some answer the first block for ever.
+    if (blocks.at(-1)?.equals(block) === true) break;
     blocks.push(block);
     if (block.length < BLOCK_BYTES) break;
   }
@@ -93,6 +101,20 @@ export const suitesToTry = async (deps: DiscoveryDeps): Promise<readonly CipherS
     `Controller of provider "${deps.provider}" offers the cipher suites ${listed.join(', ')}; 17 ` +
       'or 3 is needed, because the others leave out the password, the encryption or the integrity',
   );
+};
+
+/** Many network chips answer it by themselves while the controller behind them hangs. */
+const answersPing = async ({ clock, datagrams, signal }: DiscoveryDeps): Promise<boolean> => {
+  const found = await ask({
+    ...{ clock, datagrams, signal, waitsMs: PING_WAITS_MS },
+    send: (attempt) => encodeRmcp('asf', encodeAsf({ kind: 'ping', tag: attempt + 1 })),
+    accept: (bytes) => {
+      const rmcp = decodeRmcp(bytes);
+      const asf = rmcp?.kind === 'asf' ? decodeAsf(rmcp.body) : undefined;
+      return asf?.kind === 'pong' && asf.ipmi ? true : undefined;
+    },
+  });
+  return found === true;
 };
 
 type PlainQuestion = { readonly request: IpmiRequest; readonly waitsMs: readonly number[] };

@@ -15,7 +15,7 @@ import {
 import { decodePacket, PAYLOAD } from '../wire/packet.ts';
 import { decodeRmcp, encodeRmcp } from '../wire/rmcp.ts';
 import { seal, unseal } from '../wire/seal.ts';
-import { createSequenceWindow, nextSequence } from '../wire/sequence-window.ts';
+import { ANY_AHEAD, createSequenceWindow, nextSequence } from '../wire/sequence-window.ts';
 import { orAfter } from './ask.ts';
 import type { Datagrams } from './datagrams.ts';
 import type { SignedIn } from './sign-in.ts';
@@ -153,7 +153,7 @@ const opened = (
   { keys, consoleSession }: SignedIn,
   heard: (payloadType: number, payload: Buffer) => void,
 ): ((bytes: Buffer) => void) => {
-  const window = createSequenceWindow();
+  const window = createSequenceWindow(ANY_AHEAD);
   return (bytes) => {
     const rmcp = decodeRmcp(bytes);
     const packet = rmcp?.kind === 'ipmi' ? decodePacket(rmcp.body) : undefined;

@@ -63,30 +63,39 @@ type Attempt =
   /** `opened`: it had agreed to the algorithms. */
   | { readonly kind: 'silent'; readonly opened: boolean };
 
+/** As high as the user may go: a role is refused before anything of the password is proven. */
 const withSuite = async (
   deps: SignInDeps,
   suite: CipherSuite,
   isLast: boolean,
 ): Promise<Attempt> => {
   let last: Attempt = { kind: 'silent', opened: false };
-  let privilege: number = PRIVILEGE.administrator;
-  for (const [attempt, waitMs] of STAGE_WAITS_MS.entries()) {
-    if (!isLast && attempt >= SUITE_ATTEMPTS && last.kind === 'silent' && !last.opened) return last;
-    last = await runHandshake(deps, { suite, privilege, waitMs });
-    // The role is refused before anything of the password is proven, so this locks nobody out.
-    const isLowered =
-      last.kind === 'refused' && last.why === 'privilege' && privilege > PRIVILEGE.operator;
-    if (isLowered) privilege = PRIVILEGE.operator;
-    else if (last.kind !== 'silent') return last;
+  for (const privilege of [PRIVILEGE.administrator, PRIVILEGE.operator, PRIVILEGE.user]) {
+    last = await atLevel(deps, { suite, privilege, isLast });
+    if (last.kind !== 'refused' || last.why !== 'privilege') return last;
   }
   return last;
 };
 
-type Run = {
+type Level = {
   readonly suite: CipherSuite;
   readonly privilege: number;
-  readonly waitMs: number;
+  /** There is no other suite to try. */
+  readonly isLast: boolean;
 };
+
+const atLevel = async (deps: SignInDeps, level: Level): Promise<Attempt> => {
+  let last: Attempt = { kind: 'silent', opened: false };
+  for (const [attempt, waitMs] of STAGE_WAITS_MS.entries()) {
+    const isGivenUp = !level.isLast && attempt >= SUITE_ATTEMPTS;
+    if (isGivenUp && last.kind === 'silent' && !last.opened) return last;
+    last = await runHandshake(deps, { ...level, waitMs });
+    if (last.kind !== 'silent') return last;
+  }
+  return last;
+};
+
+type Run = Pick<Level, 'suite' | 'privilege'> & { readonly waitMs: number };
 
 const runHandshake = async (deps: SignInDeps, run: Run): Promise<Attempt> => {
   const { suite, privilege } = run;

@@ -2,8 +2,15 @@
  * Which packets of a session are new (IPMI 2.0 §6.12.11 to §6.12.13): up to 15 ahead of the newest
  * and 16 behind it, each once. Anything else was replayed or is from another session.
  */
-const AHEAD_MAX = 15;
+export const AHEAD_MAX = 15;
+/**
+ * For consoles, which would be deaf for ever after more packets in a row were lost than the
+ * specification's 15, as in a few seconds without a network. What is ahead and authenticates cannot
+ * have been replayed.
+ */
+export const ANY_AHEAD = 2 ** 31 - 1;
 const BEHIND_MAX = 16;
+const BITS = 32;
 const WRAP = 2 ** 32;
 
 export type SequenceWindow = {
@@ -11,7 +18,7 @@ export type SequenceWindow = {
   readonly take: (sequence: number) => boolean;
 };
 
-export const createSequenceWindow = (): SequenceWindow => {
+export const createSequenceWindow = (aheadMax: number): SequenceWindow => {
   let newest: number | undefined;
   /** Bit n: newest − n was seen. */
   let seen = 0;
@@ -25,8 +32,8 @@ export const createSequenceWindow = (): SequenceWindow => {
         return true;
       }
       const ahead = (sequence - newest + WRAP) % WRAP;
-      if (ahead !== 0 && ahead <= AHEAD_MAX) {
-        seen = (seen << ahead) | 1;
+      if (ahead !== 0 && ahead <= aheadMax) {
+        seen = ahead < BITS ? (seen << ahead) | 1 : 1;
         newest = sequence;
         return true;
       }
