@@ -1,4 +1,5 @@
 import { createClient } from '@connectrpc/connect';
+import type { Facts } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
   type Provider,
   ProviderSchema,
@@ -9,14 +10,10 @@ import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_s
 import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
 import { getCommand, listCommand, type Noun } from '../crud.ts';
-import { distanceText } from '../distance-to.ts';
-import { formatAmount } from '../format/amount.ts';
+import { describeProvider } from '../describe-provider.ts';
 import { enumWord } from '../format/enum-word.ts';
-import { propertyText } from '../format/property.ts';
 import { PROVIDER_TYPE_WORDS, parseProviderType } from '../format/provider-type.ts';
 import { formatSizeBytes } from '../format/size.ts';
-import { formatLocalTime } from '../format/span.ts';
-import { formatFields } from '../format/table.ts';
 import { showOne } from '../output.ts';
 import { PROPERTY_OPTIONS, propertyChangesIfAny } from '../property-options.ts';
 import {
@@ -33,6 +30,22 @@ import { UsageError } from '../usage-error.ts';
 const total = (provider: Provider, resourceType: string): bigint =>
   provider.spec?.inventories.find((one) => one.resourceType === resourceType)?.total ?? 0n;
 
+/** What a server has where it is not offered in parts: as it was read, else as it was declared. */
+const factsOf = (provider: Provider): Facts | undefined =>
+  provider.status?.observedFacts ?? provider.spec?.facts;
+
+const cpusText = (provider: Provider): string =>
+  String(total(provider, 'runm.cpu.shared') || BigInt(factsOf(provider)?.cpuThreads ?? 0) || '-');
+
+const memoryText = (provider: Provider): string =>
+  formatSizeBytes(total(provider, 'runm.memory') || (factsOf(provider)?.memoryBytes ?? 0n));
+
+const diskText = (provider: Provider): string => {
+  const disks = factsOf(provider)?.disks ?? [];
+  const seen = disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0n);
+  return formatSizeBytes(total(provider, 'runm.storage.block') || seen);
+};
+
 export const providerNoun: Noun<typeof ProviderSchema> = {
   singular: 'provider',
   schema: ProviderSchema,
@@ -45,42 +58,13 @@ export const providerNoun: Noun<typeof ProviderSchema> = {
       value: (provider) =>
         enumWord(ProviderTypeSchema, provider.spec?.type ?? ProviderType.UNSPECIFIED),
     },
-    { title: 'CPUS', value: (provider) => String(total(provider, 'runm.cpu.shared') || '-') },
-    { title: 'MEMORY', value: (provider) => formatSizeBytes(total(provider, 'runm.memory')) },
-    { title: 'DISK', value: (provider) => formatSizeBytes(total(provider, 'runm.storage.block')) },
+    { title: 'CPUS', value: cpusText },
+    { title: 'MEMORY', value: memoryText },
+    { title: 'DISK', value: diskText },
     { title: 'GROUPS', value: (provider) => (provider.spec?.groups ?? []).join(' ') },
     { title: 'PROBLEM', value: (provider) => provider.status?.problem?.reason ?? '' },
   ],
-  people: (provider) =>
-    formatFields([
-      ['name', provider.name],
-      ['uid', provider.uid],
-      ['type', enumWord(ProviderTypeSchema, provider.spec?.type ?? ProviderType.UNSPECIFIED)],
-      ['capabilities', (provider.spec?.capabilities ?? []).join(' ')],
-      ['groups', (provider.spec?.groups ?? []).join(' ')],
-      ['part of', lastSegment(provider.spec?.parentProvider ?? '')],
-      ...(provider.spec?.distances ?? []).map((one): [string, string] => [
-        'distance',
-        distanceText(one),
-      ]),
-      ...(provider.spec?.inventories ?? []).map((one): [string, string] => [
-        one.resourceType,
-        `${formatAmount(one.resourceType, one.total)}` +
-          ` (${formatAmount(one.resourceType, one.reserved)} kept back,` +
-          ` ratio ${(one.allocationRatioMilli || 1000) / 1000})`,
-      ]),
-      ...(provider.spec?.agentPools ?? []).map((pool): [string, string] => [
-        `agents for ${pool.role}`,
-        pool.agents.map(lastSegment).join(' '),
-      ]),
-      ['problem', provider.status?.problem?.message ?? ''],
-      ['tags', provider.tags.join(' ')],
-      ...Object.entries(provider.properties).map(([key, value]): [string, string] => [
-        key,
-        propertyText(value),
-      ]),
-      ['created', formatLocalTime(provider.createTime)],
-    ]),
+  people: describeProvider,
 };
 
 export const get = getCommand(providerNoun, async (context, name) => {

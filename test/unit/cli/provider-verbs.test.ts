@@ -1,5 +1,7 @@
 import type { ConnectRouter } from '@connectrpc/connect';
 import test from 'ava';
+import { BmcType, DiskType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import {
   type BatchDeleteProvidersRequest,
   type DeleteProviderRequest,
@@ -12,6 +14,7 @@ import {
   type ListAllocationsRequest,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { allocations } from '../../../services/cli/commands/claim/allocations.ts';
+import { get, list } from '../../../services/cli/commands/provider.ts';
 import { remove } from '../../../services/cli/commands/provider-delete.ts';
 import { reshape } from '../../../services/cli/commands/provider-reshape.ts';
 import { update } from '../../../services/cli/commands/provider-update.ts';
@@ -143,4 +146,50 @@ test('allocations are listed page by page, of one provider and a window', async 
   t.like(seen.listed[0], { parent: `${LAB}/projects/-`, providerUid: UID });
   t.regex(stdout, /r1 +runm\.memory +1 GiB +red +web/);
   t.regex(stdout, /r2 +runm\.memory/);
+});
+
+test('a provider shows where it stands, how its BMC is reached and what was read of it', async (t) => {
+  const provider = {
+    name: `${LAB}/providers/r1`,
+    spec: {
+      type: ProviderType.BARE_METAL,
+      location: { rack: 'rack1', position: 7, height: 2, note: 'cold aisle' },
+      bmc: { type: BmcType.REDFISH, address: 'https://10.0.0.7', secret: 'projects/ops/secrets/x' },
+      nics: [{ label: 'eth0', mac: '52:54:00:00:00:01', primary: true }],
+    },
+    status: {
+      observedFacts: {
+        vendor: 'Acme',
+        model: 'X1',
+        cpuModel: 'Fast',
+        cpuSockets: 2,
+        cpuThreads: 64,
+        memoryBytes: 2n ** 38n,
+        disks: [{ label: 'Disk 0', sizeBytes: 2n ** 40n, type: DiskType.NVME }],
+        nics: [{ label: 'NIC 1', mac: '52:54:00:00:00:01', speedBitsPerSecond: 25_000_000_000n }],
+        firmware: Array.from({ length: 6 }, (_, at) => ({ component: `f${at}`, version: '1' })),
+      },
+    },
+  };
+  const routes = (router: ConnectRouter) => {
+    router.service(ProviderService, {
+      getProvider: () => ({ provider }),
+      listProviders: () => ({ providers: [provider] }),
+    });
+  };
+  const { stdout } = await callCommand(get, ['r1'], routes);
+  for (const line of [
+    /^stands +rack rack1, units 7 to 8, cold aisle$/m,
+    /^bmc +redfish at https:\/\/10\.0\.0\.7, secret projects\/ops\/secrets\/x$/m,
+    /^nic +eth0 {2}52:54:00:00:00:01 {2}boots$/m,
+    /^hardware +Acme X1$/m,
+    /^processors +2 × Fast, 64 threads$/m,
+    /^memory +256 GiB$/m,
+    /^disk +Disk 0 {2}1 TiB {2}nvme$/m,
+    /^nic seen +NIC 1 {2}52:54:00:00:00:01 {2}25 Gbit\/s$/m,
+    /^ +and 2 more; --json shows them$/m,
+  ]) {
+    t.regex(stdout, line);
+  }
+  t.regex((await callCommand(list, [], routes)).stdout, /r1 +bare metal +64 +256 GiB +1 TiB/);
 });

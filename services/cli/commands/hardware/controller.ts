@@ -56,6 +56,9 @@ export const probe: Command = {
   },
 };
 
+/** UCUM as people write it. */
+const UNITS: Readonly<Record<string, string>> = { Cel: '°C', '{rev}/min': 'rpm' };
+
 const sensorNoun: Shown<typeof SensorSchema> = {
   schema: SensorSchema,
   name: ({ label }) => label,
@@ -64,7 +67,8 @@ const sensorNoun: Shown<typeof SensorSchema> = {
     { title: 'KIND', value: ({ type }) => type },
     {
       title: 'VALUE',
-      value: ({ value, unit }) => (value === undefined ? '' : `${value} ${unit}`.trim()),
+      value: ({ value, unit }) =>
+        value === undefined ? '' : `${value} ${UNITS[unit] ?? unit}`.trim(),
     },
     { title: 'HEALTH', value: ({ health }) => enumWord(HealthSchema, health) },
   ],
