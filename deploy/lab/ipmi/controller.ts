@@ -154,6 +154,7 @@ export const createController = (deps: ControllerDeps): Controller => {
   };
 
   const inSession = (packet: RmcpPlusPacket, reply: Reply): void => {
+    endIdle();
     const session = sessions.get(packet.sessionId);
     const payload = session === undefined ? undefined : unseal(packet, session.keys);
     if (session === undefined || payload === undefined) return;

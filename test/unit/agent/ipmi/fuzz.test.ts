@@ -1,9 +1,5 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { createController } from '../../../../deploy/lab/ipmi/controller.ts';
-import { labHardware } from '../../../../deploy/lab/lab-hardware.ts';
-import { createSimulatedMachine } from '../../../../deploy/lab/simulated-machine.ts';
-import { createLabServer } from '../../../../deploy/lab/simulated-server.ts';
 import { BmcError } from '../../../../services/agent/bmc-port.ts';
 import { parseRaw } from '../../../../services/agent/drivers/ipmi/aspects/raw.ts';
 import { findOffers } from '../../../../services/agent/drivers/ipmi/offers.ts';
@@ -16,17 +12,8 @@ import {
 import { uuidOf } from '../../../../services/agent/drivers/ipmi/records/guid.ts';
 import { decodeLogRecord } from '../../../../services/agent/drivers/ipmi/records/log-record.ts';
 import { decodeSensorRecord } from '../../../../services/agent/drivers/ipmi/records/sensor-record.ts';
-import type { Datagrams } from '../../../../services/agent/drivers/ipmi/session/datagrams.ts';
 import type { Link } from '../../../../services/agent/drivers/ipmi/session/link.ts';
-import {
-  createSession,
-  type Session,
-} from '../../../../services/agent/drivers/ipmi/session/session.ts';
-import { PRIVILEGE, signIn } from '../../../../services/agent/drivers/ipmi/session/sign-in.ts';
-import {
-  CIPHER_SUITES,
-  decodeSuiteIds,
-} from '../../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
+import { decodeSuiteIds } from '../../../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
 import {
   decodeRequest,
   decodeResponse,
@@ -42,10 +29,9 @@ import {
 import { decodeAsf, decodeRmcp } from '../../../../services/agent/drivers/ipmi/wire/rmcp.ts';
 import { decodeSol } from '../../../../services/agent/drivers/ipmi/wire/sol.ts';
 import { systemClock as clock } from '../../../../services/runtime/clock.ts';
-import { systemRandom as random } from '../../../../services/runtime/random.ts';
+import { pipedController } from '../../../support/ipmi-pipe.ts';
 import { hex, RECORDED } from './recorded-exchange.ts';
 
-const CREDENTIALS = { user: 'admin', password: 'secret' };
 const limit = () => AbortSignal.timeout(30_000);
 
 /** Of any kind: noise, and recorded datagrams with a few bytes changed or cut off. */
@@ -87,18 +73,8 @@ test('no bytes whatever make a decoder throw, or answer more than it was given',
   );
 });
 
-const controllerOf = () => {
-  const hardware = labHardware('fuzzed');
-  const server = createLabServer({
-    ...{ hardware, clock, random, machine: createSimulatedMachine({ hardware, clock }) },
-    accounts: [{ ...CREDENTIALS, slot: 2, enabled: true, privilege: 'administrator' }],
-  });
-  const controller = createController({ clock, random, server, port: 623, isBusy: () => false });
-  return { controller, server };
-};
-
 test('no datagram whatever makes a controller throw, or answer much more than it was sent', async (t) => {
-  const { controller, server } = controllerOf();
+  const { controller, server } = pipedController(clock);
   fc.assert(
     fc.property(datagrams(), (datagram) => {
       controller.take(datagram, (answer) => t.true(answer.length <= 128 + datagram.length));
@@ -108,36 +84,12 @@ test('no datagram whatever makes a controller throw, or answer much more than it
   await server.close();
 });
 
-/** A network without loss between a console and that controller. */
-const pipeTo = (controller: ReturnType<typeof controllerOf>['controller']) => {
-  let heard: ((bytes: Buffer) => void) | undefined;
-  const pipe: Datagrams = {
-    send: (bytes) => controller.take(Buffer.from(bytes), (answer) => heard?.(answer)),
-    listen: (listener) => {
-      heard = listener;
-    },
-    broken: new AbortController().signal,
-    close: () => undefined,
-  };
-  return { pipe, tell: (bytes: Buffer) => heard?.(bytes) };
-};
-
-const signedIn = async (pipe: Datagrams): Promise<Session> => {
-  const deps = { clock, random, datagrams: pipe, provider: 'fuzzed' };
-  const signal = limit();
-  const made = await signIn({ ...deps, credentials: CREDENTIALS, signal }, CIPHER_SUITES);
-  const session = createSession(deps, made);
-  const data = Buffer.from([PRIVILEGE.administrator]);
-  await session.request({ netFn: 6, command: 0x3b, data }, signal);
-  return session;
-};
-
 /** Ends the session, lowers it, or leaves no user behind. */
 const ENDING = new Set([0x3b, 0x3c]);
 
 test('no command whatever goes unanswered, or makes the controller throw', async (t) => {
-  const { controller, server } = controllerOf();
-  const session = await signedIn(pipeTo(controller).pipe);
+  const { controller, server, pipe, signIn } = pipedController(clock);
+  const session = await signIn(pipe().datagrams);
   const command = fc.record({
     netFn: fc.constantFrom(0x00, 0x04, 0x06, 0x0a, 0x0c, 0x2c),
     command: fc.integer({ min: 0, max: 0x60 }),
@@ -157,9 +109,9 @@ test('no command whatever goes unanswered, or makes the controller throw', async
 });
 
 test('a session hears nothing of what strangers say into it', async (t) => {
-  const { controller, server } = controllerOf();
-  const { pipe, tell } = pipeTo(controller);
-  const session = await signedIn(pipe);
+  const { server, pipe, signIn } = pipedController(clock);
+  const { datagrams: line, tell } = pipe();
+  const session = await signIn(line);
   fc.assert(
     fc.property(datagrams(), (datagram) => {
       tell(datagram);
