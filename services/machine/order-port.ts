@@ -75,8 +75,9 @@ export const controllerIn = ({ bytes }: { readonly bytes: Uint8Array }) => {
   const isKnown = content.case === 'server' || content.case === 'absent';
   const found = isKnown ? content.value.controller : undefined;
   if (found === undefined) return undefined;
-  const { address, secret, certificateSha256 } = found;
-  return { type: VIEWS.get(found.type) ?? 'any', address, secret, certificateSha256 } as const;
+  const { address, ipmiAddress, secret, certificateSha256 } = found;
+  const type = VIEWS.get(found.type) ?? 'any';
+  return { type, address, ipmiAddress, secret, certificateSha256 } as const;
 };
 
 const VIEWS = new Map<BmcType, ControllerView['type']>([

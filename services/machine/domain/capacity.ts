@@ -21,6 +21,8 @@ export type Offer = {
 export type ControllerView = {
   readonly type: 'redfish' | 'ipmi' | 'any';
   readonly address: string;
+  /** Of IPMI beside Redfish; empty = the same host at its own port. */
+  readonly ipmiAddress: string;
   /** Name of the secret with user and password; empty = none. */
   readonly secret: string;
   /** SHA-256 of its certificate in hexadecimal; empty = none is pinned yet. */

@@ -39,43 +39,36 @@ export const createInspectTask =
   async ({ task, signal }) => {
     const { providerUid, partition } = task;
     const name = `partitions/${partition}/providers/${providerUid}`;
-    const provider = await deps.inventory.findProvider(name, signal).catch(passing);
-    if (provider instanceof Passing) return again(deps, task, provider);
-    if (provider === undefined) return { outcome: { kind: 'done' } };
+    // Where inventory stays away, this much is known of it.
+    const place = { name, partition, uid: providerUid };
     try {
+      const provider = await deps.inventory.findProvider(name, signal);
+      if (provider === undefined) return { outcome: { kind: 'done' } };
       return task.step === 'open'
         ? await open(deps, provider, { task, signal })
         : await read(deps, provider, { task, signal });
     } catch (error) {
-      const why = passing(error);
       if (signal.aborted) throw error;
-      const step = again(deps, task, why);
-      return step.outcome.kind === 'failed'
-        ? fails(deps, provider, { ...step.outcome.failure, isPassing: true })
-        : step;
+      const at = { nowMs: deps.clock.now().getTime(), limitMs: INSPECT_MS };
+      const failure = failureOf(error, at.nowMs >= task.stepMs + at.limitMs);
+      const outcome = tryAgain(task, failure, at);
+      const { isPassing } = failure;
+      return outcome.kind === 'failed'
+        ? fails(deps, place, { ...outcome.failure, isPassing })
+        : { outcome };
     }
   };
 
-/** What may be otherwise in a moment, as a value. */
-class Passing {
-  readonly failure: TaskFailure;
-  constructor(failure: TaskFailure) {
-    this.failure = failure;
+/** A bug is thrown on, and tried again, until the time is up: a server must not hang in between. */
+const failureOf = (error: unknown, isLate: boolean): Failed => {
+  if (!isDomainError(error)) {
+    if (!isLate) throw error;
+    const message = 'Something went wrong in the control plane; its log says more';
+    return { reason: 'INTERNAL', message, isPassing: true };
   }
-}
-
-const passing = (error: unknown): Passing => {
-  if (!isDomainError(error)) throw error;
   const { kind, reason, message } = error;
-  if (kind === 'unavailable' || kind === 'deadline_exceeded' || kind === 'aborted') {
-    return new Passing({ reason, message });
-  }
-  throw error;
-};
-
-const again = ({ clock }: Deps, task: HardwareTask, { failure }: Passing): TaskStep => {
-  const at = { nowMs: clock.now().getTime(), limitMs: INSPECT_MS };
-  return { outcome: tryAgain(task, { ...failure, isPassing: true }, at) };
+  const isPassing = kind === 'unavailable' || kind === 'deadline_exceeded' || kind === 'aborted';
+  return { reason, message, isPassing };
 };
 
 type Turn = { readonly task: HardwareTask; readonly signal: AbortSignal };
@@ -173,7 +166,9 @@ const ends = (deps: Deps, provider: ProviderView, { task, isOpened }: Ended): Ta
 
 type Failed = TaskFailure & { readonly isPassing: boolean };
 
-const fails = (deps: Deps, provider: ProviderView, failed: Failed): TaskStep => {
+type Named = Pick<ProviderView, 'name' | 'partition' | 'uid'>;
+
+const fails = (deps: Deps, provider: Named, failed: Failed): TaskStep => {
   const { reason, message, isPassing } = failed;
   return {
     outcome: { kind: 'failed', failure: { reason, message } },

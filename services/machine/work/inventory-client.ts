@@ -114,8 +114,9 @@ const poolOf = (provider: Provider, role: string): readonly string[] =>
 
 const controllerOf = (bmc: Bmc | undefined): ControllerView | null => {
   if (bmc === undefined || bmc.type === BmcType.NONE || bmc.address === '') return null;
-  const { address, secret, certificateSha256 } = bmc;
-  return { type: CONTROLLERS.get(bmc.type) ?? 'any', address, secret, certificateSha256 };
+  const { address, ipmiAddress, secret, certificateSha256 } = bmc;
+  const type = CONTROLLERS.get(bmc.type) ?? 'any';
+  return { type, address, ipmiAddress, secret, certificateSha256 };
 };
 
 const CONTROLLERS: ReadonlyMap<BmcType, ControllerView['type']> = new Map<

@@ -82,7 +82,10 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
     const opened: Partial<ProviderState> =
       wanted === 'open' && known.state === 'enrolled'
         ? { state: 'available', principal: '', reason: '', sinceMs: deps.clock.now().getTime() }
-        : {};
+        : // That it could not be told was all that was wrong with it.
+          known.state === 'quarantined'
+          ? { problem: null }
+          : {};
     const { generation } = provider;
     await deps.store.transaction(undefined, ACTOR, (tx) =>
       deps.records.providers.save(tx, { ...known, ...opened, generation }, owner),
