@@ -16,8 +16,8 @@ export type BmcJournal = {
   readonly forgetSecret: (name: string) => void;
   readonly signIn: (account: string) => SignInRecord;
   readonly saveSignIn: (account: string, record: SignInRecord) => void;
-  /** The order as it is kept; a second one with the same id is not taken. */
-  readonly receiveOrder: (order: ReceivedOrder) => KeptOrder;
+  /** The orders as they are kept, in one write; a second one with the same id is not taken. */
+  readonly receiveOrders: (orders: readonly ReceivedOrder[]) => readonly KeptOrder[];
   readonly beginOrder: (id: string) => void;
   /** `result`: the serialised runmachine.agent.v1.CommandResult. */
   readonly finishOrder: (id: string, result: Uint8Array) => void;
@@ -81,10 +81,14 @@ export const BMC_SCHEMA = `
   CREATE INDEX IF NOT EXISTS bmc_order_open ON bmc_order (number) WHERE state <> 'done';
 `;
 
-export const bmcJournalOf = (db: DatabaseSync): BmcJournal => ({
+/**
+ * Through `quick` goes what survives the death of the agent but may be lost with the power of its
+ * host: secrets are fetched again, and a refused password is only tried once more.
+ */
+export const bmcJournalOf = (db: DatabaseSync, quick: DatabaseSync): BmcJournal => ({
   ...serversOf(db),
-  ...secretsOf(db),
-  ...signInsOf(db),
+  ...secretsOf(quick),
+  ...signInsOf(quick),
   ...ordersOf(db),
 });
 
@@ -152,9 +156,9 @@ const parseRecord = <T>(text: string): T =>
   );
 
 /** Answers that are kept for a repeated id. */
-const DONE_MAX = 2_000;
+const DONE_MAX = 10_000;
 
-type Orders = Part<'receiveOrder' | 'beginOrder' | 'finishOrder' | 'openOrders'>;
+type Orders = Part<'receiveOrders' | 'beginOrder' | 'finishOrder' | 'openOrders'>;
 
 const ordersOf = (db: DatabaseSync): Orders => {
   const add = db.prepare(
@@ -169,13 +173,24 @@ const ordersOf = (db: DatabaseSync): Orders => {
     "UPDATE bmc_order SET state = 'done', bytes = x'', result = ? WHERE id = ?",
   );
   const prune = db.prepare("DELETE FROM bmc_order WHERE number <= ? AND state = 'done'");
+  const receive = (order: ReceivedOrder): KeptOrder => {
+    const { id, work, bytes, receivedMs, validForMs } = order;
+    const added = add.run(id, work, bytes, receivedMs, validForMs);
+    if (added.changes === 0) return { ...keptOrder(one.get(id) ?? {}), isNew: false };
+    prune.run(BigInt(added.lastInsertRowid) - BigInt(DONE_MAX));
+    return { ...order, state: 'received', result: new Uint8Array(), isNew: true };
+  };
   return {
-    receiveOrder: (order) => {
-      const { id, work, bytes, receivedMs, validForMs } = order;
-      const added = add.run(id, work, bytes, receivedMs, validForMs);
-      if (added.changes === 0) return { ...keptOrder(one.get(id) ?? {}), isNew: false };
-      prune.run(BigInt(added.lastInsertRowid) - BigInt(DONE_MAX));
-      return { ...order, state: 'received', result: new Uint8Array(), isNew: true };
+    receiveOrders: (orders) => {
+      db.exec('BEGIN IMMEDIATE');
+      try {
+        const kept = orders.map(receive);
+        db.exec('COMMIT');
+        return kept;
+      } catch (error) {
+        db.exec('ROLLBACK');
+        throw error;
+      }
     },
     beginOrder: (id) => {
       begin.run(id);

@@ -63,6 +63,8 @@ export type Journal = {
   readonly saveGuest: (uid: string, record: GuestRecord) => void;
   /** Adds a report; with `replaces`, unsent-acknowledged older ones of that key are dropped. */
   readonly report: (make: (sequence: bigint) => Uint8Array, replaces?: string) => bigint;
+  /** Adds reports in one write: all of them or none. */
+  readonly reportAll: (makes: readonly ((sequence: bigint) => Uint8Array)[]) => void;
   readonly reportsAfter: (sequence: bigint, limit: number) => readonly Report[];
   readonly acknowledge: (sequence: bigint) => void;
   /** Whether a report of that key is not acknowledged. */
@@ -99,6 +101,8 @@ export const openJournal = (file: string, random: Random): Journal => {
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
   db.exec(SCHEMA);
   db.exec(BMC_SCHEMA);
+  const quick = new DatabaseSync(file);
+  quick.exec('PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
   const journalId = ensureMeta(db, 'journal_id', () => random.requestId());
   return {
     journalId,
@@ -106,8 +110,11 @@ export const openJournal = (file: string, random: Random): Journal => {
     ...guestsOf(db),
     ...reportsOf(db),
     beginCommand: (id) => beginCommand(db, id),
-    bmc: bmcJournalOf(db),
-    close: () => db.close(),
+    bmc: bmcJournalOf(db, quick),
+    close: () => {
+      quick.close();
+      db.close();
+    },
   };
 };
 
@@ -178,7 +185,7 @@ const guestsOf = (db: DatabaseSync): Pick<Journal, 'guest' | 'saveGuest'> => {
 
 type Reports = Pick<
   Journal,
-  'report' | 'reportsAfter' | 'acknowledge' | 'isPending' | 'lastSequence'
+  'report' | 'reportAll' | 'reportsAfter' | 'acknowledge' | 'isPending' | 'lastSequence'
 >;
 
 const reportsOf = (db: DatabaseSync): Reports => {
@@ -192,21 +199,30 @@ const reportsOf = (db: DatabaseSync): Reports => {
   const acknowledge = db.prepare('DELETE FROM report WHERE sequence <= ?');
   const pending = db.prepare('SELECT 1 FROM report WHERE replaces = ? LIMIT 1');
   const last = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'report'");
+  const atOnce = <T>(work: () => T): T => {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      const done = work();
+      db.exec('COMMIT');
+      return done;
+    } catch (error) {
+      db.exec('ROLLBACK');
+      throw error;
+    }
+  };
+  const put = (make: (sequence: bigint) => Uint8Array, replaces: string): bigint => {
+    const sequence = BigInt(reserve.run(replaces).lastInsertRowid);
+    fill.run(make(sequence), sequence);
+    if (replaces !== '') supersede.run(replaces, sequence);
+    acknowledge.run(sequence - BigInt(REPORTS_MAX));
+    return sequence;
+  };
   return {
-    report: (make, replaces = '') => {
-      db.exec('BEGIN IMMEDIATE');
-      try {
-        const sequence = BigInt(reserve.run(replaces).lastInsertRowid);
-        fill.run(make(sequence), sequence);
-        if (replaces !== '') supersede.run(replaces, sequence);
-        acknowledge.run(sequence - BigInt(REPORTS_MAX));
-        db.exec('COMMIT');
-        return sequence;
-      } catch (error) {
-        db.exec('ROLLBACK');
-        throw error;
-      }
-    },
+    report: (make, replaces = '') => atOnce(() => put(make, replaces)),
+    reportAll: (makes) =>
+      atOnce(() => {
+        for (const make of makes) put(make, '');
+      }),
     reportsAfter: (sequence, limit) =>
       after
         .all(sequence, limit)

@@ -9,10 +9,11 @@ import {
 import { CommandResultSchema } from '../../../gen/runmachine/agent/v1/report_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
-import type { BmcJournal, KeptOrder } from '../bmc-journal.ts';
+import type { BmcJournal, KeptOrder, ReceivedOrder } from '../bmc-journal.ts';
 import type { BmcDriver } from '../bmc-port.ts';
-import { type OrderWork, recoverOrder } from '../domain/order-recovery.ts';
-import type { Reporter } from '../work/reporter.ts';
+import { isRepeatable, type OrderWork, recoverOrder } from '../domain/order-recovery.ts';
+import type { DoneOrder, Reporter } from '../work/reporter.ts';
+import { type Batch, createBatch } from './batch.ts';
 import type { BmcSessions } from './bmc-sessions.ts';
 import { controllerRef } from './controller-ref.ts';
 import { type Controllers, TurnNeverCame } from './controllers.ts';
@@ -39,7 +40,7 @@ export type Orders = {
 
 export type OrdersDeps = {
   readonly journal: BmcJournal;
-  readonly reporter: Pick<Reporter, 'orderDone'>;
+  readonly reporter: Pick<Reporter, 'ordersDone'>;
   readonly controllers: Controllers;
   readonly sessions: BmcSessions;
   readonly credentials: Credentials;
@@ -53,7 +54,9 @@ const UNDER_WAY_MAX = 4_096;
 const TIMEOUT_MS = { usual: 60_000, max: 3_600_000 } as const;
 const LOOK_MS = 60_000;
 
-export const createOrders = (deps: OrdersDeps): Orders => {
+export const createOrders = (options: OrdersDeps): Orders => {
+  const results = createBatch(options.reporter.ordersDone);
+  const deps: WorkDeps = { ...options, results };
   const underWay = new Map<string, Promise<void>>();
   const start = (kept: KeptOrder): void => {
     if (underWay.has(kept.id)) return;
@@ -64,24 +67,37 @@ export const createOrders = (deps: OrdersDeps): Orders => {
       .finally(() => underWay.delete(kept.id));
     underWay.set(kept.id, work);
   };
+  const received = createBatch<ReceivedOrder>((orders) => {
+    for (const kept of deps.journal.receiveOrders(orders)) {
+      if (kept.isNew && underWay.size >= UNDER_WAY_MAX) refuse(kept);
+      else start(kept);
+    }
+  });
+  const refuse = (kept: KeptOrder): void => {
+    const message = `This agent has ${UNDER_WAY_MAX} orders under way; repeat it later`;
+    finish(deps, kept, { failure: { reason: 'BMC_BUSY', message } }).catch(lost);
+  };
+  const lost = (error: unknown): void => {
+    deps.log.error({ err: error }, 'orders could not be written down');
+  };
+  let taking: Promise<void> = Promise.resolve();
   return {
     take: ({ id, validForMs, order }) => {
-      const kept = deps.journal.receiveOrder({
-        id,
-        work: workOf(order),
-        bytes: toBinary(BmcOrderSchema, order),
-        receivedMs: deps.clock.now().getTime(),
-        validForMs,
-      });
-      if (kept.isNew && underWay.size >= UNDER_WAY_MAX) {
-        const message = `This agent has ${UNDER_WAY_MAX} orders under way; repeat it later`;
-        finish(deps, kept, { failure: { reason: 'BMC_BUSY', message } });
-      } else start(kept);
+      taking = received
+        .add({
+          id,
+          work: workOf(order),
+          bytes: toBinary(BmcOrderSchema, order),
+          receivedMs: deps.clock.now().getTime(),
+          validForMs,
+        })
+        .catch(lost);
     },
     resume: () => {
       for (const kept of deps.journal.openOrders()) start(kept);
     },
     idle: async () => {
+      await taking;
       await Promise.all(underWay.values());
     },
   };
@@ -106,7 +122,9 @@ const workOf = ({ work }: BmcOrder): OrderWork => {
   return work.case === undefined ? 'raw' : names[work.case];
 };
 
-const perform = async (deps: OrdersDeps, kept: KeptOrder): Promise<void> => {
+type WorkDeps = OrdersDeps & { readonly results: Batch<DoneOrder> };
+
+const perform = async (deps: WorkDeps, kept: KeptOrder): Promise<void> => {
   const recovery = recoverOrder(kept.state, kept.work, {
     receivedMs: kept.receivedMs,
     validForMs: kept.validForMs,
@@ -116,19 +134,25 @@ const perform = async (deps: OrdersDeps, kept: KeptOrder): Promise<void> => {
   try {
     const order = fromBinary(BmcOrderSchema, kept.bytes);
     if (recovery === 'expired') throw new TurnNeverCame('it was found too late in the journal');
-    if (recovery === 'look_and_tell') return finish(deps, kept, await unknown(deps, kept, order));
-    finish(deps, kept, { answer: await answerOf(deps, kept, order) });
+    if (recovery === 'look_and_tell') {
+      await finish(deps, kept, await unknown(deps, kept, order));
+      return;
+    }
+    await finish(deps, kept, { answer: await answerOf(deps, kept, order) });
   } catch (error) {
     // The process ends: the journal says what was under way, and the next one goes on from it.
     if (deps.signal.aborted) return;
     const failure = failureOf(error);
     deps.log.info({ order: kept.id, work: kept.work, reason: failure.reason }, 'an order failed');
-    finish(deps, kept, { failure });
+    await finish(deps, kept, { failure });
   }
 };
 
 const answerOf = async (deps: OrdersDeps, kept: KeptOrder, order: BmcOrder): Promise<BmcAnswer> => {
-  const begins = () => deps.journal.beginOrder(kept.id);
+  // What may be done again need not be known to have begun.
+  const begins = () => {
+    if (!isRepeatable(kept.work)) deps.journal.beginOrder(kept.id);
+  };
   if (order.work.case === 'scan') {
     begins();
     const limit = AbortSignal.timeout(timeoutOf(order.timeout));
@@ -154,7 +178,7 @@ const onController = <T>(
     kind: kept.work,
     beginWithinMs: kept.validForMs,
     timeoutMs: timeoutOf(order.timeout),
-    isRepeatable: kept.work.startsWith('read') || kept.work === 'probe',
+    isRepeatable: kept.work !== 'rotate' && isRepeatable(kept.work),
     ...(begins ? { begins } : {}),
     signal: deps.signal,
   };
@@ -184,10 +208,10 @@ const timeoutOf = (timeout: Duration | undefined): number =>
 type Outcome = { readonly answer: BmcAnswer } | { readonly failure: OrderFailure };
 
 const finish = (
-  { journal, reporter }: Pick<OrdersDeps, 'journal' | 'reporter'>,
+  { journal, results }: WorkDeps,
   { id }: KeptOrder,
   outcome: Outcome,
-): void => {
+): Promise<void> => {
   const result = create(
     CommandResultSchema,
     'answer' in outcome
@@ -195,8 +219,8 @@ const finish = (
       : { id, succeeded: false, ...outcome.failure },
   );
   const bytes = toBinary(CommandResultSchema, result);
-  reporter.orderDone(result, () => journal.finishOrder(id, bytes));
+  return results.add({ result, keep: () => journal.finishOrder(id, bytes) });
 };
 
-const tellAgain = ({ reporter }: OrdersDeps, { result }: KeptOrder): void =>
-  reporter.orderDone(fromBinary(CommandResultSchema, result), () => undefined);
+const tellAgain = ({ results }: WorkDeps, { result }: KeptOrder): Promise<void> =>
+  results.add({ result: fromBinary(CommandResultSchema, result), keep: () => undefined });

@@ -40,6 +40,8 @@ const REPEATABLE: Readonly<Record<OrderWork, boolean>> = {
   scan: true,
 };
 
+export const isRepeatable = (work: OrderWork): boolean => REPEATABLE[work];
+
 export const recoverOrder = (
   state: OrderState,
   work: OrderWork,

@@ -18,6 +18,8 @@ export type AgentHappening = {
   readonly warning?: boolean;
 };
 
+export type DoneOrder = { readonly result: CommandResult; readonly keep: () => void };
+
 /**
  * Puts what the agent sees into the journal, from where the session sends it; the same view is not
  * told twice.
@@ -29,10 +31,10 @@ export type Reporter = {
   readonly happened: (happening: AgentHappening) => void;
   readonly commandDone: (result: { id: string; reason?: string; message?: string }) => void;
   /**
-   * A result that is kept: `keep` writes it down, and is called in the transaction that puts the
-   * report into the journal, so that there are both or neither.
+   * Results that are kept: `keep` writes one down, and is called in the transaction that puts the
+   * reports into the journal, so that there are both or neither.
    */
-  readonly orderDone: (result: CommandResult, keep: () => void) => void;
+  readonly ordersDone: (done: readonly DoneOrder[]) => void;
   /**
    * Forgets what was told, so that the next view of each guest is told anew (after a
    * resynchronisation).
@@ -84,14 +86,17 @@ export const createReporter = (deps: { journal: Journal; clock: Clock }): Report
         ),
       );
     },
-    orderDone: (value, keep) => {
-      put((sequence) => {
-        keep();
-        return toBinary(
-          SessionRequestSchema,
-          create(SessionRequestSchema, { sequence, content: { case: 'commandResult', value } }),
-        );
-      });
+    ordersDone: (done) => {
+      deps.journal.reportAll(
+        done.map(({ result: value, keep }) => (sequence) => {
+          keep();
+          return toBinary(
+            SessionRequestSchema,
+            create(SessionRequestSchema, { sequence, content: { case: 'commandResult', value } }),
+          );
+        }),
+      );
+      listener();
     },
     tellAgain: () => told.clear(),
     onReport: (next) => {

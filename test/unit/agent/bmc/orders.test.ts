@@ -93,6 +93,7 @@ test('an agent that dies tells of a change what it sees, and repeats a read', as
   first.take('change', ON);
   await eventually(() => first.bmc.log.includes('on'));
   first.take('read', READ);
+  await eventually(() => first.journal.bmc.openOrders().length === 2);
   first.die();
   first.journal.close();
   const second = setUp(dir.path);
@@ -115,7 +116,7 @@ test('what was not begun when the agent died is begun only while it is valid', a
     ['long', 60_000],
   ] as const) {
     const bytes = new Uint8Array();
-    first.journal.bmc.receiveOrder({ id, work: 'change_power', bytes, receivedMs, validForMs });
+    first.journal.bmc.receiveOrders([{ id, work: 'change_power', bytes, receivedMs, validForMs }]);
   }
   first.journal.close();
   const second = setUp(dir.path);
