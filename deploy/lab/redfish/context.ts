@@ -37,6 +37,8 @@ export type Route = {
   readonly patch?: Write;
   readonly post?: Write;
   readonly remove?: Write;
+  /** Methods that controllers of this personality do not have here. */
+  readonly lacks?: (context: LabContext, method: string) => boolean;
   /** Who may write; `components` where absent. */
   readonly need?: Need;
   /** Readable without signing in (DSP0266, authentication). */
@@ -47,10 +49,18 @@ export type Route = {
 export const etagOf = (json: string): string => `"${hash('sha1', json).slice(0, 16)}"`;
 
 /** The Allow header: clients find out by it whether accounts can be created (DSP0266, headers). */
-export const allowedBy = (route: Route): string =>
+export const allowedBy = (route: Route, context: LabContext): string =>
   [
     ...(route.get === undefined ? [] : ['GET', 'HEAD']),
-    ...(route.patch === undefined ? [] : ['PATCH']),
-    ...(route.post === undefined ? [] : ['POST']),
-    ...(route.remove === undefined ? [] : ['DELETE']),
+    ...(['PATCH', 'POST', 'DELETE'] as const).filter(
+      (method) => writeOf(route, method, context) !== undefined,
+    ),
   ].join(', ');
+
+/** Undefined = this controller does not do that there. */
+export const writeOf = (route: Route, method: string, context: LabContext): Write | undefined => {
+  if (route.lacks?.(context, method) === true) return undefined;
+  if (method === 'PATCH') return route.patch;
+  if (method === 'POST') return route.post;
+  return method === 'DELETE' ? route.remove : undefined;
+};

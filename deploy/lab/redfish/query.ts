@@ -12,10 +12,10 @@ export const answerWith = (
   const whole = route.get?.(context, found);
   if (whole === undefined) {
     return route.get === undefined
-      ? refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route) } })
+      ? refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route, context) } })
       : refuse(404, 'ResourceMissingAtURI', { detail: `It is ${found.path}.` });
   }
-  const headers = { allow: allowedBy(route) };
+  const headers = { allow: allowedBy(route, context) };
   if (typeof whole === 'string') return { status: 200, headers, body: whole };
   const wholeJson = JSON.stringify(whole);
   const etag = `${context.personality.etags === 'weak' ? 'W/' : ''}${etagOf(wholeJson)}`;

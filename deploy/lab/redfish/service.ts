@@ -1,14 +1,7 @@
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabAccount, LabServer } from '../server-port.ts';
-import {
-  allowedBy,
-  etagOf,
-  type LabContext,
-  type Need,
-  type Route,
-  type Write,
-} from './context.ts';
+import { allowedBy, etagOf, type LabContext, type Need, writeOf } from './context.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 import { type LabReply, type LabRequest, refuse } from './message.ts';
 import type { Personality } from './personality.ts';
@@ -80,9 +73,9 @@ type Writing = {
 const write = async (context: LabContext, { request, routed, account }: Writing) => {
   const { route, found } = routed;
   if (route.get !== undefined && route.get(context, found) === undefined) return missing(request);
-  const verb = verbOf(route, request.method);
+  const verb = writeOf(route, request.method, context);
   if (verb === undefined) {
-    return refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route) } });
+    return refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route, context) } });
   }
   const isOwn = route.need === 'self' && account !== undefined;
   if (!isOwn && !may(account, route.need ?? 'components')) {
@@ -94,12 +87,6 @@ const write = async (context: LabContext, { request, routed, account }: Writing)
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   if (body !== undefined && !isObject) return refuse(400, 'MalformedJSON');
   return verb(context, isObject ? { ...body } : {}, { ...found, headers: request.headers });
-};
-
-const verbOf = (route: Route, method: string): Write | undefined => {
-  if (method === 'PATCH') return route.patch;
-  if (method === 'POST') return route.post;
-  return method === 'DELETE' ? route.remove : undefined;
 };
 
 const may = (account: LabAccount | undefined, need: Need): boolean => {

@@ -101,8 +101,6 @@ const emptyAt = (slot: number): LabAccount => ({
 });
 
 const create: Write = (context, body) => {
-  if (isFixed(context))
-    return refuse(405, 'ActionNotSupported', { headers: { allow: 'GET, HEAD' } });
   const missing = ['UserName', 'Password', 'RoleId'].find((name) => body[name] === undefined);
   if (missing !== undefined) {
     return refuse(400, 'PropertyMissing', { detail: `It is ${missing}.`, about: missing });
@@ -127,7 +125,6 @@ const change: Write = (context, body, { id }) => {
 };
 
 const remove: Write = (context, _body, { id }) => {
-  if (isFixed(context)) return refuse(405, 'ActionNotSupported');
   context.server.removeAccount(Number(id));
   return noContent;
 };
@@ -162,6 +159,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     get: (context) =>
       collection('ManagerAccount', ACCOUNTS, { name: 'Accounts', ids: idsOf(context) }),
     post: create,
+    lacks: isFixed,
     need: 'users',
   },
   {
@@ -169,6 +167,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     get: (context, { id }) => accountOf(context, id),
     patch: change,
     remove,
+    lacks: (context, method) => isFixed(context) && method === 'DELETE',
     need: 'users',
   },
   { path: ROLES, get: () => collection('Role', ROLES, { name: 'Roles', ids: ROLE_NAMES }) },

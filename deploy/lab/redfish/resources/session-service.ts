@@ -40,7 +40,6 @@ const sessionOf = ({ guard }: LabContext, id: string): Json | undefined => {
 };
 
 const signIn: Write = (context, body) => {
-  if (context.personality.sessions === 'none') return refuse(405, 'ActionNotSupported');
   const user = textField(body, 'UserName');
   const password = textField(body, 'Password');
   for (const field of [user, password]) if (field.kind === 'wrong') return field.reply;
@@ -71,6 +70,7 @@ export const SESSION_ROUTES: readonly Route[] = [
       return collection('Session', SESSIONS, { name: 'Sessions', ids });
     },
     post: signIn,
+    lacks: ({ personality }) => personality.sessions === 'none',
     need: 'nobody',
   },
   {
