@@ -7,6 +7,7 @@ import {
   Http2SessionManager,
 } from '@connectrpc/connect-node';
 import { ProjectService } from '../../gen/runmachine/identity/v1/project_service_pb.ts';
+import { SecretService } from '../../gen/runmachine/identity/v1/secret_service_pb.ts';
 import { TokenService } from '../../gen/runmachine/identity/v1/token_service_pb.ts';
 import { TrustService } from '../../gen/runmachine/identity/v1/trust_service_pb.ts';
 import { UserService } from '../../gen/runmachine/identity/v1/user_service_pb.ts';
@@ -135,6 +136,8 @@ const NAMES = [
   ...BELOW,
   ...IDS.map((id) => `${PARTITION}/providers/${id}`),
   ...IDS.map((id) => `${PARTITION}/agents/${id}`),
+  ...IDS.map((id) => `${PARTITION}/discoveries/${id}`),
+  ...IDS.map((id) => `projects/default/secrets/${id}`),
   ...IDS.flatMap((id) => [`images/${id}`, `capabilities/${id}`, `tokens/${id}`]),
   ...['users/tenant', 'users/two', 'roles/member', 'roles/reader', 'resourceTypes/runm.memory'],
   ...['runm.memory', 'runm.cpu.shared', 'runm.storage.block', 'runm.machine.whole', 'vm.qemu'],
@@ -213,7 +216,13 @@ const createOneOfEach = async (admin: Transport): Promise<readonly string[]> => 
     },
     requestId: requestId(),
   });
-  const uids = [provider?.uid, claim?.uid, claim?.etag, machine?.uid, image?.uid];
+  const { secret } = await createClient(SecretService, admin).createSecret({
+    parent: 'projects/default',
+    secretId: 'one',
+    data: { user: 'root', password: 'secret' },
+    requestId: requestId(),
+  });
+  const uids = [provider?.uid, claim?.uid, claim?.etag, machine?.uid, image?.uid, secret?.uid];
   return uids.flatMap((uid) => (uid === undefined || uid === '' ? [] : [uid]));
 };
 
