@@ -89,8 +89,10 @@ export const createLogAspect = (
     const what = 'to clear its log';
     const before = await countOf(signal);
     const last = before === 0 ? NOTHING : ((await get(LAST, signal))?.record ?? NOTHING);
-    const reservation = await call(COMMAND.reserve, NOTHING, { what, signal });
-    const data = (step: number) => Buffer.from([...reservation.subarray(0, 2), ...CLEAR, step]);
+    const reserved = await ask(COMMAND.reserve, NOTHING, signal);
+    // Reservations are optional (§31.4); without them the number is 0.
+    const reservation = reserved.code === 0 ? [...reserved.data.subarray(0, 2)] : [0, 0];
+    const data = (step: number) => Buffer.from([...reservation, ...CLEAR, step]);
     let progress = await call(COMMAND.clear, data(INITIATE), { what, signal });
     for (let looks = 0; !isErased(progress) && looks < ERASE_LOOKS_MAX; looks += 1) {
       await clock.sleep(ERASE_LOOK_MS, signal);

@@ -92,7 +92,8 @@ export const createSession = (deps: SessionDeps, signedIn: SignedIn): Session =>
   const exchange = async (asked: Asked, waitsMs: readonly number[], signal: AbortSignal) => {
     const answer = Promise.withResolvers<AddressedResponse>();
     const sequences = new Set<number>();
-    pending = { ...asked, sequences, answered: answer.resolve };
+    const mine: Pending = { ...asked, sequences, answered: answer.resolve };
+    pending = mine;
     try {
       for (const waitMs of waitsMs) {
         signal.throwIfAborted();
@@ -108,7 +109,8 @@ export const createSession = (deps: SessionDeps, signedIn: SignedIn): Session =>
       }
       return undefined;
     } finally {
-      pending = undefined;
+      // One that was aborted may end after the next one has begun.
+      if (pending === mine) pending = undefined;
     }
   };
 

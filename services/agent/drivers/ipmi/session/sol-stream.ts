@@ -26,6 +26,8 @@ export type SolStreamDeps = {
 const OUTPUT_BYTES_MAX = 256 * 1024;
 const RETRY_MS = 500;
 const RETRIES_MAX = 12;
+/** How often in a row it may answer that it can take nothing now. */
+const VAIN_MAX = 20;
 const KEEP_ALIVE_MS = 25_000;
 const KEEP_ALIVE_LIMIT_MS = 10_000;
 const GET_DEVICE_ID: Asked = { netFn: 0x06, command: 0x01, data: Buffer.alloc(0) };
@@ -88,15 +90,19 @@ export const createSolStream = (deps: SolStreamDeps): SerialStream => {
       }
       packet = sender.next('again');
     }
-    const message = `The console of provider "${provider}" does not take what is typed`;
-    throw new BmcError('timeout', message);
+    throw notTaken(provider);
   };
 
   const write = async (bytes: Uint8Array): Promise<void> => {
     try {
       ended.signal.throwIfAborted();
       sender.push(bytes);
-      while (sender.waiting() > 0) await transmit();
+      for (let vain = 0; sender.waiting() > 0; ) {
+        const before = sender.waiting();
+        await transmit();
+        vain = sender.waiting() < before ? 0 : vain + 1;
+        if (vain > VAIN_MAX) throw notTaken(provider);
+      }
     } catch (error) {
       sender.clear();
       throw asFailure(error, provider);
@@ -134,6 +140,9 @@ export const createSolStream = (deps: SolStreamDeps): SerialStream => {
     },
   };
 };
+
+const notTaken = (provider: string): BmcError =>
+  new BmcError('timeout', `The console of provider "${provider}" does not take what is typed`);
 
 const asFailure = (error: unknown, provider: string): BmcError => {
   if (error instanceof BmcError) return error;
