@@ -79,16 +79,8 @@ const providerOf = (
   });
 };
 
-/** Port of IPMI over LAN, where it is looked for beside Redfish (IANA asf-rmcp). */
-const IPMI_PORT = '623';
-
-/**
- * A console is reached by IPMI, which beside Redfish is asked at its own port only. So where it
- * listens at another one the server is enrolled by IPMI, whatever its description says.
- */
-const controllerOf = ({ bmc, redfish, ipmi }: LabServerStatus) => {
-  const isReachedByBoth = ipmi.endsWith(`:${IPMI_PORT}`);
-  return bmc === 'redfish' && isReachedByBoth
-    ? { type: BmcType.REDFISH, address: redfish }
+/** A console is reached by IPMI, also where the rest is by Redfish. */
+const controllerOf = ({ bmc, redfish, ipmi }: LabServerStatus) =>
+  bmc === 'redfish'
+    ? { type: BmcType.REDFISH, address: redfish, ipmiAddress: ipmi }
     : { type: BmcType.IPMI, address: ipmi };
-};

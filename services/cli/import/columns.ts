@@ -111,6 +111,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   note: location((note) => ({ note })),
   'bmc.type': bmc((text) => ({ type: bmcType(text) })),
   'bmc.address': bmc((address) => ({ address })),
+  'bmc.ipmi_address': bmc((ipmiAddress) => ({ ipmiAddress })),
   'bmc.secret': bmc((secret) => ({ secret })),
   'bmc.certificate': bmc((text) => ({ certificateSha256: text.toLowerCase().replaceAll(':', '') })),
   serial: facts((serialNumber) => ({ serialNumber })),

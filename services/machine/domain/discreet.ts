@@ -15,21 +15,23 @@ const hiddenOf = (address: string): readonly string[] => {
   return [address, host].filter((text) => text.length > 2);
 };
 
-export const discreetText = (text: string, address: string): string =>
-  hiddenOf(address).reduce((clean, hidden) => clean.replaceAll(hidden, '(its controller)'), text);
+export const discreetText = (text: string, addresses: readonly string[]): string =>
+  addresses
+    .flatMap(hiddenOf)
+    .reduce((clean, hidden) => clean.replaceAll(hidden, '(its controller)'), text);
 
-export const discreetEvent = (draft: EventDraft, address: string): EventDraft => ({
+export const discreetEvent = (draft: EventDraft, addresses: readonly string[]): EventDraft => ({
   ...draft,
-  message: discreetText(draft.message, address),
+  message: discreetText(draft.message, addresses),
   data: Object.fromEntries(
-    Object.entries(draft.data).map(([key, value]) => [key, discreetText(value, address)]),
+    Object.entries(draft.data).map(([key, value]) => [key, discreetText(value, addresses)]),
   ),
 });
 
-export const discreetSight = (seen: Observed, address: string): Observed =>
+export const discreetSight = (seen: Observed, addresses: readonly string[]): Observed =>
   seen.problem === null
     ? seen
     : {
         ...seen,
-        problem: { ...seen.problem, message: discreetText(seen.problem.message, address) },
+        problem: { ...seen.problem, message: discreetText(seen.problem.message, addresses) },
       };

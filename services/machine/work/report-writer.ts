@@ -186,9 +186,9 @@ const writeEvents = async (
       const isIts = addressed.get(report.targetUid)?.agentKey === session.agentKey;
       const machine = isIts ? known.get(report.targetUid) : undefined;
       const about = machine === undefined ? aboutAgent(session) : aboutMachine(machine);
-      const site = machine && addressOf(addressed.get(machine.uid));
+      const hidden = machine === undefined ? [] : addressesOf(addressed.get(machine.uid));
       events.push({
-        ...(site === undefined ? report.draft : discreetEvent(report.draft, site)),
+        ...discreetEvent(report.draft, hidden),
         ...about,
         uid: deps.random.uid(),
         recordMs,
@@ -223,15 +223,16 @@ const writeObservations = async (
   for (const uid of [...newest.keys()].toSorted()) {
     const report = newest.get(uid);
     if (report === undefined) continue;
-    const site = addressOf(addressed.get(uid));
-    const seen = site === undefined ? report.seen : discreetSight(report.seen, site);
+    const seen = discreetSight(report.seen, addressesOf(addressed.get(uid)));
     await writeObservation(deps, tx, { ...report, seen });
   }
 };
 
-/** Where the controller of a server is; undefined: it is no server. */
-const addressOf = (row: AssignmentRow | undefined): string | undefined =>
-  row?.isServer === true ? (controllerIn(row)?.address ?? '') : undefined;
+/** Where the controller of a server is; empty: it is no server. */
+const addressesOf = (row: AssignmentRow | undefined): readonly string[] => {
+  const controller = row?.isServer === true ? controllerIn(row) : undefined;
+  return controller === undefined ? [] : [controller.address, controller.ipmiAddress];
+};
 
 const writeObservation = async (
   { records, writer, clock }: ReportWriterDeps,

@@ -56,13 +56,13 @@ test('a rack becomes groups, each after the one in which it lies, and providers'
   );
 });
 
-test('where IPMI has another port than its own, a server is enrolled by it', (t) => {
+test('beside Redfish it is said where IPMI listens, whatever its port', (t) => {
   const { providers } = rackRecords(statusOf(6230), options);
   t.deepEqual(
-    providers.map(({ spec }) => [spec?.bmc?.type, spec?.bmc?.address]),
+    providers.map(({ spec }) => [spec?.bmc?.type, spec?.bmc?.address, spec?.bmc?.ipmiAddress]),
     [
-      [BmcType.IPMI, '127.77.1.1:6230'],
-      [BmcType.IPMI, '127.77.1.2:6230'],
+      [BmcType.REDFISH, 'https://127.77.1.1:443', '127.77.1.1:6230'],
+      [BmcType.IPMI, '127.77.1.2:6230', ''],
     ],
   );
 });

@@ -38,6 +38,7 @@ export const PROVIDER: ProviderView = {
     type: 'redfish',
     address: 'bmc',
     secret: 'projects/p/secrets/s',
+    ipmiAddress: '',
     certificateSha256: '',
   },
   bmcAgents: ['partitions/lab/agents/b1'],
