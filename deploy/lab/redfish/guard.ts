@@ -47,66 +47,44 @@ const SESSIONS_MAX = 8;
 const TIMEOUT_SECONDS = 600;
 
 type Kept = LabSession & { usedMs: number };
-type Failures = { count: number; lastMs: number };
 
 export const createGuard = (options: GuardOptions): Guard => {
   const { server, clock, random, sessionsMax = SESSIONS_MAX } = options;
   let timeoutSeconds = options.sessionTimeoutSeconds ?? TIMEOUT_SECONDS;
-  let refused = 0;
   const kept = new Map<string, Kept>();
-  const failures = new Map<string, Failures>();
+  const passwords = createPasswords(server, clock);
 
   const dropExpired = (): void => {
     const oldestMs = clock.monotonicMs() - timeoutSeconds * 1000;
     for (const [token, one] of kept) if (one.usedMs < oldestMs) kept.delete(token);
   };
-  const isLocked = (user: string): boolean => {
-    const found = failures.get(user);
-    if (found === undefined) return false;
-    const sinceMs = clock.monotonicMs() - found.lastMs;
-    if (sinceMs > LOCKOUT.durationSeconds * 1000) failures.delete(user);
-    return failures.has(user) && found.count >= LOCKOUT.threshold;
-  };
-  const fail = (user: string): void => {
-    refused += 1;
-    const count = (failures.get(user)?.count ?? 0) + 1;
-    failures.set(user, { count, lastMs: clock.monotonicMs() });
-  };
-  const accountOf = (user: string): LabAccount | undefined =>
-    server.accounts().find((one) => one.user === user && one.enabled);
-  const check = (user: string, password: string): Who => {
-    if (isLocked(user)) return { kind: 'locked' };
-    const account = accountOf(user);
-    if (account === undefined || !isSame(account.password, password)) {
-      fail(user);
-      return { kind: 'nobody' };
-    }
-    failures.delete(user);
-    return { kind: 'user', account };
+  const dropWhere = (isOver: (one: Kept) => boolean): boolean => {
+    const tokens = [...kept].filter(([, one]) => isOver(one)).map(([token]) => token);
+    for (const token of tokens) kept.delete(token);
+    return tokens.length > 0;
   };
 
   return {
-    isLocked,
-    refusals: () => refused,
+    isLocked: passwords.isLocked,
+    refusals: passwords.refusals,
     timeoutSeconds: () => timeoutSeconds,
     setTimeoutSeconds: (seconds) => {
       timeoutSeconds = seconds;
     },
     who: ({ headers }) => {
       dropExpired();
-      const token = headers['x-auth-token'];
-      const session = token === undefined ? undefined : kept.get(token);
-      if (session !== undefined) {
-        session.usedMs = clock.monotonicMs();
-        const account = accountOf(session.user);
-        return account === undefined ? { kind: 'nobody' } : { kind: 'user', account };
+      const session = kept.get(headers['x-auth-token'] ?? '');
+      if (session === undefined) {
+        const basic = basicIn(headers.authorization ?? '');
+        return basic === undefined ? { kind: 'nobody' } : passwords.check(...basic);
       }
-      const basic = basicIn(headers.authorization ?? '');
-      return basic === undefined ? { kind: 'nobody' } : check(...basic);
+      session.usedMs = clock.monotonicMs();
+      const account = passwords.accountOf(session.user);
+      return account === undefined ? { kind: 'nobody' } : { kind: 'user', account };
     },
     signIn: (user, password) => {
       dropExpired();
-      const who = check(user, password);
+      const who = passwords.check(user, password);
       if (who.kind !== 'user') return { kind: who.kind === 'locked' ? 'locked' : 'refused' };
       if (kept.size >= sessionsMax) return { kind: 'full' };
       const token = random.bytes(24).toString('base64url');
@@ -120,14 +98,45 @@ export const createGuard = (options: GuardOptions): Guard => {
       return [...kept.values()].map(({ id, user, createdAt }) => ({ id, user, createdAt }));
     },
     signOutUser: (user) => {
-      for (const [token, one] of kept) if (one.user === user) kept.delete(token);
+      dropWhere((one) => one.user === user);
     },
-    signOut: (id) => {
-      const token = [...kept].find(([, one]) => one.id === id)?.[0];
-      return token !== undefined && kept.delete(token);
-    },
+    signOut: (id) => dropWhere((one) => one.id === id),
   };
 };
+
+type Failures = { readonly count: number; readonly lastMs: number };
+
+/** Checks passwords, counts refusals, and locks an account for a while after too many. */
+const createPasswords = (server: LabServer, clock: Clock) => {
+  let refused = 0;
+  const failures = new Map<string, Failures>();
+  const isLocked = (user: string): boolean => {
+    const found = failures.get(user);
+    if (found === undefined) return false;
+    const sinceMs = clock.monotonicMs() - found.lastMs;
+    if (sinceMs > LOCKOUT.durationSeconds * 1000) failures.delete(user);
+    return failures.has(user) && found.count >= LOCKOUT.threshold;
+  };
+  const accountOf = (user: string): LabAccount | undefined =>
+    server.accounts().find((one) => one.user === user && one.enabled);
+  const check = (user: string, password: string): Who => {
+    if (isLocked(user)) return { kind: 'locked' };
+    const account = accountOf(user);
+    if (account !== undefined && isSame(account.password, password)) {
+      failures.delete(user);
+      return { kind: 'user', account };
+    }
+    refused += 1;
+    if (failures.size >= NAMES_MAX) failures.clear();
+    const count = (failures.get(user)?.count ?? 0) + 1;
+    failures.set(user, { count, lastMs: clock.monotonicMs() });
+    return { kind: 'nobody' };
+  };
+  return { isLocked, accountOf, check, refusals: () => refused };
+};
+
+/** Whoever tries names forever fills nothing. */
+const NAMES_MAX = 1_000;
 
 const basicIn = (header: string): [string, string] | undefined => {
   const encoded = /^basic\s+(\S+)$/i.exec(header)?.[1];

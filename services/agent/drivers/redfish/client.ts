@@ -19,7 +19,7 @@ export type RedfishClient = {
   readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
   /** `resource` as it was read: its ETag goes with the change. */
   readonly patch: (resource: Resource, body: Resource, signal: AbortSignal) => Promise<void>;
-  /** As patch, of what takes effect later: a task that waits for the next boot is not waited for. */
+  /** As patch, of what takes effect later: a task that waits for a boot is not waited for. */
   readonly stage: (resource: Resource, body: Resource, signal: AbortSignal) => Promise<void>;
   readonly remove: (link: string, signal: AbortSignal) => Promise<void>;
   /** As it comes back, also where it failed. */
