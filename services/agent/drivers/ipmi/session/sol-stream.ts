@@ -9,6 +9,7 @@ import { decodeSol, encodeSol, SOL_OPERATION, SOL_STATUS, type SolPacket } from 
 import { createSolReceiver } from '../wire/sol-receiver.ts';
 import { createSolSender } from '../wire/sol-sender.ts';
 import type { Asked, Session } from './session.ts';
+import { createSolOutput } from './sol-output.ts';
 
 export type SolStreamDeps = {
   readonly clock: Clock;
@@ -36,7 +37,7 @@ const NOTHING = Buffer.alloc(0);
 export const createSolStream = (deps: SolStreamDeps): SerialStream => {
   const { clock, session, provider } = deps;
   const ended = new AbortController();
-  const output = createOutput();
+  const output = createSolOutput();
   const receiver = createSolReceiver();
   const sender = createSolSender(deps.packetBytesMax);
   let acknowledged = Promise.withResolvers<SolPacket>();
@@ -159,54 +160,4 @@ const keepAlive = async (
     await clock.sleep(KEEP_ALIVE_MS, ended).catch(() => undefined);
     if (!ended.aborted) await beat();
   }
-};
-
-type Output = {
-  readonly bytes: AsyncIterable<Uint8Array>;
-  readonly push: (bytes: Buffer) => void;
-  readonly waiting: () => number;
-  readonly end: (failure: BmcError | undefined) => void;
-};
-
-const createOutput = (): Output => {
-  let queue: Buffer[] = [];
-  let waiting = 0;
-  let isOver = false;
-  let failure: BmcError | undefined;
-  let changed = Promise.withResolvers<void>();
-  const tell = (): void => {
-    changed.resolve();
-    changed = Promise.withResolvers<void>();
-  };
-  async function* bytes(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      if (queue.length > 0) {
-        const all = Buffer.concat(queue);
-        queue = [];
-        waiting = 0;
-        yield all;
-      } else if (isOver) {
-        if (failure !== undefined) throw failure;
-        return;
-      } else {
-        await changed.promise;
-      }
-    }
-  }
-  return {
-    bytes: bytes(),
-    push: (piece) => {
-      if (piece.length === 0 || isOver) return;
-      // A copy: the datagram's memory is the socket's.
-      queue.push(Buffer.from(piece));
-      waiting += piece.length;
-      tell();
-    },
-    waiting: () => waiting,
-    end: (reason) => {
-      isOver = true;
-      failure = reason;
-      tell();
-    },
-  };
 };
