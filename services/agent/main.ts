@@ -20,6 +20,7 @@ import { serveChannel } from './channel.ts';
 import { type Enrolment, type EnrolmentOptions, enrol } from './enrolment.ts';
 import { readHostFacts } from './host-facts.ts';
 import { openJournal } from './journal.ts';
+import { createLiveness, type Liveness } from './liveness.ts';
 import type { GuestDriver } from './ports.ts';
 import type { ConsoleSource, Role } from './role.ts';
 import { createSession } from './session.ts';
@@ -78,6 +79,7 @@ export const createAgent = (config: AgentConfig, deps: AgentDeps): Agent => {
         deps,
         signal: ended.signal,
         atEnd: (step) => cleanup.push(step),
+        heard: liveness.heard,
         connected: (now) => {
           connected = now;
         },
@@ -113,14 +115,14 @@ const startAgent = async (starting: Starting): Promise<void> => {
   const transport = createGrpcJsTransport({ addresses: config.addresses, tls: enrolment.tls });
   atEnd(() => transport.close());
   const client = createClient(AgentService, transport);
-  const session = { isOnline: false };
+  const liveness = createLiveness(clock, signal);
   const roleDeps = { client, journal, reporter, clock, random, log, signal };
-  const { roles, bmc } = await createRoles(starting, roleDeps, () => session.isOnline);
+  const { roles, bmc } = await createRoles(starting, roleDeps, liveness.isOnline);
   for (const role of roles) atEnd((options) => role.stop(options));
   enrolment.keepRenewed(signal).catch((error: unknown) => {
     log.error({ err: error }, 'certificate renewal ended');
   });
-  const running = runSession({ ...starting, ...roleDeps, roles, bmc, enrolment, session });
+  const running = runSession({ ...starting, ...roleDeps, roles, bmc, enrolment, liveness });
   atEnd(() => running);
   for (const role of roles) role.pokeAll();
 };
@@ -170,11 +172,11 @@ type SessionParts = Starting &
   RoleDeps &
   Roles & {
     readonly enrolment: Enrolment;
-    readonly session: { isOnline: boolean };
+    readonly liveness: Liveness;
   };
 
 const runSession = (parts: SessionParts): Promise<void> => {
-  const { config, deps, signal, roles, reporter, client, journal } = parts;
+  const { config, deps, signal, roles, reporter, client, journal, liveness } = parts;
   let mayRejoin = true;
   const session = createSession({
     client,
@@ -190,7 +192,7 @@ const runSession = (parts: SessionParts): Promise<void> => {
       for (const role of roles) if (role.owns(assignment)) role.poke(assignment.uid);
     },
     synced: () => {
-      parts.session.isOnline = true;
+      liveness.synced();
       reporter.tellAgain();
       for (const role of roles) {
         role.pokeAll();
@@ -200,7 +202,7 @@ const runSession = (parts: SessionParts): Promise<void> => {
     command: commandTaker(parts),
     connected: (now) => {
       if (now) mayRejoin = false;
-      else parts.session.isOnline = false;
+      else liveness.ended();
       parts.connected(now);
     },
     revoked: () => afterRevocation(parts, mayRejoin),

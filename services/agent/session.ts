@@ -36,6 +36,8 @@ export type SessionDeps = {
   readonly synced: () => void;
   readonly command: (command: Command) => void;
   readonly connected: (isConnected: boolean) => void;
+  /** Something came from the control plane. */
+  readonly heard: () => void;
   /** The control plane refuses our certificate as revoked; dialled again when this resolves. */
   readonly revoked: () => Promise<void>;
 };
@@ -93,6 +95,7 @@ const oneSession = async (
     const incoming = deps.client.session(outgoing.messages(), { signal });
     for await (const message of incoming) {
       lastHeardMs = deps.clock.monotonicMs();
+      deps.heard();
       if (message.content.case === 'welcome') {
         outgoing.welcome(message.content.value);
         deps.connected(true);
