@@ -79,7 +79,6 @@ export const createAgent = (config: AgentConfig, deps: AgentDeps): Agent => {
         deps,
         signal: ended.signal,
         atEnd: (step) => cleanup.push(step),
-        heard: liveness.heard,
         connected: (now) => {
           connected = now;
         },
@@ -200,6 +199,7 @@ const runSession = (parts: SessionParts): Promise<void> => {
       }
     },
     command: commandTaker(parts),
+    heard: liveness.heard,
     connected: (now) => {
       if (now) mayRejoin = false;
       else liveness.ended();
