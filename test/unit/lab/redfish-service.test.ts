@@ -1,0 +1,115 @@
+import test from 'ava';
+import type { LabReply } from '../../../deploy/lab/redfish/message.ts';
+import { createRedfishService } from '../../../deploy/lab/redfish/service.ts';
+import type { LabAccount } from '../../../deploy/lab/server-port.ts';
+import { systemRandom } from '../../../services/runtime/random.ts';
+import { manualClock } from '../../support/manual-clock.ts';
+import { quickLabServer } from '../../support/redfish-lab.ts';
+
+const SESSIONS = '/redfish/v1/SessionService/Sessions';
+const SYSTEM = '/redfish/v1/Systems/1';
+const ACCOUNTS = '/redfish/v1/AccountService/Accounts';
+
+type Asked = {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+};
+
+const serviceWith = (accounts: readonly Omit<LabAccount, 'slot' | 'enabled'>[]) => {
+  const clock = manualClock();
+  const server = quickLabServer();
+  server.removeAccount(2);
+  for (const [at, one] of accounts.entries()) {
+    server.putAccount({ ...one, slot: at + 2, enabled: true });
+  }
+  const service = createRedfishService({ server, clock, random: systemRandom });
+  const ask = (path: string, { method = 'GET', headers = {}, body }: Asked = {}) =>
+    service.answer({ method, path, query: new URLSearchParams(), headers, body });
+  const as = (user: string, password = 'right') => ({
+    authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+  });
+  const signIn = (user: string, password = 'right') =>
+    ask(SESSIONS, { method: 'POST', body: { UserName: user, Password: password } });
+  return { clock, server, ask, as, signIn };
+};
+
+const ADMIN = { user: 'admin', password: 'right', privilege: 'administrator' } as const;
+const OPERATOR = { user: 'oper', password: 'right', privilege: 'operator' } as const;
+const READER = { user: 'read', password: 'right', privilege: 'read_only' } as const;
+
+const tokenOf = (reply: LabReply): string => reply.headers?.['x-auth-token'] ?? '';
+
+test('five wrong passwords lock an account for half a minute, the right one too', async (t) => {
+  const { signIn, clock, ask, as } = serviceWith([ADMIN, READER]);
+  for (let turn = 0; turn < 5; turn += 1) t.is((await signIn('admin', 'wrong')).status, 401);
+  t.is((await signIn('admin')).status, 401);
+  t.is((await ask(SYSTEM, { headers: as('admin') })).status, 401);
+  const shown = await ask(`${ACCOUNTS}/2`, { headers: as('read') });
+  t.is(Object(shown.body).Locked, true);
+  await clock.advance(31_000);
+  t.is((await signIn('admin')).status, 201);
+});
+
+test('a session ends when nobody used it for as long as the service says', async (t) => {
+  const { signIn, clock, ask } = serviceWith([ADMIN]);
+  const headers = { 'x-auth-token': tokenOf(await signIn('admin')) };
+  const timeout = { method: 'PATCH', headers, body: { SessionTimeout: 60 } };
+  t.is((await ask('/redfish/v1/SessionService', timeout)).status, 204);
+  await clock.advance(50_000);
+  t.is((await ask(SYSTEM, { headers })).status, 200);
+  await clock.advance(50_000);
+  t.is((await ask(SYSTEM, { headers })).status, 200);
+  await clock.advance(61_000);
+  t.is((await ask(SYSTEM, { headers })).status, 401);
+});
+
+test('the ninth session is refused and the ninth basic authentication is not', async (t) => {
+  const { signIn, ask, as } = serviceWith([ADMIN]);
+  for (let turn = 0; turn < 8; turn += 1) t.is((await signIn('admin')).status, 201);
+  t.is((await signIn('admin')).status, 503);
+  t.is((await ask(SYSTEM, { headers: as('admin') })).status, 200);
+});
+
+test('a password that changes ends the sessions of its account, and no others', async (t) => {
+  const { signIn, ask } = serviceWith([ADMIN, OPERATOR]);
+  const [admin, oper] = [tokenOf(await signIn('admin')), tokenOf(await signIn('oper'))];
+  const headers = { 'x-auth-token': admin };
+  const change = { method: 'PATCH', headers, body: { Password: 'other' } };
+  t.is((await ask(`${ACCOUNTS}/3`, change)).status, 204);
+  t.is((await ask(SYSTEM, { headers: { 'x-auth-token': oper } })).status, 401);
+  t.is((await ask(SYSTEM, { headers })).status, 200);
+});
+
+const mays = test.macro({
+  exec: async (t, user: string, path: string, { status, ...asked }: Asked & { status: number }) => {
+    const { ask, as } = serviceWith([ADMIN, OPERATOR, READER]);
+    t.is((await ask(path, { ...asked, headers: as(user) })).status, status);
+  },
+  title: (_, user, path, { method = 'GET', status }: Asked & { status: number }) =>
+    `${method} ${path} of ${user} is ${status}`,
+});
+
+const RESET = { method: 'POST', body: { ResetType: 'On' } };
+const CREATE = { method: 'POST', body: { UserName: 'x', Password: 'y', RoleId: 'ReadOnly' } };
+test(mays, 'admin', `${SYSTEM}/Actions/ComputerSystem.Reset`, { ...RESET, status: 204 });
+test(mays, 'oper', `${SYSTEM}/Actions/ComputerSystem.Reset`, { ...RESET, status: 204 });
+test(mays, 'read', `${SYSTEM}/Actions/ComputerSystem.Reset`, { ...RESET, status: 403 });
+test(mays, 'admin', ACCOUNTS, { ...CREATE, status: 201 });
+test(mays, 'oper', ACCOUNTS, { ...CREATE, status: 403 });
+test(mays, 'read', SYSTEM, { method: 'GET', status: 200 });
+
+test('what was not changed is not sent again, and a stale change is refused', async (t) => {
+  const { ask, as, server } = serviceWith([ADMIN]);
+  const headers = as('admin');
+  const etag = (await ask(SYSTEM, { headers })).headers?.etag ?? '';
+  t.regex(etag, /^"[0-9a-f]{16}"$/);
+  t.is((await ask(SYSTEM, { headers: { ...headers, 'if-none-match': etag } })).status, 304);
+  server.setIndicator(true);
+  const patch = { method: 'PATCH', body: { LocationIndicatorActive: false } };
+  const stale = { ...patch, headers: { ...headers, 'if-match': etag } };
+  t.is((await ask(SYSTEM, stale)).status, 412);
+  t.true(server.indicator());
+  t.is((await ask(SYSTEM, { ...patch, headers: { ...headers, 'if-match': '*' } })).status, 204);
+  t.false(server.indicator());
+});
