@@ -1,8 +1,8 @@
 /**
- * The machine's UUID from its GUID. IPMI 2.0 §20.8 sends all sixteen bytes in reverse; most makers
- * send the order of SMBIOS instead (first three fields little-endian), some that of RFC 9562. Only
- * a quirk knows; else the first order in which it looks like a UUID is taken, the specification's
- * own first. https://github.com/ipmitool/ipmitool/issues/25
+ * The machine's UUID from its GUID. IPMI 2.0 §20.8 sends all sixteen bytes in reverse; some makers
+ * send them in the order of RFC 9562, some in that of SMBIOS (first three fields little-endian).
+ * Only a quirk knows; else the first order in which it looks like a UUID is taken, the
+ * specification's own first. https://github.com/ipmitool/ipmitool/issues/25
  */
 export type GuidOrder = 'ipmi' | 'smbios' | 'rfc';
 
@@ -19,7 +19,7 @@ const ORDERS: Readonly<Record<GuidOrder, (bytes: Buffer) => Buffer>> = {
 };
 
 const GUID_BYTES = 16;
-const CANDIDATES: readonly GuidOrder[] = ['ipmi', 'smbios', 'rfc'];
+const CANDIDATES: readonly GuidOrder[] = ['ipmi', 'rfc', 'smbios'];
 
 /** Empty where it says nothing: all zeros, all ones, a counting pattern. */
 export const uuidOf = (guid: Buffer, known?: GuidOrder): string => {

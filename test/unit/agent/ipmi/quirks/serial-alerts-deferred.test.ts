@@ -4,7 +4,7 @@ import { eventually } from '../../../../support/eventually.ts';
 import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
 
 const consoleOf = async (t: Parameters<typeof ipmiOf>[0], model: string) => {
-  const hardware = { vendor: 'Quanta', model };
+  const hardware = { vendor: 'Wiwynn', model };
   const { bmc, lab } = await ipmiOf(t, { hardware, personality: { serialAlerts: 'deferred' } });
   await lab.server.changePower('on');
   await eventually(() => lab.server.power() === 'on', { message: 'power on' });

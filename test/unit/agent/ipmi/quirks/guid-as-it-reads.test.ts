@@ -1,16 +1,19 @@
 import test from 'ava';
+import { guidOf } from '../../../../../deploy/lab/ipmi/guid.ts';
+import { uuidOf } from '../../../../../services/agent/drivers/ipmi/records/guid.ts';
 import { aspectOf } from '../../../../contract/bmc-contract.suite.ts';
 import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
 
 /** Read in the order of the specification it would look like a UUID, too. */
-const UUID = '4c4c4544-0033-3410-8036-a4c04f32434a';
+const UUID = '4c4c4544-0033-1080-9036-a4c04f32434a';
 
-test('the GUID of a Dell is read as its SMBIOS has it', async (t) => {
+test('the GUID of a Dell is read as its bytes stand', async (t) => {
+  t.not(uuidOf(guidOf(UUID, 'rfc')), UUID);
   const { bmc } = await ipmiOf(t, {
     hardware: { vendor: 'Dell Inc.', model: 'PowerEdge R640', uuid: UUID },
-    personality: { guidOrder: 'smbios' },
+    personality: { guidOrder: 'rfc' },
   });
-  t.deepEqual(bmc.quirks, ['dell-guid-order']);
+  t.deepEqual(bmc.quirks, ['guid-as-it-reads']);
   const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(10_000));
   t.is(facts.smbiosUuid, UUID);
 });
