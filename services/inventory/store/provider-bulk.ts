@@ -1,11 +1,11 @@
 /** Many providers at once: a few statements for any number, all in the caller's transaction. */
 import assert from 'node:assert/strict';
 import { sql } from 'kysely';
+import { type ColumnTypes, insertRows } from '../../store/sql/insert-rows.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderRecord } from '../domain/records.ts';
 import type { ProviderRecords, ProviderWrite, Refusal } from '../ports.ts';
 import { chunksOf } from './chunks.ts';
-import { type ColumnTypes, insertRows } from './insert-rows.ts';
 import { writeDistances } from './place-distances.ts';
 import { claimIdentifiers } from './provider-identifiers.ts';
 import { removeParts, sourceOf, writeTerms } from './provider-parts.ts';
@@ -71,7 +71,7 @@ const insertAll = async (
   tx: Tx,
   records: readonly ProviderRecord[],
 ): Promise<readonly Refusal[]> => {
-  const written = await insertRows(tx, {
+  const written = await insertRows(db(tx), {
     table: 'provider',
     columns: COLUMNS,
     rows: records.map(rowOf),

@@ -5,11 +5,11 @@
  */
 
 import { sql } from 'kysely';
+import { type ColumnTypes, insertRows } from '../../store/sql/insert-rows.ts';
 import type { Reader, Tx } from '../../store/sql/transaction.ts';
 import type { Holder, Identifier, Taken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderRecord } from '../domain/records.ts';
 import { chunksOf } from './chunks.ts';
-import { type ColumnTypes, insertRows } from './insert-rows.ts';
 import { db } from './rows.ts';
 
 export type Claimed = {
@@ -74,7 +74,7 @@ const rowOf = (record: Claimed['record'], identifier: string, origin: Origin): R
 
 /** How many are their own now. */
 const insertThose = (tx: Tx, origin: Origin, rows: readonly Row[]): Promise<number> =>
-  insertRows(tx, {
+  insertRows(db(tx), {
     table: 'provider_identifier',
     columns: COLUMNS,
     rows,

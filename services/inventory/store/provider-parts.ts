@@ -1,9 +1,9 @@
 /** What of a provider is searched or unique and lies in tables of its own. */
 import { sql } from 'kysely';
+import { insertRows } from '../../store/sql/insert-rows.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { identifierTaken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderParts, type ProviderRecord, providerName } from '../domain/records.ts';
-import { insertRows } from './insert-rows.ts';
 import { removeDistances, writeDistances } from './place-distances.ts';
 import { claimIdentifiers } from './provider-identifiers.ts';
 import { db } from './rows.ts';
@@ -61,7 +61,7 @@ export const writeTerms = async (tx: Tx, all: readonly TermsOf[]): Promise<void>
       id_key,
     }));
   });
-  await insertRows(tx, {
+  await insertRows(db(tx), {
     table: 'provider_term',
     columns: TERM_COLUMNS,
     rows,

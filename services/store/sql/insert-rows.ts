@@ -2,45 +2,46 @@
  * Many rows by one statement. PostgreSQL takes a column as one value, an array: to parse and plan
  * thousands of values costs it more than to write them. SQLite has no arrays and minds less.
  */
-import { PostgresAdapter, type RawBuilder, sql } from 'kysely';
-import type { Tx } from '../../store/sql/transaction.ts';
-import { chunksOf } from './chunks.ts';
-import { db } from './rows.ts';
-import type { InventoryTables } from './tables.ts';
+import { PostgresAdapter, type QueryExecutorProvider, type RawBuilder, sql } from 'kysely';
 
 /** Types of the columns of the rows, by name, in any order. */
 export type ColumnTypes<Row> = { readonly [Name in keyof Row]: 'text' | 'bigint' };
 
-type Insertion<Row> = {
-  readonly table: keyof InventoryTables;
+export type Insertion<Row> = {
+  readonly table: string;
   readonly columns: ColumnTypes<Row>;
   readonly rows: readonly Row[];
-  /** `on conflict …`. */
-  readonly conflict: RawBuilder<unknown>;
+  /** `on conflict …`; absent: a conflict is an error. */
+  readonly conflict?: RawBuilder<unknown>;
 };
 
+type AnyRow = Readonly<Record<string, string | number | null>>;
+
+/** SQLite binds at most 32 766 values in a statement. */
+const VALUES_MAX = 30_000;
+
 /** How many were written. */
-export const insertRows = async <Row extends Readonly<Record<string, string | number>>>(
-  tx: Tx,
-  { table, columns, rows, conflict }: Insertion<Row>,
+export const insertRows = async <Row extends AnyRow>(
+  kysely: QueryExecutorProvider,
+  { table, columns, rows, conflict = sql`` }: Insertion<Row>,
 ): Promise<number> => {
-  const kysely = db(tx);
+  if (rows.length === 0) return 0;
   const names = Object.keys(columns);
   const listed = sql.join(names.map((name) => sql.ref(name)));
   const hasArrays = kysely.getExecutor().adapter instanceof PostgresAdapter;
-  const sourceOf = (some: readonly Row[]): RawBuilder<unknown> =>
-    hasArrays ? arraysOf(columns, some) : valuesOf(names, some);
+  const size = hasArrays ? rows.length : Math.floor(VALUES_MAX / names.length);
   let written = 0n;
-  for (const chunk of hasArrays ? [rows] : chunksOf(rows, names.length)) {
-    if (chunk.length === 0) continue;
+  for (let at = 0; at < rows.length; at += size) {
+    const some = rows.slice(at, at + size);
+    const source = hasArrays ? arraysOf(columns, some) : valuesOf(names, some);
     const { numAffectedRows = 0n } = await sql`
-      insert into ${sql.table(table)} (${listed}) ${sourceOf(chunk)} ${conflict}`.execute(kysely);
+      insert into ${sql.table(table)} (${listed}) ${source} ${conflict}`.execute(kysely);
     written += numAffectedRows;
   }
   return Number(written);
 };
 
-const arraysOf = <Row extends Readonly<Record<string, string | number>>>(
+const arraysOf = <Row extends AnyRow>(
   columns: ColumnTypes<Row>,
   rows: readonly Row[],
 ): RawBuilder<unknown> => {
@@ -50,8 +51,5 @@ const arraysOf = <Row extends Readonly<Record<string, string | number>>>(
   return sql`select * from unnest(${sql.join(arrays)})`;
 };
 
-const valuesOf = <Row extends Readonly<Record<string, string | number>>>(
-  names: readonly string[],
-  rows: readonly Row[],
-): RawBuilder<unknown> =>
+const valuesOf = (names: readonly string[], rows: readonly AnyRow[]): RawBuilder<unknown> =>
   sql`values ${sql.join(rows.map((row) => sql`(${sql.join(names.map((name) => row[name]))})`))}`;
