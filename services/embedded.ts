@@ -36,7 +36,7 @@ export type EmbeddedOptions = {
   readonly version: string;
   /** Where hosts that join find the agent; absent = nowhere. */
   readonly agentBundles?: Pick<AgentDownloadOptions, 'directory' | 'prepare'>;
-  /** Cleans servers after claims; see settings.ts. Absent = an operator says when they are clean. */
+  /** Cleans servers after claims, see settings.ts; absent = operators say when they are clean. */
   readonly cleaningCommand?: readonly string[];
   readonly clock: Clock;
   readonly random: Random;

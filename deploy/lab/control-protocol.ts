@@ -7,7 +7,7 @@ import type { LabFault, LabNic, LabPower } from './server-port.ts';
 export type ControlRequest =
   | { readonly verb: 'status' }
   | { readonly verb: 'fault'; readonly server: string; readonly fault: LabFault | 'none' }
-  /** Its disks, BIOS settings and boot device are as new afterwards. Only of a server that is off. */
+  /** Disks, BIOS settings and boot device are as new afterwards. Only of a server that is off. */
   | { readonly verb: 'wipe'; readonly server: string };
 
 export type LabServerStatus = {

@@ -5,8 +5,8 @@ import { type Judged, judge, readTargets } from './targets.ts';
 
 /**
  * `npm run bench -- <name> [--json] [--quick]`; `claims` and `bmc` also take `--only row,…` and
- * `--sizes n,…`, `claims` also `--cpu-prof folder`. Exit 0 when every target was met, 1 when one was missed or could not be
- * measured, 2 for a wrong command line.
+ * `--sizes n,…`, `claims` also `--cpu-prof folder`. Exit 0 when every target was met, 1 when one
+ * was missed or could not be measured, 2 for a wrong command line.
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rpc: async () => (await import('./rpc.ts')).rpc,

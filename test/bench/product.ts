@@ -7,7 +7,7 @@ import { systemClock } from '../../services/runtime/clock.ts';
 import { testToolsDir } from '../tools-dir.ts';
 import { type BenchOptions, CannotMeasure } from './bench.ts';
 
-/** The whole product as `npm start -- --no-demo --no-lab` runs it, on a state directory of its own. */
+/** The product as `npm start -- --no-demo --no-lab` runs it, on a state directory of its own. */
 export type Product = AsyncDisposable & {
   readonly pid: number;
   readonly stateDir: string;

@@ -15,7 +15,7 @@ export type SetAside = {
 
 /** More than this are not kept: the oldest is left out. */
 export const SET_ASIDE_MAX = 500;
-/** As long as mail servers keep what a mailbox does not take (RFC 5321, 4.5.4.1: 4-5 days), less. */
+/** Mail servers keep what a mailbox does not take for 4 to 5 days (RFC 5321, 4.5.4.1). */
 export const SET_ASIDE_MS = 2 * 24 * 3_600_000;
 
 /** The next try, after a pause. */

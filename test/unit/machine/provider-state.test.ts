@@ -187,7 +187,10 @@ test('a server with a controller is inspected when it is new, and again when its
     isMetal: true,
     generation: 1,
     inventories: [],
-    controller: { type: 'redfish', address: 'a', ipmiAddress: '', secret: '', certificateSha256: '' },
+    controller: {
+      type: 'redfish',
+      ...{ address: 'a', ipmiAddress: '', secret: '', certificateSha256: '' },
+    },
     bmcAgents: ['b'],
     vmAgents: [],
   } as const;
