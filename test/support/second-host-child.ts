@@ -18,7 +18,7 @@ import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.
 import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { PowerChange } from '../../gen/runmachine/machine/v1/hardware_pb.ts';
-import { PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
+import type { PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { ProviderHardwareService } from '../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { startEmbedded } from '../../services/embedded.ts';
 import { createPeopleTransport } from '../../services/runtime/client.ts';
@@ -60,6 +60,7 @@ const { runm } = createRunm({
   RUNM_CA_FILE: caFile,
   RUNM_TOKEN: token,
   RUNM_PARTITION: 'lab',
+  RUNM_PROJECT: 'tenants',
 });
 
 const partitions = createClient(PartitionService, transport);
@@ -127,6 +128,9 @@ const bmc = await startRedfishFront({
 await createClient(ProjectService, transport).createProject({
   ...{ projectId: 'operations', project: { spec: {} }, requestId: requestId() },
 });
+await createClient(ProjectService, transport).createProject({
+  ...{ projectId: 'tenants', project: { spec: {} }, requestId: requestId() },
+});
 await createClient(SecretService, transport).createSecret({
   ...{ parent: 'projects/operations', secretId: 'bmc', data: { ...USER }, requestId: requestId() },
 });
@@ -171,7 +175,30 @@ for (const [id, host] of [
   await eventually(() => isUp(id), LIMIT);
   tell(`${id} is back`);
 }
-tell('states', [PowerState.ON, PowerState.OFF]);
+
+// A machine on that server: whichever agent dies, each reset boots it once, and nothing else does.
+let boots = 0;
+let wasOn = server.power() === 'on';
+server.onChange(() => {
+  const isOn = server.power() === 'on' || server.power() === 'turning_on';
+  if (isOn && !wasOn) boots += 1;
+  wasOn = isOn;
+});
+const create = () => runm('machine', 'create', 'm1', '--on', 'metal', '--wait');
+await eventually(async () => ok(await create()), LIMIT);
+tell('created', [boots, server.power()]);
+for (const [id, host] of [
+  ['one', one],
+  ['two', two],
+] as const) {
+  await host.kill();
+  await eventually(async () => !(await isUp(id)), LIMIT);
+  const before = boots;
+  ok(await runm('machine', 'reset', 'm1', '--wait'));
+  tell(`reset without ${id}`, [boots - before, server.power()]);
+  host.again();
+  await eventually(() => isUp(id), LIMIT);
+}
 await one.kill();
 await two.kill();
 await bmc.close();

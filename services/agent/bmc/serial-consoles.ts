@@ -39,7 +39,9 @@ type Deps = {
 };
 
 const LINES_MAX = 1_024;
-const OPEN_MS = 45_000;
+const BEGIN_MS = 45_000;
+/** Power and orders wait while one is opened, also where nothing answers. */
+const OPEN_MS = 20_000;
 const CLOSE_MS = 5_000;
 
 export const createSerialConsoles = (deps: Deps): SerialConsoles => {
@@ -150,7 +152,7 @@ const openSerial = (
   ref: ControllerRef,
   signal: AbortSignal,
 ): Promise<OpenedSerial> => {
-  const limits = { beginWithinMs: OPEN_MS, timeoutMs: OPEN_MS, isRepeatable: true };
+  const limits = { beginWithinMs: BEGIN_MS, timeoutMs: OPEN_MS, isRepeatable: true };
   return controllers.run(ref, { kind: 'console', ...limits, signal }, async (access, inTime) => {
     const { driver } = await access.aspect('console');
     const bmc = await sessions.openOwn(ref, driver, inTime);

@@ -54,9 +54,11 @@ test('hosts join by one line without a registry, and each does the work of the o
   t.is(seen.get('another CA'), 1);
   t.true(output.includes('ca.pem is not the one that was meant'));
   t.deepEqual(seen.get('power'), [PowerState.ON, 'on']);
+  t.deepEqual(seen.get('created'), [1, 'on']);
   for (const id of ['one', 'two']) {
     t.deepEqual(seen.get(`without ${id}`), [PowerState.OFF, 'off']);
     t.deepEqual(seen.get(`on without ${id}`), [PowerState.ON, 'on']);
     t.true(seen.get(`${id} is back`));
+    t.deepEqual(seen.get(`reset without ${id}`), [1, 'on']);
   }
 });
