@@ -1,13 +1,16 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
 import { importFleet } from './enrol/import.ts';
+import { enrolServers } from './enrol/servers.ts';
 
 /** Rows of the table in the README, by the name that --only takes. */
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   import: importFleet,
+  servers: enrolServers,
 };
 
 export const enrol: Bench = {
-  summary: 'a fleet becomes known: its import over mTLS into PostgreSQL',
+  summary:
+    'a fleet becomes known: imported over mTLS into PostgreSQL, and enrolled with its controllers',
   limitMs: 1_800_000,
   run: async (options) => {
     const unknown = options.only.find((name) => ROWS[name] === undefined);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { startChild } from '../child.ts';
+import type { FleetBegun } from '../subjects/bmc-fleet.ts';
 import type { Swept } from '../subjects/redfish-sweep.ts';
 
 export const LATENCY_MS = 50;
@@ -23,7 +24,7 @@ export const startRedfishFleet = async (count: number): Promise<RedfishFleet> =>
   const sweeper = parts.use(startChild('subjects/redfish-sweep.ts'));
   const credentials = { user: 'bench', password: randomBytes(9).toString('base64url') };
   const asked = { count, latencyMs: LATENCY_MS, ...credentials };
-  const urls = await fleet.ask<string[]>('begin', asked, SWEEP_LIMIT_MS);
+  const { redfish: urls } = await fleet.ask<FleetBegun>('begin', asked, SWEEP_LIMIT_MS);
   const sweep = async (verb: string, more: object = {}): Promise<number> => {
     const task = { urls, credentials, concurrency: CONCURRENCY, ...more };
     const { ms, failed } = await sweeper.ask<Swept>(verb, task, SWEEP_LIMIT_MS);

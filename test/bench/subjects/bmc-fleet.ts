@@ -9,22 +9,32 @@ export type FleetAsked = {
   readonly latencyMs: number;
   readonly user: string;
   readonly password: string;
+  /** Whether they speak IPMI beside Redfish. */
+  readonly isIpmi?: boolean;
 };
+
+/** Where each controller listens; `ipmi` is empty where none speaks it. */
+export type FleetBegun = { readonly redfish: readonly string[]; readonly ipmi: readonly string[] };
 
 let fleet: Fleet | undefined;
 
-const begin = async ({ count, latencyMs, ...credentials }: FleetAsked): Promise<string[]> => {
+const begin = async (asked: FleetAsked): Promise<FleetBegun> => {
+  const { count, latencyMs, isIpmi = false, user, password } = asked;
   const begun = await startFleet(
     {
-      ...{ count, latencyMs, jitterMs: 0, seed: 1, faults: new Map(), credentials },
-      ...{ redfishPort: 0, ipmiPort: undefined },
+      ...{ count, latencyMs, jitterMs: 0, seed: 1, faults: new Map() },
+      ...{ credentials: { user, password }, redfishPort: 0, ipmiPort: isIpmi ? 0 : undefined },
     },
     { clock: systemClock, random: systemRandom },
   );
   // What is made at the first call of each is not the sweep's.
   for (let index = 0; index < count; index += 1) begun.bmcOf(index);
   fleet = begun;
-  return Array.from({ length: count }, (_, index) => begun.redfishOf(index));
+  const all = Array.from({ length: count }, (_, index) => index);
+  return {
+    redfish: all.map(begun.redfishOf),
+    ipmi: all.flatMap((index) => begun.ipmiOf(index) ?? []),
+  };
 };
 
 serveParent({

@@ -1,6 +1,4 @@
 /** Inventory over mTLS on a database, with what stands in for scheduler and metadata. */
-import { writeFileSync } from 'node:fs';
-import { Session } from 'node:inspector/promises';
 import { createRouterTransport } from '@connectrpc/connect';
 import { PropertyKind } from '../../../gen/runmachine/identity/v1/definition_pb.ts';
 import { DefinitionService } from '../../../gen/runmachine/identity/v1/definition_service_pb.ts';
@@ -18,6 +16,7 @@ import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
 import { openEmbeddedCoordination } from '../../../services/store/coordination/embedded/open.ts';
 import { CLUSTER } from '../../support/certificates.ts';
 import { serveParent } from '../serve-parent.ts';
+import { beginProfile, endProfile } from './cpu-profile.ts';
 
 export type InventoryStart = {
   readonly pem: Pem;
@@ -71,20 +70,5 @@ const neighbours = createRouterTransport((router) => {
     definition: { name, spec: { properties: DEFINED } },
   }));
 });
-
-let session: Session | undefined;
-
-const beginProfile = async (): Promise<void> => {
-  session = new Session();
-  session.connect();
-  await session.post('Profiler.enable');
-  await session.post('Profiler.start');
-};
-
-const endProfile = async ({ file }: { readonly file: string }): Promise<void> => {
-  const profile = await session?.post('Profiler.stop');
-  writeFileSync(file, JSON.stringify(profile?.profile));
-  session?.disconnect();
-};
 
 serveParent({ start, beginProfile, endProfile });
