@@ -108,7 +108,7 @@ test('what is to be absent is switched off by an agent that never saw it', async
   bmc.power = 'on';
   assign({ case: 'absent', value: { controller: controllerAt('bmc-1'), provider: PROVIDER } });
   await until(({ gone }) => gone);
-  t.is(bmc.power, 'off');
+  t.true(bmc.log.includes('off'));
   await keeper.stop();
 });
 
