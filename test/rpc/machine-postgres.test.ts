@@ -28,6 +28,7 @@ import {
   startSite,
   uuid,
 } from './machine-fixture.ts';
+import { machineMetalSuite } from './machine-metal.suite.ts';
 import { begun, QUICK, secretFile, startReceiver, tellOfClaim } from './machine-sink-fixture.ts';
 
 const need = needs('postgres');
@@ -54,6 +55,7 @@ const NAME = `${PROJECT}/machines/web-1`;
 const { serial } = test;
 
 machineDaySuite({ test: serial, createUrl });
+machineMetalSuite({ test: serial, createUrl });
 machineConsoleSuite({
   test: serial,
   what: 'the replica that holds the agent',

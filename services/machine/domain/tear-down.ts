@@ -135,7 +135,12 @@ const detach = ({ operation, machine, assignment }: View, nowMs: number): Decide
 const destroy = (view: View, step: Step, nowMs: number): Decided => {
   const { operation, machine, assignment, agent, limits } = view;
   if (assignment === null || agent?.state === 'unknown') {
-    const note = agent?.state === 'unknown' ? 'no agent ever had it' : 'the guest is gone';
+    const note =
+      agent?.state === 'unknown'
+        ? 'no agent ever had it'
+        : isMetal(machine)
+          ? 'it is off and let go'
+          : 'the guest is gone';
     return record(done(operation, 'destroy', { nowMs, note }), machine);
   }
   const endMs = (step.startMs ?? nowMs) + limits.destroyMs;

@@ -3,8 +3,10 @@ import {
   MachineSchema,
   MachineState,
   MachineStateSchema,
+  MachineType,
   PowerStateSchema,
 } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
+import { deviceText } from '../../boot-device.ts';
 import type { Context } from '../../command.ts';
 import type { Noun } from '../../crud.ts';
 import { enumWord } from '../../format/enum-word.ts';
@@ -21,7 +23,8 @@ export const machineNoun: Noun<typeof MachineSchema> = {
   columns: [
     { title: 'NAME', value: (machine) => lastSegment(machine.name) },
     { title: 'STATE', value: (machine) => stateWord(machine) },
-    { title: 'CPUS', value: (machine) => String(machine.spec?.cpus || 1) },
+    { title: 'ON', value: (machine) => (isMetal(machine) ? 'metal' : 'vm') },
+    { title: 'CPUS', value: (machine) => cpusOf(machine) },
     { title: 'MEMORY', value: (machine) => formatSizeBytes(machine.spec?.memoryBytes ?? 0n) },
     { title: 'BOOT', value: (machine) => bootWord(machine) },
     { title: 'PROVIDER', value: (machine) => lastSegment(machine.status?.provider ?? '') },
@@ -32,6 +35,12 @@ export const machineNoun: Noun<typeof MachineSchema> = {
 
 export const stateWord = (machine: Machine): string =>
   enumWord(MachineStateSchema, machine.status?.state ?? MachineState.UNSPECIFIED);
+
+const isMetal = ({ spec }: Machine): boolean => spec?.type === MachineType.BARE_METAL;
+
+/** A server is taken whole; how many it has is its provider's to say. */
+const cpusOf = (machine: Machine): string =>
+  isMetal(machine) ? '' : String(machine.spec?.cpus || 1);
 
 const bootWord = (machine: Machine): string => {
   const source = machine.spec?.boot?.source;
@@ -53,7 +62,9 @@ const describe = (machine: Machine, context: Context): string => {
     ['provider', lastSegment(status?.provider ?? '')],
     ['claim', lastSegment(status?.claim ?? '')],
     ['boot', bootWord(machine)],
-    ['cpus', String(machine.spec?.cpus || 1)],
+    ['on', isMetal(machine) ? 'metal' : 'vm'],
+    ['boot device', isMetal(machine) ? deviceText(status?.bootDevice) : ''],
+    ['cpus', cpusOf(machine)],
     ['memory', formatSizeBytes(machine.spec?.memoryBytes ?? 0n)],
     ['disk', formatSizeBytes(machine.spec?.diskBytes ?? 0n)],
     ['processors', status?.emulated ? 'emulated (slow)' : ''],
