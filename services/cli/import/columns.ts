@@ -32,8 +32,11 @@ type Draft = {
   readonly spec: ProviderSpec;
   readonly tags: string[];
   readonly properties: { [key: string]: PropertyValue };
-  readonly partition: string;
+  readonly home: Home;
 };
+
+/** What names without one mean. */
+export type Home = { readonly partition: string; readonly project: string };
 
 /** What a column does with a cell that is not empty. Errors: UsageError. */
 type Column = {
@@ -53,10 +56,10 @@ const location = (part: (text: string) => Part<Location>): Column => ({
   },
 });
 
-const bmc = (part: (text: string) => Part<Bmc>): Column => ({
+const bmc = (part: (text: string, home: Home) => Part<Bmc>): Column => ({
   path: 'spec.bmc',
-  put: ({ spec }, text) => {
-    spec.bmc = { ...(spec.bmc ?? create(BmcSchema)), ...part(text) };
+  put: ({ spec, home }, text) => {
+    spec.bmc = { ...(spec.bmc ?? create(BmcSchema)), ...part(text, home) };
   },
 });
 
@@ -95,8 +98,9 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   },
   parent: {
     path: 'spec.parent_provider',
-    put: ({ spec, partition }, text) => {
-      spec.parentProvider = text.includes('/') ? text : `partitions/${partition}/providers/${text}`;
+    put: ({ spec, home }, text) => {
+      const parent = `partitions/${home.partition}/providers`;
+      spec.parentProvider = text.includes('/') ? text : `${parent}/${text}`;
     },
   },
   groups: { path: 'spec.groups', put: ({ spec }, text) => void spec.groups.push(...listOf(text)) },
@@ -112,7 +116,9 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   'bmc.type': bmc((text) => ({ type: bmcType(text) })),
   'bmc.address': bmc((address) => ({ address })),
   'bmc.ipmi_address': bmc((ipmiAddress) => ({ ipmiAddress })),
-  'bmc.secret': bmc((secret) => ({ secret })),
+  'bmc.secret': bmc((text, { project }) => ({
+    secret: text.includes('/') ? text : `projects/${project}/secrets/${text}`,
+  })),
   'bmc.certificate': bmc((text) => ({ certificateSha256: text.toLowerCase().replaceAll(':', '') })),
   serial: facts((serialNumber) => ({ serialNumber })),
   uuid: facts((smbiosUuid) => ({ smbiosUuid })),
@@ -143,9 +149,9 @@ const NAMED: Readonly<Record<string, (name: string) => Column>> = {
   }),
   agents: (role) => ({
     path: 'spec.agent_pools',
-    put: ({ spec, partition }, text) => {
+    put: ({ spec, home }, text) => {
       const agents = listOf(text).map((agent) =>
-        agent.includes('/') ? agent : `partitions/${partition}/agents/${agent}`,
+        agent.includes('/') ? agent : `partitions/${home.partition}/agents/${agent}`,
       );
       spec.agentPools.push(create(AgentPoolSchema, { role, agents }));
     },
@@ -163,7 +169,7 @@ export type Sheet = {
   readonly paths: readonly string[];
   readonly nameOf: (cells: readonly string[]) => string;
   /** Errors: UsageError naming the column. */
-  readonly providerOf: (cells: readonly string[], partition: string) => Provider;
+  readonly providerOf: (cells: readonly string[], home: Home) => Provider;
 };
 
 /** Errors: UsageError naming the columns that are not known, doubled or missing. */
@@ -185,12 +191,12 @@ export const sheetOf = (titles: readonly string[]): Sheet => {
     width: names.length,
     paths: [...paths],
     nameOf: (cells) => (cells[at] ?? '').trim(),
-    providerOf: (cells, partition) => {
+    providerOf: (cells, home) => {
       const draft: Draft = {
         spec: create(ProviderSpecSchema),
         tags: [],
         properties: {},
-        partition,
+        home,
       };
       for (const [index, column] of columns.entries()) {
         const text = (cells[index] ?? '').trim();

@@ -73,7 +73,7 @@ type Read = {
   readonly place: { readonly line: number; readonly bytes: number };
 };
 
-const rowEntry = ({ partition }: Source, { sheet, record, place }: Read): Entry => {
+const rowEntry = (source: Source, { sheet, record, place }: Read): Entry => {
   const id = sheet.nameOf(record);
   const wrong = (problem: string): Entry => ({ ...place, kind: 'wrong', id, problem });
   if (record.length !== sheet.width) {
@@ -81,7 +81,7 @@ const rowEntry = ({ partition }: Source, { sheet, record, place }: Read): Entry 
   }
   if (id === '') return wrong('column "name" is empty');
   try {
-    return { ...place, kind: 'provider', id, provider: sheet.providerOf(record, partition) };
+    return { ...place, kind: 'provider', id, provider: sheet.providerOf(record, source) };
   } catch (error) {
     if (error instanceof UsageError) return wrong(error.message);
     throw error;

@@ -31,7 +31,8 @@ export type Contents = {
 export type Source = {
   readonly name: string;
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Of the partition that names without one mean. */
+  /** What names without one mean. */
   readonly partition: string;
+  readonly project: string;
   readonly signal: AbortSignal;
 };

@@ -15,6 +15,7 @@ const sourceOf = (text: string): Source => ({
   name: 'fleet',
   bytes: bytesOf(text),
   partition: 'lab',
+  project: 'ops',
   signal: new AbortController().signal,
 });
 
@@ -32,7 +33,7 @@ test('a spreadsheet row is a provider', async (t) => {
     sourceOf(
       [
         'name,type,groups,rack,position,tags,nic:eth0,nic:bmc,bmc.type,bmc.address,bmc.secret,serial,inventory:runm.memory,property:zone,property:slots,agents:bmc',
-        'r1u1,metal,row1;site1,rack1,7,"a b",02-00-00-00-00-0A,02:00:00:00:00:0b,redfish,10.0.0.1,projects/ops/secrets/bmc,SN1,"64GiB,2GiB",east,4,a1',
+        'r1u1,metal,row1;site1,rack1,7,"a b",02-00-00-00-00-0A,02:00:00:00:00:0b,redfish,10.0.0.1,bmc,SN1,"64GiB,2GiB",east,4,a1',
       ].join('\n'),
     ),
   );
@@ -51,7 +52,11 @@ test('a spreadsheet row is a provider', async (t) => {
       ['bmc', '02:00:00:00:00:0b', NicType.BMC],
     ],
   );
-  t.like(spec?.bmc, { type: BmcType.REDFISH, address: '10.0.0.1' });
+  t.like(spec?.bmc, {
+    type: BmcType.REDFISH,
+    address: '10.0.0.1',
+    secret: 'projects/ops/secrets/bmc',
+  });
   t.like(spec?.inventories[0], {
     resourceType: 'runm.memory',
     total: 64n << 30n,

@@ -55,7 +55,7 @@ export const importProviders: Command = {
     const file = args.string('file');
     if (file === undefined) throw new UsageError('--file is missing', 'see --help');
     const { partition } = context.settings;
-    const contents = contentsOf(context, args, { file, partition });
+    const contents = contentsOf(context, args, file);
     const dryRun = args.flag('dry-run');
     const bytes = file === '-' ? undefined : await sizeOf(file);
     const report = createReport(context, { dryRun, each: args.flag('each'), bytes });
@@ -100,9 +100,7 @@ const sizeOf = async (file: string): Promise<number> => {
   }
 };
 
-type Named = { readonly file: string; readonly partition: string };
-
-const contentsOf = (context: Context, args: Args, { file, partition }: Named): Contents => {
+const contentsOf = (context: Context, args: Args, file: string): Contents => {
   const given = args.string('format') ?? OF_EXTENSION[extname(file).toLowerCase()];
   const format = given ?? (file === '-' ? 'yaml' : undefined);
   const read = FORMATS[format ?? ''];
@@ -114,7 +112,8 @@ const contentsOf = (context: Context, args: Args, { file, partition }: Named): C
   }
   const bytes =
     file === '-' ? bytesOf(context.stdin) : createReadStream(file, { signal: context.signal });
-  return read({ name: file, bytes, partition, signal: context.signal });
+  const { partition, project } = context.settings;
+  return read({ name: file, bytes, partition, project, signal: context.signal });
 };
 
 async function* bytesOf(parts: AsyncIterable<string | Uint8Array>) {
