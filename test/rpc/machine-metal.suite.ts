@@ -17,6 +17,7 @@ import { ended, PROJECT, uuid } from './machine-fixture.ts';
 import {
   BMC_ADDRESS,
   type MetalSite,
+  newServer,
   SECRET,
   startMetalSite as startSiteOf,
 } from './machine-metal-fixture.ts';
@@ -330,5 +331,22 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
     const again = await red.machines.startMachine({ name: BENCH, requestId: uuid() });
     t.not((await ended(red, again.operation?.name)).result.case, 'error');
     t.is(await stateOfBench(), MachineState.ACTIVE);
+  });
+
+  test('where its controller moves, the agent of a server is told', async (t) => {
+    await using metal = await startMetalSite({ servers: 0 });
+    const agent = await metal.connect(0);
+    // The neighbours count a generation when a provider is told again.
+    const server = newServer('r1u1');
+    metal.site.neighbours.addProvider(server);
+    await until(metal, Life.AVAILABLE);
+    const { machine } = await created(metal);
+    if (server.spec?.bmc !== undefined) server.spec.bmc.address = 'https://moved.oob.example';
+    metal.site.neighbours.changeProvider(() => undefined);
+    await eventually(
+      () => agent.servers.get(machine.uid)?.controller?.address === 'https://moved.oob.example',
+      { message: 'the agent knows the new address' },
+    );
+    t.is(agent.servers.get(machine.uid)?.bootGeneration, 1n);
   });
 };

@@ -9,8 +9,9 @@ import type { Logger } from '../../runtime/log.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { newTask } from '../domain/hardware-task.ts';
 import { inspectsNow, isTold, type ProviderState, wantedOf } from '../domain/provider-state.ts';
-import type { Records } from '../ports.ts';
+import type { MachineWriter, Records } from '../ports.ts';
 import { type TurnDeps, takeTurn } from '../provider-turn.ts';
+import { refreshServers } from './server-refresh.ts';
 
 export type ProviderOpener = {
   /** Looks at the provider soon. */
@@ -19,7 +20,8 @@ export type ProviderOpener = {
 };
 
 type Deps = Omit<TurnDeps, 'records'> & {
-  readonly records: Pick<Records, 'providers' | 'tasks'>;
+  readonly records: Pick<Records, 'providers' | 'tasks' | 'assignments' | 'machines'>;
+  readonly writer: MachineWriter;
   readonly log: Logger;
   readonly tasks: { readonly nudge: () => void };
   readonly find: (providerUid: string) => ProviderView | undefined;
@@ -62,6 +64,7 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
 const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<void> => {
   const provider = deps.find(uid);
   if (provider === undefined) return;
+  await refreshServers(deps, provider);
   const seen = await deps.store.read((reader) => deps.records.providers.find(reader, uid));
   if (inspectsNow(provider, seen, deps.clock.now().getTime())) {
     await beginInspection(deps, provider);
