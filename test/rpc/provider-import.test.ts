@@ -125,7 +125,7 @@ const declaredIn = async ({ admin }: InventoryFixture) => {
 };
 
 for (const format of ['yaml', 'ndjson']) {
-  test(`what is exported as ${format} imports to the same state elsewhere, and changes nothing here`, async (t) => {
+  test(`an export as ${format} imports to the same, and changes nothing here`, async (t) => {
     using dir = temporaryDir();
     const here = await startInventory(t);
     await makePartition(here, 'lab');
