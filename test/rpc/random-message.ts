@@ -25,18 +25,22 @@ type Draw = {
   readonly pool: Pool;
   /** How many fields of a hundred may break their rules. */
   readonly wild: number;
+  /** How many messages may still lie in this one: lists in lists would have millions. */
+  left: number;
 };
 
 export const randomMessage = (desc: DescMessage, pool: Pool): fc.Arbitrary<Message> =>
   fc.gen().map((g) => {
     const wild = g(fc.nat, { max: 99 }) < 25 ? 30 : 0;
-    return build({ g, pool, wild }, desc, 0).message;
+    return build({ g, pool, wild, left: INNER_MAX }, desc, 0).message;
   });
 
 const DEPTH_MAX = 5;
+const INNER_MAX = 1_000;
 
 const build = (draw: Draw, desc: DescMessage, depth: number): ReflectMessage => {
   const message = reflect(desc, undefined, false);
+  draw.left -= 1;
   if (desc.typeName.startsWith('google.protobuf.')) {
     fillWellKnown(draw, message);
     return message;
@@ -91,6 +95,7 @@ const fillList = (draw: Draw, message: ReflectMessage, field: OfKind<'list'>, ki
   const seen = new Set<unknown>();
   for (let at = 0; at < items; at += 1) {
     if (field.listKind === 'message') {
+      if (at >= min && draw.left <= 0) break;
       message.get(field).add(build(draw, field.message, depth + 1));
       continue;
     }
@@ -106,6 +111,7 @@ const fillMap = (draw: Draw, message: ReflectMessage, field: OfKind<'map'>, kind
   const own = rules.type.case === 'map' ? rules.type.value : undefined;
   for (let at = count(draw, isWild ? 70 : 2); at > 0; at -= 1) {
     const key = isWild ? text(draw, 200) : tameText(draw, '', stringRulesOf(own?.keys));
+    if (field.mapKind === 'message' && draw.left <= 0) break;
     const value =
       field.mapKind === 'message'
         ? build(draw, field.message, depth + 1)
