@@ -1,4 +1,5 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { consoleEcho } from './bmc/console.ts';
 import { ipmiPower } from './bmc/ipmi-power.ts';
 import { redfishFacts } from './bmc/redfish-facts.ts';
 import { redfishPower } from './bmc/redfish-power.ts';
@@ -8,6 +9,7 @@ const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly 
   'redfish-power': redfishPower,
   'redfish-facts': redfishFacts,
   ipmi: ipmiPower,
+  console: consoleEcho,
 };
 
 export const bmc: Bench = {

@@ -1,16 +1,19 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { createOnMetal } from './enrol/creates.ts';
 import { importFleet } from './enrol/import.ts';
+import { metalCreates } from './enrol/metal-creates.ts';
 import { enrolServers } from './enrol/servers.ts';
 
 /** Rows of the table in the README, by the name that --only takes. */
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   import: importFleet,
   servers: enrolServers,
+  creates: createOnMetal,
+  'metal-creates': metalCreates,
 };
 
 export const enrol: Bench = {
-  summary:
-    'a fleet becomes known: imported over mTLS into PostgreSQL, and enrolled with its controllers',
+  summary: 'a fleet becomes known: imported over mTLS into PostgreSQL, enrolled and claimed',
   limitMs: 1_800_000,
   run: async (options) => {
     const unknown = options.only.find((name) => ROWS[name] === undefined);

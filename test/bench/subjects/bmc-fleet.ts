@@ -37,8 +37,12 @@ const begin = async (asked: FleetAsked): Promise<FleetBegun> => {
   };
 };
 
+const powerOn = ({ index }: { readonly index: number }): Promise<unknown> | undefined =>
+  fleet?.bmcOf(index).server.changePower('on');
+
 serveParent({
   begin,
+  powerOn,
   requests: () => fleet?.requests() ?? 0,
   memoryBytes: () => process.memoryUsage().rss,
 });
