@@ -11,7 +11,7 @@ import type { Relations } from './relations.ts';
 import type { Run, Slot } from './slot.ts';
 import type { Bin, Bins } from './spread-bins.ts';
 import type { Stream } from './stream.ts';
-import type { Tally, Used } from './tally.ts';
+import type { Scored, Tally, Used } from './tally.ts';
 import type { TwinKey } from './twins.ts';
 
 /** What a search works with. */
@@ -43,7 +43,7 @@ export type Frame = {
 };
 
 export const openFrame = ({ relations }: Task, slot: Slot): Frame => {
-  const { run, carries } = slot;
+  const { run } = slot;
   const narrow = relations.narrow(slot);
   return {
     slot,
@@ -52,7 +52,7 @@ export const openFrame = ({ relations }: Task, slot: Slot): Frame => {
     failedTwins: new Set(),
     emptied: new Set(),
     narrowed: narrow === undefined ? undefined : run.restricted(narrow),
-    passed: new Map(carries ? [[run.stream, run.passed]] : []),
+    passed: new Map([[run.stream, run.passed]]),
     passedBefore: run.passed,
   };
 };
@@ -74,8 +74,9 @@ export const best = (task: Task, frame: Frame): Candidate | undefined => {
   return bins.holdAll ? undefined : bestIn(task, frame, { stream: run.stream });
 };
 
-/** Bins to compare for one look. */
-const BINS_PER_LOOK = 4;
+/** What it takes, in looks, to pass by a bin, and to see that it is none of those left out. */
+const BIN_LOOKS = 0.25;
+const LEFT_OUT_LOOKS = 1;
 
 function* binsFor(
   { relations, budget, spec, runs }: Task,
@@ -83,9 +84,10 @@ function* binsFor(
   { slot, emptied }: Frame,
 ): Generator<Bin> {
   const { run, index } = slot;
-  const isLeftOut = (bin: Bin): boolean =>
-    run.barren.has(bin) || run.emptied.has(bin) || emptied.has(bin);
-  budget.looks += 1 + bins.all.length / BINS_PER_LOOK;
+  const leftOut = [run.barren, run.emptied, emptied].filter(({ size }) => size > 0);
+  const isLeftOut = (bin: Bin): boolean => leftOut.some((those) => those.has(bin));
+  const walkLooks = bins.all.length * (BIN_LOOKS + leftOut.length * LEFT_OUT_LOOKS);
+  budget.looks += walkLooks;
   // Where places are scarce, what is of one index shares one.
   const places = bins.all.length * (spec.spread?.maxPerGroup ?? 0);
   if (places > 0 && places < spec.count * runs.length) {
@@ -96,9 +98,10 @@ function* binsFor(
   }
   let isFirst = true;
   for (const bin of bins.inOrder(isLeftOut)) {
-    budget.looks += isFirst ? 1 : bins.all.length / BINS_PER_LOOK;
-    isFirst = false;
     yield bin;
+    // What comes after the first is sorted once.
+    if (isFirst) budget.looks += walkLooks;
+    isFirst = false;
   }
 }
 
@@ -108,8 +111,6 @@ const leaveOut = ({ slot, emptied }: Frame, bin: Bin): void => {
 };
 
 type Where = { readonly stream: Stream; readonly within?: NumberSet };
-
-type Scored = { readonly candidate: Candidate; readonly score: number };
 
 /**
  * Of those that the plan uses already their score has changed, of the others the first in the order
@@ -125,6 +126,10 @@ const bestIn = (task: Task, frame: Frame, where: Where): Candidate | undefined =
 const isBetter = (a: Scored, b: Scored): boolean =>
   a.score > b.score || (a.score === b.score && a.candidate.order < b.candidate.order);
 
+/** What it takes, in looks, to pass by a used provider, and to judge it anew. */
+const USED_LOOKS = 0.5;
+const SCORE_LOOKS = 8;
+
 const bestUsed = (
   task: Task,
   { slot, failed }: Frame,
@@ -133,36 +138,33 @@ const bestUsed = (
   const { tally, relations, budget } = task;
   let found: Scored | undefined;
   for (const used of tally.used()) {
-    budget.looks += 1;
+    budget.looks += USED_LOOKS;
     const { n } = used.candidate.member;
     if (within !== undefined && !within.has(n)) continue;
     // What the plan takes of it makes it unlike its twins.
     if (slot.run.failed.has(n) || failed.has(n)) continue;
     const scored = scoreOf(task, slot.run, used);
-    if (scored === undefined || (found !== undefined && !isBetter(scored, found))) continue;
+    if (scored === null || (found !== undefined && !isBetter(scored, found))) continue;
     if (relations.allows(slot, scored.candidate)) found = scored;
   }
   return found;
 };
 
-/** What judging a used provider anew takes, in looks. */
-const SCORE_LOOKS = 8;
-
-/** undefined = it has no room. */
+/** null = it has no room. */
 const scoreOf = (
   { tally, spec, budget }: Task,
   run: Run,
-  { candidate: { member }, revision }: Used,
-): Scored | undefined => {
-  const known = run.scores.get(member.n);
-  if (known?.revision === revision) return known.scored;
+  { candidate: { member }, scores }: Used,
+): Scored | null => {
+  const known = scores?.[run.number];
+  if (known !== undefined) return known;
   budget.looks += SCORE_LOOKS;
   const candidate = run.candidate(member);
   const fits = candidate !== undefined && tally.room(candidate, run.take, 1) > 0;
   const scored = fits
     ? { candidate, score: SCORERS[spec.ranking].score(tally.loadsOf(candidate, run.take)) }
-    : undefined;
-  run.scores.set(member.n, { revision, scored });
+    : null;
+  if (scores !== undefined) scores[run.number] = scored;
   return scored;
 };
 
@@ -185,16 +187,21 @@ const firstUnused = (
     if (twins === undefined) return false;
     return run.failedTwins.has(twins) || failedTwins.has(twins) || keptOut.has(twins);
   };
-  for (let place = passed.get(stream) ?? 0; ; place += 1) {
+  /** What is used or full stays so for the whole run, what failed or is kept out for this slot. */
+  const from = passed.get(stream) ?? 0;
+  let isForAll = stream === run.stream && (carries || from === run.passed);
+  for (let place = from; ; place += 1) {
     passed.set(stream, place);
-    if (carries && stream === run.stream) run.passed = place;
+    if (isForAll) run.passed = place;
     const candidate = stream.at(place);
     if (candidate === undefined) return undefined;
     budget.looks += 1;
     const { member } = candidate;
-    if (tally.isUsed(member.n) || run.failed.has(member.n) || failed.has(member.n)) continue;
+    if (tally.isUsed(member.n) || run.failed.has(member.n)) continue;
     budget.looks += 1;
-    if (isBarred(candidate) || tally.room(candidate, run.take, 1) === 0) continue;
+    if (tally.room(candidate, run.take, 1) === 0) continue;
+    isForAll &&= carries;
+    if (failed.has(member.n) || isBarred(candidate)) continue;
     if (relations.allows(slot, candidate)) return candidate;
     const twins = twinKey(member);
     if (twins !== undefined) keptOut.add(twins);

@@ -63,6 +63,8 @@ const HOLD_LOOKS = 2;
 
 /** A narrow set of at most so many providers is judged one by one and sorted. */
 const NARROW_MAX = 2_048;
+/** So many misses in a row for each provider of a larger set, and it is judged one by one too. */
+const MISSES_MAX = 4;
 
 export const candidatesOf = (wish: Wish): Iterable<Candidate> => {
   const narrow = narrowSets(wish);
@@ -70,14 +72,23 @@ export const candidatesOf = (wish: Wish): Iterable<Candidate> => {
   if (narrow !== undefined && size <= NARROW_MAX) {
     return judged({ ...wish, only: wish.only.filter((sets) => sets !== narrow) }, narrow);
   }
-  const passed = new Set<number>();
+  const walk: Walk = { passed: new Set(), missesMax: size * MISSES_MAX, isLeft: false };
   return oneAfterOther([
-    () => fromClasses(wish, passed),
+    () => fromClasses(wish, walk),
     () => {
-      const rest = [...wish.selection.shapes].map(({ timed }) => timed);
-      return judged(wish, [...rest, ...ignoredProviders(wish)], passed);
+      if (walk.isLeft && narrow !== undefined) return judged(wish, narrow, walk.passed);
+      const timed = [...wish.selection.shapes].map((shape) => shape.timed);
+      return judged(wish, [...timed, ...ignoredProviders(wish)], walk.passed);
     },
   ]);
+};
+
+type Walk = {
+  /** Numbers of those that were allowed. */
+  readonly passed: Set<number>;
+  readonly missesMax: number;
+  /** It was left before all classes were through, because so many in a row were not allowed. */
+  isLeft: boolean;
 };
 
 /** Like a generator that yields from each, at a fraction of what that takes for each candidate. */
@@ -124,7 +135,9 @@ type Source = {
   readonly order: number;
 };
 
-function* fromClasses(wish: Wish, passed: Set<number>): Generator<Candidate> {
+function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
+  const { passed } = walk;
+  let misses = 0;
   const { index, question, spent } = wish;
   const seedHash = shuffleKey(wish.seed, '');
   const sources = sourcesOf(wish, seedHash);
@@ -141,7 +154,13 @@ function* fromClasses(wish: Wish, passed: Set<number>): Generator<Candidate> {
       if (n < 0 && !isRound) [n, isRound] = [those.next(0), true];
       if (n < 0 || (isRound && n >= start)) break;
       spent.looks += PASSED_LOOKS;
-      if (!isAllowed(wish, n)) continue;
+      if (!isAllowed(wish, n)) {
+        misses += 1;
+        if (misses <= walk.missesMax) continue;
+        walk.isLeft = true;
+        return;
+      }
+      misses = 0;
       const member = index.member(n);
       passed.add(n);
       spent.looks += FRESH_LOOKS;

@@ -81,6 +81,13 @@ export type RequestGroup = {
   readonly isolateFrom: readonly string[];
 };
 
+/** Whether its resources may come from several providers; one resource comes from one. */
+export const isOverSeveral = ({
+  multipleProviders,
+  resources,
+}: Pick<RequestGroup, 'multipleProviders' | 'resources'>): boolean =>
+  multipleProviders === true && resources.length > 1;
+
 export type Ranking = 'pack' | 'spread' | 'random' | 'closest';
 
 /** At most `maxPerGroup` of the count in one group of the kind; 0 = as evenly as can be. */

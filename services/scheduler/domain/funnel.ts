@@ -2,6 +2,7 @@
  * Why nothing fits: what each constraint removed, and which one alone stood in the way. Counted on
  * bits, so that a refusal in a large fleet costs no more than a few passes over them.
  */
+import { isOverSeveral } from './claim.ts';
 import type { Asked, Constraint } from './constraint.ts';
 import { freeBits } from './free-bits.ts';
 import { countBits, nextBit } from './number-set.ts';
@@ -36,7 +37,7 @@ export const togetherOf = ({ spec: { groups, count } }: PlaceRequest): string =>
 const askedOf = ({ spec }: PlaceRequest): readonly Asked[] =>
   spec.groups.flatMap((group): Asked[] => {
     const spread = spec.spread === undefined ? {} : { spreadKind: spec.spread.groupKind };
-    if (group.multipleProviders !== true) {
+    if (!isOverSeveral(group)) {
       return [{ group, resources: group.resources, isPart: false, ...spread }];
     }
     return group.resources.map((one) => ({ group, resources: [one], isPart: true, ...spread }));

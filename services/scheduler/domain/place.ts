@@ -5,7 +5,7 @@
  */
 import { type Budget, createBudget, isSpent, spendPart } from './budget.ts';
 import { type Candidate, candidatesOf, judgeMember, type Wish } from './candidate.ts';
-import type { ClaimSpec, RequestGroup, ResourceRequest } from './claim.ts';
+import { type ClaimSpec, isOverSeveral, type RequestGroup, type ResourceRequest } from './claim.ts';
 import { closestAnchors, nearTiers } from './closest.ts';
 import type { Asked } from './constraint.ts';
 import { refusalOf } from './funnel.ts';
@@ -183,15 +183,12 @@ const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
 /** Those with the fewest candidates first, as far as that is known without looking. */
 const runsOf = (index: ProviderIndex, request: PlaceRequest, within: Within): readonly Run[] => {
   const { groups } = request.spec;
-  const runs = groups.flatMap((group, position) => {
-    if (group.multipleProviders !== true) {
-      const { resources } = group;
-      return [runOf(index, request, { group, position, resources, resource: undefined, within })];
-    }
-    return partsOf(group).map((resources, resource) =>
-      runOf(index, request, { group, position, resources, resource, within }),
-    );
+  const wanted = groups.flatMap((group, position): Omit<RunPart, 'number' | 'within'>[] => {
+    const { resources } = group;
+    if (!isOverSeveral(group)) return [{ group, position, resources, resource: undefined }];
+    return partsOf(group).map((one, resource) => ({ group, position, resources: one, resource }));
   });
+  const runs = wanted.map((part, number) => runOf(index, request, { ...part, number, within }));
   if (groups.length === 1) return runs;
   const sizes = new Map(runs.map((run) => [run, knownSize(run)]));
   return runs.toSorted((a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0));
@@ -220,11 +217,12 @@ type RunPart = {
   readonly position: number;
   readonly resources: readonly ResourceRequest[];
   readonly resource: number | undefined;
+  readonly number: number;
   readonly within: Within;
 };
 
 const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
-  const { group, position, resources, resource, within } = part;
+  const { group, position, resources, resource, number, within } = part;
   const { spec } = request;
   const { budget, only } = within;
   const selection = within.selections({
@@ -246,6 +244,7 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     fresh: new Map(),
   };
   return {
+    number,
     group,
     resource,
     selection,
@@ -261,7 +260,6 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     failedTwins: new Set(),
     emptied: new Set(),
     passed: 0,
-    scores: new Map(),
     barren: new Set(),
   };
 };

@@ -5,8 +5,8 @@
  */
 import type { Looks } from './budget.ts';
 import type { Candidate } from './candidate.ts';
-import type { ClaimSpec, RequestGroup } from './claim.ts';
-import { meetsTogether } from './collective.ts';
+import { type ClaimSpec, isOverSeveral, type RequestGroup } from './claim.ts';
+import { createLacking, meetsTogether } from './collective.ts';
 import { createDistanceRules, type DistanceRules } from './distance-rules.ts';
 import { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
@@ -37,8 +37,9 @@ export const createRelations = (
   const spread = createSpreadCounts(index, spec);
   const rules = createDistanceRules(index, spec, spent);
   const exist = spread !== undefined || spec.groups.some(isRelated);
-  const together = createTogether(rules);
+  const together = createTogether(spec.groups, rules);
   const trees = createTrees(index, spent);
+  const lacking = createLacking(index);
   return {
     exist,
     add: (one) => {
@@ -55,18 +56,21 @@ export const createRelations = (
       if (!exist) return true;
       if (spread !== undefined && !spread.hasRoom(slot.index, member)) return false;
       for (const other of together.concerning(slot)) {
-        spent.looks += 1;
+        spent.looks += PAIR_LOOKS;
         if (!arePaired({ index, rules }, other, { slot, member })) return false;
       }
-      if (slot.run.group.multipleProviders !== true) return true;
+      if (!isOverSeveral(slot.run.group)) return true;
       spent.looks += COLLECTIVE_LOOKS;
       return isCollective(index, together.at(slot.index), { slot, member });
     },
     narrow: (slot) => {
       if (!exist) return undefined;
-      let least: readonly NumberSet[] | undefined;
+      const { group } = slot.run;
+      const parts = isOverSeveral(group) ? partsOf(group, together.at(slot.index)) : [];
+      const isLast = parts.length > 0 && parts.length + 1 === group.resources.length;
+      let least = isLast ? lacking(group, parts) : undefined;
       for (const other of together.concerning(slot)) {
-        spent.looks += 1;
+        spent.looks += PAIR_LOOKS;
         const sets = narrowedBy({ rules, trees }, other, slot);
         if (sets !== undefined && (least === undefined || sizeOf(sets) < sizeOf(least))) {
           least = sets;
@@ -80,7 +84,7 @@ export const createRelations = (
 };
 
 const isRelated = (group: RequestGroup): boolean =>
-  group.multipleProviders === true ||
+  isOverSeveral(group) ||
   (group.sameSubtree ?? []).length > 0 ||
   (group.distances ?? []).some(({ from }) => from.kind === 'request-group');
 
@@ -96,7 +100,10 @@ type Together = {
  * Of another group the placement of the same index counts, of the own group all others where they
  * keep a distance: so machines of one claim can be kept apart.
  */
-const createTogether = ({ isApart }: DistanceRules): Together => {
+const createTogether = (groups: readonly RequestGroup[], { isApart }: DistanceRules): Together => {
+  const related = new Map(
+    groups.map((one) => [one, new Set(groups.filter((other) => demand(one, other)))]),
+  );
   const byIndex = new Map<number, Chosen[]>();
   const apart = new Map<RequestGroup, Chosen[]>();
   const put = <Key>(lists: Map<Key, Chosen[]>, key: Key, one: Chosen): void => {
@@ -116,13 +123,23 @@ const createTogether = ({ isApart }: DistanceRules): Together => {
     },
     at: (index) => byIndex.get(index) ?? NONE,
     concerning: ({ run, index }) => {
-      const same = byIndex.get(index) ?? NONE;
+      const those = related.get(run.group);
+      const there = byIndex.get(index) ?? NONE;
+      const isAll = those === undefined || those.size === groups.length;
+      const same = isAll ? there : there.filter(({ slot }) => those.has(slot.run.group));
       const others = apart.get(run.group);
       if (others === undefined) return same;
       return [...same, ...others.filter(({ slot }) => slot.index !== index)];
     },
   };
 };
+
+/** Whether one of the groups demands something of the other. */
+const demand = (a: RequestGroup, b: RequestGroup): boolean => names(a, b) || names(b, a);
+
+const names = ({ sameSubtree, distances }: RequestGroup, { name }: RequestGroup): boolean =>
+  (sameSubtree ?? []).includes(name) ||
+  (distances ?? []).some(({ from }) => from.kind === 'request-group' && from.name === name);
 
 const NONE: readonly Chosen[] = [];
 
@@ -178,6 +195,8 @@ const createTrees = (index: ProviderIndex, spent: Looks): Narrows['trees'] => {
   };
 };
 
+/** What comparing two placements takes, in looks. */
+const PAIR_LOOKS = 3;
 /** What finding a tree takes beside its members, in looks. */
 const TREE_LOOKS = 64;
 /** What looking at several providers together takes, in looks. */
@@ -190,7 +209,11 @@ const isCollective = (
   { slot, member }: Placed,
 ): boolean => {
   const { group } = slot.run;
-  const parts = chosen.filter((one) => one.slot.run.group === group);
+  const parts = partsOf(group, chosen);
   if (parts.length + 1 < group.resources.length) return true;
-  return meetsTogether(index, group, [...parts.map((one) => one.candidate.member), member]);
+  return meetsTogether(index, group, [...parts, member]);
 };
+
+/** Of what is chosen at one index the providers of the group. */
+const partsOf = (group: RequestGroup, chosen: readonly Chosen[]): readonly Member[] =>
+  chosen.flatMap(({ slot, candidate }) => (slot.run.group === group ? [candidate.member] : []));

@@ -75,12 +75,12 @@ const retreat = (task: Search, frames: Frame[], chosen: Chosen[]): boolean => {
 
 /** What the run learned while the frame stood is not so any more. */
 const forget = ({ slot, failed, failedTwins, emptied, passedBefore }: Frame): void => {
-  if (!slot.carries) return;
   const { run } = slot;
+  run.passed = passedBefore;
+  if (!slot.carries) return;
   for (const n of failed) run.failed.delete(n);
   for (const twins of failedTwins) run.failedTwins.delete(twins);
   for (const bin of emptied) run.emptied.delete(bin);
-  run.passed = passedBefore;
 };
 
 const fail = ({ slot, failed, failedTwins }: Frame, n: number, twins: number | undefined): void => {

@@ -2,7 +2,7 @@
  * The placements that a request asks for, one by one, in the order in which a search fills them.
  */
 import type { Candidate } from './candidate.ts';
-import type { ClaimSpec, RequestGroup } from './claim.ts';
+import { type ClaimSpec, isOverSeveral, type RequestGroup } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member } from './provider-index.ts';
 import type { Selection } from './selection.ts';
@@ -12,6 +12,8 @@ import type { Take } from './tally.ts';
 
 /** The placements of one group, or of one resource of it, for all indices. */
 export type Run = {
+  /** Among the runs of its request. */
+  readonly number: number;
   readonly group: RequestGroup;
   readonly take: Take;
   /** Position of the one resource; undefined = the whole group comes from one provider. */
@@ -28,16 +30,8 @@ export type Run = {
   readonly emptied: Set<Bin>;
   /** Places of its stream before this one have nothing for it. */
   passed: number;
-  /** What the run would make of providers that the plan uses, as of their last change. */
-  readonly scores: Map<number, Score>;
   /** Bins in which there was nothing for it from the beginning. */
   readonly barren: Set<Bin>;
-};
-
-export type Score = {
-  readonly revision: number;
-  /** undefined = it has no room. */
-  readonly scored: { readonly candidate: Candidate; readonly score: number } | undefined;
 };
 
 export type Slot = {
@@ -67,7 +61,9 @@ export const slotsOf = (
 };
 
 /** Whether its placements at an index depend on other placements at the same index. */
-const dependsOnIndex = ({ name, multipleProviders, sameSubtree, distances }: RequestGroup) =>
-  multipleProviders === true ||
-  (sameSubtree ?? []).length > 0 ||
-  (distances ?? []).some(({ from }) => from.kind === 'request-group' && from.name !== name);
+const dependsOnIndex = (group: RequestGroup) =>
+  isOverSeveral(group) ||
+  (group.sameSubtree ?? []).length > 0 ||
+  (group.distances ?? []).some(
+    ({ from }) => from.kind === 'request-group' && from.name !== group.name,
+  );

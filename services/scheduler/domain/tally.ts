@@ -32,14 +32,15 @@ export type Tally = {
 export type Used = {
   readonly candidate: Candidate;
   /**
-   * Another number after each change of what the plan takes of it; NaN where what it takes of
-   * others counts too.
+   * What each run made of it since it changed last, by the run's number; null = it has no room.
+   * undefined = what the plan takes of others counts too, so nothing is kept.
    */
-  readonly revision: number;
+  readonly scores: (Scored | null)[] | undefined;
 };
 
+export type Scored = { readonly candidate: Candidate; readonly score: number };
+
 type Entry = Used & {
-  revision: number;
   readonly amounts: Map<string, number>;
   /** Placements by position of their group. */
   readonly placements: Map<number, number>;
@@ -47,18 +48,16 @@ type Entry = Used & {
 
 export const createTally = ({ forest }: ProviderIndex): Tally => {
   const entries = new Map<number, Entry>();
-  let revision = 0;
 
   const change = (candidate: Candidate, { position, resources }: Take, by: 1 | -1): void => {
     const { n } = candidate.member;
-    const entry = entries.get(n) ?? entryOf(candidate);
+    const entry = entries.get(n) ?? entryOf(candidate, !forest.isInTree(n));
     entries.set(n, entry);
     for (const asked of resources) {
       addTo(entry.amounts, asked.resourceType, by * leastOf(candidate, asked));
     }
     addTo(entry.placements, position, by);
-    revision += 1;
-    entry.revision = forest.isInTree(n) ? Number.NaN : revision;
+    if (entry.scores !== undefined) entry.scores.length = 0;
     if (entry.placements.size === 0) entries.delete(n);
   };
   const freeOf = ({ member, vacancy }: Candidate, resourceType: string): number =>
@@ -114,9 +113,9 @@ export const leastOf = ({ member }: Pick<Candidate, 'member'>, asked: ResourceRe
   return (offer === undefined ? undefined : leastAmount(offer, asked)) ?? asked.amount;
 };
 
-const entryOf = (candidate: Candidate): Entry => ({
+const entryOf = (candidate: Candidate, isAlone: boolean): Entry => ({
   candidate,
-  revision: 0,
+  scores: isAlone ? [] : undefined,
   amounts: new Map(),
   placements: new Map(),
 });

@@ -2,6 +2,8 @@
  * Providers that could stand for each other in every plan of a request, so that what fails with one
  * of them need not be tried with the others.
  */
+import { isOverSeveral } from './claim.ts';
+import { wantedTogether } from './collective.ts';
 import type { Place } from './places.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
 import { isWithin } from './selection.ts';
@@ -16,27 +18,28 @@ export type TwinKey = (member: Member) => number | undefined;
  * claims hold something, that is in a tree or has distances of its own has none.
  */
 export const createTwinKey = (
-  { forest, width }: Pick<ProviderIndex, 'forest' | 'width'>,
+  { forest, width, postings }: Pick<ProviderIndex, 'forest' | 'width' | 'postings'>,
   runs: readonly Run[],
 ): TwinKey => {
   // One tree is also what a sharing group names, provider by provider.
   if (runs.some(({ group }) => (group.sameSubtree ?? []).length > 0)) return () => undefined;
   // What several must have together is asked of each for itself by no run.
-  const isCollective = runs.some(({ group }) => group.multipleProviders === true);
+  const several = new Set(runs.flatMap(({ group }) => (isOverSeveral(group) ? [group] : [])));
+  const wanted = [...several].flatMap(wantedTogether).flat().map(postings.of);
   const choosy = runs.filter(
     ({ selection: { within, without } }) => within.length + without.length > 0,
   );
-  const numbers = createNumbers();
-  const marksOf = ({ n, facts }: Member): string => {
-    const parts = isCollective ? [facts?.tags, facts?.properties].map(numbers.ofObject) : [];
+  const classOf = createClasses();
+  const marksOf = (n: number): string => {
+    const has = wanted.map((set) => Number(set.has(n)));
     const taken = choosy.map(({ selection }) => Number(isWithin(selection, n)));
-    return [...parts, ...taken].join(' ');
+    return [...has, ...taken].join('');
   };
-  const hasMarks = isCollective || choosy.length > 0;
+  const hasMarks = wanted.length + choosy.length > 0;
   const keyOf = (member: Member): number => {
     const { n, booked, facts, place, shape } = member;
     if (booked !== undefined || facts?.distances !== undefined || forest.isInTree(n)) return NONE;
-    return numbers.ofClass(place, shape, hasMarks ? marksOf(member) : '');
+    return classOf(place, shape, hasMarks ? marksOf(n) : '');
   };
   let known: Int32Array | undefined;
   return (member) => {
@@ -50,32 +53,19 @@ export const createTwinKey = (
 /** Of a provider without twins; 0 is what was not asked for yet. */
 const NONE = -1;
 
-type Numbers = {
-  readonly ofObject: (part: object | undefined) => number;
-  readonly ofClass: (place: Place, shape: Shape, marks: string) => number;
-};
-
 /** Counts what it sees for the first time. */
-const createNumbers = (): Numbers => {
-  const objects = new Map<object | undefined, number>();
+const createClasses = (): ((place: Place, shape: Shape, marks: string) => number) => {
   const places = new Map<Place, Map<Shape, Map<string, number>>>();
   let classes = 0;
-  return {
-    ofObject: (part) => {
-      const number = objects.get(part) ?? objects.size;
-      objects.set(part, number);
-      return number;
-    },
-    ofClass: (place, shape, marks) => {
-      const shapes = places.get(place) ?? new Map<Shape, Map<string, number>>();
-      places.set(place, shapes);
-      const marked = shapes.get(shape) ?? new Map<string, number>();
-      shapes.set(shape, marked);
-      const known = marked.get(marks);
-      if (known !== undefined) return known;
-      classes += 1;
-      marked.set(marks, classes);
-      return classes;
-    },
+  return (place, shape, marks) => {
+    const shapes = places.get(place) ?? new Map<Shape, Map<string, number>>();
+    places.set(place, shapes);
+    const marked = shapes.get(shape) ?? new Map<string, number>();
+    shapes.set(shape, marked);
+    const known = marked.get(marks);
+    if (known !== undefined) return known;
+    classes += 1;
+    marked.set(marks, classes);
+    return classes;
   };
 };

@@ -19,7 +19,7 @@ import {
 } from '../../../services/scheduler/domain/place.ts';
 import type { ProviderIndex } from '../../../services/scheduler/domain/provider-index.ts';
 import type { GroupFacts, Topology } from '../../../services/scheduler/domain/topology.ts';
-import { groupOf, stateWith, WHOLE } from './builders.ts';
+import { CPU, constraint, groupOf, MEMORY, stateWith, WHOLE } from './builders.ts';
 
 const groupFacts = (id: string, kind: GroupFacts['kind'], parent?: string) =>
   [id, { id, kind, parent, sharedProviders: [], distances: [] }] as const;
@@ -177,6 +177,37 @@ test('what is to be close is put anywhere when the budget is spent before the ne
   t.is(findPlace(index, { ...request, budget: little }).kind, 'placed');
   t.true(little.looks > limitOf(little) / 2, 'half of it went into places that are near');
   t.true(little.looks < enough.looks);
+});
+
+test('what several must have together is looked for where it is', (t) => {
+  const { providers } = stateWith(
+    Array.from({ length: 10_000 }, (_, n) => ({
+      uid: `p${n}`,
+      offers: { [CPU]: 2, [MEMORY]: 2 },
+      tags: n === 7_000 ? ['t'] : [],
+    })),
+  );
+  const tags = constraint({ require: ['t'] });
+  const group = groupOf({ [CPU]: 2, [MEMORY]: 2 }, { multipleProviders: true, tags });
+  const budget = createBudget(EXPANSIONS_MAX);
+  // It holds the one half of the first, and the other half of the second.
+  t.is(findPlace(providers, { ...requestOf([group], { count: 2 }), budget }).kind, 'placed');
+  t.true(budget.looks < 100_000, `${budget.looks}`);
+  const more = requestOf([group], { count: 3 });
+  t.is(findPlace(providers, { ...more, budget: createBudget(EXPANSIONS_MAX) }).kind, 'none');
+});
+
+test('places that have hardly anything of a large group are left soon', (t) => {
+  const index = fleetOf(60, 500);
+  // More than is judged one by one, and all in the first row.
+  const first = Array.from({ length: 6 }, (_, rack) => `rack-${rack}`);
+  const providerGroups = constraint({ any: first });
+  const budget = createBudget(EXPANSIONS_MAX);
+  const spread = { groupKind: 'row', maxPerGroup: 0 } as const;
+  const request = requestOf([machine('a', { providerGroups })], { count: 3, spread });
+  const plan = findPlace(index, { ...request, budget });
+  t.is(plan.kind, 'placed');
+  t.true(budget.looks < 6 * index.size(), `${budget.looks}`);
 });
 
 test('trials of an explanation share one budget', (t) => {
