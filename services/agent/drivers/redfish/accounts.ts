@@ -5,8 +5,8 @@ import {
   BmcError,
   type Offer,
 } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { flagAt, linkAt, type Resource, textAt } from './resource.ts';
 
 /**

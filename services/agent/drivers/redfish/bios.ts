@@ -1,6 +1,6 @@
 import { type BiosAspect, BmcError, type Offer } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { asResource, at, linkAt, type Resource, textsAt } from './resource.ts';
 
 /** BIOS attributes: read where they hold, written where they wait (DSP0266, settings resource). */

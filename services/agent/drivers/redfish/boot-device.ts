@@ -5,9 +5,9 @@ import {
   type BootDeviceAspect,
   type Offer,
 } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import { chosen } from './action.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { asResource, at, linkAt, type Resource, textAt, textsAt } from './resource.ts';
 
 /** The override of the boot source (DSP0268, ComputerSystem, Boot). */

@@ -1,6 +1,6 @@
 import type { IndicatorAspect, Offer } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { at, flagAt, type Resource, textAt } from './resource.ts';
 
 /** The light that finds a machine: LocationIndicatorActive, before 2020.4 IndicatorLED. */

@@ -1,7 +1,7 @@
 import { BmcError, type LogAspect, type LogEntry, type Offer } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import { actionOf } from './action.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { isWhole, linkAt, type Resource, textAt } from './resource.ts';
 
 /** Log services of the machine, else those of its controller (DSP0268, LogService). */

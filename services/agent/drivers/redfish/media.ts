@@ -1,7 +1,7 @@
 import { BmcError, type MediaAspect, type Offer } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import { actionOf } from './action.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { flagAt, linkAt, type Resource, textAt, textsAt } from './resource.ts';
 
 /**

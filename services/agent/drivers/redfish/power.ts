@@ -5,9 +5,9 @@ import {
   type PowerChange,
   type PowerReading,
 } from '../../bmc-port.ts';
+import { seen } from '../read-back.ts';
 import { type Action, actionOf, chosen } from './action.ts';
 import type { Place } from './place.ts';
-import { seen } from './read-back.ts';
 import { type Resource, textAt } from './resource.ts';
 
 /** ComputerSystem.Reset and PowerState (DSP0268, ComputerSystem). */

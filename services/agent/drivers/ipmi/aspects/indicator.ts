@@ -1,6 +1,6 @@
 /** The chassis' identify light (IPMI 2.0 §28.2, §28.5). */
 import type { IndicatorAspect } from '../../../bmc-port.ts';
-import { seen } from '../../redfish/read-back.ts';
+import { seen } from '../../read-back.ts';
 import { withDeadline } from '../session/link.ts';
 import type { Place } from './place.ts';
 import { GET_CHASSIS_STATUS } from './power.ts';

@@ -5,7 +5,7 @@ import {
   type PowerChange,
   type PowerReading,
 } from '../../../bmc-port.ts';
-import { seen } from '../../redfish/read-back.ts';
+import { seen } from '../../read-back.ts';
 import { type Link, withDeadline } from '../session/link.ts';
 import type { Place } from './place.ts';
 

@@ -1,5 +1,5 @@
-import { BmcError } from '../../bmc-port.ts';
-import type { Place } from './place.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { BmcError } from '../bmc-port.ts';
 
 /** What was written is read until it is seen; a controller that said yes is not believed before. */
 
@@ -12,11 +12,14 @@ export type ReadBack<T> = {
   readonly tell: (seen: T) => string;
 };
 
+/** How long a controller gets until what it took is also seen there. */
+export type Settling = { readonly clock: Clock; readonly settleMs: number };
+
 const PAUSE_MS_FIRST = 100;
 const PAUSE_MS_MAX = 2_000;
 
 export const seen = async <T>(
-  { clock, settleMs }: Pick<Place, 'clock' | 'settleMs'>,
+  { clock, settleMs }: Settling,
   { what, read, isSo, tell }: ReadBack<T>,
   signal: AbortSignal,
 ): Promise<void> => {

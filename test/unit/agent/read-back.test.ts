@@ -1,7 +1,7 @@
 import test from 'ava';
-import { BmcError } from '../../../../services/agent/bmc-port.ts';
-import { seen } from '../../../../services/agent/drivers/redfish/read-back.ts';
-import { manualClock } from '../../../support/manual-clock.ts';
+import { BmcError } from '../../../services/agent/bmc-port.ts';
+import { seen } from '../../../services/agent/drivers/read-back.ts';
+import { manualClock } from '../../support/manual-clock.ts';
 
 const SETTLE_MS = 30_000;
 
