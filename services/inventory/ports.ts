@@ -54,7 +54,10 @@ type FindPlaced<R extends Reader, T> = (
 
 /** Which providers a list shows; all that is given must hold. */
 export type ProviderFilter = PartitionFilter & {
-  readonly terms: readonly { readonly kind: Exclude<TermKind, 'group'>; readonly term: string }[];
+  readonly terms: readonly {
+    readonly kind: Exclude<TermKind, 'address' | 'group'>;
+    readonly term: string;
+  }[];
   /** Key of a group in which it must be, itself or through a group inside that one. */
   readonly group?: string;
   /** Name or uid of a provider of its tree. */
@@ -96,6 +99,12 @@ export type ProviderRecords = {
     reader: Reader,
     partition: string,
     keys: readonly string[],
+  ) => Promise<ReadonlyMap<string, Holder>>;
+  /** Who has a controller at these addresses (addressKey); of several at one, any. */
+  readonly atAddresses: (
+    reader: Reader,
+    partition: string,
+    addresses: readonly string[],
   ) => Promise<ReadonlyMap<string, Holder>>;
   /** Writes the reservation of a locked record, nothing else; nobody is told. */
   readonly saveReservation: (tx: Tx, record: ProviderRecord) => Promise<void>;

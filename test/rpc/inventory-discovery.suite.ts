@@ -131,6 +131,27 @@ export const inventoryDiscoverySuite = (subject: InventorySubject): void => {
     t.is((await discoveries.getDiscovery({ name })).discovery?.state, PROPOSED);
   });
 
+  test('a controller that a provider has already is named, also where it lets nobody in', async (t) => {
+    const { record, discoveries, fixture } = await startScan(t, subject);
+    await makeProvider(fixture, 'known', {
+      spec: {
+        type: ProviderType.BARE_METAL,
+        bmc: { type: BmcType.REDFISH, address: '10.0.0.9:8443' },
+      },
+    });
+    const { names } = await record([
+      { type: BmcType.REDFISH, address: 'https://10.0.0.9:8443/', problem: 'wrong password' },
+      found(1),
+    ]);
+    const { discoveries: both } = await discoveries.listDiscoveries({ parent: LAB });
+    const conflicts = new Map(both.map((one) => [one.name, one.conflicts]));
+    t.like(conflicts.get(names[0] ?? '')?.[0], {
+      field: 'address',
+      holder: `${LAB}/providers/known`,
+    });
+    t.deepEqual(conflicts.get(names[1] ?? ''), []);
+  });
+
   test('a rejected one stays so through later scans, and may still be accepted', async (t) => {
     const { record, discoveries } = await startScan(t, subject);
     const [name = ''] = (await record([found(1)])).names;

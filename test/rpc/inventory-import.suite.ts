@@ -252,6 +252,23 @@ export const inventoryImportSuite = (subject: InventorySubject): void => {
     t.regex(taken[0]?.error?.message ?? '', /providers\/r2 has the MAC address/);
   });
 
+  test('what a refused item would have had is free for the others of its batch', async (t) => {
+    const { upsert, get } = await startImport(t, subject);
+    await upsert([item('there', server(9))]);
+    const nics = (...macs: number[]) => ({
+      nics: macs.map((n, index) => ({ label: `eth${index}`, mac: mac(n) })),
+    });
+    const results = await upsert([
+      item('refused', { spec: { type: ProviderType.BARE_METAL, ...nics(18, 50) } }),
+      item('fine', { spec: { type: ProviderType.BARE_METAL, ...nics(50) } }),
+      item('late', { spec: { type: ProviderType.BARE_METAL, ...nics(50) } }),
+    ]);
+    t.deepEqual(outcomes(results), [FAILED, CREATED, FAILED]);
+    t.regex(results[0]?.error?.message ?? '', /providers\/there has/);
+    t.regex(results[2]?.error?.message ?? '', /providers\/fine has/);
+    t.is((await get('fine'))?.spec?.nics[0]?.mac, mac(50));
+  });
+
   test('of two batches that make the same provider at once one creates it', async (t) => {
     const { upsert } = await startImport(t, subject);
     const batches = await Promise.all(

@@ -14,3 +14,11 @@ export const demandOpen = (record: DiscoveryRecord, provider: string): void => {
     },
   );
 };
+
+/** The address of a controller in one spelling: two that are the same lead to the same one. */
+export const addressKey = (address: string): string =>
+  address
+    .trim()
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/+$/, '');

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { addressKey } from '../domain/discovery.ts';
 
 const ID_CHARS_MAX = 63;
 const HASH_CHARS = 8;
@@ -8,10 +9,7 @@ const HASH_CHARS = 8;
  * it again, and a hash where that is not all of it. The same address always has the same id.
  */
 export const discoveryId = (address: string): string => {
-  const plain = address
-    .toLowerCase()
-    .replace(/^https?:\/\//, '')
-    .replace(/\/+$/, '');
+  const plain = addressKey(address);
   const id = plain.replace(/[^a-z0-9.]+/g, '-').replace(/^[.-]+|[.-]+$/g, '');
   // A port is set off by a colon, which no id may hold; nothing else is lost then.
   const isWhole = /^[a-z0-9.-]+(?::\d+)?$/.test(plain) && id.length <= ID_CHARS_MAX;

@@ -10,6 +10,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/discovery_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
+import { addressKey } from '../domain/discovery.ts';
 import { type Identifier, identifiersOf } from '../domain/identifiers.ts';
 import {
   type DiscoveryRecord,
@@ -46,7 +47,7 @@ export const keptOf = ({ doc }: Pick<DiscoveryRecord, 'doc'>): Kept => {
 export const shownBy = ({ facts }: FoundServer): readonly Identifier[] =>
   facts === undefined ? [] : identifiersOf({ nics: facts.nics, facts });
 
-/** Messages of these, with what providers have already of what they show: one statement for all. */
+/** Messages of these, with what providers have already of it: two statements for all. */
 export const discoveryMessages = async (
   { store, records }: RpcDeps,
   reader: Reader,
@@ -57,12 +58,21 @@ export const discoveryMessages = async (
   const messages = new Map<DiscoveryRecord, Discovery>();
   for (const [partition, those] of byPartition) {
     const keys = those.flatMap((row) => shownBy(foundIn(kept, row)).map(({ key }) => key));
+    const addresses = those.map((row) => addressKey(foundIn(kept, row).address));
     const holders = await records.providers.holdersOf(reader, partition, keys);
+    const owners = await records.providers.atAddresses(reader, partition, addresses);
     for (const row of those) {
-      const conflicts = shownBy(foundIn(kept, row)).flatMap(({ key, value }) => {
-        const holder = holders.get(key);
-        return holder === undefined ? [] : [conflictOf({ key, value }, providerName(holder))];
-      });
+      const found = foundIn(kept, row);
+      const shown = shownBy(found).map(({ key, value }) => ({
+        key,
+        value,
+        holder: holders.get(key),
+      }));
+      const { address: value } = found;
+      const at = { key: 'address ', value, holder: owners.get(addressKey(value)) };
+      const conflicts = [at, ...shown].flatMap(({ holder, ...what }) =>
+        holder === undefined ? [] : [conflictOf(what, providerName(holder))],
+      );
       messages.set(row, messageOf(row, { incarnation: store.incarnation(), conflicts }));
     }
   }
@@ -73,6 +83,7 @@ const foundIn = (kept: ReadonlyMap<DiscoveryRecord, Kept>, row: DiscoveryRecord)
   (kept.get(row) ?? keptOf(row)).found;
 
 const FIELDS: Readonly<Record<string, string>> = {
+  address: 'address',
   mac: 'mac',
   serial: 'serial_number',
   uuid: 'smbios_uuid',

@@ -122,12 +122,18 @@ const writeBatch = async (
 
 type Refusals = Awaited<ReturnType<RpcDeps['records']['providers']['writeAll']>>;
 
-/** A name that somebody took meanwhile settles nothing: the next round finds the provider there. */
+/**
+ * A name that somebody took meanwhile settles nothing: the next round finds the provider there. Nor
+ * does what an item has that is refused itself: in the next round it is free. As of two items the
+ * first has it, the first that is refused is always settled.
+ */
 const unwritable = (writes: readonly Planned[], refusals: Refusals): Unwritable => {
   const byUid = new Map(writes.map((write) => [write.record.uid, write]));
+  const refused = new Set(refusals.map(({ uid }) => uid));
   const results = new Map<number, Result>();
   for (const { uid, taken } of refusals) {
-    const [write, first] = [byUid.get(uid), taken[0]];
+    const first = taken.find(({ holder }) => !refused.has(holder.uid));
+    const write = byUid.get(uid);
     if (write === undefined || first === undefined) continue;
     const name = providerName(write.record);
     results.set(write.index, failed(name, identifierTaken(write.record, first)));

@@ -10,6 +10,7 @@ import type { FieldViolation } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type Amounts, amountViolations } from '../domain/amounts.ts';
+import { addressKey } from '../domain/discovery.ts';
 import { agentName, nicViolations, poolViolations, secretViolations } from '../domain/hardware.ts';
 import { identifiersOf } from '../domain/identifiers.ts';
 import { badParent, demandTree, TREE_LEVELS_MAX } from '../domain/provider-tree.ts';
@@ -148,6 +149,7 @@ export const partsOf = (spec: ProviderSpec, tags: readonly string[]): ProviderPa
     ...spec.groups.map((group): Term => ['group', keyOf(group)]),
     ...resourceTerms(amountsOf(spec)),
     ...tags.map((tag): Term => ['tag', tag]),
+    ...(spec.bmc?.address ? [['address', addressKey(spec.bmc.address)] as const] : []),
   ],
   distances: spec.distances.map(({ type, group, step }) => ({ type, group, step })),
 });

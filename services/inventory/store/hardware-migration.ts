@@ -6,6 +6,7 @@
  */
 import { sql } from 'kysely';
 import type { Migration, MigrationDb } from '../../store/sql/migration.ts';
+import { addressKey } from '../domain/discovery.ts';
 import { identifiersOf } from '../domain/identifiers.ts';
 import { columns, HEAD } from './migration-columns.ts';
 
@@ -55,6 +56,7 @@ const ROWS = 500;
 type Told = {
   readonly spec?: {
     readonly nics?: readonly { readonly label?: string; readonly mac?: string }[];
+    readonly bmc?: { readonly address?: string };
     readonly facts?: { readonly serialNumber?: string; readonly smbiosUuid?: string };
   };
 };
@@ -63,12 +65,13 @@ type Row = {
   readonly id: number;
   readonly uid: string;
   readonly partition_key: string;
+  readonly id_key: string;
   readonly doc: string;
 };
 
 const copyIdentifiers = async ({ kysely }: MigrationDb): Promise<void> => {
   for (let after = 0; ; ) {
-    const { rows } = await sql<Row>`select id, uid, partition_key, doc from provider
+    const { rows } = await sql<Row>`select id, uid, partition_key, id_key, doc from provider
        where id > ${after} order by id limit ${ROWS}`.execute(kysely);
     const found = rows.flatMap((row) =>
       declaredIn(JSON.parse(row.doc)).map(({ key }) => ({
@@ -86,10 +89,23 @@ const copyIdentifiers = async ({ kysely }: MigrationDb): Promise<void> => {
         .onConflict((conflict) => conflict.columns(['partition_key', 'identifier']).doNothing())
         .execute();
     }
+    await copyAddresses(kysely, rows);
     const last = rows.at(-1);
     if (last === undefined || rows.length < ROWS) return;
     after = Number(last.id);
   }
+};
+
+const copyAddresses = async (
+  kysely: MigrationDb['kysely'],
+  rows: readonly Row[],
+): Promise<void> => {
+  const terms = rows.flatMap(({ uid, partition_key, id_key, doc }) => {
+    const { spec = {} }: Told = JSON.parse(doc);
+    const term = addressKey(spec.bmc?.address ?? '');
+    return term === '' ? [] : [{ provider_uid: uid, kind: 'address', term, partition_key, id_key }];
+  });
+  if (terms.length > 0) await kysely.insertInto('provider_term').values(terms).execute();
 };
 
 const declaredIn = ({ spec = {} }: Told) =>

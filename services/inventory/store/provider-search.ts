@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { keyOf, providerName, type TermKind } from '../domain/records.ts';
 import type { ProviderRecords } from '../ports.ts';
 import { NAMES_MAX } from './place-distances.ts';
-import { holdersOf } from './provider-identifiers.ts';
+import { atAddresses, holdersOf } from './provider-identifiers.ts';
 import { listProviders } from './provider-list.ts';
 import { byName, COLUMNS, read } from './provider-rows.ts';
 import { db } from './rows.ts';
@@ -33,6 +33,7 @@ export const providerSearches = {
   },
   list: listProviders,
   holdersOf,
+  atAddresses,
   reservedBefore: async (reader, beforeMs, limit) => {
     const rows = await db(reader)
       .selectFrom('provider')
