@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
-import { NodeSqliteDialect } from '@mikro-orm/sql';
 import {
   CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
   SqliteAdapter,
+  SqliteDialect,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
 import type { ConnectionGate } from './connection-gate.ts';
+import { openStatements } from './sqlite-statements.ts';
 
 /**
  * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one
@@ -60,7 +61,8 @@ const run = (connection: DatabaseConnection, sql: string) =>
   connection.executeQuery(CompiledQuery.raw(sql));
 
 const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driver => {
-  const inner = new NodeSqliteDialect(file).createDriver();
+  const database = () => Promise.resolve(openStatements(file));
+  const inner = new SqliteDialect({ database }).createDriver();
   const turns = new WeakMap<DatabaseConnection, Turn>();
   let opened: DatabaseConnection | undefined;
   const open = async (): Promise<void> => {
