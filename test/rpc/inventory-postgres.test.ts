@@ -8,7 +8,6 @@ import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_serv
 import { needs } from '../needs.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import {
-  GIB,
   makeGroup,
   makePartition,
   makeProvider,
