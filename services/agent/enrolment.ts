@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createHash, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { createClient } from '@connectrpc/connect';
@@ -240,7 +241,8 @@ const findCa = async (options: EnrolmentOptions): Promise<string> => {
   if ('pem' in options.ca) return options.ca.pem;
   const wanted = options.ca.fingerprint.toLowerCase().replaceAll(':', '');
   const { hostname, port } = new URL(options.endpoint);
-  const chain = await shownChain(hostname, Number(port || 443));
+  const host = hostname.replaceAll(/^\[|\]$/g, '');
+  const chain = await shownChain(host, Number(port || 443));
   const root = chain.find((der) => createHash('sha256').update(der).digest('hex') === wanted);
   if (root) return toPem('CERTIFICATE', root);
   throw unauthenticated(
@@ -252,7 +254,9 @@ const findCa = async (options: EnrolmentOptions): Promise<string> => {
 /** The certificates that a server shows. Nothing but the fingerprint is trusted of them. */
 const shownChain = (host: string, port: number): Promise<Uint8Array[]> =>
   new Promise((resolve, reject) => {
-    const socket = connect({ host, port, servername: host, rejectUnauthorized: false }, () => {
+    // Addresses may not be asked for by name; a listener shows what it has.
+    const asked = isIP(host) === 0 ? { host, servername: host } : { host };
+    const socket = connect({ ...asked, port, rejectUnauthorized: false }, () => {
       const chain: Uint8Array[] = [];
       let current = socket.getPeerCertificate(true);
       while (current?.raw && chain.length < 8) {
