@@ -1,5 +1,4 @@
 import type { Bench, BenchOptions, Measured } from './bench.ts';
-import { createOnMetal } from './enrol/creates.ts';
 import { importFleet } from './enrol/import.ts';
 import { metalCreates } from './enrol/metal-creates.ts';
 import { enrolServers } from './enrol/servers.ts';
@@ -8,7 +7,6 @@ import { enrolServers } from './enrol/servers.ts';
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Measured[]>>> = {
   import: importFleet,
   servers: enrolServers,
-  creates: createOnMetal,
   'metal-creates': metalCreates,
 };
 
