@@ -70,8 +70,10 @@ export const afterAcquire = (view: View, result: CallResult, nowMs: number): Dec
     case 'held': {
       const { holding } = result;
       const note = `${holding.claim} on ${holding.provider}`;
+      const done = finishStep(operation, 'claim', { nowMs, note });
       return record(
-        finishStep(operation, 'claim', { nowMs, note }),
+        // The next one needs no record of its own: it calls nobody.
+        begin(done, 'assign', nowMs),
         { ...moved(machine, 'claimed', nowMs), holding },
         {
           events: [

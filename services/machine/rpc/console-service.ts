@@ -24,6 +24,7 @@ import { type Connect, type Implementation, implement } from '../../runtime/serv
 import type { AgentHub, AgentSession, ConsoleHub, OpenConsole } from '../agent-port.ts';
 import { event } from '../domain/event.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
+import { linesWith } from './console-lines.ts';
 import { output, prepend, pump, streamOptions, writable, wrongOrder } from './console-stream.ts';
 import { findVisible } from './machine-verbs.ts';
 import { actorOf, type RpcDeps } from './rpc-deps.ts';
@@ -94,14 +95,14 @@ async function* attach(
   const first = await iterator.next();
   const content = first.done === true ? undefined : first.value.content;
   if (content?.case !== 'open') throw wrongOrder('the first message must open a console');
-  const { name, readOnly, replayBytes } = content.value;
+  const { name, readOnly, replayBytes, reason } = content.value;
   const site = await locate(deps, name, context);
   if (site.kind === 'there') {
     const all = prepend(create(AttachConsoleRequestSchema, { content }), iterator);
     yield* clientAt(deps, site.address).attachConsole(all, streamOptions(context));
     return;
   }
-  const opened = await open(deps, site, { readOnly, replayBytes, context });
+  const opened = await open(deps, site, { readOnly, replayBytes, reason, context });
   const typing = pump(iterator, opened);
   typing.catch(() => opened.close());
   yield* known(deps, opened);
@@ -110,6 +111,7 @@ async function* attach(
 type Opening = {
   readonly readOnly: boolean;
   readonly replayBytes: number;
+  readonly reason: string;
   readonly context: HandlerContext;
 };
 
@@ -117,10 +119,10 @@ type Opening = {
 const open = async (
   deps: ConsoleRpcDeps,
   { machine, session }: Extract<Site, { kind: 'here' }>,
-  { readOnly, replayBytes, context }: Opening,
+  { readOnly, replayBytes, reason, context }: Opening,
 ): Promise<OpenConsole> => {
   const by = callOf(context).identity.principal;
-  const order = { targetUid: machine.uid, readOnly, replayBytes, logOnly: false, by };
+  const order = { targetUid: machine.uid, readOnly, replayBytes, logOnly: false, by, reason };
   const opened = await deps.consoles.open(session, order, context.signal);
   // Whoever waits for output of a silent guest must notice that the caller is gone.
   context.signal.addEventListener('abort', opened.close, { once: true });
@@ -133,11 +135,11 @@ const open = async (
         objectName: machineName(machine),
         projectUid: machine.project,
         partition: machine.partition,
-        after: { read_only: opened.readOnly },
+        after: { read_only: opened.readOnly, reason },
       });
       const nowMs = deps.clock.now().getTime();
       const how = opened.readOnly ? 'reads' : 'opened';
-      const message = `${by} ${how} the console`;
+      const message = `${by} ${how} the console${reason === '' ? '' : `: ${reason}`}`;
       const events = [event(nowMs, { type: 'machine.console_opened', message })];
       await deps.writer.tell(tx, { machine, events, principal: by, operation: '' });
       const { id: uid, targetUid } = opened;
@@ -176,8 +178,8 @@ async function* watch(
     yield* clientAt(deps, site.address).watchConsole(request, streamOptions(context));
     return;
   }
-  const { readOnly, replayBytes } = request;
-  const opened = await open(deps, site, { readOnly, replayBytes, context });
+  const { readOnly, replayBytes, reason } = request;
+  const opened = await open(deps, site, { readOnly, replayBytes, reason, context });
   for await (const content of known(deps, opened)) {
     yield create(WatchConsoleResponseSchema, { content });
   }
@@ -231,8 +233,9 @@ const readLog = async (
       if (bytes > TAIL_BYTES_MAX) break;
     }
     const whole = Buffer.concat(pieces);
+    const tail = whole.subarray(Math.max(0, whole.length - tailBytes));
     return create(GetConsoleLogResponseSchema, {
-      data: whole.subarray(Math.max(0, whole.length - tailBytes)),
+      data: request.contains === '' ? tail : linesWith(tail, request.contains),
       truncated: opened.truncated || whole.length > tailBytes,
     });
   } finally {

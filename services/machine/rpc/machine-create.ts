@@ -17,7 +17,7 @@ import { imageOf, resolveBoot } from '../domain/boot-source.ts';
 import { event } from '../domain/event.ts';
 import type { Image } from '../domain/image.ts';
 import { type Machine, type MachineSpec, machineName } from '../domain/machine.ts';
-import { newOperation, operationName } from '../domain/operation.ts';
+import { begin, newOperation, operationName } from '../domain/operation.ts';
 import { checkSpec } from '../domain/spec.ts';
 import type { Parent } from '../ports.ts';
 import { machineMessage, propertiesOf, specOf } from './machine-message.ts';
@@ -107,7 +107,7 @@ const insert = async (
   const { records, writer, random } = deps;
   const caller = callerOf(context);
   const { partition, project, uid: targetUid, createMs } = made;
-  const operation = newOperation(
+  const accepted = newOperation(
     {
       uid: random.uid(),
       partition,
@@ -119,6 +119,8 @@ const insert = async (
     },
     createMs,
   );
+  // Whoever runs it asks the scheduler at once.
+  const operation = begin(accepted, 'claim', createMs);
   const machine = { ...made, operationUid: operation.uid };
   await records.machines.insert(tx, machine);
   await records.operations.insert(tx, operation);

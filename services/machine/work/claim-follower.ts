@@ -178,7 +178,10 @@ const awaitCleaning = async (
   const { store, records, clock, random, log } = deps;
   const nowMs = clock.now().getTime();
   const { partition, uid: providerUid } = provider;
-  const isOurs = cleansAfter(provider, claim, deps.hasCleaningHook);
+  const known = await store.read((reader) => records.providers.find(reader, providerUid));
+  // What is quarantined is nobody's to touch; its return says that it is clean.
+  const isLeftAlone = known?.state === 'quarantined';
+  const isOurs = !isLeftAlone && cleansAfter(provider, claim, deps.hasCleaningHook);
   const cleaning = {
     claimUid: claim.uid,
     claim: claim.name,

@@ -48,7 +48,8 @@ export const createCleanTask =
     const name = `partitions/${task.partition}/providers/${task.providerUid}`;
     try {
       const provider = await deps.inventory.findProvider(name, signal);
-      if (provider === undefined) return { outcome: { kind: 'next', step: 'finish' } };
+      // One that is not recorded any more is handed on to nobody.
+      if (provider === undefined) return await finish(deps, turn);
       return await stepOf(deps, provider, turn);
     } catch (error) {
       if (signal.aborted || !isDomainError(error)) throw error;
@@ -72,7 +73,7 @@ const stepOf = (deps: Deps, provider: ProviderView, turn: TaskTurn): Promise<Tas
     case 'hook-running':
       return runHook(deps, provider, turn);
     default:
-      return finish(deps, provider, turn);
+      return finish(deps, turn);
   }
 };
 
@@ -170,11 +171,7 @@ const runHook = async (
   return fails(deps, task, { reason: 'CLEANING_FAILED', message: result.message });
 };
 
-const finish = async (
-  deps: Deps,
-  provider: ProviderView,
-  { task, signal }: TaskTurn,
-): Promise<TaskStep> => {
+const finish = async (deps: Deps, { task, signal }: TaskTurn): Promise<TaskStep> => {
   const { providerUid, subject: claimUid } = task;
   const requestId = derivedRequestId(claimUid, `finish ${providerUid}`);
   const name = task.data.claim ?? '';
@@ -187,10 +184,17 @@ const finish = async (
       if (known !== undefined) await deps.records.cleanings.save(tx, { ...known, doneMs });
       const message = `It is clean after ${name}, and free again`;
       const told = { type: 'provider.cleaned', message, data: { claim: name } };
-      await tellOfProvider(deps, tx, { provider, told });
+      await tellOfProvider(deps, tx, { provider: placeOf(task), told });
     },
   };
 };
+
+/** What is known of the provider whether inventory has it or not. */
+const placeOf = ({ data, partition, providerUid: uid }: HardwareTask) => ({
+  name: data.provider ?? '',
+  partition,
+  uid,
+});
 
 type Lived = {
   readonly task: HardwareTask;
@@ -216,9 +220,8 @@ const fails = (deps: Deps, task: HardwareTask, failure: TaskFailure): TaskStep =
     const sinceMs = deps.clock.now().getTime();
     const problem = { reason, message, sinceMs, retryMs: null };
     await live(deps, tx, { task, life: 'clean_failed', problem });
-    const provider = task.data.provider ?? '';
-    const id = provider.split('/').at(-1) ?? '';
-    const place = { name: provider, partition: task.partition, uid: task.providerUid };
+    const place = placeOf(task);
+    const id = place.name.split('/').at(-1) ?? '';
     await tellOfProvider(deps, tx, {
       provider: place,
       told: {

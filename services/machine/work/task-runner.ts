@@ -123,7 +123,7 @@ const runOne = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
   const stop = AbortSignal.any([signal, held.signal]);
   const renewing = renew(deps, { uid, lease, held });
   try {
-    await steps(deps, { task: leased.task, lease }, stop);
+    await steps(deps, { task: begun(leased.task, nowMs), lease }, stop);
   } catch (error) {
     if (error instanceof LeaseLost || held.signal.aborted) return;
     const wakeMs = deps.clock.now().getTime() + FAULT_MS;
@@ -134,6 +134,10 @@ const runOne = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
     await renewing;
   }
 };
+
+/** The time of a step begins with its first try and not while others were before it. */
+const begun = (task: HardwareTask, nowMs: number): HardwareTask =>
+  task.attempt === 1 ? { ...task, stepMs: nowMs } : task;
 
 type Held = { readonly uid: string; readonly lease: TaskLease; readonly held: AbortController };
 

@@ -1,4 +1,7 @@
-/** Replicas that die at a point of a plan, over a database and worlds of their own that outlive them. */
+/**
+ * Replicas that die at a point of a plan, over a database and worlds of their own that outlive
+ * them.
+ */
 import { isMetal, type Machine } from '../../../services/machine/domain/machine.ts';
 import { applyObservation } from '../../../services/machine/domain/observe.ts';
 import {
@@ -199,7 +202,7 @@ export const seed = async (world: World, first: Machine, verb: Verb): Promise<Op
   return operation;
 };
 
-export const signal = AbortSignal.timeout(60_000);
+export const signal = AbortSignal.timeout(300_000);
 
 /** Runs until the operation is done; the first replica dies at its point, later ones do not. */
 export const finish = async (

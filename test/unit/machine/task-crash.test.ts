@@ -142,3 +142,17 @@ test('what is away for long ends in a failed state that says why, and frees noth
     await world.store.close();
   }
 });
+
+test('tasks at a provider that inventory has deleted end, and give back what was held', async (t) => {
+  for (const kind of ['inspect', 'clean'] as const) {
+    const world = await openTaskWorld();
+    world.isForgotten = true;
+    const uid = await seed(world, kind);
+    await endTask(world, uid, 0);
+    const { failure, waiting } = await endOf(world, uid);
+    t.is(failure, null);
+    t.is(waiting, 0);
+    t.is(world.seen.finished, kind === 'clean' ? 1 : 0);
+    await world.store.close();
+  }
+});

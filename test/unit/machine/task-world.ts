@@ -70,6 +70,8 @@ export type TaskWorld = {
   };
   /** Whether the next run of the hook takes its replica with it. */
   hookKills: boolean;
+  /** Whether inventory has deleted the provider. */
+  isForgotten: boolean;
 };
 
 export const openTaskWorld = async (): Promise<TaskWorld> => {
@@ -100,6 +102,7 @@ export const openTaskWorld = async (): Promise<TaskWorld> => {
       wrongs: [],
     },
     hookKills: false,
+    isForgotten: false,
   };
 };
 
@@ -111,7 +114,7 @@ const portsOf = (world: TaskWorld) => {
   const inventory: InventoryPort = {
     findProvider: async () => {
       need('inventory');
-      return PROVIDER;
+      return world.isForgotten ? undefined : PROVIDER;
     },
     watchProviders: async function* () {},
     recordFacts: async () => {

@@ -1,0 +1,17 @@
+/**
+ * The lines of a console that hold a text, whatever its case. Consoles end lines with CR LF, and
+ * move the cursor in between: what a person would read counts, what is answered is as it was.
+ */
+export const linesWith = (bytes: Uint8Array, text: string): Uint8Array => {
+  const wanted = text.toLowerCase();
+  const lines = Buffer.from(bytes)
+    .toString('utf8')
+    .split(/\r?\n/)
+    .filter((line) => readable(line).toLowerCase().includes(wanted));
+  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
+};
+
+/** Without what moves the cursor and colours (ECMA-48 control sequences). */
+const readable = (line: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  line.replaceAll(/\u001b\[[0-?]*[ -/]*[@-~]/g, '');
