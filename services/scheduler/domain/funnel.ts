@@ -2,7 +2,7 @@
  * Why nothing fits: what each constraint removed, and which one alone stood in the way. Counted on
  * bits, so that a refusal in a large fleet costs no more than a few passes over them.
  */
-import { isOverSeveral } from './claim.ts';
+import { isOverSeveral, type ResourceRequest } from './claim.ts';
 import type { Asked, Constraint } from './constraint.ts';
 import { freeBits } from './free-bits.ts';
 import { countBits, nextBit } from './number-set.ts';
@@ -16,8 +16,9 @@ import { questionOf, vacancyOf, wantsWhole } from './vacancy.ts';
 /** The funnel of the first group that finds no place, and what hinders all together. */
 export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
   let first: Funnel | undefined;
+  const free = createFree(index, request);
   for (const asked of askedOf(request)) {
-    const funnel = funnelOf(index, request, asked);
+    const funnel = funnelOf({ index, request, asked }, free);
     if (funnel.remaining === 0) return { funnel, together: undefined };
     if (first === undefined || (first.fitsAlone && !funnel.fitsAlone)) first = funnel;
   }
@@ -25,8 +26,23 @@ export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal 
   return { funnel: first, together: togetherOf(request) };
 };
 
-export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] =>
-  askedOf(request).map((asked) => funnelOf(index, request, asked));
+export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] => {
+  const free = createFree(index, request);
+  return askedOf(request).map((asked) => funnelOf({ index, request, asked }, free));
+};
+
+/** Who has room for one resource; looked for once for all groups that want the same of it. */
+type Free = (one: ResourceRequest) => Uint32Array;
+
+const createFree = (index: ProviderIndex, request: PlaceRequest): Free => {
+  const known = new Map<string, Uint32Array>();
+  return (one) => {
+    const key = `${one.resourceType} ${one.amount} ${one.minAmount}`;
+    const bits = known.get(key) ?? freeBits(index, [one], questionOf(request));
+    known.set(key, bits);
+    return bits;
+  };
+};
 
 /** What stands in the way when each group for itself would find a place. */
 export const togetherOf = ({ spec: { groups, count } }: PlaceRequest): string => {
@@ -52,7 +68,8 @@ type Step = {
   readonly isGiven: boolean;
 };
 
-const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Funnel => {
+const funnelOf = (room: RoomQuestion, free: Free): Funnel => {
+  const { index, asked } = room;
   const { group, resources, isPart } = asked;
   const all = bitsOf(index, (bits) => index.all.orInto(bits));
   const steps = [
@@ -63,13 +80,12 @@ const funnelOf = (index: ProviderIndex, request: PlaceRequest, asked: Asked): Fu
       const { resourceType } = one;
       return {
         name: freeReason(resourceType),
-        bits: freeBits(index, [one], questionOf(request)),
+        bits: free(one),
         about: resourceType,
         isGiven: true,
       };
     }),
   ];
-  const room = { index, request, asked };
   const left = all.slice();
   const counted = [];
   let remaining = countBits(left);
