@@ -30,6 +30,10 @@ export const HARDWARE_VERBS = {
   indicator: verb('light or darken the indicator', async () => (await controller()).indicator),
   raw: verb('send a request of your own', async () => (await controller()).raw),
   rotate: verb('change the password of a controller', async () => (await controller()).rotate),
+  timeline: verb(
+    'what happened to one',
+    async () => (await import('./commands/provider/timeline.ts')).timeline,
+  ),
   scan: verb(
     'look for controllers',
     async () => (await import('./commands/hardware/scan.ts')).scan,

@@ -16,6 +16,10 @@ export const projectParent = (settings: Settings): string =>
 
 export const partitionParent = (settings: Settings): string => `partitions/${settings.partition}`;
 
+/** People type "bmc-rack1"; a secret is of a project and of no partition. */
+export const secretName = (settings: Settings, typed: string): string =>
+  typed.includes('/') ? typed : `projects/${settings.project}/secrets/${checked(typed)}`;
+
 /** The last segment of a resource name. */
 export const lastSegment = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 

@@ -18,7 +18,7 @@ import { PROVIDER_TYPE_WORDS, parseProviderType } from '../format/provider-type.
 import { formatAgo } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
 import { showOne } from '../output.ts';
-import { inPartition, lastSegment, newId, partitionParent } from '../resource-names.ts';
+import { inPartition, lastSegment, newId, partitionParent, secretName } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
 import { providerNoun } from './provider.ts';
 
@@ -125,13 +125,13 @@ export const accept: Command = {
   },
   examples: ['runm discovery accept 10.0.0.7 r1u3 --secret bmc-rack1 --group rack1'],
   run: async (context, args) => {
-    const type = args.string('type');
+    const [type, secret] = [args.string('type'), args.string('secret')];
     const { provider } = await clientOf(context).acceptDiscovery(
       {
         name: noun.fullName(context, args.positional('name')),
         providerId: newId(args.positional('provider')),
         ...(type !== undefined && { type: parseProviderType(type, '--type') }),
-        secret: secretName(context, args.string('secret')),
+        secret: secret === undefined ? '' : secretName(context.settings, secret),
         groups: [...args.strings('group')],
         validateOnly: args.flag('dry-run'),
         requestId: context.random.requestId(),
@@ -144,11 +144,6 @@ export const accept: Command = {
     await showOne(context.output, providerNoun, { message: provider, people });
     return undefined;
   },
-};
-
-const secretName = ({ settings }: Context, typed: string | undefined): string => {
-  if (typed === undefined || typed.includes('/')) return typed ?? '';
-  return `projects/${settings.project}/secrets/${typed}`;
 };
 
 export const reject: Command = {

@@ -22,8 +22,15 @@ export const status: Command = {
   summary: 'show what there is in the partition and how it does',
   run: async (context) => {
     const transport = context.transport();
+    const { partition } = context.settings;
+    let isThere = true;
+    const listed = async () => {
+      const names = await partitions(context, transport);
+      isThere = names.some((name) => name.toLowerCase() === partition.toLowerCase());
+      return names.join(', ') || 'none';
+    };
     const parts: [string, () => Promise<string>][] = [
-      ['partitions', () => partitions(context, transport)],
+      ['partitions', listed],
       ['providers', () => providers(context, transport)],
       ['agents', () => agents(context, transport)],
       ['claims', () => claims(context, transport)],
@@ -36,12 +43,16 @@ export const status: Command = {
       output.result(
         formatTable(
           [
-            { title: context.settings.partition.toUpperCase(), value: (row: Line) => row.what },
+            { title: partition.toUpperCase(), value: (row: Line) => row.what },
             { title: 'STATE', value: (row: Line) => row.state },
           ],
           lines,
         ),
       );
+    }
+    if (!isThere) {
+      output.remark(`there is no partition "${partition}", or you may not see it`);
+      return EXIT.notFound;
     }
     return lines.every((row) => row.well) ? EXIT.ok : EXIT.unavailable;
   },
@@ -53,6 +64,8 @@ const line = async (what: string, read: () => Promise<string>): Promise<Line> =>
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     if (error.code === Code.Unauthenticated) throw error;
+    // To a tenant what is the operators' is as if it were not there.
+    if (error.code === Code.NotFound) return { what, state: 'not visible to you', well: true };
     return {
       what,
       state: `no answer: ${error.rawMessage}`,
@@ -61,10 +74,10 @@ const line = async (what: string, read: () => Promise<string>): Promise<Line> =>
   }
 };
 
-const partitions = async (context: Context, transport: Transport): Promise<string> => {
+const partitions = async (context: Context, transport: Transport): Promise<string[]> => {
   const client = createClient(PartitionService, transport);
   const answer = await client.listPartitions({ pageSize: 1000 }, callOptions(context));
-  return answer.partitions.map((one) => lastSegment(one.name)).join(', ') || 'none';
+  return answer.partitions.map((one) => lastSegment(one.name));
 };
 
 const providers = async (context: Context, transport: Transport): Promise<string> => {

@@ -1,5 +1,5 @@
 import { PowerChange } from '../../../../gen/runmachine/machine/v1/hardware_pb.ts';
-import { PowerStateSchema } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
+import { PowerState, PowerStateSchema } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
 import type { Command } from '../../command.ts';
 import { enumWord } from '../../format/enum-word.ts';
 import { lastSegment } from '../../resource-names.ts';
@@ -14,7 +14,11 @@ const change = (summary: string, wanted: PowerChange): Command => ({
     const { power } = await hardware(context).changeProviderPower(request, slowCall(context));
     const word = enumWord(PowerStateSchema, power);
     const id = lastSegment(request.name);
-    say(context, { value: { power: word }, people: `${id} is ${word}` });
+    if (wanted === PowerChange.SOFT_OFF && power !== PowerState.OFF) {
+      const people = `${id} was asked to power off; it is still ${word}`;
+      const next = `runm provider power status ${id}`;
+      say(context, { value: { power: word }, people, next });
+    } else say(context, { value: { power: word }, people: `${id} is ${word}` });
     return undefined;
   },
 });
