@@ -1,6 +1,5 @@
 /** The life of servers and of machines on them: inspected, claimed, used, given back, cleaned. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { BootDeviceType, PowerChange } from '../../gen/runmachine/machine/v1/hardware_pb.ts';
@@ -13,6 +12,7 @@ import { ProviderLifeState as Life } from '../../gen/runmachine/machine/v1/provi
 import { NO_CLEANING } from '../../services/machine/work/cleaning-hook.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
 import { ended, PROJECT, uuid } from './machine-fixture.ts';
 import {
   BMC_ADDRESS,
@@ -125,9 +125,9 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
   });
 
   test('a machine on metal is created, used, and its server cleaned before it is free', async (t) => {
-    const dir = mkdtempSync(join(tmpdir(), 'runm-clean-'));
+    using dir = temporaryDir();
     await using metal = await startMetalSite({
-      config: command(`cat > ${dir}/order.json`),
+      config: command(`cat > ${dir.path}/order.json`),
     });
     const agent = await metal.connect(0);
     await until(metal, Life.AVAILABLE);
@@ -173,7 +173,7 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
       ['revoke', 'power-off', 'detach', 'destroy', 'release'],
     );
     await until(metal, Life.AVAILABLE);
-    const order = JSON.parse(readFileSync(join(dir, 'order.json'), 'utf8'));
+    const order = JSON.parse(readFileSync(join(dir.path, 'order.json'), 'utf8'));
     t.is(order.claim.name, machine.status?.claim);
     t.is(order.provider.name, R1);
     t.is(metal.controllers.powers.get(metal.providers[0]?.uid ?? ''), PowerState.OFF);
@@ -183,9 +183,9 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
   });
 
   test('a cleaning that fails keeps the server out until it was cleaned', async (t) => {
-    const dir = mkdtempSync(join(tmpdir(), 'runm-clean-'));
+    using dir = temporaryDir();
     await using metal = await startMetalSite({
-      config: command(`test -e ${dir}/works || { echo no network >&2; exit 3; }`),
+      config: command(`test -e ${dir.path}/works || { echo no network >&2; exit 3; }`),
     });
     await metal.connect(0);
     await until(metal, Life.AVAILABLE);
@@ -203,7 +203,7 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
     await states.cleanProvider({ name: STATE, requestId: uuid() });
     await until(metal, Life.CLEAN_FAILED);
     t.is(metal.site.neighbours.finishes.length, 0);
-    writeFileSync(join(dir, 'works'), '');
+    writeFileSync(join(dir.path, 'works'), '');
     await states.cleanProvider({ name: STATE, requestId: uuid() });
     await until(metal, Life.AVAILABLE);
     t.is(metal.site.neighbours.finishes.length, 1);
