@@ -38,7 +38,8 @@ export const serveChannel = async (
         yield* logParts(deps, order);
         return;
       }
-      const { targetUid: uid, readOnly, replayBytes, by } = order;
+      const { targetUid: uid, readOnly, replayBytes, reason } = order;
+      const by = reason === '' ? order.by : `${order.by}: ${reason}`;
       opened = await deps.source.openConsole({ uid, readOnly, replayBytes, by }, both);
       const { truncated } = opened;
       yield request({

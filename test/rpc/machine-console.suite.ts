@@ -109,8 +109,9 @@ export const machineConsoleSuite = (subject: ConsoleSubject): void => {
     const leave = new AbortController();
     let sessionId = '';
     let printed = '';
+    const asked = { name: NAME, reason: 'it hangs' };
     const run = async () => {
-      const output = red.consoles.watchConsole({ name: NAME }, { signal: leave.signal });
+      const output = red.consoles.watchConsole(asked, { signal: leave.signal });
       for await (const { content } of output) {
         if (content?.content.case === 'opened') sessionId = content.content.value.sessionId;
         if (content?.content.case === 'data') printed += Buffer.from(content.content.value);
@@ -120,6 +121,8 @@ export const machineConsoleSuite = (subject: ConsoleSubject): void => {
     await eventually(() => sessionId !== '');
     await red.consoles.writeConsole({ name: NAME, sessionId, data: Buffer.from('ls') });
     await eventually(() => printed === 'LS');
+    const { events } = await red.events.listEvents({ parent: PROJECT });
+    t.true(events.some(({ message }) => message === 'users/red opened the console: it hangs'));
     // The session is its caller's alone.
     const admin = at(site, index, 'admin');
     await refused(
@@ -148,6 +151,10 @@ export const machineConsoleSuite = (subject: ConsoleSubject): void => {
     t.true(log.truncated);
     const tail = await red.consoles.getConsoleLog({ name: NAME, tailBytes: 4 });
     t.is(Buffer.from(tail.data).toString(), 'log\n');
+    const found = await red.consoles.getConsoleLog({ name: NAME, contains: 'BOOT' });
+    t.is(Buffer.from(found.data).toString(), 'boot log\n');
+    const none = await red.consoles.getConsoleLog({ name: NAME, contains: 'panic' });
+    t.is(none.data.length, 0);
   });
 
   test(`without its agent a console says so through ${what}`, async (t) => {

