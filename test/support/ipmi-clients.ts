@@ -70,7 +70,9 @@ export const freeipmi = async (
   const { user, password } = { ...LAB_CREDENTIALS, ...target };
   const file = join(dir.path, 'freeipmi.conf');
   writeFileSync(file, `username ${user}\npassword ${password}\n`, { mode: 0o600 });
-  const place = ['--config-file', file, '-h', `127.0.0.1:${port}`];
+  // Where other tests have the cores, an answer takes longer than FreeIPMI's own 20 s.
+  const patience = ['--session-timeout=55000', '--retransmission-timeout=2000'];
+  const place = ['--config-file', file, '-h', `127.0.0.1:${port}`, ...patience];
   return await run(program, [...place, '-D', 'LAN_2_0', '-I', String(suite), ...command], dir.path);
 };
 
