@@ -100,6 +100,24 @@ test('what the agent says comes back with its reason, and a change that failed i
   await refused(t, hardware.getProviderPower({ name: R1 }), late);
 });
 
+test('ranges that an agent calls wrong are the mistake of who asked for the scan', async (t) => {
+  await using metal = await startMetalSite();
+  await metal.connect(0);
+  metal.controllers.fault = {
+    succeeded: false,
+    reason: 'INVALID_FIELD',
+    message: 'ranges: "10.0.0.300" is no IPv4 address',
+  };
+  const asked = { parent: 'partitions/lab', ranges: ['10.0.0.300'], requestId: uuid() };
+  const wanted = { kind: 'invalid_argument', reason: 'INVALID_FIELD' } as const;
+  const { metadata } = await refused(
+    t,
+    metal.as('operator').hardware.scanControllers(asked),
+    wanted,
+  );
+  t.is(metadata.field, 'ranges');
+});
+
 test('a provider without a controller or without an agent says what is missing', async (t) => {
   await using metal = await startMetalSite();
   const { hardware } = metal.as('operator');

@@ -11,13 +11,14 @@ import {
   type Facts,
   FactsSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
-import { type BmcDriver, BmcError } from '../bmc-port.ts';
+import type { BmcDriver } from '../bmc-port.ts';
 import { type ScanTarget, scanTargets } from '../domain/scan-range.ts';
 import { ipmiAnswers } from '../drivers/presence/ipmi-presence.ts';
 import { redfishAnswers } from '../drivers/presence/redfish-presence.ts';
 import { factsMessage } from './answer-message.ts';
 import type { DriverName } from './controller-ref.ts';
 import type { Credentials } from './credentials.ts';
+import { failureOf } from './order-failure.ts';
 
 type Deps = { readonly drivers: readonly BmcDriver[]; readonly credentials: Credentials };
 
@@ -25,6 +26,7 @@ const AT_ONCE = 64;
 const PRESENCE_MS = 3_000;
 const SIGN_IN_MS = 60_000;
 const CLOSE_MS = 5_000;
+const PROBLEM_MAX = 1_024;
 /** What an answer may hold, so that it passes as one message with room to spare. */
 const FACTS_BYTES_MAX = 1024 ** 2;
 
@@ -113,9 +115,7 @@ const readFacts = async (
     }
   } catch (error) {
     outer.throwIfAborted();
-    const said = error instanceof BmcError ? error.said : [];
-    const message = error instanceof Error ? error.message : String(error);
-    return { problem: [message, ...said].join(' ').slice(0, 1_024) };
+    return { problem: failureOf(error).message.slice(0, PROBLEM_MAX) };
   }
 };
 

@@ -7,7 +7,7 @@ import {
   ScanControllersResponseSchema,
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { accessOf, requestKeyOf } from '../../runtime/context.ts';
-import { internal, unavailable } from '../../runtime/errors.ts';
+import { internal, invalidArgument, isDomainError, unavailable } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
 import { agentKey } from '../domain/capacity.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
@@ -46,7 +46,9 @@ export const scanControllers = async (
   });
   const commandId = commandIdOf(context, request.requestId);
   const placed = { commandId, validForMs: VALID_MS, order };
-  const result = await deps.orders.atAgent(agent, placed, context.signal);
+  const result = await deps.orders.atAgent(agent, placed, context.signal).catch((error) => {
+    throw asked(error);
+  });
   const found = foundOf(result);
   if (result.content.case === 'scan' && found.controllers.length > 0) {
     const { parent } = request;
@@ -65,6 +67,17 @@ export const scanControllers = async (
       after: { ranges: [...ranges], secret, agent, found: found.controllers.length },
     });
     return create(schema, found);
+  });
+};
+
+/** Of a scan the agent judges the ranges alone: what it calls wrong there the caller can mend. */
+const asked = (error: unknown): unknown => {
+  if (!isDomainError(error) || error.reason !== 'INVALID_FIELD') return error;
+  const description = error.message.replace(/^ranges: /, '');
+  return invalidArgument('INVALID_FIELD', error.message, {
+    metadata: { field: 'ranges' },
+    violations: [{ field: 'ranges', description }],
+    cause: error,
   });
 };
 
