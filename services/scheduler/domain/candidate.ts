@@ -57,7 +57,8 @@ type Fresh = Pick<Candidate, 'vacancy' | 'score'>;
 /** What it takes, in looks, to see that a provider is not allowed, and to judge one further. */
 const PASSED_LOOKS = 2;
 const FRESH_LOOKS = 8;
-const HELD_LOOKS = 40;
+const HELD_LOOKS = 4;
+const VACANCY_LOOKS = 20;
 /** For each hold of a provider that is judged. */
 const HOLD_LOOKS = 2;
 
@@ -263,6 +264,7 @@ const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefi
   if (booked === undefined) return { member, ...freshOf(wish, member), order };
   spent.looks += HELD_LOOKS + holdsIn(booked) * HOLD_LOOKS;
   if (selection.wantsWhole && !isIdle(index, member, question)) return undefined;
+  spent.looks += VACANCY_LOOKS;
   const vacancy = vacancyOf(index, member, question);
   if (lackingIn(shape, vacancy, selection.resources).length > 0) return undefined;
   const loads = selection.resources.map(({ resourceType }) => ({
