@@ -20,8 +20,10 @@ export type HardwareLease = {
 };
 
 export type HardwareRecords = {
-  readonly openOrder: (tx: Tx, order: OpenOrder) => Promise<void>;
-  readonly closeOrder: (tx: Tx, commandUid: string) => Promise<void>;
+  /** At least one. */
+  readonly openOrders: (tx: Tx, orders: readonly OpenOrder[]) => Promise<void>;
+  /** At least one. */
+  readonly closeOrders: (tx: Tx, commandUids: readonly string[]) => Promise<void>;
   readonly removeOldOrders: (tx: Tx, beforeMs: number) => Promise<number>;
   /** Whether an order to that agent which is open at that time names the secret. */
   readonly orderNames: (

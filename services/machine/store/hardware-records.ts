@@ -11,19 +11,17 @@ const readLease = (row: Omit<Selectable<HardwareLeaseRow>, 'id'>): HardwareLease
 });
 
 export const hardwareRecords: HardwareRecords = {
-  openOrder: async (tx, { commandUid, agentKey, secretKey, untilMs }) => {
-    await db(tx)
-      .insertInto('hardware_order')
-      .values({
-        command_uid: commandUid,
-        agent_key: agentKey,
-        secret_key: secretKey,
-        until_ms: untilMs,
-      })
-      .execute();
+  openOrders: async (tx, orders) => {
+    const rows = orders.map(({ commandUid, agentKey, secretKey, untilMs }) => ({
+      command_uid: commandUid,
+      agent_key: agentKey,
+      secret_key: secretKey,
+      until_ms: untilMs,
+    }));
+    await db(tx).insertInto('hardware_order').values(rows).execute();
   },
-  closeOrder: async (tx, commandUid) => {
-    await db(tx).deleteFrom('hardware_order').where('command_uid', '=', commandUid).execute();
+  closeOrders: async (tx, commandUids) => {
+    await db(tx).deleteFrom('hardware_order').where('command_uid', 'in', commandUids).execute();
   },
   removeOldOrders: async (tx, beforeMs) => {
     const { numDeletedRows } = await db(tx)

@@ -11,10 +11,11 @@ import type { ProviderView } from '../domain/capacity.ts';
 import { type HardwareTask, type TaskFailure, tryAgain } from '../domain/hardware-task.ts';
 import { INSPECT_MS } from '../domain/provider-deadline.ts';
 import { follow } from '../domain/provider-lifecycle.ts';
+import type { ProviderState } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Orders } from '../order-port.ts';
 import type { Records } from '../ports.ts';
-import { takeTurn } from '../provider-turn.ts';
+import { busy, takeTurn } from '../provider-turn.ts';
 import { tellOfProvider } from './provider-story.ts';
 import type { TaskHandler, TaskStep } from './task-runner.ts';
 
@@ -120,7 +121,7 @@ const open = async (
   // Closed by an operator meanwhile, or accepted without us; or it was open and only looked at.
   if (known.state !== 'inspecting') {
     await turn.giveUp();
-    return ends(deps, provider, { task, isOpened: false });
+    return ends(deps, provider, { task });
   }
   try {
     await turn.tell(false, signal);
@@ -134,33 +135,36 @@ const open = async (
       sinceMs: nowMs,
       problem: null,
     };
-    const saved = await deps.store.transaction(undefined, ACTOR, (tx) =>
-      deps.records.providers.save(tx, opened, owner),
-    );
-    if (!saved) return { outcome: { kind: 'again', afterMs: BUSY_MS, why: 'its turn was lost' } };
-    return ends(deps, provider, { task, isOpened: true });
+    return ends(deps, provider, { task, opening: { opened, owner } });
   } catch (error) {
     await turn.giveUp();
     throw error;
   }
 };
 
-const ACTOR = { principal: 'services/machine', requestId: 'inspection' };
+type Ended = {
+  readonly task: HardwareTask;
+  /** What its row becomes; absent: it stays as it is. */
+  readonly opening?: { readonly opened: ProviderState; readonly owner: string };
+};
 
-type Ended = { readonly task: HardwareTask; readonly isOpened: boolean };
-
-const ends = (deps: Deps, provider: ProviderView, { task, isOpened }: Ended): TaskStep => ({
+const ends = (deps: Deps, provider: ProviderView, { task, opening }: Ended): TaskStep => ({
   outcome: { kind: 'done' },
-  write: (tx) => {
+  write: async (tx) => {
+    if (opening !== undefined) {
+      const { opened, owner } = opening;
+      // Another had a turn meanwhile and told the scheduler something else: once more.
+      if (!(await deps.records.providers.save(tx, opened, owner))) throw busy(provider.name);
+    }
     const { vendor = '', model = '' } = task.data;
     const what = `${vendor} ${model}`.trim();
-    const open = isOpened ? '; it is open for claims' : '';
+    const open = opening === undefined ? '' : '; it is open for claims';
     const told = {
       type: 'provider.inspected',
       message: `Its facts were read${what === '' ? '' : ` (${what})`}${open}`,
       principal: task.principal,
     };
-    return tellOfProvider(deps, tx, { provider, told });
+    await tellOfProvider(deps, tx, { provider, told });
   },
 });
 

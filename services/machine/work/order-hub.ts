@@ -9,8 +9,10 @@ import { resourceExhausted, unavailable } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { AgentSession, Report } from '../agent-port.ts';
+import type { OpenOrder } from '../hardware-ports.ts';
 import type { OrderResult, PlacedOrder } from '../order-port.ts';
 import type { Records } from '../ports.ts';
+import { createTogether } from './together.ts';
 
 export type OrderHub = {
   /**
@@ -52,18 +54,23 @@ const ACTOR = { principal: 'services/machine', requestId: 'orders' };
 
 export const createOrderHub = (deps: Deps): OrderHub => {
   const open = new Map<string, Open>();
+  const { hardware } = deps.records;
+  const lending = createTogether<OpenOrder>((orders) =>
+    deps.store.transaction(undefined, ACTOR, (tx) => hardware.openOrders(tx, orders)),
+  );
+  const takingBack = createTogether<string>((commandUids) =>
+    deps.store.transaction(undefined, ACTOR, (tx) => hardware.closeOrders(tx, commandUids)),
+  );
   const lend: OrderHub['lend'] = async ({ agentKey }, { commandId, secret, forMs }) => {
     if (secret === '') return;
     const untilMs = deps.clock.now().getTime() + forMs;
-    const row = { commandUid: commandId, agentKey, secretKey: secret.toLowerCase(), untilMs };
-    await deps.store.transaction(undefined, ACTOR, (tx) =>
-      deps.records.hardware.openOrder(tx, row),
-    );
+    const secretKey = secret.toLowerCase();
+    await lending.add({ commandUid: commandId, agentKey, secretKey, untilMs });
   };
   const takeBack = async (commandId: string, secret: string): Promise<void> => {
     if (secret === '') return;
-    await deps.store
-      .transaction(undefined, ACTOR, (tx) => deps.records.hardware.closeOrder(tx, commandId))
+    await takingBack
+      .add(commandId)
       .catch((error: unknown) => deps.log.warn({ err: error }, 'an order stays open till its end'));
   };
   const run = async (session: AgentSession, placed: PlacedOrder): Promise<void> => {

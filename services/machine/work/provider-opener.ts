@@ -100,26 +100,30 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
   }
 };
 
-/** A new server is asked what it is before it opens; the task does it, and opens it. */
+/**
+ * A new server is asked what it is before it opens; the task does it, and opens it. The scheduler
+ * is told nothing here, so the whole turn is one transaction.
+ */
 const beginInspection = async (deps: Deps, provider: ProviderView): Promise<void> => {
-  const turn = await takeTurn(deps, provider);
-  if (turn === undefined) return;
-  const { known, owner } = turn;
-  const nowMs = deps.clock.now().getTime();
-  if (!inspectsNow(provider, known, nowMs)) {
-    await turn.giveUp();
-    return;
-  }
+  const { providers, tasks } = deps.records;
   const { uid: providerUid, partition } = provider;
+  const nowMs = deps.clock.now().getTime();
+  const owner = deps.random.uid();
   const begun = { state: 'inspecting', reason: '', principal: '', sinceMs: nowMs } as const;
   const place = { providerUid, partition, subject: '', principal: '', data: {} };
   const task = { uid: deps.random.uid(), kind: 'inspect', step: 'read', ...place } as const;
   await deps.store.transaction(undefined, ACTOR, async (tx) => {
+    const asked = { providerUid, partition, owner, untilMs: nowMs, nowMs };
+    const known = await providers.hold(tx, asked);
+    if (known === undefined) return;
     // Whoever died while he told the scheduler leaves that open: it is closed until it is told.
     const isCertain = known.owner === null;
-    const state = { ...known, ...begun, problem: null };
-    if (!(await deps.records.providers.save(tx, state, owner, isCertain))) return;
-    await deps.records.tasks.insert(tx, newTask(task, nowMs));
+    if (!inspectsNow(provider, known, nowMs)) {
+      await providers.giveUp(tx, { providerUid, owner, isCertain });
+      return;
+    }
+    await providers.save(tx, { ...known, ...begun, problem: null }, owner, isCertain);
+    await tasks.insert(tx, newTask(task, nowMs));
   });
   deps.tasks.nudge();
 };
