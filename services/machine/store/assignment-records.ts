@@ -91,11 +91,12 @@ export const assignmentRecords: AssignmentRecords = {
     return row !== undefined;
   },
   namesSecret: async (reader, agentKey, secret) => {
+    // One that is to be gone counts: an agent that was started anew has to switch it off yet.
     const rows = await db(reader)
       .selectFrom('assignment')
       .select('secrets')
       .where('agent_key', '=', agentKey)
-      .where('absent', '=', 0)
+      .where('gone', '=', 0)
       .where('secrets', 'like', `%${secret}%`)
       .execute();
     // A "_" in the name stands for any letter above.
