@@ -17,6 +17,9 @@ const SERVERS = 3;
 const BUDGET_MS = propertyRuns(45_000, process.env.RUNM_METAL_FACTOR);
 const LAST_DAY_MS = 15 * 60_000;
 
+/** "delete: delete detach done: agent" tries this one alone. */
+const ONLY = new RegExp(process.env.RUNM_METAL_ONLY ?? '');
+
 type Chance = ReturnType<typeof seededRandom>;
 
 const shuffled = <T>(list: readonly T[], chance: Chance): T[] =>
@@ -30,7 +33,9 @@ const killsOf = (calm: Seen, chance: Chance): Map<Kill['verb'], Kill[]> =>
   new Map(
     VERBS.map((verb) => {
       const steps = calm.get(verb) ?? [];
-      const all = steps.flatMap((step) => VICTIMS.map((victim) => ({ verb, step, victim })));
+      const all = steps
+        .flatMap((step) => VICTIMS.map((victim) => ({ verb, step, victim })))
+        .filter((one) => ONLY.test(`${verb}: ${one.step}: ${one.victim}`));
       const whens = shuffled(all, chance).map((one) => ({
         ...one,
         // At the step, or amid what follows it.

@@ -16,6 +16,8 @@ export type Journal = Disposable & {
   readonly hasChanged: () => boolean;
   /** Every step, state and event on record, each as a sentence that is the same on every day. */
   readonly steps: (watched: Watched) => readonly string[];
+  /** What the operations of a machine say of themselves, for who has to find out why. */
+  readonly notes: (machineId: string) => string;
   /** Living machines with that id. */
   readonly living: (machineId: string) => number;
 };
@@ -55,6 +57,11 @@ export const openJournal = (file: string): Journal => {
         ...events.all(providerUid, uid).map((row) => `event ${String(of(docOf(row), 'type'))}`),
       ];
     },
+    notes: (machineId) =>
+      operations
+        .all(String(of(machines.get(machineId), 'uid')))
+        .map((row) => JSON.stringify(of(docOf(row), 'steps')))
+        .join('\n'),
     living: (machineId) => Number(of(living.get(machineId), 'n')),
     [Symbol.dispose]: () => database.close(),
   };

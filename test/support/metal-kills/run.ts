@@ -67,6 +67,7 @@ export const runDay = async (
       await untilDone(parts, day, verb);
     } catch (cause) {
       const what = kill === undefined ? 'nobody' : `${kill.victim} at "${kill.step}"`;
+      parts.say(parts.site.journal.notes(day.machineId));
       throw new Error(`${day.machineId}: ${verb}, with ${what} killed: ${String(cause)}`, {
         cause,
       });

@@ -104,7 +104,14 @@ export const startSite = async (serverCount: number): Promise<Site> => {
     leaks: () => leaksIn(saidBy(Object.values(victims), folders), status),
     lastWords: () =>
       saidBy(Object.values(victims), folders)
-        .map(([place, text]) => `${place}:\n${text.slice(-LAST_WORDS)}`)
+        .map(
+          ([place, text]) =>
+            `${place}:\n${text
+              .split('\n')
+              .filter((line) => !line.includes('"call '))
+              .slice(-LAST_WORDS)
+              .join('\n')}`,
+        )
         .join('\n'),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -226,7 +233,7 @@ const wipesIn = (state: unknown): number => {
   return (Array.isArray(log) ? log : []).filter(({ message }) => message === 'Disks wiped').length;
 };
 
-const LAST_WORDS = 6_000;
+const LAST_WORDS = 40;
 
 type Said = readonly (readonly [place: string, text: string])[];
 
