@@ -75,6 +75,14 @@ const wholeNumber = (text: string): number => {
   return Number(text);
 };
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const uuidOf = (text: string): string => {
+  const uuid = text.toLowerCase();
+  if (UUID.test(uuid)) return uuid;
+  throw new UsageError(`"${text.slice(0, 60)}" is no UUID`);
+};
+
 const BMC_TYPES: Readonly<Record<string, BmcType>> = {
   redfish: BmcType.REDFISH,
   ipmi: BmcType.IPMI,
@@ -121,7 +129,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   })),
   'bmc.certificate': bmc((text) => ({ certificateSha256: text.toLowerCase().replaceAll(':', '') })),
   serial: facts((serialNumber) => ({ serialNumber })),
-  uuid: facts((smbiosUuid) => ({ smbiosUuid })),
+  uuid: facts((text) => ({ smbiosUuid: uuidOf(text) })),
   vendor: facts((vendor) => ({ vendor })),
   model: facts((model) => ({ model })),
 };
@@ -219,7 +227,9 @@ const FORMULA = /^[=+@]/;
 
 const putCell = (draft: Draft, { column, text, title }: Cell): void => {
   if (FORMULA.test(text)) {
-    throw new UsageError(`column "${title}" holds the formula "${text.slice(0, 40)}"`);
+    throw new UsageError(
+      `column "${title}" holds the formula "${text.slice(0, 40)}"; give its value instead`,
+    );
   }
   try {
     column.put(draft, text);

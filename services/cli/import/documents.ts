@@ -1,10 +1,17 @@
 /** Entries of YAML and NDJSON files: objects of the contract, as an export writes them. */
-import { type DescMessage, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import {
+  createRegistry,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+} from '@bufbuild/protobuf';
 import { parseDocument } from 'yaml';
 import { CapabilitySchema } from '../../../gen/runmachine/inventory/v1/capability_pb.ts';
 import { ProviderGroupSchema } from '../../../gen/runmachine/inventory/v1/provider_group_pb.ts';
 import { ProviderSchema } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ResourceTypeSchema } from '../../../gen/runmachine/inventory/v1/resource_type_pb.ts';
+import { closest } from '../closest.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Contents, Entry, Source } from './entry.ts';
 import { ENTRY_BYTES_MAX, linesOf } from './lines.ts';
@@ -144,6 +151,30 @@ const parsed = <T>(read: () => T): Parsed<T> => {
     return { value: read() };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return { problem: text.split('\n')[0] ?? '' };
+    return { problem: inWords(text.split('\n')[0] ?? '') };
   }
+};
+
+const known = createRegistry(
+  ...[ProviderSchema, ProviderGroupSchema, CapabilitySchema, ResourceTypeSchema].flatMap(
+    ({ file }) => [file, ...file.dependencies],
+  ),
+);
+
+/** What the reader of JSON says in names of the contract, with what may stand there. */
+const inWords = (problem: string): string => {
+  const [, enumName = '', given = ''] =
+    /^cannot decode enum (\S+) from JSON: (.{1,80})/.exec(problem) ?? [];
+  const values = known.getEnum(enumName)?.values ?? [];
+  if (values.length > 0) {
+    const words = values.filter(({ number }) => number !== 0).map(({ name }) => name);
+    return `${given} is none of ${words.join(', ')}`;
+  }
+  const [, messageName = '', key = ''] =
+    /^cannot decode message (\S+) from JSON: key "([^"]{1,80})" is unknown/.exec(problem) ?? [];
+  const fields = known.getMessage(messageName)?.fields.map(({ jsonName }) => jsonName) ?? [];
+  if (fields.length === 0) return problem;
+  const nearest = closest(key, fields);
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+  return `${messageName.split('.').at(-1)} has no field "${key}"${hint}`;
 };

@@ -25,6 +25,8 @@ export type Report = {
   /** Shows the sum. */
   readonly end: () => void;
   readonly hasFailed: () => boolean;
+  /** Nothing was done and nothing failed. */
+  readonly isEmpty: () => boolean;
 };
 
 /** More failures are only counted: nobody reads a million lines. */
@@ -62,6 +64,7 @@ export const createReport = (context: Context, options: Options): Report => {
   };
   return {
     hasFailed: () => counts.failed > 0,
+    isEmpty: () => Object.values(counts).every((count) => count === 0),
     done: (done) => {
       const word = wordOf(done);
       counts[word] += 1;

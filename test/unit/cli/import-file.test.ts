@@ -110,10 +110,10 @@ test('formulas and cells that cannot be read are told with line and column', asy
   ].join('\n');
   const entries = await read(csvContents(sourceOf(text)));
   t.deepEqual(problems(entries), [
-    '2 a: column "note" holds the formula "=1+1"',
-    '3 b: column "note" holds the formula "+49"',
-    '4 c: column "note" holds the formula "@sum"',
-    '5 =cmd: column "name" holds the formula "=cmd"',
+    '2 a: column "note" holds the formula "=1+1"; give its value instead',
+    '3 b: column "note" holds the formula "+49"; give its value instead',
+    '4 c: column "note" holds the formula "@sum"; give its value instead',
+    '5 =cmd: column "name" holds the formula "=cmd"; give its value instead',
     '6 d: column "position": "high" is no whole number',
     '7 e: column "bmc.type": "telnet" is none of redfish, ipmi, none',
     '8 : column "name" is empty',
@@ -211,4 +211,30 @@ test('a line without an end is refused before it fills the memory', async (t) =>
   }
   const source = { ...sourceOf(''), bytes: endless() };
   await t.throwsAsync(read(ndjsonContents(source)), { message: /longer than 4 MiB/ });
+});
+
+test('a word or a field that the contract does not know is told with those it knows', async (t) => {
+  const lines = [
+    '{"name":"a","spec":{"type":"metal"}}',
+    '{"name":"b","spec":{"typ":"x"}}',
+    '{"name":"c","spec":{"bmc":{"adress":"10.0.0.1"}}}',
+  ];
+  const told = problems(await read(ndjsonContents(sourceOf(lines.join('\n')))));
+  t.regex(told[0] ?? '', /^1 a: "metal" is none of PROVIDER_TYPE_BARE_METAL, PROVIDER_TYPE_/);
+  t.is(told[1], '2 b: ProviderSpec has no field "typ"; did you mean "type"?');
+  t.is(told[2], '3 c: Bmc has no field "adress"; did you mean "address"?');
+});
+
+test('a column of UUIDs holds UUIDs, and a formula is to be its value', async (t) => {
+  const rows = ['name,uuid,note', 'a,nonsense,', 'b,,=1+1', `c,${'AB'.repeat(4)}-1-1-1-1,`];
+  const told = problems(await read(csvContents(sourceOf(rows.join('\n')))));
+  t.deepEqual(told, [
+    '2 a: column "uuid": "nonsense" is no UUID',
+    '3 b: column "note" holds the formula "=1+1"; give its value instead',
+    '4 c: column "uuid": "ABABABAB-1-1-1-1" is no UUID',
+  ]);
+  const good = 'name,uuid\na,4C4C4544-0042-3010-8033-B7C04F4D3032';
+  const [entry] = await read(csvContents(sourceOf(good)));
+  const facts = entry?.kind === 'provider' ? entry.provider.spec?.facts : undefined;
+  t.is(facts?.smbiosUuid, '4c4c4544-0042-3010-8033-b7c04f4d3032');
 });

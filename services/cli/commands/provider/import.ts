@@ -64,11 +64,14 @@ export const importProviders: Command = {
       await sendEntries(context, { contents, partition, dryRun, fromLine, onDone: report.done });
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
+      // A file that cannot be read from its first line on: nothing was done, nothing goes on.
+      if (report.isEmpty() && error.cause instanceof UsageError) throw error.cause;
       report.end();
       if (!dryRun) context.output.remark(goOn(file, args, error.line));
       throw error.cause;
     }
     report.end();
+    if (report.isEmpty()) context.output.remark(`${file} holds nothing to import`);
     return report.hasFailed() ? EXIT.failed : EXIT.ok;
   },
 };
@@ -95,9 +98,15 @@ const sizeOf = async (file: string): Promise<number> => {
   try {
     return (await stat(file)).size;
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-    throw new UsageError(`cannot read ${file}: ${why}`);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
+    throw new UsageError(`cannot read ${file}: ${WHY[code] ?? code}`);
   }
+};
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'you may not read it',
+  EPERM: 'you may not read it',
 };
 
 const contentsOf = (context: Context, args: Args, file: string): Contents => {
