@@ -210,6 +210,21 @@ test('places that have hardly anything of a large group are left soon', (t) => {
   t.true(budget.looks < 6 * index.size(), `${budget.looks}`);
 });
 
+test('one free machine in each rack is found where all others are held', (t) => {
+  const index = fleetOf(100, 100);
+  for (let n = 0; n < index.size(); n += 1) {
+    if (n % 100 === 7) continue;
+    const hold = { claimUid: `c${n}`, amounts: new Map([[WHOLE, 1]]), fromMs: 0, toMs: 100 };
+    index.setHold(`p${n}`, `c${n}`, hold);
+  }
+  const budget = createBudget(EXPANSIONS_MAX);
+  const request = requestOf([machine('a')], { count: 100, spread: SPREAD });
+  const plan = findPlace(index, { ...request, budget });
+  if (plan.kind !== 'placed') return t.fail(plan.kind);
+  t.true(plan.providers.every(({ uid }) => Number(uid.slice(1)) % 100 === 7));
+  t.true(budget.looks < 15 * index.size(), `${budget.looks}`);
+});
+
 test('trials of an explanation share one budget', (t) => {
   const index = fleetOf(100, 100);
   const { answer, asked } = counted(() => explain(index, requestOf(CONTRADICTION, { count: 20 })));
