@@ -68,7 +68,9 @@ export const openJournal = (file: string): Journal => {
 };
 
 const taskStep = (row: unknown): string => {
-  const step = of(row, 'done') === 1 ? 'done' : String(of(docOf(row), 'step'));
+  const doc = docOf(row);
+  const end = of(doc, 'failure') === null ? 'done' : 'failed';
+  const step = of(row, 'done') === 1 ? end : String(of(doc, 'step'));
   return `task ${String(of(row, 'kind'))} ${step}`;
 };
 
