@@ -148,7 +148,7 @@ export type AssignmentRecords = {
   readonly markGone: (tx: Tx, uid: string) => Promise<boolean>;
   /** Whether that agent has an assignment that names the digest. */
   readonly namesDigest: (reader: Reader, agentKey: string, sha256: string) => Promise<boolean>;
-  /** Whether that agent has an assignment that names the secret (lower-case). */
+  /** Whether an assignment of that agent names the secret (lower-case) and is not gone. */
   readonly namesSecret: (reader: Reader, agentKey: string, secret: string) => Promise<boolean>;
   readonly remove: (tx: Tx, uids: readonly string[]) => Promise<void>;
   /** Which host is addressed to which agent, over all guests that are not gone. */
