@@ -140,12 +140,12 @@ const readManifest = async ({ settings }: Context): Promise<JoinManifest | undef
 export const drain: Command = {
   summary: 'let an agent take no new work: its consoles end, other agents take its controllers',
   positionals: [{ name: 'name', help: 'name or uid of the agent' }],
-  options: { why: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
+  options: { reason: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     const client = createClient(AgentDirectoryService, context.transport());
     const requestId = context.random.requestId();
-    const why = args.string('why') ?? '';
+    const why = args.string('reason') ?? '';
     await client.drainAgent({ name, why, requestId }, callOptions(context));
     context.output.remark(`drained ${name}; its virtual machines stay with it`);
     return undefined;
@@ -168,11 +168,11 @@ export const resume: Command = {
 export const revoke: Command = {
   summary: "revoke an agent's certificates; it is cut off at once",
   positionals: [{ name: 'name', help: 'name or uid of the agent' }],
-  options: { why: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
+  options: { reason: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     const client = createClient(TrustService, context.transport());
-    await client.revokeAgent({ name, why: args.string('why') ?? '' }, callOptions(context));
+    await client.revokeAgent({ name, why: args.string('reason') ?? '' }, callOptions(context));
     context.output.remark(`revoked ${name}`);
     return undefined;
   },

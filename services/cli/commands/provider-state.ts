@@ -90,7 +90,14 @@ type Call = (
 
 const client = (context: Context) => createClient(ProviderStateService, context.transport());
 
-const verb = (summary: string, isReasonNeeded: boolean, call: Call): Command => ({
+type Verb = {
+  readonly summary: string;
+  readonly isReasonNeeded?: boolean;
+  /** The answer comes before the work at the controller has ended. */
+  readonly follow?: boolean;
+};
+
+const verb = ({ summary, isReasonNeeded = false, follow = false }: Verb, call: Call): Command => ({
   summary,
   positionals: [{ name: 'name', help: 'name or uid of the provider' }],
   options: {
@@ -109,6 +116,12 @@ const verb = (summary: string, isReasonNeeded: boolean, call: Call): Command => 
     const requestId = context.random.requestId();
     const { providerState } = await call(context, { name, reason, requestId });
     await showState(context, providerState);
+    if (follow && context.output.mode === 'table') {
+      const id = providerState ? providerId(providerState) : args.positional('name');
+      context.output.remark(
+        `its controller is asked now; how it ends: runm provider timeline ${id}`,
+      );
+    }
     if (providerState?.inUse && isClosed(providerState)) {
       context.output.remark('claims that hold it go on; no new ones come');
     }
@@ -124,42 +137,52 @@ const CLOSED = new Set<ProviderLifeState>([
 
 const isClosed = ({ state: life }: ProviderState): boolean => CLOSED.has(life);
 
-export const accept = verb('open a provider that has no agent of ours', false, (context, asked) =>
-  client(context).acceptProvider(asked, callOptions(context)),
+export const accept = verb(
+  { summary: 'open a provider that has no agent of ours' },
+  (context, asked) => client(context).acceptProvider(asked, callOptions(context)),
 );
 
-export const maintain = verb('close a provider for work on it', true, (context, asked) =>
-  client(context).maintainProvider(asked, callOptions(context)),
+export const maintain = verb(
+  { summary: 'close a provider for work on it', isReasonNeeded: true },
+  (context, asked) => client(context).maintainProvider(asked, callOptions(context)),
 );
 
 export const quarantine = verb(
-  'close a provider that is not to be trusted',
-  true,
+  { summary: 'close a provider that is not to be trusted', isReasonNeeded: true },
   (context, asked) => client(context).quarantineProvider(asked, callOptions(context)),
 );
 
 export const giveBack = verb(
-  'say that a provider is in order and clean: ended claims give it back, and it opens again',
-  false,
+  {
+    summary:
+      'say that a provider is in order and clean: ended claims give it back, and it opens again',
+  },
   (context, asked) => client(context).returnProvider(asked, callOptions(context)),
 );
 
 export const inspect = verb(
-  'have the controller asked anew what the hardware is; one that is not open opens then',
-  false,
+  {
+    summary: 'have the controller asked anew what the hardware is; one that is not open opens then',
+    follow: true,
+  },
   (context, asked) => client(context).inspectProvider(asked, callOptions(context)),
 );
 
-export const clean = verb('clean anew what could not be cleaned', false, (context, asked) =>
-  client(context).cleanProvider(asked, callOptions(context)),
+export const clean = verb(
+  { summary: 'clean anew what could not be cleaned', follow: true },
+  (context, asked) => client(context).cleanProvider(asked, callOptions(context)),
 );
 
 export const adopt = verb(
-  'take a provider out of whatever state it is in, on your word that it is in order and clean',
-  true,
+  {
+    summary:
+      'take a provider out of whatever state it is in, on your word that it is in order and clean',
+    isReasonNeeded: true,
+  },
   (context, asked) => client(context).adoptProvider(asked, callOptions(context)),
 );
 
-export const retire = verb('close a provider to new claims for good', true, (context, asked) =>
-  client(context).retireProvider(asked, callOptions(context)),
+export const retire = verb(
+  { summary: 'close a provider to new claims for good', isReasonNeeded: true },
+  (context, asked) => client(context).retireProvider(asked, callOptions(context)),
 );

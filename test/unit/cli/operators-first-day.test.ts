@@ -15,11 +15,15 @@ import {
   ProviderHardwareService,
   type ScanControllersRequest,
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
+import { ProviderLifeState } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import { ProviderStateService } from '../../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { drain } from '../../../services/cli/commands/agent.ts';
 import { list } from '../../../services/cli/commands/event.ts';
 import { softOff } from '../../../services/cli/commands/hardware/power.ts';
 import { scan } from '../../../services/cli/commands/hardware/scan.ts';
 import { timeline } from '../../../services/cli/commands/provider/timeline.ts';
+import { inspect } from '../../../services/cli/commands/provider-state.ts';
 import { status } from '../../../services/cli/commands/status.ts';
 import { callCommand } from './call-command.ts';
 
@@ -95,6 +99,31 @@ test('who asks a server to power off is not told that it is on as if that were a
   });
   t.is(called.stdout, 'r1u1 was asked to power off; it is still on\n');
   t.is(called.stderr, 'next: runm provider power status r1u1\n');
+});
+
+test('an inspection that has only begun says where its end is told', async (t) => {
+  const called = await callCommand(inspect, ['r1u1'], (router) => {
+    router.service(ProviderStateService, {
+      inspectProvider: ({ name }) => ({
+        providerState: { name, state: ProviderLifeState.AVAILABLE },
+      }),
+    });
+  });
+  t.regex(called.stdout, /state +available/);
+  t.regex(called.stderr, /asked now.*runm provider timeline r1u1/);
+});
+
+test('a reason is --reason with every verb', async (t) => {
+  const said: string[] = [];
+  await callCommand(drain, ['host-1', '--reason', 'new disk'], (router) => {
+    router.service(AgentDirectoryService, {
+      drainAgent: ({ name, why }) => {
+        said.push(why);
+        return { agent: { name } };
+      },
+    });
+  });
+  t.deepEqual(said, ['new disk']);
 });
 
 const hidden = () => {
