@@ -12,7 +12,7 @@ const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly 
 
 export const enrol: Bench = {
   summary: 'a fleet becomes known: imported over mTLS into PostgreSQL, enrolled and claimed',
-  limitMs: 1_800_000,
+  limitMs: 7_200_000,
   run: async (options) => {
     const unknown = options.only.find((name) => ROWS[name] === undefined);
     if (unknown !== undefined) {

@@ -3,7 +3,7 @@
  * bridged with what the caller types. Both directions are bounded: a slow reader slows the agent
  * down, nothing piles up here.
  */
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 import type { Random } from '../../runtime/random.ts';
 import type {
@@ -85,7 +85,7 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
         throw error;
       } finally {
         waiting.delete(channelId);
-        limit.abort();
+        limit.abort(OVER);
       }
     },
     find: (id) => open.get(id),

@@ -1,5 +1,5 @@
 /** Tells those who wait for an operation that it changed. A missed ring only costs time. */
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 
 export type OperationBell = {
   readonly ring: (uid: string) => void;
@@ -15,7 +15,7 @@ export const createOperationBell = (clock: Clock): OperationBell => {
     },
     heard: async (uid, afterMs, signal) => {
       const woken = new AbortController();
-      const wake = () => woken.abort();
+      const wake = () => woken.abort(OVER);
       const all = listeners.get(uid) ?? new Set();
       listeners.set(uid, all.add(wake));
       try {

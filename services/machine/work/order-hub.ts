@@ -4,7 +4,7 @@
  * read it, at whichever replica it asks.
  */
 import type { BmcAnswer, BmcOrder } from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import { resourceExhausted, unavailable } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
@@ -91,7 +91,7 @@ export const createOrderHub = (deps: Deps): OrderHub => {
     } catch (error) {
       open.get(commandId)?.reject(error);
     } finally {
-      limit.abort();
+      limit.abort(OVER);
       open.delete(commandId);
       await takeBack(commandId, secret);
     }

@@ -2,7 +2,7 @@
  * Runs hardware tasks: any replica takes what is due, under a lease that it extends while a step
  * lasts. Whoever lost the lease writes nothing and stops what it was doing.
  */
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
@@ -130,7 +130,7 @@ const runOne = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
     await rest(deps, { ...leased.task, wakeMs }, lease).catch(() => undefined);
     throw error;
   } finally {
-    held.abort();
+    held.abort(OVER);
     await renewing;
   }
 };
@@ -152,7 +152,7 @@ const renew = async (deps: Deps, { uid, lease, held }: Held): Promise<void> => {
         deps.records.tasks.extend(tx, { uid, lease, untilMs }),
       )
       .catch(() => true);
-    if (!isOurs) held.abort();
+    if (!isOurs) held.abort(OVER);
   }
 };
 
