@@ -14,7 +14,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 const VICTIMS = ['agent', 'control plane', 'lab'] as const;
 const SERVERS = 3;
 /** No day begins later than this after the unharmed one. */
-const BUDGET_MS = propertyRuns(15_000, process.env.RUNM_METAL_FACTOR);
+const BUDGET_MS = propertyRuns(15_000, process.env.RUNM_METAL_FACTOR ?? '1');
 const LAST_DAY_MS = 15 * 60_000;
 
 /** "delete: delete detach done: agent" tries this one alone. */
