@@ -94,7 +94,8 @@ test('what the agent says comes back with its reason, and a change that failed i
   await refused(t, hardware.changeProviderPower(off), wanted);
   const targetUid = metal.providers[0]?.uid ?? '';
   const told = await events.listEvents({ parent: 'partitions/lab/projects/-', targetUid });
-  t.true(told.events.some(({ message }) => message.includes('BMC_UNAUTHORIZED')));
+  const [failed] = told.events.filter(({ message }) => message.includes('BMC_UNAUTHORIZED'));
+  t.regex(failed?.message ?? '', /in vain .*: BMC_UNAUTHORIZED\. The controller refuses the user/);
   metal.controllers.fault = { succeeded: false, reason: 'BMC_TIMEOUT', message: 'too slow' };
   const late = { kind: 'unavailable', reason: 'BMC_TIMEOUT' } as const;
   await refused(t, hardware.getProviderPower({ name: R1 }), late);

@@ -193,10 +193,11 @@ const tooEarly = (
   values: SecretValues,
 ): BmcError => {
   const { notBeforeMs, refusals } = journal.signIn(accountOf(ref, values.present));
+  const often = refusals === 1 ? 'once' : `${refusals} times`;
   return new BmcError(
     'unauthorized',
     `The BMC of "${ref.provider}" refused user "${values.present.user}" of secret ` +
-      `"${ref.secret}" ${refusals} times; it is not tried again before ` +
+      `"${ref.secret}" ${often}; it is not tried again before ` +
       `${new Date(notBeforeMs).toISOString()}, so that the account does not lock. ` +
       'Change the secret and it is tried at once',
   );

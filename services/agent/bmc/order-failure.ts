@@ -39,7 +39,9 @@ const MESSAGE_MAX = 2_000;
 export const failureOf = (error: unknown): OrderFailure => {
   if (error instanceof BmcError) {
     const { reason, cure } = FAULTS[error.fault];
-    const said = error.said.filter((one) => !error.message.includes(one));
+    const said = error.said
+      .filter((one) => !error.message.includes(one))
+      .map((one) => one.replace(/^[a-z]/, (first) => first.toUpperCase()));
     return { reason, message: sentences([error.message, ...said, cure]) };
   }
   if (error instanceof TurnNeverCame) {

@@ -28,6 +28,8 @@ export type HardwareDeps = RpcDeps &
 
 /** What a read or a change may take at the controller. */
 export const WORK_MS = 60_000;
+/** Of the text of an event. */
+const MESSAGE_MAX = 2_000;
 
 export type HardwareChange<D extends DescMessage> = {
   readonly request: {
@@ -70,9 +72,11 @@ export const changeHardware = async <D extends DescMessage>(
     const ordered = { work, commandId, timeoutMs: WORK_MS, isSafeTwice };
     answer = await deps.orders.atProvider(provider, ordered, signal);
   } catch (error) {
-    const why = isDomainError(error) ? error.reason : 'INTERNAL';
+    const failure = isDomainError(error)
+      ? { reason: error.reason, message: error.message }
+      : { reason: 'INTERNAL', message: '' };
     await deps.store.transaction(undefined, actorOf(context), (tx) =>
-      record(deps, tx, { ...done, context, failure: why }),
+      record(deps, tx, { ...done, context, failure }),
     );
     throw error;
   }
@@ -93,7 +97,7 @@ type Recorded<D extends DescMessage> = {
   readonly provider: ProviderView;
   readonly machines: readonly Machine[];
   readonly context: HandlerContext;
-  readonly failure: string | undefined;
+  readonly failure: { readonly reason: string; readonly message: string } | undefined;
 };
 
 const record = async <D extends DescMessage>(
@@ -108,17 +112,18 @@ const record = async <D extends DescMessage>(
   const message =
     failure === undefined
       ? `${principal} ${change.sentence}${because}`
-      : `${principal} tried, and ${failure} came of it (${change.sentence})${because}`;
+      : `${principal} tried in vain (${change.sentence}${because}): ${failure.reason}`;
   const severity = failure === undefined ? 'info' : 'warning';
   const draft = event(nowMs, { type: change.type, severity, message, data: { reason } });
-  await tell(deps, tx, { provider, machines, draft, principal });
+  const cause = failure === undefined || failure.message === '' ? '' : `. ${failure.message}`;
+  await tell(deps, tx, { provider, machines, draft, cause, principal });
   tx.audit({
     action: change.type,
     objectKind: 'provider',
     objectUid: provider.uid,
     objectName: provider.name,
     partition: provider.partition,
-    after: { ...change.said, reason, force, outcome: failure ?? 'done' },
+    after: { ...change.said, reason, force, outcome: failure?.reason ?? 'done' },
   });
 };
 
@@ -126,21 +131,26 @@ type Told = {
   readonly provider: ProviderView;
   readonly machines: readonly Machine[];
   readonly draft: EventDraft;
+  /** In the controller's own words, which may hold its address: for operators alone. */
+  readonly cause: string;
   readonly principal: string;
 };
 
 const tell = async (
   { records, random }: HardwareDeps,
   tx: Tx,
-  { provider, machines, draft, principal }: Told,
+  { provider, machines, draft, cause, principal }: Told,
 ): Promise<void> => {
-  const abouts = [aboutProvider(provider), ...machines.map(aboutMachine)];
+  const message = `${draft.message}${cause}`.slice(0, MESSAGE_MAX);
+  const drafts = [
+    { ...draft, message, ...aboutProvider(provider) },
+    ...machines.map((machine) => ({ ...draft, ...aboutMachine(machine) })),
+  ];
   const recordMs = draft.timeMs;
   await records.events.insert(
     tx,
-    abouts.map((about) => ({
-      ...draft,
-      ...about,
+    drafts.map((one) => ({
+      ...one,
       uid: random.uid(),
       recordMs,
       principal,
