@@ -88,8 +88,9 @@ export const SETTINGS = {
   },
   cleaning: {
     command: list(
-      'Program and arguments that clean a server after a claim on it; it gets provider, claim ' +
-        'and facts as JSON on its standard input, and 0 means that it is clean. Only for machine. ' +
+      'Program and arguments that clean a server after a claim on it; it gets provider, ' +
+        'claim and facts as JSON on its standard input, and 0 means that it is clean. ' +
+        'Only for machine. ' +
         'Empty: none; without command and webhook an operator says when a server is clean.',
       [],
     ),

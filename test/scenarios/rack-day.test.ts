@@ -68,8 +68,8 @@ test('a server is claimed, booted, typed at, and clean again when it is given ba
   t.regex(ok(await runm('machine', 'delete', 'bench-1', '--wait')), /^$/);
   await untilAvailable(here);
   t.is(await powerOf(here, server), `${server} is off`);
-  const log = ok(await runm('provider', 'log', server));
-  t.regex(log, /Disks wiped/, 'it was cleaned before anybody else gets it');
+  const told = ok(await runm('provider', 'timeline', server));
+  t.regex(told, /provider\.cleaned/, 'it was cleaned before anybody else gets it');
 });
 
 /** What a controller offers is read and nothing of how to get in is told. */
