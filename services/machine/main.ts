@@ -86,7 +86,7 @@ const DEFAULTS: MachineConfig = {
   imageMs: 5_000,
   leaseMs: 10_000,
   memberLeaseMs: 10_000,
-  concurrencyMax: 32,
+  concurrencyMax: 128,
   limits: OPERATION_LIMITS,
   sinks: { webhooks: [] },
   cleaning: NO_CLEANING,

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, nextTurn, OVER } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 
 /**
@@ -22,6 +22,13 @@ type GateOptions = {
   readonly waitersMax: number;
 };
 
+/**
+ * SQLite answers without waiting, so that one holder after another would run in one turn of the
+ * event loop: answers and requests of all others would lie in their sockets until nobody waits here
+ * any more.
+ */
+const TURN_MS = 5;
+
 export const createConnectionGate = ({
   clock,
   waitMsMax,
@@ -29,6 +36,7 @@ export const createConnectionGate = ({
 }: GateOptions): ConnectionGate => {
   const waiting = new Set<() => void>();
   let held = false;
+  let turnEndsMs = Number.NEGATIVE_INFINITY;
   const enter = async (signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     if (!held) {
@@ -57,7 +65,7 @@ export const createConnectionGate = ({
       throw error;
     } finally {
       timeout.catch(() => undefined);
-      limit.abort();
+      limit.abort(OVER);
     }
   };
   const leave = (): void => {
@@ -67,7 +75,14 @@ export const createConnectionGate = ({
       return;
     }
     waiting.delete(next);
-    next();
+    if (clock.monotonicMs() < turnEndsMs) {
+      next();
+      return;
+    }
+    void nextTurn().then(() => {
+      turnEndsMs = clock.monotonicMs() + TURN_MS;
+      next();
+    });
   };
   return { enter, leave };
 };

@@ -207,7 +207,7 @@ const importServers = async (
   await Promise.all(Array.from({ length: UNDER_WAY }, worker));
 };
 
-/** What a buyer's list says: where it is reached, how to get in, its MACs; nothing of its inside. */
+/** What a buyer's list says: where it is reached, how to get in, its MACs. */
 const serverOf = (number: number, { redfish, ipmi }: FleetBegun) => {
   const { nics } = labHardware(`bmc${number}`, 'fleet');
   const ipmiAddress = ipmi[number];

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { systemClock } from '../../../../services/runtime/clock.ts';
+import { nextTurn, systemClock } from '../../../../services/runtime/clock.ts';
 import { isDomainError } from '../../../../services/runtime/errors.ts';
 import { createConnectionGate } from '../../../../services/store/sql/connection-gate.ts';
 
@@ -77,4 +77,19 @@ test('a turn that comes in the same moment as the abort is passed on', async (t)
   }
   await next;
   t.pass();
+});
+
+test('those who wait leave others their turns of the event loop', async (t) => {
+  const gate = gateOf({ waitersMax: 100 });
+  let through = 0;
+  const others = nextTurn().then(() => through);
+  const work = async (): Promise<void> => {
+    await gate.enter();
+    const endMs = systemClock.monotonicMs() + 2;
+    while (systemClock.monotonicMs() < endMs);
+    through += 1;
+    gate.leave();
+  };
+  await Promise.all(Array.from({ length: 50 }, work));
+  t.true((await others) < 10);
 });
