@@ -18,7 +18,18 @@ export const hardwareRecords: HardwareRecords = {
       secret_key: secretKey,
       until_ms: untilMs,
     }));
-    await db(tx).insertInto('hardware_order').values(rows).execute();
+    await db(tx)
+      .insertInto('hardware_order')
+      .values(rows)
+      // A replica that died left the row of an order that the next one places anew.
+      .onConflict((found) =>
+        found.column('command_uid').doUpdateSet(({ ref }) => ({
+          agent_key: ref('excluded.agent_key'),
+          secret_key: ref('excluded.secret_key'),
+          until_ms: ref('excluded.until_ms'),
+        })),
+      )
+      .execute();
   },
   closeOrders: async (tx, commandUids) => {
     await db(tx).deleteFrom('hardware_order').where('command_uid', 'in', commandUids).execute();
