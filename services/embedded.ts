@@ -38,6 +38,8 @@ export type EmbeddedOptions = {
   readonly agentBundles?: Pick<AgentDownloadOptions, 'directory' | 'prepare'>;
   /** Cleans servers after claims, see settings.ts; absent = operators say when they are clean. */
   readonly cleaningCommand?: readonly string[];
+  /** What it may take; absent = NO_CLEANING. Whoever was killed amid it waits that long for it. */
+  readonly cleaningTimeoutMs?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -89,7 +91,8 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   assembly.add('metadata', metadata);
   assembly.add('inventory', await createInventoryService(assembly.depsOf('inventory', {})));
   assembly.add('scheduler', await createSchedulerService(assembly.depsOf('scheduler', {})));
-  const machine = { cleaning: { ...NO_CLEANING, command: options.cleaningCommand ?? [] } };
+  const { cleaningCommand: command = [], cleaningTimeoutMs = NO_CLEANING.timeoutMs } = options;
+  const machine = { cleaning: { ...NO_CLEANING, command, timeoutMs: cleaningTimeoutMs } };
   assembly.add('machine', await createMachineService(assembly.depsOf('machine', machine)));
   const running = await startComponents({ log, clock }, assembly.components());
   const debug = toggleDebugOnSignal(assembly.loggers);

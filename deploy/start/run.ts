@@ -226,11 +226,14 @@ const loopbackOf = (listen: string): string =>
   listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
 
 /** The lab itself wipes its servers; of others it knows nothing, and says so. */
-const labCleaning = (state: StateDir): readonly string[] => [
-  process.execPath,
-  join(import.meta.dirname, '../lab/clean.ts'),
-  join(state.runtimeDir, CONTROL_SOCKET),
-];
+const labCleaning = (state: StateDir) => ({
+  cleaningCommand: [
+    process.execPath,
+    join(import.meta.dirname, '../lab/clean.ts'),
+    join(state.runtimeDir, CONTROL_SOCKET),
+  ],
+  cleaningTimeoutMs: 90_000,
+});
 
 const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
   startEmbedded({
@@ -242,7 +245,7 @@ const startControlPlane = (session: Session, ports: Ports): Promise<Embedded> =>
     agentBundles: agentBundlesIn(session.state.path),
     origins: session.options.origins,
     publicNames: session.options.publicName === undefined ? [] : [session.options.publicName],
-    ...(session.options.lab ? { cleaningCommand: labCleaning(session.state) } : {}),
+    ...(session.options.lab ? labCleaning(session.state) : {}),
     version: readVersion(),
     clock: session.clock,
     random: systemRandom,

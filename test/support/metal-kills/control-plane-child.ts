@@ -22,6 +22,8 @@ const { caPem, adminTokenFile } = await startEmbedded({
   origins: [],
   version: '0.0.0',
   cleaningCommand,
+  // Who is killed amid a cleaning waits until it must be over.
+  cleaningTimeoutMs: 20_000,
   clock: systemClock,
   random: systemRandom,
   log: createLog({ name: 'runmachine', level: 'info', destination: logFile }),
