@@ -151,7 +151,8 @@ const lookAtMachine = async ({ clients }: Site, day: Day, goal: MachineState): P
   });
   const status = found?.machine?.status;
   const state = status?.state ?? MachineState.GONE;
-  const where = `machine ${enumToJson(MachineStateSchema, state)} ${status?.problem?.message ?? ''}`;
+  const why = status?.problem?.message ?? '';
+  const where = `machine ${enumToJson(MachineStateSchema, state)} ${why}`;
   const problem = status?.problem;
   if (state === goal && (status?.operation ?? '') === '') return DONE;
   if (!FAILED.has(state)) return { kind: 'under way', where };
