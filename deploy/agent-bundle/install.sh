@@ -93,7 +93,9 @@ mv "$etc/agent.yaml.new" "$etc/agent.yaml"
 
 if [ $foreground = yes ]; then
   say "running in the foreground, from $dir"
-  exec "$node" "$dir/current/main.mjs" agent --config "$etc/agent.yaml"
+  # As in the unit (services/agent/systemd-unit.ts).
+  exec "$node" --max-semi-space-size=4 --heap-growing-percent=50 \
+    "$dir/current/main.mjs" agent --config "$etc/agent.yaml"
 fi
 
 user=runmachine-agent

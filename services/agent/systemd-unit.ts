@@ -33,6 +33,19 @@ const NEEDS: Readonly<Record<string, Needs>> = {
 const USER = 'runmachine-agent';
 
 /**
+ * How Node runs an agent. V8 trades memory for time while there is memory: an agent that enrols ten
+ * thousand servers has 70 MB of objects and held 480 MB. install.sh says the same for the
+ * foreground.
+ */
+export const AGENT_NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=50'] as const;
+
+const commandLine = (program: string, configFile: string): string =>
+  [
+    ...[`${program}/bin/node`, ...AGENT_NODE_FLAGS],
+    ...[`${program}/main.mjs`, 'agent', '--config', configFile],
+  ].join(' ');
+
+/**
  * The unit's text: a user of its own, only the capabilities that its roles need, and of the file
  * system only its state. Errors: invalid_argument INVALID_FIELD for a role that is not known, or a
  * path that a unit cannot name.
@@ -51,7 +64,7 @@ export const systemdUnit = ({ roles, program, configFile }: UnitOptions): string
     '',
     '[Service]',
     'Type=exec',
-    `ExecStart=${path(program)}/bin/node ${path(program)}/main.mjs agent --config ${path(configFile)}`,
+    `ExecStart=${commandLine(path(program), path(configFile))}`,
     'Restart=always',
     'RestartSec=2',
     'TimeoutStopSec=60',

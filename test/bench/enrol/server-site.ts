@@ -19,6 +19,7 @@ import {
   ProviderService,
   UpsertOutcome,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { AGENT_NODE_FLAGS } from '../../../services/agent/systemd-unit.ts';
 import { createPeopleTransport } from '../../../services/runtime/client.ts';
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
@@ -160,9 +161,13 @@ const startAgent = (dir: string, site: SiteStarted): Agent => {
   // JSON is YAML.
   const configFile = file('agent.yaml', JSON.stringify(config));
   const entry = join(import.meta.dirname, '../../../services/agent-main.ts');
-  const child = spawn(process.execPath, [entry, 'agent', '--config', configFile], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...AGENT_NODE_FLAGS, entry, 'agent', '--config', configFile],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (part) => {
