@@ -108,7 +108,7 @@ export const startSite = async (serverCount: number): Promise<Site> => {
           ([place, text]) =>
             `${place}:\n${text
               .split('\n')
-              .filter((line) => !line.includes('"call '))
+              .filter((line) => !/"call (?:served|refused)"/.test(line))
               .slice(-LAST_WORDS)
               .join('\n')}`,
         )
