@@ -60,6 +60,31 @@ test('who may not change providers sees no NICs, BMC, agents and facts', async (
   t.is((await service.getProvider({ name })).provider?.spec?.agentPools.length, 1);
 });
 
+test('nobody sends a secret that he may not see to a place of his own', async (t) => {
+  const { fixture } = await start(t);
+  const parent = 'partitions/lab';
+  const made = await makeProvider(fixture, 'host-1', SECRETIVE);
+  const operator = createClient(ProviderService, fixture.asPerson('lab-operator'));
+  const bmc = { type: BmcType.REDFISH, address: '10.6.6.6', secret: 'projects/ops/secrets/bmc-9' };
+  const mine = vmHost({ bmc });
+  const create = { parent, providerId: 'mine', provider: mine, requestId: newId() };
+  const error = await t.throwsAsync(operator.createProvider(create));
+  t.regex(error.message, /secrets\/bmc-9" is not there, or you may not see it/);
+  const change = (spec: object) =>
+    operator.updateProvider({
+      provider: { name: made.name, spec },
+      updateMask: { paths: ['spec.bmc'] },
+    });
+  await refused(t, change({ bmc }), _bad);
+  const items = [{ providerId: 'mine', provider: mine }];
+  const batch = { parent, items, requestId: newId() };
+  const { results } = await operator.batchUpsertProviders(batch);
+  t.is(results[0]?.error?.message.includes('you may not see it'), true);
+  // What went there before may go on, and without a secret nothing is sent.
+  await t.notThrowsAsync(change({ bmc: made.spec?.bmc }));
+  await t.notThrowsAsync(change({ bmc: { type: BmcType.REDFISH, address: '10.6.6.6' } }));
+});
+
 test('providers of partitions without a grant are not there', async (t) => {
   const { fixture, providers } = await start(t);
   await makePartition(fixture, 'other');

@@ -185,6 +185,13 @@ test('an agent reads a secret while an order names it, and no other one and no l
   await refused(t, agents.getSecret({ name: 'projects/infra/secrets/other' }), hidden);
   metal.controllers.hangs = false;
   await call;
+  // What ended is written down just after it was answered.
+  await eventually(() =>
+    agents.getSecret({ name: SECRET }).then(
+      () => false,
+      () => true,
+    ),
+  );
   await refused(t, agents.getSecret({ name: SECRET }), hidden);
 });
 

@@ -103,10 +103,12 @@ test('what does not exist or does not fit is named', async (t) => {
   const boot = { source: { case: 'image', value: 'images/nope' } };
   const noImage = await refused(t, create({ machine: { spec: { boot } } }), gone);
   t.is(noImage.metadata.name, 'images/nope');
-  await refused(t, create({ machine: { spec: { type: MachineType.BARE_METAL } } }), {
-    kind: 'failed_precondition',
-    reason: 'INVALID_STATE',
+  const metal = { type: MachineType.BARE_METAL, cpus: 2 };
+  const whole = await refused(t, create({ machine: { spec: metal } }), {
+    kind: 'invalid_argument',
+    reason: 'INVALID_FIELD',
   });
+  t.is(whole.metadata.field, 'machine.spec.cpus', 'a server is taken as it is');
   await refused(t, create({ parent: 'partitions/-/projects/red' }), {
     kind: 'invalid_argument',
     reason: 'INVALID_FIELD',

@@ -28,7 +28,7 @@ test.before(async () => {
   listed = parts.use(await serveScript(script));
   unlisted = parts.use(await serveScript(script));
   here = parts.use(await createInstallation());
-  await here.start('--no-demo', '--origin', listed.origin);
+  await here.start('--no-demo', '--no-lab', '--origin', listed.origin);
   const keys = [await trustedKeyOf(here.endpoint, here.caPem())];
   browser = parts.use(await startBrowser(need.program('chromium'), keys));
 });

@@ -39,7 +39,7 @@ test.before(async () => {
   parts.use(await slot('guest'));
   dir = parts.use(temporaryDir()).path;
   here = parts.use(await createInstallation());
-  await here.start('--no-demo');
+  await here.start('--no-demo', '--no-lab');
   writeFileSync(join(dir, 'ca.pem'), here.caPem());
   writeFileSync(join(dir, 'headers'), `authorization: Bearer ${here.token()}\n`, { mode: 0o600 });
   const made = await here.runm('cert', 'create', 'automation', '--out', join(dir, 'automation'));

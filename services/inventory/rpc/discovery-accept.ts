@@ -12,7 +12,7 @@ import {
   ProviderSchema,
   ProviderType,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
-import type { HasValues } from '../../runtime/context.ts';
+import { type HasValues, identityOf } from '../../runtime/context.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { demandOpen } from '../domain/discovery.ts';
 import { identifiersOf, identifierTaken } from '../domain/identifiers.ts';
@@ -40,7 +40,8 @@ export const acceptDiscovery = (
     const partition = await records.partitions.keep(tx, current.partition);
     if (partition === undefined) throw absent(request.name);
     const given = proposed(kept.found, request);
-    const made = await makeProvider(deps, tx, { partition: partition.id, id: providerId, given });
+    const making = { partition: partition.id, id: providerId, given, caller: identityOf(context) };
+    const made = await makeProvider(deps, tx, making);
     const provider = await recordSeen(deps, tx, { made, found: kept.found, current });
     const name = providerName(provider);
     const record: DiscoveryRecord = {

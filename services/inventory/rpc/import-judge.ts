@@ -7,6 +7,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { FieldChange } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { type DomainError, isDomainError } from '../../runtime/errors.ts';
+import type { Identity } from '../../runtime/identity.ts';
 import { offersOf, takesAway } from '../domain/amounts.ts';
 import { badParent, TREE_LEVELS_MAX } from '../domain/provider-tree.ts';
 import { keyOf, newHead, type ProviderRecord, providerName } from '../domain/records.ts';
@@ -52,6 +53,7 @@ export type Ground = {
   /** What became of those so far; undefined while one is being judged. */
   readonly judged: Map<Item, Verdict | DomainError | undefined>;
   readonly seesAll: boolean;
+  readonly caller: Identity;
 };
 
 export type Verdict = {
@@ -87,7 +89,7 @@ const makeNew = (item: Item, ground: Ground): Verdict => {
   const { deps, partition, kinds, nowMs, references } = ground;
   const { id, after } = item;
   const place = { uid: deps.random.uid(), partition };
-  const judging = { place, given: after };
+  const judging = { place, given: after, caller: ground.caller };
   demandKinds(after, kinds);
   demandSpec(judging, references);
   const { parent, levelsAbove } = parentIn(item, ground);
@@ -152,7 +154,7 @@ export const judgeChanged = (item: Item, found: Found, ground: Ground): Verdict 
   const before = specOf(stored);
   if (specOf(after).type !== before.type) throw badField('spec.type', 'cannot be changed');
   const place = { uid: current.uid, partition: current.partition };
-  const judging = { place, given: after, before };
+  const judging = { place, given: after, before, caller: ground.caller };
   demandKinds(after, kinds);
   demandSpec(judging, references);
   const { parent } = parentIn(item, ground);

@@ -175,6 +175,7 @@ const groundOf = async (deps: RpcDeps, tx: Tx, { wanted, items }: Grounding): Pr
     news: new Map(news.map((item) => [keyOf(item.id), item])),
     judged: new Map(),
     seesAll: updatable.covers({ partition }),
+    caller: identityOf(context),
   };
 };
 

@@ -8,7 +8,8 @@ import {
   CreateProviderResponseSchema,
   UpdateProviderResponseSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
-import { accessOf } from '../../runtime/context.ts';
+import { accessOf, identityOf } from '../../runtime/context.ts';
+import type { Identity } from '../../runtime/identity.ts';
 import { resourceMask } from '../../runtime/mask.ts';
 import { checkEtag, etagOf } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
@@ -86,20 +87,26 @@ const insertProvider = async (
   if (!found || !accessOf(context).covers({ partition: found.id })) throw absent(request.parent);
   const given = request.provider ?? create(ProviderSchema);
   demandKinds(given, kinds);
-  return makeProvider(deps, tx, { partition: found.id, id: request.providerId, given });
+  const caller = identityOf(context);
+  return makeProvider(deps, tx, { partition: found.id, id: request.providerId, given, caller });
 };
 
-type Making = { readonly partition: string; readonly id: string; readonly given: Provider };
+type Making = {
+  readonly partition: string;
+  readonly id: string;
+  readonly given: Provider;
+  readonly caller: Identity;
+};
 
 /** The caller keeps the partition. Errors: those of judgeSpec; already_exists. */
 export const makeProvider = async (
   deps: RpcDeps,
   tx: Tx,
-  { partition, id, given }: Making,
+  { partition, id, given, caller }: Making,
 ): Promise<ProviderRecord> => {
   const { records, random, clock } = deps;
   const place = { uid: random.uid(), partition };
-  const { spec, parts, ...tree } = await judgeSpec(deps, tx, { place, given });
+  const { spec, parts, ...tree } = await judgeSpec(deps, tx, { place, given, caller });
   const record: ProviderRecord = {
     ...newHead({ ...place, id, nowMs: clock.now().getTime() }),
     ...place,
@@ -134,7 +141,8 @@ export const writeProvider = async (
   const before = storedProvider(current);
   const after = changed(request, before);
   if (request.updateMask?.paths.includes('properties')) demandKinds(after, kinds);
-  const judging = { place: current, given: after, before: specOf(before) };
+  const caller = identityOf(context);
+  const judging = { place: current, given: after, before: specOf(before), caller };
   const judged = await judgeSpec(deps, tx, judging);
   const { spec, parts, parentUid, rootUid } = judged;
   const move = parentUid === current.parentUid ? undefined : await planMove(deps, tx, current);

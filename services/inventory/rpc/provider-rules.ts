@@ -7,6 +7,7 @@ import {
   ProviderTypeSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import type { FieldViolation } from '../../runtime/errors.ts';
+import type { Identity } from '../../runtime/identity.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type Amounts, amountViolations } from '../domain/amounts.ts';
@@ -32,6 +33,7 @@ import {
   refuseGroups,
 } from './place-rules.ts';
 import { amountsOf, specOf } from './provider-message.ts';
+import { secretUseViolations } from './secret-use.ts';
 
 export type Place = { readonly uid: string; readonly partition: string };
 
@@ -49,6 +51,7 @@ type Judging = {
   readonly given: Provider;
   /** Absent: it is new. */
   readonly before?: ProviderSpec;
+  readonly caller: Identity;
 };
 
 /** What specs refer to, kept until the transaction ends. */
@@ -92,11 +95,13 @@ export const judgeSpec = async (deps: RpcDeps, tx: Tx, judging: Judging): Promis
 };
 
 /** Errors: invalid_argument with all fields that are wrong; UNKNOWN_GROUP. */
-export const demandSpec = ({ place, given, before }: Judging, references: References): void => {
+export const demandSpec = (judging: Judging, references: References): void => {
+  const { place, given, before, caller } = judging;
   const spec = specOf(given);
   const { places } = references;
   const violations = [
     ...specViolations(spec, place.partition),
+    ...secretUseViolations(caller, spec, before),
     ...amountViolations(amountsOf(spec), references.resourceTypes),
     ...spec.capabilities.filter((code) => !references.capabilities.has(code)).map(undefinedCode),
     ...placeViolations(spec, places),

@@ -6,7 +6,8 @@ import {
   type ScanControllersRequest,
   ScanControllersResponseSchema,
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
-import { accessOf, requestKeyOf } from '../../runtime/context.ts';
+import { accessFor } from '../../runtime/access.ts';
+import { accessOf, identityOf, requestKeyOf } from '../../runtime/context.ts';
 import { internal, invalidArgument, isDomainError, unavailable } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
 import { agentKey } from '../domain/capacity.ts';
@@ -40,6 +41,7 @@ export const scanControllers = async (
   if (earlier !== undefined) return earlier;
   const agent = await scanner(deps, request, { partition, context });
   const { ranges, secret } = request;
+  demandSecretUse(context, secret);
   const order = create(BmcOrderSchema, {
     timeout: durationFromMs(SCAN_MS),
     work: { case: 'scan', value: { ranges, secret } },
@@ -99,6 +101,16 @@ const foundOf = ({ content }: BmcAnswer) => {
 };
 
 /** The agent that was named, or one of the partition that is connected. Errors: unavailable. */
+const SECRET = namePattern('projects/{project}/secrets/{secret}');
+
+/** It is sent to whatever answers at those addresses, so only who may see it may name it. */
+const demandSecretUse = (context: HandlerContext, secret: string): void => {
+  if (secret === '') return;
+  const project = SECRET.parse(secret)?.project;
+  const access = accessFor(identityOf(context), 'secret.get');
+  if (project === undefined || !access.covers({ project })) throw missing(secret, 'runm.secret');
+};
+
 const scanner = async (
   deps: ScanDeps,
   { agent, parent }: ScanControllersRequest,
