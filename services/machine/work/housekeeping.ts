@@ -6,7 +6,7 @@ import type { Coordination } from '../../store/coordination/port.ts';
 import { listRevoked } from '../../store/coordination/revocations.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
-import type { Records } from '../ports.ts';
+import type { Agent, Records } from '../ports.ts';
 import { markLost, markRevoked } from './agent-row.ts';
 
 export type HousekeepingDeps = {
@@ -37,9 +37,10 @@ const ROWS_EVERY = 12;
 const ACTOR = { principal: 'services/machine', requestId: 'housekeeping' };
 
 export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
+  let suspects: Suspects = new Set();
   for (let turn = 0; !signal.aborted; turn += 1) {
     try {
-      await sweepAgents(deps);
+      suspects = await sweepAgents(deps, suspects);
       await sweepRevoked(deps, signal);
       if (turn % ROWS_EVERY === 0) await sweepRows(deps, signal);
     } catch (error) {
@@ -49,18 +50,30 @@ export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Pr
   }
 };
 
-const sweepAgents = async (deps: HousekeepingDeps): Promise<void> => {
+/** Sessions whose replica was not among the members at the last look. */
+type Suspects = ReadonlySet<string>;
+
+/**
+ * Marks down those whose replica was away at two looks in a row: the members are heard of by a
+ * watch, and of one that has just come this replica may hear later than of its first agent.
+ */
+const sweepAgents = async (deps: HousekeepingDeps, before: Suspects): Promise<Suspects> => {
   const alive = deps.replicas();
-  if (alive === undefined) return;
+  if (alive === undefined) return before;
   // This replica is alive whatever the members say: a lost registration must not cut its own
   // sessions.
   const ids = [...new Set([...alive, deps.replica.id])];
   await sweepConsoles(deps, ids);
-  const lost = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
-  if (lost.length === 0) return;
+  const away = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
+  const lost = away.filter((one) => before.has(keyOf(one)));
+  const suspects = new Set(away.filter((one) => !lost.includes(one)).map(keyOf));
+  if (lost.length === 0) return suspects;
   const count = await markLost(deps, lost);
   deps.log.warn({ count }, 'agents of lost replicas were marked down');
+  return suspects;
 };
+
+const keyOf = ({ uid, epoch }: Pick<Agent, 'uid' | 'epoch'>): string => `${uid} ${epoch}`;
 
 /** Consoles that were bridged by replicas that are gone. */
 const sweepConsoles = async (
