@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { FieldOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file runmachine/common/v1/policy.proto.
  */
 export const file_runmachine_common_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("CiFydW5tYWNoaW5lL2NvbW1vbi92MS9wb2xpY3kucHJvdG8SFHJ1bm1hY2hpbmUuY29tbW9uLnYxIqEBCgZQb2xpY3kSEgoKcGVybWlzc2lvbhgBIAEoCRIqCgVzY29wZRgCIAEoDjIbLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlNjb3BlEg8KB2F1ZGl0ZWQYAyABKAgSNwoKcmVxdWVzdF9pZBgEIAEoDjIjLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlJlcXVlc3RJZFJ1bGUSDQoFcXVvdGEYBSABKAkqiwEKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASEwoPU0NPUEVfQU5PTllNT1VTEAESDQoJU0NPUEVfT1dOEAISEQoNU0NPUEVfUFJPSkVDVBADEhMKD1NDT1BFX1BBUlRJVElPThAEEhAKDFNDT1BFX1NZU1RFTRAFEg0KCVNDT1BFX0FOWRAGKmwKDVJlcXVlc3RJZFJ1bGUSHwobUkVRVUVTVF9JRF9SVUxFX1VOU1BFQ0lGSUVEEAASHAoYUkVRVUVTVF9JRF9SVUxFX09QVElPTkFMEAESHAoYUkVRVUVTVF9JRF9SVUxFX1JFUVVJUkVEEAI6VgoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIcLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("CiFydW5tYWNoaW5lL2NvbW1vbi92MS9wb2xpY3kucHJvdG8SFHJ1bm1hY2hpbmUuY29tbW9uLnYxIqEBCgZQb2xpY3kSEgoKcGVybWlzc2lvbhgBIAEoCRIqCgVzY29wZRgCIAEoDjIbLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlNjb3BlEg8KB2F1ZGl0ZWQYAyABKAgSNwoKcmVxdWVzdF9pZBgEIAEoDjIjLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlJlcXVlc3RJZFJ1bGUSDQoFcXVvdGEYBSABKAkqiwEKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASEwoPU0NPUEVfQU5PTllNT1VTEAESDQoJU0NPUEVfT1dOEAISEQoNU0NPUEVfUFJPSkVDVBADEhMKD1NDT1BFX1BBUlRJVElPThAEEhAKDFNDT1BFX1NZU1RFTRAFEg0KCVNDT1BFX0FOWRAGKmwKDVJlcXVlc3RJZFJ1bGUSHwobUkVRVUVTVF9JRF9SVUxFX1VOU1BFQ0lGSUVEEAASHAoYUkVRVUVTVF9JRF9SVUxFX09QVElPTkFMEAESHAoYUkVRVUVTVF9JRF9SVUxFX1JFUVVJUkVEEAI6VgoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIcLnJ1bm1hY2hpbmUuY29tbW9uLnYxLlBvbGljeVIGcG9saWN5OjcKBnNlY3JldBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY0oYDIAEoCFIGc2VjcmV0YgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * What an RPC needs of its caller. An RPC without this option is refused.
@@ -180,4 +180,12 @@ export const RequestIdRuleSchema: GenEnum<RequestIdRule> = /*@__PURE__*/
  */
 export const policy: GenExtension<MethodOptions, Policy> = /*@__PURE__*/
   extDesc(file_runmachine_common_v1_policy, 0);
+
+/**
+ * Whether the field holds secrets, which are left out of errors and logs. Older compilers do not know debug_redact.
+ *
+ * @generated from extension: bool secret = 50002;
+ */
+export const secret: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
+  extDesc(file_runmachine_common_v1_policy, 1);
 

@@ -1,4 +1,4 @@
-import type { DescMessage, Message } from '@bufbuild/protobuf';
+import { type DescMessage, getOption, type Message } from '@bufbuild/protobuf';
 import {
   isReflectList,
   isReflectMap,
@@ -8,6 +8,7 @@ import {
   reflect,
 } from '@bufbuild/protobuf/reflect';
 import { createValidator, type Violation } from '@bufbuild/protovalidate';
+import { secret } from '../../../../gen/runmachine/common/v1/policy_pb.ts';
 import { type FieldViolation, internal, invalidArgument } from '../../errors.ts';
 import type { Stage } from './stage.ts';
 
@@ -81,12 +82,12 @@ const asFieldViolation = (
 
 /**
  * The text at that path, quoted and cut, so that a message shows what was sent; undefined when it
- * is no text, or lies in a field that the contract marks `debug_redact` because it holds secrets.
+ * is no text, or lies in a field that the contract marks as `secret`.
  */
 const textAt = (desc: DescMessage, message: Message, path: Path): string | undefined => {
   let at: unknown = reflect(desc, message);
   for (const step of path) {
-    if (step.kind === 'field' && step.proto.options?.debugRedact === true) return undefined;
+    if (step.kind === 'field' && getOption(step, secret)) return undefined;
     if (step.kind === 'field' && isReflectMessage(at)) at = at.get(step);
     else if (step.kind === 'list_sub' && isReflectList(at)) at = at.get(step.index);
     else if (step.kind === 'map_sub' && isReflectMap(at)) at = at.get(step.key);
