@@ -13,10 +13,11 @@ test('an agent reads the secret of a server that it has to switch off because it
   const limits = { ...OPERATION_LIMITS, powerMs: 200, destroyMs: 5_000 };
   await using metal = await startMetalSite({ config: { limits } });
   const agent = await metal.connect(0);
+  await eventually(() => metal.closed(0) === false, { message: 'the server is available' });
   const { machines } = metal.as('red');
   const asked = { machineId: 'bench-1', machine: { spec: { type: MachineType.BARE_METAL } } };
   const made = await machines.createMachine({ parent: PROJECT, ...asked, requestId: uuid() });
-  await ended(metal.as('red'), made.operation?.name);
+  t.is((await ended(metal.as('red'), made.operation?.name)).result.case, 'response');
   const { site } = metal;
   const [uid] = [...site.neighbours.agents].find(([, name]) => name === BMC_AGENTS[0]) ?? [];
   const transport = site.replicas[0]?.asAgent(uid ?? '');
