@@ -218,10 +218,13 @@ test('an opening that died half way is taken back', async (t) => {
   await states.acceptProvider({ name, requestId: uuid() });
   // As after a crash between the leader's yes and the row: nobody knows who may claim it.
   const store = await openStore(site);
-  await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
-    const died = { state: 'enrolled', owner: 'dead', lease_until_ms: 0 };
-    await tx.kysely<MachineTables>().updateTable('provider_state').set(died).execute();
-  });
+  const died = { state: 'enrolled', owner: 'dead', lease_until_ms: 0 };
+  await eventually(() =>
+    store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
+      await tx.kysely<MachineTables>().updateTable('provider_state').set(died).execute();
+      return true;
+    }),
+  );
   await store.close();
   await eventually(() => lastWord(site, metal.uid)?.closed === true, { message: 'closed again' });
   t.is((await stateOf(site, name))?.state, Life.ENROLLED);

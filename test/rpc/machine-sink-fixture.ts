@@ -104,14 +104,19 @@ export const begun = async (site: Site): Promise<void> => {
   await store.close();
 };
 
+/** Beside the replicas, one of which may be in the midst of a write. */
 export const openStore = (site: Site, limits = {}) =>
-  openSql({
-    service: 'machine',
-    url: site.url,
-    entities: [],
-    migrations: machineMigrations,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    limits,
-  });
+  eventually(
+    () =>
+      openSql({
+        service: 'machine',
+        url: site.url,
+        entities: [],
+        migrations: machineMigrations,
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+        limits,
+      }),
+    { message: 'the database was opened beside the replicas' },
+  );
