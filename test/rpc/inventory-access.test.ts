@@ -85,6 +85,36 @@ test('nobody sends a secret that he may not see to a place of his own', async (t
   await t.notThrowsAsync(change({ bmc: { type: BmcType.REDFISH, address: '10.6.6.6' } }));
 });
 
+test('nobody has a secret that he may not see read by an agent of his own', async (t) => {
+  const { fixture, providers } = await start(t);
+  const [ours, mine] = ['partitions/lab/agents/bmc-1', 'partitions/lab/agents/mine'];
+  const pools = (...agents: string[]) => [{ role: 'bmc', agents }];
+  const spec = { ...SECRETIVE.spec, agentPools: pools(ours) };
+  const { name } = await makeProvider(fixture, 'host-1', { spec });
+  const change = (as: typeof providers, agentPools: ReturnType<typeof pools>) =>
+    as.updateProvider({
+      provider: { name, spec: { agentPools } },
+      updateMask: { paths: ['spec.agent_pools'] },
+    });
+  const operator = createClient(ProviderService, fixture.asPerson('lab-operator'));
+  for (const agents of [[mine], [ours, mine]]) {
+    const error = await t.throwsAsync(change(operator, pools(...agents)));
+    t.regex(error.message, /secrets\/bmc-9" is not there, or you may not see it/);
+  }
+  const items = [{ providerId: 'host-1', provider: { spec: { agentPools: pools(mine) } } }];
+  const { results } = await operator.batchUpsertProviders({
+    parent: 'partitions/lab',
+    items,
+    updateMask: { paths: ['spec.agent_pools'] },
+    requestId: newId(),
+  });
+  t.regex(results[0]?.error?.message ?? '', /you may not see it/);
+  // Agents of other roles read nothing, nor does a pool that lost some.
+  await t.notThrowsAsync(change(operator, [...pools(ours), { role: 'vm', agents: [mine] }]));
+  await t.notThrowsAsync(change(providers, pools(ours, mine)));
+  await t.notThrowsAsync(change(operator, pools('partitions/LAB/agents/BMC-1')));
+});
+
 test('providers of partitions without a grant are not there', async (t) => {
   const { fixture, providers } = await start(t);
   await makePartition(fixture, 'other');

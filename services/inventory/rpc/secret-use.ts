@@ -4,12 +4,14 @@ import { accessFor } from '../../runtime/access.ts';
 import type { FieldViolation } from '../../runtime/errors.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { namePattern } from '../../runtime/names.ts';
+import { keyOf } from '../domain/records.ts';
 
 const SECRET = namePattern('projects/{project}/secrets/{secret}');
 
 /**
- * Agents sign in with a secret wherever a provider says that its controller is. So whoever says so
- * must be one who may see that secret: else he could have it sent to an address of his own.
+ * The agents that a provider names for its controller read the secret and sign in with it wherever
+ * the provider says that the controller is. So whoever says either must be one who may see that
+ * secret: else he could have it read by an agent of his own, or sent to an address of his own.
  */
 export const secretUseViolations = (
   caller: Identity,
@@ -18,7 +20,8 @@ export const secretUseViolations = (
 ): FieldViolation[] => {
   const { bmc } = spec;
   const secret = bmc?.secret ?? '';
-  if (bmc === undefined || secret === '' || isSent(bmc, before?.bmc)) return [];
+  if (bmc === undefined || secret === '') return [];
+  if (isSent(bmc, before?.bmc) && isRead(spec, before)) return [];
   const project = SECRET.parse(secret)?.project;
   // What is no name of a secret is refused as that.
   if (project === undefined) return [];
@@ -35,3 +38,12 @@ const isSent = (bmc: Bmc, had: Bmc | undefined): boolean =>
   had.ipmiAddress === bmc.ipmiAddress &&
   had.type === bmc.type &&
   had.certificateSha256 === bmc.certificateSha256;
+
+/** These agents read it before; that fewer do is no matter. */
+const isRead = (spec: ProviderSpec, before: ProviderSpec | undefined): boolean => {
+  const had = new Set(before === undefined ? [] : readersOf(before));
+  return readersOf(spec).every((agent) => had.has(agent));
+};
+
+const readersOf = ({ agentPools }: ProviderSpec): readonly string[] =>
+  agentPools.filter(({ role }) => role === 'bmc').flatMap(({ agents }) => agents.map(keyOf));
