@@ -42,6 +42,11 @@ export type PowerLoopDeps = {
 export type PowerLoop = {
   readonly power: () => LabPower;
   readonly change: (change: LabPowerChange) => Promise<void>;
+  /**
+   * Does something that wants it off: who switches it on meanwhile has it on afterwards. Throws
+   * failed_precondition SERVER_ON, and what the work throws.
+   */
+  readonly whileOff: (work: () => Promise<void>) => Promise<void>;
   /** From now on nothing is done, whatever is wanted. */
   readonly stop: () => void;
   /** The same; resolves when nothing is under way any more. */
@@ -53,6 +58,8 @@ type Happening = Omit<LabLogEntry, 'id' | 'at'>;
 
 /** Early in its boot an operating system has nobody to hear the button. */
 const PRESS_AGAIN_MS = 2_000;
+/** What could not be ended is ended again and again. */
+const KILL_AGAIN_MS = 2_000;
 /** A machine that is lost sooner than that after its start is not started again by itself. */
 const LOST_AT_ONCE_MS = 3_000;
 const JITTER = 0.2;
@@ -61,7 +68,7 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
   const { machine, clock, delays, state, replace } = deps;
   const closed = new AbortController();
   const loop: Loop = {
-    power: state().wanted.power === 'on' ? 'turning_on' : 'off',
+    power: powerAtFirst(state()),
     turn: new AbortController(),
     startedMs: Number.NEGATIVE_INFINITY,
     done: undefined,
@@ -141,24 +148,33 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     );
   };
 
-  const reach = async (target: LabWanted, signal: AbortSignal): Promise<void> => {
+  /** False: it is to be tried again. */
+  const reach = async (target: LabWanted, signal: AbortSignal): Promise<boolean> => {
     try {
       if (target.power === 'on') await (target.asked ? askOff : turnOn)(target, signal);
       else {
         await turnOff(delays.turnOffMs, signal);
-        if (signal.aborted) return;
+        if (signal.aborted) return true;
         show('off');
         reached({ severity: 'ok', message: 'Power turned off' });
       }
     } catch (error) {
-      if (signal.aborted || closed.signal.aborted) return;
+      if (signal.aborted || closed.signal.aborted) return true;
       const why = error instanceof Error ? error.message : String(error);
-      goOff({ severity: 'critical', message: `Power supply failed: ${why}` });
+      const failure = { severity: 'critical', message: `Power supply failed: ${why}` } as const;
+      // What may still run is not off before it was ended.
+      loop.power = 'turning_off';
+      if (target.power === 'on') goOff(failure);
+      else {
+        if (state().log.at(-1)?.message !== failure.message) replace(record(state(), failure));
+        await pause(KILL_AGAIN_MS, signal);
+        return false;
+      }
     }
+    return true;
   };
 
   const goOff = (happening: Happening): void => {
-    loop.power = 'off';
     want(record({ ...state(), wanted: { power: 'off' }, reached: true }, happening));
   };
 
@@ -168,8 +184,7 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
       while (!closed.signal.aborted && state().wanted !== settled) {
         const { wanted } = state();
         loop.turn = new AbortController();
-        await reach(wanted, loop.turn.signal);
-        settled = wanted;
+        if (await reach(wanted, loop.turn.signal)) settled = wanted;
       }
     } finally {
       loop.isRunning = false;
@@ -188,9 +203,11 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     const lostAtOnce =
       how === 'lost' && state().reached && clock.monotonicMs() - loop.startedMs < LOST_AT_ONCE_MS;
     // One that was asked to power off and is gone has done so, whoever saw it.
-    if (how === 'lost' && wanted.asked) goOff(EXITS.off);
-    else if (how === 'off' || lostAtOnce) goOff(EXITS[how]);
-    else want(withNextBoot(record(state(), EXITS[how]), 'reset'));
+    const isOff = how === 'off' || lostAtOnce || (how === 'lost' && wanted.asked);
+    if (isOff) {
+      loop.power = 'off';
+      goOff(how === 'lost' && wanted.asked ? EXITS.off : EXITS[how]);
+    } else want(withNextBoot(record(state(), EXITS[how]), 'reset'));
   });
 
   const change: PowerLoop['change'] = async (asked) => {
@@ -199,6 +216,32 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
       await machine.interrupt();
       replace(record(state(), { severity: 'warning', message: 'Non-maskable interrupt sent' }));
     } else if (next !== state()) want(next);
+  };
+
+  const refuseOn = (): void => {
+    if (loop.power !== 'off' || state().wanted.power !== 'off') throw serverOn(deps.name);
+  };
+
+  const hold = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } finally {
+      loop.isRunning = false;
+      if (state().wanted.power === 'on') kick();
+    }
+  };
+
+  const whileOff: PowerLoop['whileOff'] = async (work) => {
+    // Shown as off while what ended by itself is cleared away, or while another works on it.
+    while (loop.isRunning) {
+      refuseOn();
+      await loop.done;
+    }
+    refuseOn();
+    loop.isRunning = true;
+    const held = hold(work);
+    loop.done = held.catch(() => undefined);
+    await held;
   };
 
   const stop = (): void => {
@@ -211,6 +254,7 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
   return {
     power: () => loop.power,
     change,
+    whileOff,
     stop,
     close: async () => {
       stop();
@@ -226,6 +270,12 @@ type Loop = {
   startedMs: number;
   done: Promise<void> | undefined;
   isRunning: boolean;
+};
+
+/** An end that was wanted and not seen is still to be brought about. */
+const powerAtFirst = ({ wanted, reached }: LabServerState): LabPower => {
+  if (wanted.power === 'on') return 'turning_on';
+  return reached ? 'off' : 'turning_off';
 };
 
 const ON_MESSAGE = {
@@ -270,4 +320,10 @@ const serverOff = (name: string, change: LabPowerChange) =>
   failedPrecondition('SERVER_OFF', `Cannot ${change} server "${name}": it is off`, {
     metadata: { name, change },
     invalidState: { state: 'off', allowed: ['on'] },
+  });
+
+const serverOn = (name: string) =>
+  failedPrecondition('SERVER_ON', `Server "${name}" is on; switch it off first`, {
+    metadata: { name },
+    invalidState: { state: 'on', allowed: ['off'] },
   });

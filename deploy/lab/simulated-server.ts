@@ -4,7 +4,6 @@
  * process, or nothing but a serial line.
  */
 import type { Clock } from '../../services/runtime/clock.ts';
-import { failedPrecondition } from '../../services/runtime/errors.ts';
 import type { Random } from '../../services/runtime/random.ts';
 import { createPowerLoop, LAB_DELAYS, type LabDelays } from './power-loop.ts';
 import { readSensors } from './sensors.ts';
@@ -98,18 +97,15 @@ export const createLabServer = (deps: LabServerDeps): OwnedLabServer => {
       loop.stop();
       change(withSameBootAgain(state));
     },
-    wipe: async () => {
-      if (loop.power() !== 'off') {
-        throw failedPrecondition(
-          'SERVER_ON',
-          `Server "${hardware.name}" is on; switch it off first`,
-        );
-      }
-      await machine.wipe();
-      const { boot, media, bios, pendingBios } = newServerState([]);
-      const entry = { at: clock.now(), severity: 'ok', message: 'Disks wiped' } as const;
-      replace(withLogEntry({ ...state, boot, media, bios, pendingBios }, entry));
-    },
+    wipe: () =>
+      loop.whileOff(async () => {
+        const { boot, media, bios, pendingBios } = newServerState([]);
+        // Before the disks: whoever switches it on meanwhile boots with settings as new.
+        change({ boot, media, bios, pendingBios });
+        await machine.wipe();
+        const entry = { at: clock.now(), severity: 'ok', message: 'Disks wiped' } as const;
+        replace(withLogEntry(state, entry));
+      }),
     close: async () => {
       await loop.close();
       await machine.close();

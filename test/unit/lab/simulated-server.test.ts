@@ -298,3 +298,82 @@ test('a server that is off is wiped and is as new but for log and accounts', asy
   t.is(messages().at(-1), 'Disks wiped');
   t.deepEqual(server.accounts(), [admin]);
 });
+
+test('a server that is switched on while it is wiped goes on after it, as new', async (t) => {
+  const { server, clock, told, boots, machine } = setUp();
+  const wiped = Promise.withResolvers<void>();
+  Object.assign(machine, { wipe: () => wiped.promise });
+  server.setBoot({ device: 'network', persistent: true, mode: 'legacy' });
+  const wiping = server.wipe();
+  await server.changePower('on');
+  await clock.advance(5_000);
+  t.deepEqual(told, [], 'its disks are being wiped');
+  wiped.resolve();
+  await wiping;
+  await clock.advance(5_000);
+  t.is(server.power(), 'on');
+  t.is(boots.at(-1)?.device, 'disk', 'and not what was set before');
+  const error = await t.throwsAsync(server.wipe());
+  t.true(isDomainError(error, 'failed_precondition', 'SERVER_ON'));
+});
+
+test('a server that was just switched on again is not wiped', async (t) => {
+  const { server, clock, exit, told } = setUp();
+  await server.changePower('on');
+  await clock.advance(10_000);
+  exit('off');
+  t.is(server.power(), 'off');
+  await server.changePower('on');
+  const error = await t.throwsAsync(server.wipe());
+  t.true(isDomainError(error, 'failed_precondition', 'SERVER_ON'));
+  t.false(told.includes('wipe'));
+});
+
+test('of two wipes at once the second waits for the first', async (t) => {
+  const { server, machine } = setUp();
+  let atOnce = 0;
+  const seen: number[] = [];
+  const wipe = async () => {
+    atOnce += 1;
+    seen.push(atOnce);
+    await Promise.resolve();
+    atOnce -= 1;
+  };
+  Object.assign(machine, { wipe });
+  await Promise.all([server.wipe(), server.wipe()]);
+  t.deepEqual(seen, [1, 1]);
+});
+
+test('a server that cannot be ended is not off, and is ended again until it is', async (t) => {
+  const { server, clock, machine, messages } = setUp();
+  await server.changePower('on');
+  await clock.advance(5_000);
+  const { kill } = machine;
+  let tries = 0;
+  const stuck = async () => {
+    tries += 1;
+    throw new Error('it does not end');
+  };
+  Object.assign(machine, { kill: stuck });
+  await server.changePower('off');
+  await clock.advance(20_000);
+  t.is(server.power(), 'turning_off');
+  t.true(tries >= 5 && tries <= 20, `${tries} tries`);
+  t.deepEqual(messages(), ['Power turned on', 'Power supply failed: it does not end']);
+  Object.assign(machine, { kill });
+  await clock.advance(10_000);
+  t.is(server.power(), 'off');
+});
+
+test('a process that takes over before a server was ended does not show it as off', async (t) => {
+  const first = setUp();
+  await first.server.changePower('on');
+  await first.clock.advance(5_000);
+  await first.server.changePower('off');
+  // Killed here: wanted, not reached.
+  const second = setUp(first.kept());
+  t.is(second.server.power(), 'turning_off');
+  await t.throwsAsync(second.server.wipe());
+  await second.clock.advance(5_000);
+  t.is(second.server.power(), 'off');
+});
