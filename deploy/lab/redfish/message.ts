@@ -66,6 +66,7 @@ const MESSAGES = {
   QueryNotSupported: ['Warning', 'The query parameter is not offered.', 'Leave it out.'],
   ResourceAlreadyExists: ['Critical', 'There is such a resource already.', 'Use another name.'],
   ResourceAtUriUnauthorized: ['Critical', 'User or password is wrong.', 'Sign in properly.'],
+  ResourceInStandby: ['Critical', 'The resource is off.', 'Power it on first.'],
   ResourceMissingAtURI: ['Critical', 'There is no resource at this URI.', 'Follow links.'],
   ServiceTemporarilyUnavailable: ['Critical', 'The service is busy.', 'Try again later.'],
   SessionLimitExceeded: ['Critical', 'All sessions are taken.', 'End one of them.'],

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../services/runtime/clock.ts';
+import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabAccount, LabServer } from '../server-port.ts';
 import { allowedBy, etagOf, type LabContext, type Need, writeOf } from './context.ts';
@@ -33,8 +34,17 @@ export const createRedfishService = (options: RedfishServiceOptions): RedfishSer
     ...{ server, clock, random, personality, guard },
     tasks: createTasks(clock),
   };
-  return { guard, answer: (request) => answerIn(context, request) };
+  return {
+    guard,
+    answer: (request) => answerIn(context, request).catch((error) => replyOfError(error)),
+  };
 };
+
+/** A server that is off takes no reset; whatever else goes wrong is the controller's own. */
+const replyOfError = (error: unknown): LabReply =>
+  isDomainError(error, 'failed_precondition', 'SERVER_OFF')
+    ? refuse(409, 'ResourceInStandby', { detail: `${error.message}.` })
+    : refuse(500, 'InternalError');
 
 const answerIn = async (context: LabContext, request: LabRequest): Promise<LabReply> => {
   const who = context.guard.who(request);

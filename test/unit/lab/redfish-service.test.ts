@@ -113,3 +113,20 @@ test('what was not changed is not sent again, and a stale change is refused', as
   t.is((await ask(SYSTEM, { ...patch, headers: { ...headers, 'if-match': '*' } })).status, 204);
   t.false(server.indicator());
 });
+
+test('what a server that is off does not take is refused, and a failure is answered', async (t) => {
+  const { ask, as, server } = serviceWith([ADMIN]);
+  const headers = as('admin');
+  const reset = (ResetType: string) =>
+    ask(`${SYSTEM}/Actions/ComputerSystem.Reset`, {
+      ...{ method: 'POST', headers, body: { ResetType } },
+    });
+  const refused = await reset('ForceRestart');
+  t.is(refused.status, 409);
+  t.regex(JSON.stringify(refused.body), /ResourceInStandby.*it is off/);
+  const full = () => Promise.reject(new Error('no space is left'));
+  Object.assign(server, { changePower: full });
+  const failed = await reset('On');
+  t.is(failed.status, 500);
+  t.notRegex(JSON.stringify(failed.body), /no space/);
+});
