@@ -25,8 +25,6 @@ export type Guard = {
   readonly signIn: (user: string, password: string) => SignedIn;
   readonly sessions: () => readonly LabSession[];
   readonly signOut: (id: string) => boolean;
-  /** Ends all sessions of a user, as a change of the password does. */
-  readonly signOutUser: (user: string) => void;
   readonly timeoutSeconds: () => number;
   readonly setTimeoutSeconds: (seconds: number) => void;
   readonly isLocked: (user: string) => boolean;
@@ -46,7 +44,7 @@ export const LOCKOUT = { threshold: 5, durationSeconds: 30, resetAfterSeconds: 3
 const SESSIONS_MAX = 8;
 const TIMEOUT_SECONDS = 600;
 
-type Kept = LabSession & { usedMs: number };
+type Kept = LabSession & { readonly password: string; usedMs: number };
 
 export const createGuard = (options: GuardOptions): Guard => {
   const { server, clock, random, sessionsMax = SESSIONS_MAX } = options;
@@ -54,14 +52,18 @@ export const createGuard = (options: GuardOptions): Guard => {
   const kept = new Map<string, Kept>();
   const passwords = createPasswords(server, clock);
 
-  const dropExpired = (): void => {
-    const oldestMs = clock.monotonicMs() - timeoutSeconds * 1000;
-    for (const [token, one] of kept) if (one.usedMs < oldestMs) kept.delete(token);
-  };
   const dropWhere = (isOver: (one: Kept) => boolean): boolean => {
     const tokens = [...kept].filter(([, one]) => isOver(one)).map(([token]) => token);
     for (const token of tokens) kept.delete(token);
     return tokens.length > 0;
+  };
+  /** What nobody used for too long, and what was opened with another password than now (or none). */
+  const dropOver = (): void => {
+    const oldestMs = clock.monotonicMs() - timeoutSeconds * 1000;
+    dropWhere(
+      ({ usedMs, user, password }) =>
+        usedMs < oldestMs || passwords.accountOf(user)?.password !== password,
+    );
   };
 
   return {
@@ -72,7 +74,7 @@ export const createGuard = (options: GuardOptions): Guard => {
       timeoutSeconds = seconds;
     },
     who: ({ headers }) => {
-      dropExpired();
+      dropOver();
       const session = kept.get(headers['x-auth-token'] ?? '');
       if (session === undefined) {
         const basic = basicIn(headers.authorization ?? '');
@@ -83,22 +85,19 @@ export const createGuard = (options: GuardOptions): Guard => {
       return account === undefined ? { kind: 'nobody' } : { kind: 'user', account };
     },
     signIn: (user, password) => {
-      dropExpired();
+      dropOver();
       const who = passwords.check(user, password);
       if (who.kind !== 'user') return { kind: who.kind === 'locked' ? 'locked' : 'refused' };
       if (kept.size >= sessionsMax) return { kind: 'full' };
       const token = random.bytes(24).toString('base64url');
       const id = random.bytes(6).toString('hex');
       const session = { id, user, createdAt: clock.now() };
-      kept.set(token, { ...session, usedMs: clock.monotonicMs() });
+      kept.set(token, { ...session, password, usedMs: clock.monotonicMs() });
       return { kind: 'session', session, token };
     },
     sessions: () => {
-      dropExpired();
+      dropOver();
       return [...kept.values()].map(({ id, user, createdAt }) => ({ id, user, createdAt }));
-    },
-    signOutUser: (user) => {
-      dropWhere((one) => one.user === user);
     },
     signOut: (id) => dropWhere((one) => one.id === id),
   };

@@ -81,6 +81,27 @@ test('a password that changes ends the sessions of its account, and no others', 
   t.is((await ask(SYSTEM, { headers })).status, 200);
 });
 
+test('an account that is made anew by the same name has none of the sessions before', async (t) => {
+  const { signIn, ask, as, server } = serviceWith([ADMIN, OPERATOR]);
+  const headers = { 'x-auth-token': tokenOf(await signIn('oper')) };
+  t.is((await ask(SYSTEM, { headers })).status, 200);
+  const account = server.accounts().find(({ user }) => user === 'oper');
+  if (account === undefined) return t.fail('there is no oper');
+  const path = `${ACCOUNTS}/${account.slot}`;
+  t.is((await ask(path, { method: 'DELETE', headers: as('admin') })).status, 204);
+  server.putAccount({ ...account, password: 'of somebody else' });
+  t.is((await ask(SYSTEM, { headers })).status, 401);
+});
+
+test('a password that another protocol changes ends the sessions of its account', async (t) => {
+  const { signIn, ask, server } = serviceWith([ADMIN, OPERATOR]);
+  const headers = { 'x-auth-token': tokenOf(await signIn('oper')) };
+  const [account] = server.accounts().filter(({ user }) => user === 'oper');
+  if (account === undefined) return t.fail('there is no oper');
+  server.putAccount({ ...account, password: 'other' });
+  t.is((await ask(SYSTEM, { headers })).status, 401);
+});
+
 const mays = test.macro({
   exec: async (t, user: string, path: string, { status, ...asked }: Asked & { status: number }) => {
     const { ask, as } = serviceWith([ADMIN, OPERATOR, READER]);

@@ -120,7 +120,6 @@ const change: Write = (context, body, { id }) => {
   if ('reply' in made) return made.reply;
   if (made.account.user === '') context.server.removeAccount(now.slot);
   else context.server.putAccount(made.account);
-  if (made.account.password !== now.password) context.guard.signOutUser(now.user);
   return noContent;
 };
 
