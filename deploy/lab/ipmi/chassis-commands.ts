@@ -2,6 +2,7 @@
 
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import { OVER } from '../../../services/runtime/clock.ts';
+import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { LabBoot, LabBootDevice, LabPowerChange } from '../server-port.ts';
 import {
   type Command,
@@ -46,8 +47,8 @@ const chassisControl = async (data: Buffer, { state }: CommandContext): Promise<
   try {
     await state.server.changePower(change);
     return ok();
-  } catch {
-    // The only refusal of a server: it is off.
+  } catch (error) {
+    if (!isDomainError(error, 'failed_precondition', 'SERVER_OFF')) throw error;
     return failed(CODE.notInThisState);
   }
 };

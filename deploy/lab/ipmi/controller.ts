@@ -77,6 +77,8 @@ const TABLE: CommandTable = new Map([
   ...[...APP_COMMANDS, ...USER_COMMANDS, ...PAYLOAD_COMMANDS, ...SOL_COMMANDS],
 ]);
 
+/** The controller's own failure, for example a full disk (IPMI 2.0 table 5-2). */
+const UNSPECIFIED = 0xff;
 const SESSIONS_MAX = 8;
 /** IPMI 2.0 §6.12.15. */
 const SESSION_IDLE_MS = 60_000;
@@ -150,7 +152,8 @@ export const createController = (deps: ControllerDeps): Controller => {
   ): Promise<void> => {
     const request = decodeRequest(payload);
     if (request === undefined) return;
-    send(encodeResponse(request, await run(request, session)));
+    const done = await run(request, session).catch(() => failed(UNSPECIFIED));
+    send(encodeResponse(request, done));
   };
 
   const inSession = (packet: RmcpPlusPacket, reply: Reply): void => {
