@@ -30,6 +30,7 @@ const SIZE_BYTES_MAX = 8 * 1024 ** 3;
 
 export const createMediaFetcher = (deps: MediaFetcherDeps): MediaFetcher => {
   const { directory, clock, limitMs = LIMIT_MS, sizeBytesMax = SIZE_BYTES_MAX } = deps;
+  let fetches = 0;
   return {
     fetch: async (url, signal) => {
       const over = new AbortController();
@@ -39,13 +40,16 @@ export const createMediaFetcher = (deps: MediaFetcherDeps): MediaFetcher => {
         () => undefined,
       );
       const path = join(directory, `${createHash('sha256').update(url).digest('hex')}.iso`);
+      // Servers that boot from the same at once must not write into each other's file.
+      fetches += 1;
+      const half = `${path}.${fetches}.new`;
       try {
         await mkdir(directory, { recursive: true, mode: 0o700 });
-        await download(url, { path: `${path}.new`, sizeBytesMax, signal: either });
-        await rename(`${path}.new`, path);
+        await download(url, { path: half, sizeBytesMax, signal: either });
+        await rename(half, path);
         return { kind: 'fetched', path };
       } catch (error) {
-        await rm(`${path}.new`, { force: true });
+        await rm(half, { force: true });
         return { kind: 'failed', problem: problemOf(error) };
       } finally {
         over.abort();

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { createMediaFetcher } from '../../../deploy/lab/media-fetcher.ts';
 import { systemClock as clock } from '../../../services/runtime/clock.ts';
+import { eventually } from '../../support/eventually.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
 
 const serve = async (t: ExecutionContext): Promise<string> => {
@@ -35,6 +36,41 @@ test('a medium is fetched at each boot anew, and kept private', async (t) => {
     t.is(readFileSync(fetched.path, 'utf8'), `image ${turn}`);
     t.is(statSync(fetched.path).mode & 0o777, 0o600);
   }
+  t.is(readdirSync(dir.path).length, 1);
+});
+
+test('servers that boot from the same at once get all of it, each', async (t) => {
+  const parts = Array.from({ length: 8 }, (_, index) => String(index).repeat(1_000));
+  const heard: (() => void)[] = [];
+  const server = createServer((_incoming, outgoing) => {
+    const late = heard.length > 0;
+    heard.push(() => outgoing.end(parts.slice(4).join('')));
+    outgoing.write(parts.slice(0, 4).join(''));
+    // The first is through before the second has more than half of it.
+    if (late) heard[0]?.();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const bound = server.address();
+  const url = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}/image.iso`;
+  using dir = temporaryDir();
+  const fetcher = createMediaFetcher({ directory: dir.path, clock });
+  const { signal } = new AbortController();
+  const whole = async (fetching: ReturnType<typeof fetcher.fetch>) => {
+    const fetched = await fetching;
+    t.is(fetched.kind === 'failed' ? fetched.problem : '', '');
+    if (fetched.kind === 'fetched') t.is(readFileSync(fetched.path, 'utf8'), parts.join(''));
+  };
+  const first = fetcher.fetch(url, signal);
+  await eventually(() => heard.length === 1, { message: 'the first is asked for' });
+  const second = fetcher.fetch(url, signal);
+  await whole(first);
+  heard[1]?.();
+  await whole(second);
   t.is(readdirSync(dir.path).length, 1);
 });
 
