@@ -5,7 +5,8 @@ import type { ControllerRef, DriverName } from './controller-ref.ts';
 
 /**
  * Which driver serves which aspect of one controller: Redfish first unless the record says IPMI,
- * and IPMI at the same host for what Redfish does not offer there.
+ * and IPMI at the same host for what Redfish does not offer there. Where Redfish is known to be
+ * spoken and fails, that is told: IPMI knows less, and nobody would see why.
  */
 export type BmcAccess = {
   /** Errors: BmcError unsupported with what each driver says. */
@@ -52,7 +53,9 @@ export const createAccess = (deps: Deps, { ref, choice, signal }: Setting): BmcA
     return open;
   };
   const isAbsent = (driver: DriverName): boolean =>
-    driver === 'redfish' && deps.clock.monotonicMs() < choice.redfishAbsentUntilMs;
+    driver === 'redfish' &&
+    !ref.speaksRedfish &&
+    deps.clock.monotonicMs() < choice.redfishAbsentUntilMs;
   return {
     session,
     drivers: ref.drivers,
@@ -62,12 +65,14 @@ export const createAccess = (deps: Deps, { ref, choice, signal }: Setting): BmcA
         if (!deps.sessions.has(driver) || isAbsent(driver)) continue;
         const open = await session(driver).catch((error: unknown) => error);
         if (!isOpen(open)) {
-          refusals.push(passedOver(open));
+          if (!(open instanceof BmcError) || !mayPassOver(ref, name, open)) throw open;
+          refusals.push(open);
           continue;
         }
         const offer = open.bmc.offers[name];
         if (offer.kind === 'offered') {
-          if (driver === 'ipmi' && refusals.some((one) => one.fault === 'unreachable')) {
+          const wasAbsent = refusals.some((one) => one.fault === 'unreachable');
+          if (driver === 'ipmi' && wasAbsent && !ref.speaksRedfish) {
             choice.redfishAbsentUntilMs = deps.clock.monotonicMs() + ABSENT_MS;
           }
           return { verbs: offer.aspect, bmc: open.bmc, driver, how: offer.how };
@@ -92,13 +97,18 @@ export const createAccess = (deps: Deps, { ref, choice, signal }: Setting): BmcA
 const isOpen = (open: unknown): open is OpenBmc =>
   typeof open === 'object' && open !== null && 'bmc' in open;
 
-/** The other protocol is asked only where this one is not there, never where it said no. */
-const passedOver = (error: unknown): BmcError => {
-  const isAbsent =
-    error instanceof BmcError && ['unreachable', 'unsupported', 'protocol'].includes(error.fault);
-  if (!isAbsent) throw error;
-  return error;
-};
+const ABSENT: ReadonlySet<BmcError['fault']> = new Set(['unreachable', 'unsupported', 'protocol']);
+const NEVER_BY_REDFISH: ReadonlySet<AspectName> = new Set(['console']);
+
+/**
+ * Whether IPMI is asked for the aspect where Redfish failed: only where it is not there, never where
+ * it said no or showed another certificate.
+ */
+export const mayPassOver = (
+  { speaksRedfish }: Pick<ControllerRef, 'speaksRedfish'>,
+  name: AspectName,
+  { fault }: BmcError,
+): boolean => ABSENT.has(fault) && (!speaksRedfish || NEVER_BY_REDFISH.has(name));
 
 /** What hinders most comes first: where nothing answers, what is offered is not known. */
 const notServed = (

@@ -19,6 +19,8 @@ export type ControllerRef = {
   readonly certificateSha256: string;
   /** In the order in which they are asked; the second for what the first does not offer. */
   readonly drivers: readonly DriverName[];
+  /** The record says so, or its certificate is known, which only Redfish has. */
+  readonly speaksRedfish: boolean;
 };
 
 /** Errors: invalid_argument INVALID_FIELD where there is no controller, or one without address. */
@@ -44,6 +46,7 @@ export const controllerRef = (
     secret,
     certificateSha256: certificateSha256.toLowerCase(),
     drivers: isIpmi ? ['ipmi'] : ['redfish', 'ipmi'],
+    speaksRedfish: type === BmcType.REDFISH || (!isIpmi && certificateSha256 !== ''),
   };
 };
 

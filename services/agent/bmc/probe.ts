@@ -7,7 +7,7 @@ import {
 } from '../../../gen/runmachine/machine/v1/hardware_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type AspectName, type Aspects, type Bmc, BmcError, type Offer } from '../bmc-port.ts';
-import type { BmcAccess } from './bmc-access.ts';
+import { type BmcAccess, mayPassOver } from './bmc-access.ts';
 import type { ControllerRef, DriverName } from './controller-ref.ts';
 
 const ASPECTS: readonly AspectName[] = [
@@ -37,22 +37,28 @@ export const probe = async (setting: Setting): Promise<ProbeReport> => {
   const { access, ref } = setting;
   const remarks: string[] = [];
   const opened: Opened[] = [];
-  let refusal: BmcError | undefined;
+  let failed: BmcError | undefined;
   for (const driver of access.drivers) {
     try {
       opened.push({ driver, bmc: (await access.session(driver)).bmc });
     } catch (error) {
       if (!(error instanceof BmcError)) throw error;
-      refusal ??= error;
+      failed ??= error;
       remarks.push(`${driver}: ${shareable(ref, error.message)}`);
       // The other protocol asks for the same account.
       if (error.fault === 'unauthorized') break;
     }
   }
   const [first] = opened;
-  if (first === undefined) throw refusal ?? new BmcError('unsupported', 'no driver is there');
+  if (first === undefined) throw failed ?? new BmcError('unsupported', 'no driver is there');
   const aspects: AspectReport[] = [];
-  for (const name of ASPECTS) aspects.push(await aspectReport(setting, opened, name));
+  for (const name of ASPECTS) {
+    // Only Redfish is asked before another one, and where it fails it may not be replaced.
+    const before = first.driver === 'ipmi' ? failed : undefined;
+    const isServed = before === undefined || mayPassOver(ref, name, before);
+    const whys = isServed ? [] : [`redfish: ${shareable(ref, before.message)}`];
+    aspects.push(await aspectReport(setting, isServed ? opened : [], { name, whys }));
+  }
   return create(ProbeReportSchema, {
     vendor: first.bmc.vendor,
     model: first.bmc.model,
@@ -66,10 +72,9 @@ export const probe = async (setting: Setting): Promise<ProbeReport> => {
 const aspectReport = async (
   setting: Setting,
   opened: readonly Opened[],
-  name: AspectName,
+  { name, whys }: { readonly name: AspectName; readonly whys: string[] },
 ): Promise<AspectReport> => {
   const aspect = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const whys: string[] = [];
   for (const { driver, bmc } of opened) {
     const offer = bmc.offers[name];
     if (offer.kind === 'not_offered') {

@@ -1,9 +1,15 @@
+import { create } from '@bufbuild/protobuf';
 import test from 'ava';
+import { ControllerSchema } from '../../../../gen/runmachine/agent/v1/bmc_pb.ts';
+import { BmcType } from '../../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import type { BmcAccess } from '../../../../services/agent/bmc/bmc-access.ts';
+import { controllerRef } from '../../../../services/agent/bmc/controller-ref.ts';
 import type { BmcJob } from '../../../../services/agent/bmc/controllers.ts';
 import { TurnNeverCame } from '../../../../services/agent/bmc/controllers.ts';
+import { probe } from '../../../../services/agent/bmc/probe.ts';
 import { BmcError } from '../../../../services/agent/bmc-port.ts';
 import { memoryBmc, memoryDriver } from '../../../fakes/memory-bmc.ts';
-import { bmcParts, refAt } from '../../../support/bmc-parts.ts';
+import { bmcParts, controllerAt, refAt } from '../../../support/bmc-parts.ts';
 import { manualClock } from '../../../support/manual-clock.ts';
 import { temporaryDir } from '../../../support/temporary-dir.ts';
 
@@ -191,6 +197,65 @@ test('what Redfish does not offer comes from IPMI at the same host', async (t) =
   const error = await t.throwsAsync(driverOf('bios'), { instanceOf: BmcError });
   t.is(error.fault, 'unsupported');
   t.regex(error.message, /redfish: .*; ipmi: /);
+});
+
+const refused = new BmcError('protocol', 'it answers with a web page');
+const silent = new BmcError('unreachable', 'nothing answers');
+
+for (const [what, known, failure] of [
+  ['the record says', { type: BmcType.REDFISH }, refused],
+  ['the record says', { type: BmcType.REDFISH }, silent],
+  ['its certificate shows', { certificateSha256: 'ab'.repeat(32) }, refused],
+] as const) {
+  test(`Redfish that fails is told where ${what} that it is spoken: ${failure.fault}`, async (t) => {
+    using dir = temporaryDir();
+    const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
+    redfish.before = () => {
+      throw failure;
+    };
+    const drivers = [
+      memoryDriver(new Map([['bmc-1', redfish]]), 'redfish'),
+      memoryDriver(new Map([['bmc-1', ipmi]]), 'ipmi'),
+    ];
+    const clock = manualClock();
+    const { controllers } = bmcParts({ directory: dir.path, clock, drivers });
+    const ref = controllerRef(
+      create(ControllerSchema, { ...controllerAt('bmc-1'), ...known }),
+      'r1',
+    );
+    const work = async (access: BmcAccess, aspect: 'power' | 'console') =>
+      (await access.aspect(aspect)).driver;
+    const driverOf = (aspect: 'power' | 'console') =>
+      controllers.run(ref, job(), (access) => work(access, aspect));
+    await t.throwsAsync(driverOf('power'), { is: failure });
+    t.is(await driverOf('console'), 'ipmi', 'which never comes over Redfish');
+    await t.throwsAsync(driverOf('power'), { is: failure });
+    const report = await controllers.run(ref, job(), (access, signal) =>
+      probe({ ref, access, clock, signal }),
+    );
+    const offered = report.aspects.filter((one) => one.offered).map((one) => one.aspect);
+    t.deepEqual(offered, ['console']);
+    t.regex(report.aspects[0]?.explanation ?? '', new RegExp(`redfish: ${failure.message}`));
+  });
+}
+
+test('without a word of the record IPMI serves where Redfish is no Redfish', async (t) => {
+  using dir = temporaryDir();
+  const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
+  redfish.before = () => {
+    throw refused;
+  };
+  const drivers = [
+    memoryDriver(new Map([['bmc-1', redfish]]), 'redfish'),
+    memoryDriver(new Map([['bmc-1', ipmi]]), 'ipmi'),
+  ];
+  const { controllers } = bmcParts({ directory: dir.path, clock: manualClock(), drivers });
+  const driver = await controllers.run(
+    refAt('bmc-1'),
+    job(),
+    async (access) => (await access.aspect('power')).driver,
+  );
+  t.is(driver, 'ipmi');
 });
 
 test('where nothing speaks Redfish it is not tried again before each call', async (t) => {
