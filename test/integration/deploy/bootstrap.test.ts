@@ -17,6 +17,13 @@ const INSTALLS = `
   fs.symlinkSync(process.execPath, 'node_modules/.bin/node');
   fs.writeFileSync('node_modules/.package-lock.json', fs.readFileSync('package-lock.json'));`;
 
+/** Installs once the test says so. */
+const INSTALLS_WHEN_TOLD = `
+  const told = setInterval(() => {
+    if (!fs.existsSync('go')) return;
+    clearInterval(told);${INSTALLS}
+  }, 20);`;
+
 type Checkout = {
   readonly at: (...parts: readonly string[]) => string;
   /** How often npm was run. */
@@ -50,10 +57,11 @@ const checkout = (npm: string = INSTALLS): Checkout => {
   };
 };
 
-const finished = async (child: ChildProcess) => {
+const finished = async (child: ChildProcess, heard: (text: string) => void = () => undefined) => {
   let stderr = '';
   child.stderr?.on('data', (part: Buffer) => {
     stderr += part.toString();
+    heard(stderr);
   });
   const exitCode = await new Promise<number>((resolve) => {
     child.once('close', (code) => resolve(code ?? -1));
@@ -91,8 +99,14 @@ test('a changed lock file installs again', async (t) => {
 });
 
 test('of two at once one installs and the other waits for it', async (t) => {
-  using repo = checkout(`setTimeout(() => {${INSTALLS}}, 800);`);
-  const [first, second] = await Promise.all([repo.bootstrap(), repo.bootstrap()]);
+  using repo = checkout(INSTALLS_WHEN_TOLD);
+  const waits = (text: string) => {
+    if (text.includes('waiting')) writeFileSync(repo.at('go'), '');
+  };
+  const [first, second] = await Promise.all([
+    finished(repo.start(), waits),
+    finished(repo.start(), waits),
+  ]);
   t.deepEqual([first.exitCode, second.exitCode], [0, 0]);
   t.is(repo.runs(), 1);
   t.regex(`${first.stderr}${second.stderr}`, /waiting for the installation by process \d+/);
@@ -100,11 +114,13 @@ test('of two at once one installs and the other waits for it', async (t) => {
 });
 
 test('after a kill the next one waits for the orphaned npm and uses what it did', async (t) => {
-  using repo = checkout(`setTimeout(() => {${INSTALLS}}, 1500);`);
+  using repo = checkout(INSTALLS_WHEN_TOLD);
   const first = repo.start();
   await eventually(() => repo.runs() === 1, { message: 'npm to run' });
   first.kill('SIGKILL');
-  const second = await repo.bootstrap();
+  const second = await finished(repo.start(), (text) => {
+    if (text.includes('waiting')) writeFileSync(repo.at('go'), '');
+  });
   t.is(second.exitCode, 0);
   t.is(repo.runs(), 1);
   t.regex(second.stderr, /waiting/);
