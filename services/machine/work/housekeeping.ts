@@ -5,8 +5,9 @@ import type { Random } from '../../runtime/random.ts';
 import type { Coordination } from '../../store/coordination/port.ts';
 import { listRevoked } from '../../store/coordination/revocations.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
+import { lostSessions, NO_SUSPECTS, type Suspects } from '../domain/lost-sessions.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
-import type { Agent, Records } from '../ports.ts';
+import type { Records } from '../ports.ts';
 import { markLost, markRevoked } from './agent-row.ts';
 
 export type HousekeepingDeps = {
@@ -37,7 +38,7 @@ const ROWS_EVERY = 12;
 const ACTOR = { principal: 'services/machine', requestId: 'housekeeping' };
 
 export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<void> => {
-  let suspects: Suspects = new Set();
+  let suspects = NO_SUSPECTS;
   for (let turn = 0; !signal.aborted; turn += 1) {
     try {
       suspects = await sweepAgents(deps, suspects);
@@ -50,13 +51,6 @@ export const keepHouse = async (deps: HousekeepingDeps, signal: AbortSignal): Pr
   }
 };
 
-/** Sessions whose replica was not among the members at the last look. */
-type Suspects = ReadonlySet<string>;
-
-/**
- * Marks down those whose replica was away at two looks in a row: the members are heard of by a
- * watch, and of one that has just come this replica may hear later than of its first agent.
- */
 const sweepAgents = async (deps: HousekeepingDeps, before: Suspects): Promise<Suspects> => {
   const alive = deps.replicas();
   if (alive === undefined) return before;
@@ -65,15 +59,12 @@ const sweepAgents = async (deps: HousekeepingDeps, before: Suspects): Promise<Su
   const ids = [...new Set([...alive, deps.replica.id])];
   await sweepConsoles(deps, ids);
   const away = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
-  const lost = away.filter((one) => before.has(keyOf(one)));
-  const suspects = new Set(away.filter((one) => !lost.includes(one)).map(keyOf));
+  const { lost, suspects } = lostSessions(away, before);
   if (lost.length === 0) return suspects;
   const count = await markLost(deps, lost);
   deps.log.warn({ count }, 'agents of lost replicas were marked down');
   return suspects;
 };
-
-const keyOf = ({ uid, epoch }: Pick<Agent, 'uid' | 'epoch'>): string => `${uid} ${epoch}`;
 
 /** Consoles that were bridged by replicas that are gone. */
 const sweepConsoles = async (
