@@ -141,6 +141,13 @@ test('a wrong password is tried once', async (t) => {
   t.is(lab.refusals(), 1);
 });
 
+test('a password that is too long for IPMI is no attempt to sign in', async (t) => {
+  const { lab } = await opened(t);
+  const long = { ...LAB_CREDENTIALS, password: 'x'.repeat(21) };
+  t.is(await faultOf(t, openAt(lab.address, long)), 'unsupported');
+  t.is(lab.refusals(), 0);
+});
+
 test('a password that was changed behind our back is tried once', async (t) => {
   const { lab, power } = await opened(t);
   const [account] = lab.server.accounts();

@@ -64,7 +64,7 @@ export const createBmcSessions = (deps: Deps): BmcSessions => {
     if (!driver) throw new BmcError('unsupported', `This agent speaks no ${name}`);
     const attempt = (credentials: Parameters<typeof driver.open>[1]) =>
       driver.open(addressFor(ref, name), credentials, signal);
-    return deps.credentials.signIn(ref, attempt, signal);
+    return deps.credentials.signIn({ ...ref, driver: name }, attempt, signal);
   };
   /** Those that are used longest ago make room. */
   const makeRoom = (): void => {

@@ -39,7 +39,7 @@ export const controllerRef = (
   const { address, secret, certificateSha256, ipmiAddress, type } = controller;
   const isIpmi = type === BmcType.IPMI;
   return {
-    key: `${address} ${ipmiAddress}`.toLowerCase(),
+    key: controllerKey(address, ipmiAddress),
     provider: short,
     address,
     ipmiAddress: isIpmi ? address : ipmiAddress || hostOf(address),
@@ -49,6 +49,10 @@ export const controllerRef = (
     speaksRedfish: type === BmcType.REDFISH || (!isIpmi && certificateSha256 !== ''),
   };
 };
+
+/** By the addresses as the record says them; `ipmiAddress` empty: none is said. */
+export const controllerKey = (address: string, ipmiAddress: string): string =>
+  `${address} ${ipmiAddress}`.toLowerCase();
 
 export const addressFor = (ref: ControllerRef, driver: DriverName): BmcAddress => ({
   address: driver === 'ipmi' ? ref.ipmiAddress : ref.address,

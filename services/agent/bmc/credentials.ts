@@ -12,7 +12,7 @@ import {
   maySignIn,
   type SignInVerdict,
 } from '../domain/sign-in-limit.ts';
-import type { ControllerRef } from './controller-ref.ts';
+import type { ControllerRef, DriverName } from './controller-ref.ts';
 import type { Sealer } from './sealed-secrets.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
@@ -27,6 +27,11 @@ export type SignedIn<T> = {
   readonly value: T;
   readonly generation: bigint;
   readonly which: 'present' | 'staged';
+};
+
+/** Where to sign in, and how. */
+export type SignInRef = Pick<ControllerRef, 'key' | 'secret' | 'provider'> & {
+  readonly driver: DriverName;
 };
 
 /**
@@ -44,13 +49,13 @@ export type Credentials = {
    * were refused, or when it is too early to try them again; what `attempt` throws.
    */
   readonly signIn: <T>(
-    ref: Pick<ControllerRef, 'key' | 'secret' | 'provider'>,
+    ref: SignInRef,
     attempt: (credentials: BmcCredentials) => Promise<T>,
     signal: AbortSignal,
   ) => Promise<SignedIn<T>>;
   /** These values were just seen to work there. */
   readonly worked: (
-    ref: Pick<ControllerRef, 'key' | 'secret'>,
+    ref: Pick<ControllerRef, 'key' | 'drivers'>,
     values: SecretValues,
     which: 'present' | 'staged',
   ) => void;
@@ -110,19 +115,27 @@ export const createCredentials = (deps: CredentialDeps): Credentials => {
       return tryEach(deps, { ref, values, which: verdict.which }, attempt);
     },
     worked: (ref, values, which) => {
-      const account = accountOf(ref, values[which] ?? values.present);
-      deps.journal.saveSignIn(account, afterSignIn(values.generation, which));
+      for (const driver of ref.drivers) {
+        const account = accountOf({ ...ref, driver }, values[which] ?? values.present);
+        deps.journal.saveSignIn(account, afterSignIn(values.generation, which));
+      }
     },
   };
 };
 
-/** One account of one controller; both protocols sign in to the same. */
-const accountOf = ({ key }: Pick<ControllerRef, 'key'>, { user }: BmcCredentials): string =>
-  `${key} ${user}`;
+type Door = Pick<SignInRef, 'key' | 'driver'>;
+
+/**
+ * One account of one controller by one protocol: many let a user in by Redfish only, and what IPMI
+ * refuses must not keep Redfish from being asked. IPMI is tried where Redfish has let us in or is
+ * not there, so no account gets more attempts by it.
+ */
+const accountOf = ({ key, driver }: Door, { user }: BmcCredentials): string =>
+  driver === 'redfish' ? `${key} ${user}` : `${key} ${user} by ${driver}`;
 
 const verdictOf = (
   { journal, clock }: CredentialDeps,
-  ref: Pick<ControllerRef, 'key'>,
+  ref: Door,
   values: SecretValues,
 ): SignInVerdict =>
   maySignIn(journal.signIn(accountOf(ref, values.present)), {
@@ -132,7 +145,7 @@ const verdictOf = (
   });
 
 type Trying = {
-  readonly ref: Pick<ControllerRef, 'key' | 'secret' | 'provider'>;
+  readonly ref: SignInRef;
   readonly values: SecretValues;
   readonly which: readonly ('present' | 'staged')[];
 };
@@ -159,7 +172,9 @@ const tryEach = async <T>(
       return { value, generation, which: one };
     } catch (error) {
       if (!(error instanceof BmcError) || error.fault !== 'unauthorized') {
-        if (!isKnown) journal.saveSignIn(account, before);
+        // The others were refused: next time these come first, or those were tried each time.
+        const after = last === undefined ? before : afterSignIn(generation, one);
+        if (!isKnown) journal.saveSignIn(account, after);
         throw error;
       }
       last = error;

@@ -16,7 +16,7 @@ import { type ScanTarget, scanTargets } from '../domain/scan-range.ts';
 import { ipmiAnswers } from '../drivers/presence/ipmi-presence.ts';
 import { redfishAnswers } from '../drivers/presence/redfish-presence.ts';
 import { factsMessage } from './answer-message.ts';
-import type { DriverName } from './controller-ref.ts';
+import { controllerKey, type DriverName } from './controller-ref.ts';
 import type { Credentials } from './credentials.ts';
 import { failureOf } from './order-failure.ts';
 
@@ -100,7 +100,8 @@ const readFacts = async (
   const driver = deps.drivers.find((one) => one.name === name);
   if (!driver) return { problem: `this agent speaks no ${name}` };
   const { address, certificateSha256 } = found;
-  const ref = { key: `${address} ${address}`.toLowerCase(), secret, provider: address };
+  // As that of the provider that it becomes: what is refused here is not tried again there.
+  const ref = { key: controllerKey(address, ''), secret, provider: address, driver: name };
   const signal = AbortSignal.any([outer, AbortSignal.timeout(SIGN_IN_MS)]);
   try {
     const attempt = (credentials: Parameters<typeof driver.open>[1]) =>

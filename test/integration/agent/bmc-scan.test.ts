@@ -4,11 +4,12 @@ import { create } from '@bufbuild/protobuf';
 import test from 'ava';
 import { BmcScanSchema } from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
 import { BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { controllerRef } from '../../../services/agent/bmc/controller-ref.ts';
 import { scan } from '../../../services/agent/bmc/scan.ts';
 import { bmcDrivers } from '../../../services/agent/bmc-drivers.ts';
 import { systemClock as clock } from '../../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../../services/runtime/random.ts';
-import { bmcParts, SECRET, secretStore } from '../../support/bmc-parts.ts';
+import { bmcParts, controllerAt, SECRET, secretStore } from '../../support/bmc-parts.ts';
 import { LAB_CREDENTIALS, startIpmiLab } from '../../support/ipmi-lab.ts';
 import { redfishLab, USER } from '../../support/redfish-lab.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
@@ -20,8 +21,9 @@ const scanner = (directory: string, credentials: { user: string; password: strin
   secrets.values.set(SECRET, { generation: 1n, data: { ...credentials }, stagedData: {} });
   const drivers = bmcDrivers({ clock, random });
   const parts = bmcParts({ directory, drivers, secrets });
-  return (ranges: string[], secret = SECRET, limit = never) =>
+  const look = (ranges: string[], secret = SECRET, limit = never) =>
     scan(parts, create(BmcScanSchema, { ranges, secret }), { signal: never, limit });
+  return Object.assign(look, parts);
 };
 
 test('a scan finds what answers, and reads what it may sign in to', async (t) => {
@@ -62,6 +64,10 @@ test('a scan signs in once, and tells why it could not; without a secret not at 
     t.regex(one?.problem ?? '', /so that the account does not lock/);
   }
   t.is(ipmi.refusals(), 1);
+  const found = { ...controllerAt(ipmi.address), type: BmcType.IPMI };
+  const provider = controllerRef(found, 'partitions/lab/providers/r1u1');
+  await t.throwsAsync(look.sessions.open(provider, 'ipmi', never), { message: /does not lock/ });
+  t.is(ipmi.refusals(), 1, 'nor is it tried for the provider that it becomes');
 });
 
 test('what answers and is no controller is not found, and a scan ends by its limit', async (t) => {

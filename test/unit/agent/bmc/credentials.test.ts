@@ -118,6 +118,50 @@ test('staged values are tried where the present ones are refused, and kept in mi
   t.is(attempts(), 3, 'the staged ones come first now');
 });
 
+test('an account that IPMI refuses is still let in by Redfish', async (t) => {
+  using dir = temporaryDir();
+  const { credentials, journal } = setUp(dir.path);
+  const ref = refAt('bmc-1');
+  const refused = async () => {
+    throw new BmcError('unauthorized', 'no rights over this channel');
+  };
+  const signIn = (driver: 'redfish' | 'ipmi', attempt: () => Promise<unknown>) =>
+    credentials.signIn({ ...ref, driver }, attempt, never);
+  await t.throwsAsync(signIn('ipmi', refused));
+  await t.throwsAsync(
+    signIn('ipmi', async () => t.fail('it is too early')),
+    { message: /not tried again before/ },
+  );
+  t.is((await signIn('redfish', async () => 'in')).value, 'in');
+  await t.throwsAsync(signIn('ipmi', refused), { message: /refused user .* once/ });
+  journal.close();
+});
+
+test('present values that were refused are not sent again while the staged ones have no answer', async (t) => {
+  using dir = temporaryDir();
+  const { credentials, secrets, clock, journal } = setUp(dir.path);
+  change(secrets, 'secret', 'next');
+  const sent: string[] = [];
+  const signIn = (isBusy: boolean) =>
+    credentials.signIn(
+      { ...refAt('bmc-1'), driver: 'redfish' },
+      async ({ password }) => {
+        sent.push(password);
+        if (password === 'secret') throw new BmcError('unauthorized', 'wrong');
+        if (isBusy) throw new BmcError('busy', 'all sessions are taken');
+        return 'in';
+      },
+      never,
+    );
+  for (let i = 0; i < 5; i += 1) {
+    await t.throwsAsync(signIn(true), { message: /all sessions/ });
+    await clock.advance(1_000);
+  }
+  t.is((await signIn(false)).which, 'staged');
+  t.deepEqual(sent, ['secret', ...Array.from({ length: 6 }, () => 'next')]);
+  journal.close();
+});
+
 test('a site that is cut off goes on with what is sealed here', async (t) => {
   using dir = temporaryDir();
   const first = setUp(dir.path);

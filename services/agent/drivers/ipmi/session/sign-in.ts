@@ -40,7 +40,10 @@ const SUITE_ATTEMPTS = 2;
 const NAME_BYTES_MAX = 16;
 const PASSWORD_BYTES_MAX = 20;
 
-/** Throws unauthorized for wrong credentials, after one try. */
+/**
+ * Throws unauthorized for wrong credentials, after one try; unsupported for what cannot be said by
+ * IPMI, which is no attempt and says nothing of the password.
+ */
 export const signIn = async (
   deps: SignInDeps,
   suites: readonly CipherSuite[],
@@ -155,7 +158,7 @@ const checkLengths = ({ provider, credentials }: SignInDeps): void => {
   for (const { field, text, bytesMax } of limits) {
     if (Buffer.byteLength(text) <= bytesMax) continue;
     throw new BmcError(
-      'unauthorized',
+      'unsupported',
       `The ${field} for provider "${provider}" is longer than the ${bytesMax} bytes of IPMI 2.0`,
     );
   }
