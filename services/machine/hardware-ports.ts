@@ -87,5 +87,15 @@ export type TaskRecords = {
       readonly nowMs: number;
     },
   ) => Promise<readonly HardwareTask[]>;
+  /** The worker of a task whose lease he lost has stopped. */
+  readonly letGo: (
+    tx: Tx,
+    asked: { readonly uid: string; readonly owner: string },
+  ) => Promise<void>;
+  /** Tasks that ended since then and whose worker has not said yet that he stopped. */
+  readonly notLetGo: (
+    reader: Reader,
+    asked: { readonly providerUid: string; readonly sinceMs: number },
+  ) => Promise<readonly HardwareTask[]>;
   readonly removeEnded: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };

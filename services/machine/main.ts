@@ -273,7 +273,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     tasks: hardware.tasks,
     cleans: ({ isMetal }: ProviderView) => isMetal && hook !== undefined,
     cleaningMs: hook?.timeoutMs,
-    taskLeaseMs: config.leaseMs,
+    taskEndMs: config.leaseMs + (hook?.endMs ?? 0),
   };
   const metal = { ...hardware, orderHub, controllers, secrets };
   return { ...base, neighbours, metal, queue, bell, hub, consoles, images, replica, background };

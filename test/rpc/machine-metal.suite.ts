@@ -1,5 +1,5 @@
 /** The life of servers and of machines on them: inspected, claimed, used, given back, cleaned. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { BootDeviceType, PowerChange } from '../../gen/runmachine/machine/v1/hardware_pb.ts';
@@ -223,6 +223,27 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
     const clean = states.cleanProvider({ name: STATE, requestId: uuid() });
     await refused(t, clean, { kind: 'failed_precondition', reason: 'INVALID_STATE' });
     await states.returnProvider({ name: STATE, requestId: uuid() });
+    t.is((await stateOf(metal))?.state, Life.AVAILABLE);
+  });
+
+  test('a server is given back only when nothing of its cleaning runs any more', async (t) => {
+    using dir = temporaryDir();
+    const running = join(dir.path, 'running');
+    const script = `trap 'sleep 0.5; rm ${running}; exit 1' TERM; touch ${running}; sleep 60 & wait`;
+    await using metal = await startMetalSite({ config: command(script) });
+    await metal.connect(0);
+    await until(metal, Life.AVAILABLE);
+    await created(metal);
+    const red = metal.as('red');
+    const { operation } = await red.machines.deleteMachine({ name: BENCH, requestId: uuid() });
+    await ended(red, operation?.name);
+    await eventually(() => existsSync(running), { message: 'it is being cleaned' });
+    const { providerStates: states } = metal.as('operator');
+    await states.quarantineProvider({ name: STATE, reason: 'smells', requestId: uuid() });
+    t.true(existsSync(running), 'a quarantine waits for nobody');
+    await states.returnProvider({ name: STATE, requestId: uuid() });
+    t.false(existsSync(running));
+    t.is(metal.site.neighbours.finishes.length, 1);
     t.is((await stateOf(metal))?.state, Life.AVAILABLE);
   });
 

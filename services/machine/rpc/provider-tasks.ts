@@ -8,7 +8,7 @@ import type { Cleaning, ProviderState } from '../domain/provider-state.ts';
 import { cleanTaskOf } from '../domain/provider-work.ts';
 import { actorOf, type RpcDeps } from './rpc-deps.ts';
 
-type Deps = RpcDeps & { readonly taskLeaseMs: number };
+type Deps = RpcDeps & { readonly taskEndMs: number };
 
 /**
  * Which tasks a verb ends. Maintenance lets a cleaning go on; what is quarantined nobody touches.
@@ -46,7 +46,7 @@ export const stopTasks = async (
   const message = `${principal} ended it: ${verb}`;
   const failure = { reason: 'CANCELLED', message };
   const { uid: providerUid } = provider;
-  const ended = await deps.store.transaction(undefined, actorOf(context), async (tx) => {
+  await deps.store.transaction(undefined, actorOf(context), async (tx) => {
     const tasks = await deps.records.tasks.cancel(tx, { providerUid, kinds, failure, nowMs });
     const cleans = tasks.filter(({ kind }) => kind === 'clean');
     for (const { subject } of cleans) {
@@ -56,11 +56,25 @@ export const stopTasks = async (
       const problem = { ...failure, sinceMs: nowMs, retryMs: null };
       await deps.records.cleanings.save(tx, { ...cleaning, life, lifeMs: nowMs, problem });
     }
-    return tasks;
   });
-  const isAtWork = ended.some(({ step }) => step === 'hook-running' || step === 'power-off');
-  const givesBack = verb === 'return' || verb === 'adopt';
-  if (isAtWork && givesBack) await deps.clock.sleep(deps.taskLeaseMs, context.signal);
+  if (verb === 'return' || verb === 'adopt') await untilLetGo(deps, providerUid, context.signal);
+};
+
+const POLL_MS = 50;
+
+/**
+ * Until no worker of a cleaning is at the hardware any more, whichever verb ended it and when; one
+ * that died says nothing, and is waited for as long as he could have gone on.
+ */
+const untilLetGo = async (deps: Deps, providerUid: string, signal: AbortSignal): Promise<void> => {
+  for (;;) {
+    const sinceMs = deps.clock.now().getTime() - deps.taskEndMs;
+    const tasks = await deps.store.read((reader) =>
+      deps.records.tasks.notLetGo(reader, { providerUid, sinceMs }),
+    );
+    if (!tasks.some(({ step }) => step === 'hook-running' || step === 'power-off')) return;
+    await deps.clock.sleep(POLL_MS, signal);
+  }
 };
 
 type Begun = {

@@ -42,7 +42,7 @@ export type ProviderStateNeighbours = {
   /** What a cleaning may take; undefined = nothing is configured that cleans. */
   readonly cleaningMs: number | undefined;
   /** How long a worker may go on that has not noticed yet that his task was ended. */
-  readonly taskLeaseMs: number;
+  readonly taskEndMs: number;
   readonly tasks: { readonly nudge: () => void };
 };
 

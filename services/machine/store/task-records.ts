@@ -79,7 +79,7 @@ export const taskRecords: TaskRecords = {
   save: async (tx, task, { lease, untilMs }) => {
     const { numUpdatedRows } = await db(tx)
       .updateTable('hardware_task')
-      .set({ ...rowOf(task), lease_until_ms: untilMs })
+      .set({ ...rowOf(task), lease_until_ms: untilMs, ...(untilMs === 0 && { owner: null }) })
       .where('uid', '=', task.uid)
       .where('done', '=', 0)
       .where('owner', '=', lease.owner)
@@ -119,6 +119,25 @@ export const taskRecords: TaskRecords = {
       tx.change({ kind: 'hardware_task', uid: task.uid });
     }
     return ended;
+  },
+  letGo: async (tx, { uid, owner }) => {
+    await db(tx)
+      .updateTable('hardware_task')
+      .set({ owner: null })
+      .where('uid', '=', uid)
+      .where('owner', '=', owner)
+      .where('done', '=', 1)
+      .execute();
+  },
+  notLetGo: async (reader, { providerUid, sinceMs }) => {
+    const rows = await db(reader)
+      .selectFrom('hardware_task')
+      .select('doc')
+      .where('provider_uid', '=', providerUid)
+      .where('end_ms', '>', sinceMs)
+      .where('owner', 'is not', null)
+      .execute();
+    return rows.map(read);
   },
   removeEnded: async (tx, beforeMs, limit) => {
     const rows = await db(tx)

@@ -35,6 +35,8 @@ export type Cleaned =
 
 export type CleaningHook = {
   readonly timeoutMs: number;
+  /** What a run may take to end once it was told to. */
+  readonly endMs: number;
   readonly run: (order: CleaningOrder, signal: AbortSignal) => Promise<Cleaned>;
 };
 
@@ -56,12 +58,17 @@ export const createCleaningHook = async (
   }
   if (timeoutMs < 1_000) throw wrong('cleaning.timeout', 'must be at least a second');
   if (command.length > 0) {
-    return { timeoutMs, run: (order, signal) => runCommand(clock, config, { order, signal }) };
+    const endMs = KILL_MS;
+    return {
+      timeoutMs,
+      endMs,
+      run: (order, signal) => runCommand(clock, config, { order, signal }),
+    };
   }
   if (webhook === '') return undefined;
   if (!URL.canParse(webhook)) throw wrong('cleaning.webhook', 'is no URL');
   if (secretFile !== '') await readSecret(secretFile);
-  return { timeoutMs, run: (order, signal) => post(clock, config, { order, signal }) };
+  return { timeoutMs, endMs: 0, run: (order, signal) => post(clock, config, { order, signal }) };
 };
 
 const wrong = (field: string, description: string) =>

@@ -125,15 +125,27 @@ const runOne = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
   try {
     await steps(deps, { task: begun(leased.task, nowMs), lease }, stop);
   } catch (error) {
-    if (error instanceof LeaseLost || held.signal.aborted) return;
+    if (error instanceof LeaseLost) held.abort(OVER);
+    if (held.signal.aborted) return;
     const wakeMs = deps.clock.now().getTime() + FAULT_MS;
     await rest(deps, { ...leased.task, wakeMs }, lease).catch(() => undefined);
     throw error;
   } finally {
+    const isLost = held.signal.aborted;
     held.abort(OVER);
     await renewing;
+    if (isLost) await letGo(deps, uid);
   }
 };
+
+/** Who ended the task may wait to hear that nothing of it is at work any more. */
+const letGo = (deps: Deps, uid: string): Promise<void> =>
+  deps.store
+    .transaction(undefined, actor(uid), (tx) =>
+      deps.records.tasks.letGo(tx, { uid, owner: deps.owner }),
+    )
+    // He waits until it must be over.
+    .catch(() => undefined);
 
 /** The time of a step begins with its first try and not while others were before it. */
 const begun = (task: HardwareTask, nowMs: number): HardwareTask =>
@@ -143,16 +155,20 @@ type Held = { readonly uid: string; readonly lease: TaskLease; readonly held: Ab
 
 /** Until the task ends; a lease that is lost stops the step. */
 const renew = async (deps: Deps, { uid, lease, held }: Held): Promise<void> => {
+  let endMs = deps.clock.monotonicMs() + deps.leaseMs;
   while (!held.signal.aborted) {
     await deps.clock.sleep(deps.leaseMs / 3, held.signal).catch(() => undefined);
     if (held.signal.aborted) return;
+    const askedMs = deps.clock.monotonicMs();
     const untilMs = deps.clock.now().getTime() + deps.leaseMs;
     const isOurs = await deps.store
       .transaction(undefined, actor(uid), (tx) =>
         deps.records.tasks.extend(tx, { uid, lease, untilMs }),
       )
-      .catch(() => true);
-    if (!isOurs) held.abort(OVER);
+      .catch(() => undefined);
+    if (isOurs === true) endMs = askedMs + deps.leaseMs;
+    // While nobody can say whose it is, it is ours for as long as was written down.
+    if (isOurs === false || deps.clock.monotonicMs() >= endMs) held.abort(OVER);
   }
 };
 

@@ -170,6 +170,7 @@ const portsOf = (world: TaskWorld) => {
   };
   const hook: CleaningHook = {
     timeoutMs: HOOK_MS,
+    endMs: 0,
     run: async () => {
       if (away.has('hook')) return { kind: 'later', message: 'nobody listens' };
       const nowMs = clock.now().getTime();
