@@ -25,7 +25,7 @@ export type SerialConsoles = {
   readonly forget: (uid: string) => Promise<void>;
   readonly open: (order: OpenChannel, signal: AbortSignal) => Promise<GuestConsole>;
   readonly readLog: (uid: string, tailBytes: number) => CaptureTail;
-  /** Resolves once the text was seen on the console of that machine. */
+  /** Resolves once the text was seen on the console of that machine, whichever line it has then. */
   readonly sees: (uid: string, text: string, signal: AbortSignal) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
@@ -49,6 +49,8 @@ export const createSerialConsoles = (deps: Deps): SerialConsoles => {
   /** By the controller: each has one line. */
   const lines = new Map<string, SerialLine>();
   const admitted = new Map<string, ControllerRef>();
+  /** By the owner: its line may end and be opened anew while a text is waited for. */
+  const hearers = new Map<string, Set<Hearer>>();
   const ending = new Set<Promise<void>>();
   const ended = new AbortController();
 
@@ -68,6 +70,9 @@ export const createSerialConsoles = (deps: Deps): SerialConsoles => {
       uid,
       captureFile: fileOf(deps.directory, uid),
       open: (signal) => openSerial(deps, ref, AbortSignal.any([signal, ended.signal])),
+      heard: (bytes) => {
+        for (const hear of hearers.get(uid) ?? []) hear(bytes);
+      },
       idle: () => {
         if (line.isIdle() && lines.get(ref.key) === line) void end(ref.key, line, 'unused');
       },
@@ -106,9 +111,12 @@ export const createSerialConsoles = (deps: Deps): SerialConsoles => {
     },
     readLog: (uid, tailBytes) => captureTail(fileOf(deps.directory, uid), tailBytes),
     sees: async (uid, text, signal) => {
-      const ref = admitted.get(uid);
-      if (!ref) throw noConsole('its server is not here');
-      await seesText(await lineFor(uid, ref), text, signal);
+      if (!admitted.has(uid)) throw noConsole('its server is not here');
+      const own = hearers.get(uid) ?? new Set();
+      hearers.set(uid, own);
+      await seesText(own, text, signal).finally(() => {
+        if (own.size === 0 && hearers.get(uid) === own) hearers.delete(uid);
+      });
     },
     stop: async () => {
       ended.abort();
@@ -178,22 +186,25 @@ const openSerial = (
 
 const TEXT_KEPT = 1_024;
 
-const seesText = (line: SerialLine, text: string, signal: AbortSignal): Promise<void> =>
+type Hearer = (bytes: Uint8Array) => void;
+
+const seesText = (hearers: Set<Hearer>, text: string, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
     let tail = '';
     const wanted = Buffer.from(text).toString('latin1');
-    const stop = line.listen((bytes) => {
+    const hear: Hearer = (bytes) => {
       tail += Buffer.from(bytes).toString('latin1');
       if (tail.includes(wanted)) {
         signal.removeEventListener('abort', onAbort);
-        stop();
+        hearers.delete(hear);
         resolve();
       }
       tail = tail.slice(-TEXT_KEPT);
-    });
+    };
     const onAbort = () => {
-      stop();
+      hearers.delete(hear);
       reject(signal.reason);
     };
+    hearers.add(hear);
     signal.addEventListener('abort', onAbort, { once: true });
   });

@@ -17,8 +17,6 @@ export type SerialLine = {
   readonly attach: (order: AttachOrder, signal: AbortSignal) => Promise<GuestConsole>;
   /** Whether to capture also while nobody is attached. */
   readonly keep: (isKept: boolean) => void;
-  /** Called for each piece of output until the function that it answers is called. */
-  readonly listen: (heard: (bytes: Uint8Array) => void) => () => void;
   /** Ends it for all, with the reason, and closes it at the controller. */
   readonly end: (why: string) => Promise<void>;
   readonly isOpen: () => boolean;
@@ -40,6 +38,8 @@ type Deps = {
   readonly uid: string;
   readonly captureFile: string;
   readonly open: (signal: AbortSignal) => Promise<OpenedSerial>;
+  /** Called for each piece of output. */
+  readonly heard: (bytes: Uint8Array) => void;
   /** Nobody needs it any more. */
   readonly idle: () => void;
   readonly clock: Clock;
@@ -55,7 +55,6 @@ export const createSerialLine = (deps: Deps): SerialLine => {
   const capture = openCapture(deps.captureFile);
   const readers = createConsoleReaders(READER_BYTES_MAX);
   const ended = new AbortController();
-  const listeners = new Set<(bytes: Uint8Array) => void>();
   const writers = createWriters(() => stream);
   let isKept = false;
   let attached = 0;
@@ -70,7 +69,7 @@ export const createSerialLine = (deps: Deps): SerialLine => {
   const heard = (bytes: Uint8Array): void => {
     capture.append(bytes);
     readers.publish(Buffer.from(bytes));
-    for (const listener of listeners) listener(bytes);
+    deps.heard(bytes);
   };
   const runOnce = async (): Promise<void> => {
     const opened = await deps.open(ended.signal);
@@ -121,6 +120,7 @@ export const createSerialLine = (deps: Deps): SerialLine => {
     isOpen: () => stream !== undefined,
     isIdle: () => running === undefined && !isWanted(),
     attach: async (order, signal) => {
+      ended.signal.throwIfAborted();
       attached += 1;
       const leave = once(() => {
         attached -= 1;
@@ -158,10 +158,6 @@ export const createSerialLine = (deps: Deps): SerialLine => {
     keep: (next) => {
       isKept = next;
       look();
-    },
-    listen: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
     },
     end: async (why) => {
       ended.abort(new Error(why));

@@ -20,7 +20,7 @@ import { NEW_SERVER, type ServerRecord } from '../bmc-journal.ts';
 import type { PowerReading } from '../bmc-port.ts';
 import { nextLookMs, planServer, type WantedServer } from '../domain/server-plan.ts';
 import type { GuestView } from './observation.ts';
-import { takeStep } from './server-step.ts';
+import { endWatch, takeStep } from './server-step.ts';
 import {
   newServerMemory,
   type ServerKeeperDeps,
@@ -306,7 +306,8 @@ const switchOff = async (
 };
 
 /** Forgets it, and what its console said. */
-const leave = async ({ deps, uid }: ServerTurn, why: string): Promise<void> => {
+const leave = async ({ deps, uid, own }: ServerTurn, why: string): Promise<void> => {
+  endWatch({ own });
   await deps.consoles.expel(uid, why);
   await deps.consoles.forget(uid);
   deps.journal.bmc.forgetServer(uid);

@@ -22,7 +22,9 @@ export const takeStep = async (stepping: Stepping, step: ServerStep): Promise<Po
   const { deps, uid, own, power } = stepping;
   switch (step.do) {
     case 'nothing':
-      await keepReady(stepping);
+      // What it says after it was off belongs to the next boot.
+      if (power === 'off') endWatch(stepping);
+      keepReady(stepping);
       return power;
     case 'note_switched_off':
       endWatch(stepping);
@@ -120,7 +122,7 @@ const say = ({ deps, uid }: Stepping, type: string, message: string, warning = f
 };
 
 /** Ready once it runs, or once its console has shown the text. */
-const keepReady = async (stepping: Stepping): Promise<void> => {
+const keepReady = (stepping: Stepping): void => {
   const { deps, uid, server, power } = stepping;
   const record = deps.journal.bmc.server(uid);
   if (!record || !server || power !== 'on' || record.readyAtMs > 0) return;
@@ -131,7 +133,7 @@ const keepReady = async (stepping: Stepping): Promise<void> => {
   } else if (condition === 'consoleText') watchConsole(stepping);
 };
 
-const endWatch = ({ own }: Stepping): void => {
+export const endWatch = ({ own }: Pick<ServerTurn, 'own'>): void => {
   own.readiness?.abort();
   delete own.readiness;
 };
@@ -150,7 +152,7 @@ const watchConsole = (stepping: Stepping): void => {
       wake();
     },
     (error: unknown) => {
-      delete own.readiness;
+      if (own.readiness === ended) delete own.readiness;
       if (!signal.aborted) deps.log.info({ uid, err: error }, 'readiness is unknown');
     },
   );

@@ -28,6 +28,7 @@ const setUp = (directory: string) => {
       if (offer.kind === 'not_offered') throw new Error(offer.why);
       return offer.aspect.open(signal);
     },
+    heard: () => undefined,
     idle: () => {
       idles += 1;
     },

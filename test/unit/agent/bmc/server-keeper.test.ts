@@ -139,6 +139,26 @@ test('a server is ready when its console has shown the text, and not before', as
   await keeper.stop();
 });
 
+test('a server that was powered off before it was ready is ready at a later boot', async (t) => {
+  using dir = temporaryDir();
+  const { bmc, keeper, want, until } = setUp(dir.path);
+  const readyWhen = { condition: { case: 'consoleText' as const, value: 'login:' } };
+  const server = { ...ON, access: true, readyWhen };
+  want(server);
+  await until(isOn);
+  await eventually(() => bmc.serial);
+  want({ ...server, power: WantedPower.OFF });
+  await until(isOff);
+  await eventually(() => bmc.serial === undefined);
+  want({ ...server, bootGeneration: 2n });
+  await until(isOn);
+  await eventually(() => bmc.serial);
+  bmc.serial?.push('host login: ');
+  await until(({ ready }) => ready);
+  t.pass();
+  await keeper.stop();
+});
+
 test('what cannot be watched on a server is told as a problem with a cure', async (t) => {
   using dir = temporaryDir();
   const { keeper, want, until, seen } = setUp(dir.path);
