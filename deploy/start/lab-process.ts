@@ -43,7 +43,11 @@ const STABLE_MS = 60_000;
 export const startLabProcess = async (deps: LabProcessDeps): Promise<LabOutcome> => {
   const { clock, log } = deps;
   let child = launch(deps);
-  const ready = await readiness(child, deps);
+  const ready = await readiness(child, deps).catch(async (interrupted: unknown) => {
+    // Of its own it would let guests run on, as when we are killed.
+    await end(child, clock);
+    throw interrupted;
+  });
   if (ready.kind === 'refused') {
     await end(child, clock);
     return ready;

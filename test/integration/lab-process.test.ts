@@ -1,8 +1,13 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { startLabProcess } from '../../deploy/start/lab-process.ts';
+import { openStateDir } from '../../deploy/start/state-dir.ts';
 import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { needs } from '../needs.ts';
 import { eventually } from '../support/eventually.ts';
 import { type LabProcess, labProcess } from '../support/lab-process.ts';
+import { silentLog as log } from '../support/silent-log.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
 
 const need = needs('qemu', 'qemu-img', 'busybox', 'kernel', 'ipmitool');
 const test = need.test;
@@ -110,3 +115,29 @@ test('a lab that is stopped takes its guests along, and boots them when it start
   await saysPower(lab, 'r1u3', 'on');
   t.is((await lab.qemu('r1u3'))?.boot, 2);
 });
+
+test('a start that is interrupted while its lab comes up leaves no lab behind', async (t) => {
+  using dir = temporaryDir();
+  const interrupt = new AbortController();
+  const labs = (): readonly string[] =>
+    readdirSync('/proc').filter(
+      (pid) => /^\d+$/.test(pid) && readText(`/proc/${pid}/cmdline`).includes(dir.path),
+    );
+  const starting = startLabProcess({
+    ...{ state: openStateDir(dir.path), toolsDir: dir.path, simulated: 'of a test', clock, log },
+    signal: interrupt.signal,
+  });
+  t.is(labs().length, 1);
+  interrupt.abort(new Error('interrupted'));
+  await t.throwsAsync(starting, { message: 'interrupted' });
+  t.deepEqual(labs(), []);
+});
+
+/** Empty where the process is gone by now. */
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+};
