@@ -68,15 +68,14 @@ export type CleaningRecords = {
     reader: Reader,
     providerUids: readonly string[],
   ) => Promise<readonly Cleaning[]>;
-  /**
-   * Those that wait, and those that were given back and of which the claim has not said so yet.
-   */
+  /** Those that wait, and those that were given back not long ago. */
   readonly ofClaim: (reader: Reader, claimUid: string) => Promise<readonly Cleaning[]>;
   readonly find: (
     reader: Reader,
     key: Pick<Cleaning, 'claimUid' | 'providerUid'>,
   ) => Promise<Cleaning | undefined>;
-  /** False: it waits no longer. */
+  /** False: it was forgotten. */
   readonly save: (tx: Tx, cleaning: Cleaning) => Promise<boolean>;
-  readonly remove: (tx: Tx, cleanings: readonly Cleaning[]) => Promise<void>;
+  /** Forgets those that were given back before; answers how many. */
+  readonly removeDone: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };

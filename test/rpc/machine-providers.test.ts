@@ -1,5 +1,5 @@
 /** Operators take providers out of the pool and give them back; the scheduler decides first. */
-import { create } from '@bufbuild/protobuf';
+import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import test from 'ava';
@@ -313,6 +313,34 @@ test('a cleaning that was said to the scheduler itself waits no longer', async (
   if (claim.status !== undefined) claim.status.state = ClaimState.RELEASED;
   site.neighbours.tellClaim();
   await eventually(async () => (await stateOf(site, name))?.state === Life.ENROLLED);
+  t.deepEqual((await stateOf(site, name))?.cleanings, []);
+});
+
+test('an old word of a claim does not have a server cleaned that was given back', async (t) => {
+  await using site = await startSite();
+  const metal = addMetal(site);
+  const name = `${METAL}/state`;
+  const { providerStates: states } = as(site, 'operator');
+  const allocations = [create(AllocationSchema, { providerUid: metal.uid, amount: 1n })];
+  const claim = create(ClaimSchema, {
+    name: `${PROJECT}/claims/mine`,
+    uid: systemRandom.uid(),
+    status: { state: ClaimState.RELEASING, allocations },
+  });
+  const old = clone(ClaimSchema, claim);
+  const tell = async (one: typeof claim) => {
+    site.neighbours.claims.set(one.name, one);
+    const before = site.neighbours.looks();
+    site.neighbours.tellClaim();
+    // Whoever comes back for more has done with what he was told.
+    await eventually(() => site.neighbours.looks() > before);
+  };
+  await tell(claim);
+  await eventually(async () => (await stateOf(site, name))?.state === Life.CLEANING);
+  await states.returnProvider({ name, requestId: uuid() });
+  t.is(claim.status?.state, ClaimState.RELEASED);
+  await tell(claim);
+  await tell(old);
   t.deepEqual((await stateOf(site, name))?.cleanings, []);
 });
 

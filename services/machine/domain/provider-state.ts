@@ -63,8 +63,8 @@ export type Cleaning = {
   readonly lifeMs: number;
   readonly problem: Problem | null;
   /**
-   * When it was given back; null = it waits. Kept until the claim itself says so: an older word of
-   * the claim must not have a server cleaned that is somebody else's by now.
+   * When it was given back; null = it waits. Kept for longer than the scheduler shows a claim that
+   * has ended: an older word of it must not have a server cleaned that is somebody else's by now.
    */
   readonly doneMs: number | null;
 };

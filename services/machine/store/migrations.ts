@@ -298,6 +298,14 @@ const consoles = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('console_session', ['target_uid']);
 };
 
+const cleaningEnds = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('provider_cleaning')
+    .addColumn('done_ms', db.type.bigint)
+    .execute();
+  await db.createIndex('provider_cleaning', ['done_ms']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -317,4 +325,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0006-servers', up: servers },
   { name: '0007-hardware-tasks', up: tasks },
   { name: '0008-consoles', up: consoles },
+  { name: '0009-cleaning-ends', up: cleaningEnds },
 ];

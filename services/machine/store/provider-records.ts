@@ -147,12 +147,17 @@ const readCleaning = ({ doc }: { readonly doc: string }): Cleaning => {
   return { life: 'cleaning', lifeMs: row.sinceMs, problem: null, doneMs: null, ...row };
 };
 
+const cleaningRow = (cleaning: Cleaning) => ({
+  done_ms: cleaning.doneMs,
+  doc: writeDoc(cleaning),
+});
+
 export const cleaningRecords: CleaningRecords = {
   insert: async (tx, cleaning) => {
     const { claimUid, providerUid } = cleaning;
     const { numInsertedOrUpdatedRows } = await db(tx)
       .insertInto('provider_cleaning')
-      .values({ claim_uid: claimUid, provider_uid: providerUid, doc: writeDoc(cleaning) })
+      .values({ claim_uid: claimUid, provider_uid: providerUid, ...cleaningRow(cleaning) })
       .onConflict((conflict) => conflict.columns(['claim_uid', 'provider_uid']).doNothing())
       .executeTakeFirst();
     const isNew = numInsertedOrUpdatedRows === 1n;
@@ -165,9 +170,10 @@ export const cleaningRecords: CleaningRecords = {
       .selectFrom('provider_cleaning')
       .select('doc')
       .where('provider_uid', 'in', [...providerUids])
+      .where('done_ms', 'is', null)
       .orderBy('id')
       .execute();
-    return rows.map(readCleaning).filter(({ doneMs }) => doneMs === null);
+    return rows.map(readCleaning);
   },
   ofClaim: async (reader, claimUid) => {
     const rows = await db(reader)
@@ -180,7 +186,7 @@ export const cleaningRecords: CleaningRecords = {
   save: async (tx, cleaning) => {
     const { numUpdatedRows } = await db(tx)
       .updateTable('provider_cleaning')
-      .set({ doc: writeDoc(cleaning) })
+      .set(cleaningRow(cleaning))
       .where('claim_uid', '=', cleaning.claimUid)
       .where('provider_uid', '=', cleaning.providerUid)
       .executeTakeFirst();
@@ -196,14 +202,16 @@ export const cleaningRecords: CleaningRecords = {
       .executeTakeFirst();
     return row === undefined ? undefined : readCleaning(row);
   },
-  remove: async (tx, cleanings) => {
-    for (const { claimUid, providerUid } of cleanings) {
-      await db(tx)
-        .deleteFrom('provider_cleaning')
-        .where('claim_uid', '=', claimUid)
-        .where('provider_uid', '=', providerUid)
-        .execute();
-      tx.change({ kind: 'provider_state', uid: providerUid });
-    }
+  removeDone: async (tx, beforeMs, limit) => {
+    const rows = await db(tx)
+      .selectFrom('provider_cleaning')
+      .select('id')
+      .where('done_ms', '<', beforeMs)
+      .limit(limit)
+      .execute();
+    const ids = rows.map(({ id }) => id);
+    if (ids.length === 0) return 0;
+    await db(tx).deleteFrom('provider_cleaning').where('id', 'in', ids).execute();
+    return ids.length;
   },
 };

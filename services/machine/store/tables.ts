@@ -170,6 +170,8 @@ export type ProviderCleaningRow = {
   readonly id: Generated<number>;
   readonly claim_uid: string;
   readonly provider_uid: string;
+  /** When it was given back; null = it waits. */
+  readonly done_ms: number | null;
   readonly doc: string;
 };
 

@@ -115,7 +115,7 @@ const judge = async (
   await announceClaim(deps, claim);
   const machines = await machinesOf(deps, claim);
   const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
-  const waiting = await stillWaiting(deps, claim);
+  const known = await cleaningsOf(deps, claim);
   switch (verdict.kind) {
     case 'leave':
       return isEnding(claim) && machines.some(({ state }) => state !== 'gone');
@@ -129,7 +129,7 @@ const judge = async (
     }
     case 'finish':
       for (const providerUid of verdict.providerUids) {
-        if (!waiting.has(providerUid)) await giveBack(deps, { claim, providerUid }, where);
+        if (!known.has(providerUid)) await giveBack(deps, { claim, providerUid }, where);
       }
       return false;
     default:
@@ -221,11 +221,12 @@ const needed = ({ name }: ClaimView) => ({
 });
 
 /**
- * Providers of the claim that wait for a cleaning. What was given back, whoever said that it was
- * clean, waits no longer.
+ * Providers of the claim that have their cleaning, whether it waits or is done: a replica of the
+ * scheduler that lags may show one as held that was given back. What was given back, whoever said
+ * that it was clean, waits no longer.
  */
-const stillWaiting = async (
-  { store, records }: ClaimFollowerDeps,
+const cleaningsOf = async (
+  { store, records, clock }: ClaimFollowerDeps,
   claim: ClaimView,
 ): Promise<ReadonlySet<string>> => {
   if (!isEnding(claim)) return new Set();
@@ -233,9 +234,12 @@ const stillWaiting = async (
   const held = new Set(
     claim.places.filter(({ finished }) => !finished).map(({ providerUid }) => providerUid),
   );
-  const done = known.filter(({ providerUid }) => !held.has(providerUid));
+  const done = known.filter(({ providerUid, doneMs }) => doneMs === null && !held.has(providerUid));
   if (done.length > 0) {
-    await store.transaction(undefined, ACTOR, (tx) => records.cleanings.remove(tx, done));
+    const doneMs = clock.now().getTime();
+    await store.transaction(undefined, ACTOR, async (tx) => {
+      for (const one of done) await records.cleanings.save(tx, { ...one, doneMs });
+    });
   }
-  return new Set(known.map(({ providerUid }) => providerUid).filter((uid) => held.has(uid)));
+  return new Set(known.map(({ providerUid }) => providerUid));
 };

@@ -32,6 +32,8 @@ const KEPT = {
   operationsMs: 30 * DAY_MS,
   eventsMs: 90 * DAY_MS,
   uploadMs: HOUR_MS,
+  // The scheduler shows a claim that has ended for a day.
+  cleaningsMs: 2 * DAY_MS,
 };
 /** Old rows need no haste. */
 const ROWS_EVERY = 12;
@@ -122,6 +124,11 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
   await bite(() =>
     store.transaction(undefined, ACTOR, (tx) =>
       records.tasks.removeEnded(tx, before(KEPT.operationsMs), BITE),
+    ),
+  );
+  await bite(() =>
+    store.transaction(undefined, ACTOR, (tx) =>
+      records.cleanings.removeDone(tx, before(KEPT.cleaningsMs), BITE),
     ),
   );
   await store.transaction(undefined, ACTOR, (tx) =>
