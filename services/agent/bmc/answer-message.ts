@@ -86,6 +86,7 @@ const HEALTH: Readonly<Record<port.SensorReading['health'], Health>> = {
 };
 
 const SENSORS_MAX = 1_000;
+const UNIT_MAX = 32;
 
 export const sensorMessages = (sensors: readonly port.SensorReading[]): Sensor[] =>
   sensors.slice(0, SENSORS_MAX).map(({ name, kind, value, unit, health }) =>
@@ -93,7 +94,7 @@ export const sensorMessages = (sensors: readonly port.SensorReading[]): Sensor[]
       label: name.slice(0, 128),
       type: kind,
       ...(value === undefined ? {} : { value }),
-      unit,
+      unit: unit.slice(0, UNIT_MAX),
       health: HEALTH[health],
     }),
   );
@@ -102,11 +103,15 @@ export const logMessages = (entries: readonly port.LogEntry[]): HardwareLogEntry
   entries.map(({ id, at, severity, message }) =>
     create(HardwareLogEntrySchema, {
       id: id.slice(0, 128),
-      ...(at === undefined ? {} : { time: timestampFromDate(at) }),
+      ...(at === undefined || !isTold(at) ? {} : { time: timestampFromDate(at) }),
       severity: HEALTH[severity],
       message: message.slice(0, 2048),
     }),
   );
+
+/** What a timestamp can say; clocks of controllers show any year. */
+const isTold = (at: Date): boolean =>
+  at.getTime() >= Date.UTC(1970, 0) && at.getTime() < Date.UTC(10_000, 0);
 
 const DISKS: Readonly<Record<port.DiskFact['kind'], DiskType>> = {
   hdd: DiskType.HDD,
@@ -126,10 +131,10 @@ export const factsMessage = (facts: port.HardwareFacts): Facts =>
     vendor: cut(facts.vendor),
     model: cut(facts.model),
     architecture: facts.architecture.slice(0, 32),
-    cpuThreads: whole(facts.cpuThreads),
+    cpuThreads: whole(facts.cpuThreads, COUNT_MAX),
     memoryBytes: BigInt(whole(facts.memoryBytes)),
     cpuModel: cut(facts.cpuModel),
-    cpuSockets: whole(facts.cpuSockets),
+    cpuSockets: whole(facts.cpuSockets, COUNT_MAX),
     disks: facts.disks.slice(0, 256).map((disk) => ({
       label: cut(disk.label),
       model: cut(disk.model),
@@ -150,5 +155,9 @@ export const factsMessage = (facts: port.HardwareFacts): Facts =>
   });
 
 const cut = (text: string): string => text.slice(0, TEXT_MAX);
-const whole = (amount: number): number =>
-  Number.isFinite(amount) && amount > 0 ? Math.round(amount) : 0;
+
+const COUNT_MAX = 2 ** 31 - 1;
+
+/** 0, unknown, for what cannot be. */
+const whole = (amount: number, most: number = Number.MAX_SAFE_INTEGER): number =>
+  amount > 0 && amount <= most ? Math.round(amount) : 0;

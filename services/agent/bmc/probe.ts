@@ -44,7 +44,7 @@ export const probe = async (setting: Setting): Promise<ProbeReport> => {
     } catch (error) {
       if (!(error instanceof BmcError)) throw error;
       failed ??= error;
-      remarks.push(`${driver}: ${shareable(ref, error.message)}`);
+      remarks.push(short(`${driver}: ${shareable(ref, error.message)}`));
       // The other protocol asks for the same account.
       if (error.fault === 'unauthorized') break;
     }
@@ -60,9 +60,9 @@ export const probe = async (setting: Setting): Promise<ProbeReport> => {
     aspects.push(await aspectReport(setting, isServed ? opened : [], { name, whys }));
   }
   return create(ProbeReportSchema, {
-    vendor: first.bmc.vendor,
-    model: first.bmc.model,
-    firmwareVersion: first.bmc.firmware,
+    vendor: short(first.bmc.vendor),
+    model: short(first.bmc.model),
+    firmwareVersion: short(first.bmc.firmware),
     aspects,
     quirks: opened.flatMap(({ bmc }) => bmc.quirks),
     remarks,
@@ -81,11 +81,15 @@ const aspectReport = async (
       whys.push(`${driver}: ${shareable(setting.ref, offer.why)}`);
       continue;
     }
-    const explanation = [shareable(setting.ref, offer.how), ...whys].join('; ');
+    const explanation = short([shareable(setting.ref, offer.how), ...whys].join('; '));
     const read = await timedReading(setting, bmc, name);
     return create(AspectReportSchema, { aspect, offered: true, driver, explanation, ...read });
   }
-  return create(AspectReportSchema, { aspect, offered: false, explanation: whys.join('; ') });
+  return create(AspectReportSchema, {
+    aspect,
+    offered: false,
+    explanation: short(whys.join('; ')),
+  });
 };
 
 type Timed = Pick<AspectReport, 'reading' | 'problem' | 'milliseconds'>;
@@ -103,7 +107,7 @@ const timedReading = async (
   } catch (error) {
     signal.throwIfAborted();
     const said = error instanceof BmcError ? [error.message, ...error.said] : [String(error)];
-    const problem = shareable(ref, said.join(' ')).slice(0, 1_024);
+    const problem = short(shareable(ref, said.join(' ')));
     return { reading: '', problem, milliseconds: took() };
   }
 };
@@ -145,6 +149,9 @@ const readShortly = async (bmc: Bmc, name: AspectName, signal: AbortSignal): Pro
       return name satisfies never;
   }
 };
+
+const TEXT_MAX = 1_024;
+const short = (text: string): string => text.slice(0, TEXT_MAX);
 
 /** Reports are shared with strangers: where the controller is does not stand in them. */
 export const shareable = (ref: ControllerRef, text: string): string => {
