@@ -5,7 +5,7 @@
  * begin or end are judged one by one over the window.
  */
 import type { Booked } from './bookings.ts';
-import type { Looks } from './budget.ts';
+import type { LimitedLooks } from './budget.ts';
 import type { Ranking } from './claim.ts';
 import { fitsBeside } from './granted.ts';
 import type { NumberSet } from './number-set.ts';
@@ -45,8 +45,10 @@ export type Wish = {
   readonly only: readonly (readonly NumberSet[])[];
   /** Numbers that are not taken; absent = none. */
   readonly except?: ReadonlySet<number>;
-  /** Where it is counted what is looked at. */
-  readonly spent: Looks;
+  /** Where it is counted what is looked at, and what ends it. */
+  readonly spent: LimitedLooks;
+  /** How much of that one list of providers may take. */
+  readonly share: number;
   /** What is known of shapes of which nothing is held. */
   readonly fresh: Map<Shape, Fresh>;
 };
@@ -223,12 +225,17 @@ function* judged(
   sets: readonly Iterable<number>[],
   passed: ReadonlySet<number> = NONE,
 ): Generator<Candidate> {
-  const { index } = wish;
+  const { index, spent } = wish;
   const seedHash = shuffleKey(wish.seed, '');
   const found: Candidate[] = [];
   const seen = sets.length > 1 ? new Set<number>() : undefined;
+  const looksMax = Math.min(spent.looksMax, spent.looks + wish.share);
   for (const set of sets) {
     for (const n of set) {
+      if (spent.looks > looksMax) {
+        spent.isCut = true;
+        break;
+      }
       if (passed.has(n) || seen?.has(n) === true || !index.open.has(n)) continue;
       const candidate = judge(wish, index.member(n), seedHash);
       if (candidate === undefined) continue;

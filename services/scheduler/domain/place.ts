@@ -3,7 +3,7 @@
  * where placements depend on each other. Pure and synchronous; the same request on the same index
  * gives the same plan.
  */
-import { type Budget, createBudget, isSpent, spendPart } from './budget.ts';
+import { type Budget, createBudget, isCutShort, isSpent, spendPart } from './budget.ts';
 import { type Candidate, candidatesOf, judgeMember, type Wish } from './candidate.ts';
 import { type ClaimSpec, isOverSeveral, type RequestGroup, type ResourceRequest } from './claim.ts';
 import { closestAnchors, nearTiers } from './closest.ts';
@@ -161,7 +161,7 @@ const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): 
   const [slot] = slots;
   if (slots.length === 1 && slot !== undefined && !relations.exist && spec.spread === undefined) {
     const candidate = slot.run.stream.at(0);
-    if (candidate === undefined) return { kind: 'none' };
+    if (candidate === undefined) return noneWithin(budget);
     tally.add(candidate, slot.run.take);
     return placedPlan([{ slot, candidate }], tally);
   }
@@ -175,20 +175,28 @@ const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): 
     twinKey: createTwinKey(index, runs),
     budget,
   });
+  if (found.kind === 'none') return noneWithin(budget);
   return found.kind === 'placed' ? placedPlan(found.chosen, tally) : found;
 };
+
+/** Whoever did not look at everything does not know that there is none. */
+const noneWithin = (budget: Budget): Exclude<Found, { readonly kind: 'placed' }> =>
+  isCutShort(budget) ? { kind: 'gave-up', expansions: budget.expansions } : { kind: 'none' };
 
 const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
 
 /** Those with the fewest candidates first, as far as that is known without looking. */
 const runsOf = (index: ProviderIndex, request: PlaceRequest, within: Within): readonly Run[] => {
   const { groups } = request.spec;
-  const wanted = groups.flatMap((group, position): Omit<RunPart, 'number' | 'within'>[] => {
-    const { resources } = group;
-    if (!isOverSeveral(group)) return [{ group, position, resources, resource: undefined }];
-    return partsOf(group).map((one, resource) => ({ group, position, resources: one, resource }));
-  });
-  const runs = wanted.map((part, number) => runOf(index, request, { ...part, number, within }));
+  const wanted = groups.flatMap(
+    (group, position): Omit<RunPart, 'number' | 'share' | 'within'>[] => {
+      const { resources } = group;
+      if (!isOverSeveral(group)) return [{ group, position, resources, resource: undefined }];
+      return partsOf(group).map((one, resource) => ({ group, position, resources: one, resource }));
+    },
+  );
+  const rest = { within, share: 1 / wanted.length };
+  const runs = wanted.map((part, number) => runOf(index, request, { ...part, ...rest, number }));
   if (groups.length === 1) return runs;
   const sizes = new Map(runs.map((run) => [run, knownSize(run)]));
   return runs.toSorted((a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0));
@@ -218,11 +226,13 @@ type RunPart = {
   readonly resources: readonly ResourceRequest[];
   readonly resource: number | undefined;
   readonly number: number;
+  /** How much of one look at the fleet is for it. */
+  readonly share: number;
   readonly within: Within;
 };
 
 const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
-  const { group, position, resources, resource, number, within } = part;
+  const { group, position, resources, resource, number, share, within } = part;
   const { spec } = request;
   const { budget, only } = within;
   const selection = within.selections({
@@ -240,7 +250,9 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     only,
     ...(request.except !== undefined && { except: request.except }),
     // The fleet is looked at once; part of it may be again and again.
-    spent: only.length === 0 ? budget.once : budget,
+    ...(only.length === 0
+      ? { spent: budget.once, share: budget.once.looksMax * share }
+      : { spent: budget, share: Infinity }),
     fresh: new Map(),
   };
   return {
@@ -255,7 +267,7 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
       isolatedFrom: isolationOf(spec.groups, group),
     },
     stream: createStream(candidatesByRank(wish, spec)),
-    ...answersOf({ ...wish, spent: budget }),
+    ...answersOf({ ...wish, spent: budget, share: Infinity }),
     failed: new Set(),
     failedTwins: new Set(),
     emptied: new Set(),

@@ -225,6 +225,37 @@ test('one free machine in each rack is found where all others are held', (t) => 
   t.true(budget.looks < 15 * index.size(), `${budget.looks}`);
 });
 
+/** Machines of which something is held later, so that each is judged for itself. */
+const bookedOf = (machines: number): ProviderIndex => {
+  const { providers } = stateWith(
+    Array.from({ length: machines }, (_, n) => ({ uid: `p${n}`, offers: { [CPU]: 64 } })),
+  );
+  for (let n = 0; n < machines; n += 1) {
+    const hold = { claimUid: `c${n}`, amounts: new Map([[CPU, 40]]), fromMs: 20, toMs: 30 };
+    providers.setHold(`p${n}`, `c${n}`, hold);
+  }
+  return providers;
+};
+
+const slices = (groups: number, least: number) =>
+  Array.from({ length: groups }, (_, n) => groupOf({ [CPU]: least + n }, { name: `g${n}` }));
+
+test('no more of a fleet is looked at than its limit, however many groups ask', (t) => {
+  const index = bookedOf(1_000);
+  const onceMax = 12_000;
+  const late = { ...requestOf(slices(16, 30)), window: { fromMs: 0, toMs: 100 } };
+  const all = createBudget(EXPANSIONS_MAX);
+  t.is(findPlace(index, { ...late, budget: all }).kind, 'none');
+  t.true(all.once.looks > 20 * onceMax, `${all.once.looks}`);
+  const few = createBudget(EXPANSIONS_MAX, onceMax);
+  t.is(findPlace(index, { ...late, budget: few }).kind, 'gave-up', 'not all of it was looked at');
+  t.true(few.once.looks < 1.1 * onceMax, `${few.once.looks}`);
+  const now = createBudget(EXPANSIONS_MAX, onceMax);
+  const plan = findPlace(index, { ...requestOf(slices(16, 30)), budget: now });
+  t.is(plan.kind, 'placed', 'each group has its share');
+  t.true(now.once.looks < 1.1 * onceMax, `${now.once.looks}`);
+});
+
 test('trials of an explanation share one budget', (t) => {
   const index = fleetOf(100, 100);
   const { answer, asked } = counted(() => explain(index, requestOf(CONTRADICTION, { count: 20 })));
