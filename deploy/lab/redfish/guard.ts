@@ -57,7 +57,7 @@ export const createGuard = (options: GuardOptions): Guard => {
     for (const token of tokens) kept.delete(token);
     return tokens.length > 0;
   };
-  /** What nobody used for too long, and what was opened with another password than now (or none). */
+  /** What nobody used for too long, and what was opened with another password than it is now. */
   const dropOver = (): void => {
     const oldestMs = clock.monotonicMs() - timeoutSeconds * 1000;
     dropWhere(
