@@ -23,6 +23,8 @@ import {
 import { join } from 'node:path';
 import { build } from 'vite';
 import { type AgentBundle, BUNDLES_FILE, INSTALLER_FILE } from '../../services/agent-downloads.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { removeLeftWork, removeOldBundles, WORK_PREFIX } from './leftovers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const COMMAND_LIMIT_MS = 300_000;
@@ -35,7 +37,8 @@ const NODES: Readonly<Record<AgentBundle['architecture'], readonly string[]>> = 
 
 const makeBundles = async (outputDir: string, mayFetch: boolean): Promise<void> => {
   mkdirSync(outputDir, { recursive: true });
-  const work = mkdtempSync(join(outputDir, '.work-'));
+  removeLeftWork(outputDir, systemClock.now());
+  const work = mkdtempSync(join(outputDir, WORK_PREFIX));
   try {
     await bundleProgram(work);
     const bundles: AgentBundle[] = [];
@@ -45,6 +48,7 @@ const makeBundles = async (outputDir: string, mayFetch: boolean): Promise<void> 
       else bundles.push(await pack({ work, outputDir, architecture, node }));
     }
     writeInstaller(outputDir, bundles);
+    removeOldBundles(outputDir, bundles);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
