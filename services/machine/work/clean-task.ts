@@ -18,6 +18,7 @@ import type { Orders } from '../order-port.ts';
 import type { Records } from '../ports.ts';
 import type { CleaningHook } from './cleaning-hook.ts';
 import { tellOfProvider } from './provider-story.ts';
+import { failureOf } from './task-failure.ts';
 import type { TaskHandler, TaskStep, TaskTurn } from './task-runner.ts';
 
 type Deps = {
@@ -52,12 +53,12 @@ export const createCleanTask =
       if (provider === undefined) return await finish(deps, turn);
       return await stepOf(deps, provider, turn);
     } catch (error) {
-      if (signal.aborted || !isDomainError(error)) throw error;
-      const { kind, reason, message } = error;
-      const isPassing = kind === 'unavailable' || kind === 'deadline_exceeded';
-      const limitMs = task.step === 'finish' ? FINISH_MS : RELEASE_MS;
-      const at = { nowMs: deps.clock.now().getTime(), limitMs };
-      const outcome = tryAgain(task, { reason, message, isPassing }, at);
+      if (signal.aborted) throw error;
+      const nowMs = deps.clock.now().getTime();
+      const isKnown = isDomainError(error);
+      const limitMs = isKnown && task.step === 'finish' ? FINISH_MS : RELEASE_MS;
+      const failure = failureOf(error, nowMs >= task.stepMs + limitMs);
+      const outcome = tryAgain(task, failure, { nowMs, limitMs });
       return outcome.kind === 'failed' ? fails(deps, task, outcome.failure) : { outcome };
     }
   };

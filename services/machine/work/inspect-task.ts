@@ -8,7 +8,7 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { type HardwareTask, type TaskFailure, tryAgain } from '../domain/hardware-task.ts';
+import { type HardwareTask, tryAgain } from '../domain/hardware-task.ts';
 import { INSPECT_MS } from '../domain/provider-deadline.ts';
 import { follow } from '../domain/provider-lifecycle.ts';
 import type { ProviderState } from '../domain/provider-state.ts';
@@ -17,6 +17,7 @@ import type { Orders } from '../order-port.ts';
 import type { Records } from '../ports.ts';
 import { busy, takeTurn } from '../provider-turn.ts';
 import { tellOfProvider } from './provider-story.ts';
+import { type FailedTry, failureOf } from './task-failure.ts';
 import type { TaskHandler, TaskStep } from './task-runner.ts';
 
 type Deps = {
@@ -59,18 +60,6 @@ export const createInspectTask =
         : { outcome };
     }
   };
-
-/** A bug is thrown on, and tried again, until the time is up: a server must not hang in between. */
-const failureOf = (error: unknown, isLate: boolean): Failed => {
-  if (!isDomainError(error)) {
-    if (!isLate) throw error;
-    const message = 'Something went wrong in the control plane; its log says more';
-    return { reason: 'INTERNAL', message, isPassing: true };
-  }
-  const { kind, reason, message } = error;
-  const isPassing = kind === 'unavailable' || kind === 'deadline_exceeded' || kind === 'aborted';
-  return { reason, message, isPassing };
-};
 
 type Turn = { readonly task: HardwareTask; readonly signal: AbortSignal };
 
@@ -168,11 +157,9 @@ const ends = (deps: Deps, provider: ProviderView, { task, opening }: Ended): Tas
   },
 });
 
-type Failed = TaskFailure & { readonly isPassing: boolean };
-
 type Named = Pick<ProviderView, 'name' | 'partition' | 'uid'>;
 
-const fails = (deps: Deps, provider: Named, failed: Failed): TaskStep => {
+const fails = (deps: Deps, provider: Named, failed: FailedTry): TaskStep => {
   const { reason, message, isPassing } = failed;
   return {
     outcome: { kind: 'failed', failure: { reason, message } },

@@ -4,7 +4,6 @@
  * stops, one of the two is right, and agents know both.
  */
 import type { Clock } from '../../runtime/clock.ts';
-import { isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { aboutProvider, event } from '../domain/event.ts';
@@ -13,6 +12,7 @@ import { PASSWORD_BYTES, passwordOf } from '../domain/password.ts';
 import type { SecretPort } from '../neighbours-port.ts';
 import type { Orders } from '../order-port.ts';
 import type { Records } from '../ports.ts';
+import { failureOf } from './task-failure.ts';
 import type { TaskHandler, TaskStep } from './task-runner.ts';
 
 type Deps = {
@@ -61,11 +61,10 @@ export const createRotateTask =
         }
       }
     } catch (error) {
-      if (signal.aborted || !isDomainError(error)) throw error;
-      const { kind, reason, message } = error;
-      const isPassing = kind === 'unavailable' || kind === 'deadline_exceeded';
-      const at = { nowMs: deps.clock.now().getTime(), limitMs: LIMIT_MS };
-      const outcome = tryAgain(task, { reason, message, isPassing }, at);
+      if (signal.aborted) throw error;
+      const nowMs = deps.clock.now().getTime();
+      const failure = failureOf(error, nowMs >= task.stepMs + LIMIT_MS);
+      const outcome = tryAgain(task, failure, { nowMs, limitMs: LIMIT_MS });
       return outcome.kind === 'failed' ? ends(deps, provider, outcome) : { outcome };
     }
   };

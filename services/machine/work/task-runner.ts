@@ -119,16 +119,17 @@ const runOne = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
   );
   if (leased === undefined) return;
   const lease = { owner: deps.owner, epoch: leased.epoch };
+  const task = begun(leased.task, nowMs);
   const held = new AbortController();
   const stop = AbortSignal.any([signal, held.signal]);
   const renewing = renew(deps, { uid, lease, held });
   try {
-    await steps(deps, { task: begun(leased.task, nowMs), lease }, stop);
+    await steps(deps, { task, lease }, stop);
   } catch (error) {
     if (error instanceof LeaseLost) held.abort(OVER);
     if (held.signal.aborted) return;
     const wakeMs = deps.clock.now().getTime() + FAULT_MS;
-    await rest(deps, { ...leased.task, wakeMs }, lease).catch(() => undefined);
+    await rest(deps, { ...task, wakeMs }, lease).catch(() => undefined);
     throw error;
   } finally {
     const isLost = held.signal.aborted;
@@ -199,10 +200,12 @@ const steps = async (deps: Deps, running: Running, signal: AbortSignal): Promise
   throw new Error(`The task ${task.uid} does not come to rest`);
 };
 
-/** The task as it was last recorded, to be looked at again later. */
+/** The task as it was last recorded, to be tried again later; the time of its step goes on. */
 const rest = async (deps: Deps, seen: HardwareTask, lease: TaskLease): Promise<void> => {
   await deps.store.transaction(undefined, actor(seen.uid), async (tx) => {
     const task = (await deps.records.tasks.find(tx, seen.uid)) ?? seen;
-    await deps.records.tasks.save(tx, { ...task, wakeMs: seen.wakeMs }, { lease, untilMs: 0 });
+    const stepMs = Math.max(task.stepMs, seen.stepMs);
+    const tried = { ...task, attempt: task.attempt + 1, stepMs, wakeMs: seen.wakeMs };
+    await deps.records.tasks.save(tx, tried, { lease, untilMs: 0 });
   });
 };

@@ -143,6 +143,27 @@ test('what is away for long ends in a failed state that says why, and frees noth
   }
 });
 
+test('a bug that is met again and again ends in a failed state too, and frees nothing', async (t) => {
+  for (const [broken, kind] of [
+    ['inventory', 'inspect'],
+    ['scheduler', 'inspect'],
+    ['agent', 'clean'],
+    ['scheduler', 'clean'],
+    ['secrets', 'rotate'],
+  ] as const) {
+    const world = await openTaskWorld();
+    world.broken.add(broken);
+    const uid = await seed(world, kind);
+    await endTask(world, uid, 0);
+    const { failure, state, waiting } = await endOf(world, uid);
+    t.is(failure?.reason, 'INTERNAL', `${kind} with a broken ${broken}`);
+    if (kind === 'inspect') t.is(state, 'inspect_failed');
+    if (kind === 'clean') t.is(waiting, 1);
+    t.is(world.seen.finished, 0);
+    await world.store.close();
+  }
+});
+
 test('tasks at a provider that inventory has deleted end, and give back what was held', async (t) => {
   for (const kind of ['inspect', 'clean'] as const) {
     const world = await openTaskWorld();

@@ -45,6 +45,7 @@ export const PROVIDER: ProviderView = {
 };
 
 export class Killed extends Error {}
+class Bug extends Error {}
 
 export type Dependency = 'inventory' | 'scheduler' | 'agent' | 'secrets' | 'hook';
 
@@ -54,6 +55,8 @@ export type TaskWorld = {
   readonly clock: ReturnType<typeof manualClock>;
   /** Dependencies that do not answer. */
   readonly away: Set<Dependency>;
+  /** Dependencies at which a bug is met. */
+  readonly broken: Set<Dependency>;
   readonly seen: {
     power: 'on' | 'off';
     password: string;
@@ -90,6 +93,7 @@ export const openTaskWorld = async (): Promise<TaskWorld> => {
     records: createRecords(clock),
     clock,
     away: new Set(),
+    broken: new Set(),
     seen: {
       power: 'on',
       password: 'first',
@@ -109,6 +113,7 @@ export const openTaskWorld = async (): Promise<TaskWorld> => {
 const portsOf = (world: TaskWorld) => {
   const { seen, away, clock } = world;
   const need = (what: Dependency) => {
+    if (world.broken.has(what)) throw new Bug();
     if (away.has(what)) throw unavailable('SERVICE_UNAVAILABLE', `${what} does not answer`);
   };
   const inventory: InventoryPort = {
@@ -250,7 +255,7 @@ export const endTask = async (world: TaskWorld, uid: string, dieAt: number): Pro
   for (let turn = 0; turn < 40; turn += 1) {
     const one = taskReplica(world, `replica-${turn}`, turn === 0 ? dieAt : 0);
     await one.run(uid, signal).catch((error: unknown) => {
-      if (!(error instanceof Killed)) throw error;
+      if (!(error instanceof Killed || error instanceof Bug)) throw error;
     });
     points = Math.max(points, one.points());
     const task = await world.store.read((reader) => world.records.tasks.find(reader, uid));
