@@ -9,6 +9,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { type AspectName, type Aspects, type Bmc, BmcError, type Offer } from '../bmc-port.ts';
 import { type BmcAccess, mayPassOver } from './bmc-access.ts';
 import type { ControllerRef, DriverName } from './controller-ref.ts';
+import { shareable } from './shareable.ts';
 
 const ASPECTS: readonly AspectName[] = [
   'power',
@@ -152,18 +153,3 @@ const readShortly = async (bmc: Bmc, name: AspectName, signal: AbortSignal): Pro
 
 const TEXT_MAX = 1_024;
 const short = (text: string): string => text.slice(0, TEXT_MAX);
-
-/** Reports are shared with strangers: where the controller is does not stand in them. */
-export const shareable = (ref: ControllerRef, text: string): string => {
-  const names = [ref.address, ref.ipmiAddress]
-    .flatMap((one) => [one, one.replace(/^[a-z+]+:\/\//i, ''), hostPart(one)])
-    .filter((one) => one !== '')
-    .toSorted((a, b) => b.length - a.length);
-  return names.reduce((masked, name) => masked.replaceAll(name, '(address)'), text);
-};
-
-const hostPart = (address: string): string =>
-  address
-    .replace(/^[a-z+]+:\/\//i, '')
-    .replace(/\/.*$/, '')
-    .replace(/:\d+$/, '');

@@ -10,7 +10,9 @@ import type { BmcSessions } from './bmc-sessions.ts';
 import { type CaptureTail, captureTail, removeCapture } from './console-capture.ts';
 import { type ControllerRef, controllerRef } from './controller-ref.ts';
 import type { Controllers } from './controllers.ts';
+import { failureOf } from './order-failure.ts';
 import { createSerialLine, type OpenedSerial, type SerialLine } from './serial-line.ts';
+import { shareable } from './shareable.ts';
 
 /**
  * Serial consoles of servers. What one says belongs to the machine on it while there is one, else
@@ -107,7 +109,13 @@ export const createSerialConsoles = (deps: Deps): SerialConsoles => {
       const { uid, ref } = targetOf(order, admitted, lines);
       const { readOnly, replayBytes, by, reason } = order;
       const line = await lineFor(uid, ref);
-      return line.attach({ readOnly, replayBytes, by, reason }, signal);
+      try {
+        return await line.attach({ readOnly, replayBytes, by, reason }, signal);
+      } catch (error) {
+        const isTenants = order.controller === undefined;
+        if (!isTenants || !(error instanceof BmcError)) throw error;
+        throw noConsole(shareable(ref, failureOf(error).message));
+      }
     },
     readLog: (uid, tailBytes) => captureTail(fileOf(deps.directory, uid), tailBytes),
     sees: async (uid, text, signal) => {

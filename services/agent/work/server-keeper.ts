@@ -7,6 +7,7 @@ import {
   type Server,
   WantedPower,
 } from '../../../gen/runmachine/agent/v1/assignment_pb.ts';
+import type { Controller } from '../../../gen/runmachine/agent/v1/bmc_pb.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
 import { bootChoice } from '../bmc/answer-message.ts';
 import {
@@ -15,7 +16,8 @@ import {
   controllerRef,
   controllerText,
 } from '../bmc/controller-ref.ts';
-import { failureOf } from '../bmc/order-failure.ts';
+import { failureOf, type OrderFailure } from '../bmc/order-failure.ts';
+import { shareable } from '../bmc/shareable.ts';
 import { NEW_SERVER, type ServerRecord } from '../bmc-journal.ts';
 import type { PowerReading } from '../bmc-port.ts';
 import { nextLookMs, planServer, type WantedServer } from '../domain/server-plan.ts';
@@ -129,11 +131,17 @@ const keep = async (turn: ServerTurn, assignment: Assignment, server: Server): P
     signal.throwIfAborted();
     own.failures += 1;
     const retryMs = retryAfterMs(own.failures, deps.random.fraction());
-    const failure = failureOf(error);
+    const failure = failureAt(server.controller, error);
     tell(turn, assignment, { power: own.lastPower, problem: { ...failure, retryMs } });
     deps.log.info({ uid, reason: failure.reason }, 'cannot bring a server to what is wanted');
     return retryMs;
   }
+};
+
+/** It goes to the machine's tenant. */
+const failureAt = (controller: Controller | undefined, error: unknown): OrderFailure => {
+  const { reason, message } = failureOf(error);
+  return { reason, message: controller ? shareable(controller, message) : message };
 };
 
 const retryAfterMs = (failures: number, fraction: number): number =>
@@ -286,7 +294,10 @@ const remove = async (
     signal.throwIfAborted();
     own.failures += 1;
     const retryMs = retryAfterMs(own.failures, deps.random.fraction());
-    tell(turn, assignment, { power: own.lastPower, problem: { ...failureOf(error), retryMs } });
+    tell(turn, assignment, {
+      power: own.lastPower,
+      problem: { ...failureAt(controller, error), retryMs },
+    });
     return retryMs;
   }
   const view = viewOf(uid, assignment, record ?? NEW_SERVER);

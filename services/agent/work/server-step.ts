@@ -1,6 +1,7 @@
 import type { Server } from '../../../gen/runmachine/agent/v1/assignment_pb.ts';
 import { bootChoice } from '../bmc/answer-message.ts';
 import type { ControllerRef } from '../bmc/controller-ref.ts';
+import { shareable } from '../bmc/shareable.ts';
 import type { ServerRecord } from '../bmc-journal.ts';
 import { BmcError, type PowerChange, type PowerReading } from '../bmc-port.ts';
 import type { ServerStep } from '../domain/server-plan.ts';
@@ -84,7 +85,8 @@ const ask = async (stepping: Stepping): Promise<void> => {
     const isNo = error instanceof BmcError && ['unsupported', 'refused'].includes(error.fault);
     if (!isNo) throw error;
     stepping.own.cannotAsk = true;
-    say(stepping, 'machine.asked_off', `it cannot be asked to power off: ${error.message}`);
+    const why = shareable(stepping.ref, error.message);
+    say(stepping, 'machine.asked_off', `it cannot be asked to power off: ${why}`);
   }
 };
 

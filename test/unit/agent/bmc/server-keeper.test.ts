@@ -27,11 +27,11 @@ type Content =
   | { case: 'server'; value: MessageInitShape<typeof ServerSchema> }
   | { case: 'absent'; value: MessageInitShape<typeof AbsentSchema> };
 
-const setUp = (directory: string) => {
+const setUp = (directory: string, address = 'bmc-1') => {
   const clock = manualClock();
   const bmc = memoryBmc();
   const secrets = secretStore();
-  const parts = bmcParts({ directory, clock, secrets, bmcs: new Map([['bmc-1', bmc]]) });
+  const parts = bmcParts({ directory, clock, secrets, bmcs: new Map([[address, bmc]]) });
   const keeper = createServerKeeper({ ...parts, owns: () => true, isOnline: () => true });
   let generation = 0n;
   const assign = (content: Content): void => {
@@ -49,7 +49,7 @@ const setUp = (directory: string) => {
       case: 'server',
       value: {
         provider: PROVIDER,
-        controller: controllerAt('bmc-1'),
+        controller: controllerAt(address),
         ...server,
       } as MessageInitShape<typeof ServerSchema>,
     });
@@ -179,6 +179,31 @@ test('a refused password is told with its cause, and tried no more often for bei
   t.regex(seen()?.problem?.message ?? '', /Change the secret/);
   await clock.advance(9 * 60_000);
   t.is(bmc.log.filter((call) => call === 'refused').length, 1);
+  await keeper.stop();
+});
+
+test('what is told of a server does not say where its controller is', async (t) => {
+  using dir = temporaryDir();
+  const { bmc, journal, keeper, want, until, seen } = setUp(dir.path, 'R1U1-BMC.lab:8443');
+  const said = (what: string) =>
+    `${what} at BMC https://r1u1-bmc.lab:8443 (R1U1-bmc.lab) leads to "https://10.9.9.9/redfish"`;
+  bmc.before = (call) => {
+    if (call === 'read power') throw new BmcError('protocol', said('GET /redfish/v1/'));
+  };
+  want(ON);
+  await until(({ problem }) => problem !== undefined);
+  const problem = seen()?.problem?.message ?? '';
+  t.regex(problem, /GET \/redfish\/v1\/ at BMC \(address\).*provider probe/);
+  t.notRegex(problem, /bmc\.lab|10\.9\.9\.9/i);
+  bmc.before = (call) => {
+    if (call === 'soft_off') throw new BmcError('refused', said('POST'));
+  };
+  await until(isOn);
+  want({ ...ON, power: WantedPower.OFF });
+  await until(() => bmc.log.includes('soft_off'));
+  const told = Buffer.concat(journal.reportsAfter(0n, 1_000).map(({ bytes }) => bytes)).toString();
+  t.regex(told, /it cannot be asked to power off: POST/);
+  t.notRegex(told, /bmc\.lab|10\.9\.9\.9/i);
   await keeper.stop();
 });
 
