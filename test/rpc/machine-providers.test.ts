@@ -232,6 +232,24 @@ test('an opening that died half way is taken back', async (t) => {
   t.is(lastWord(site, metal.uid)?.closed, false);
 });
 
+test('an opening that died half way is taken back, whatever an operator says meanwhile', async (t) => {
+  await using site = await startSite();
+  const metal = addMetal(site);
+  const { providerStates: states } = as(site, 'operator');
+  const name = `${METAL}/state`;
+  await states.acceptProvider({ name, requestId: uuid() });
+  const store = await openStore(site);
+  // As after a crash between the leader's yes and the row, and a quarantine without the leader.
+  const died = { state: 'quarantined', owner: 'dead', lease_until_ms: 0, doc: '{}' };
+  await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
+    await tx.kysely<MachineTables>().updateTable('provider_state').set(died).execute();
+  });
+  await store.close();
+  const { providerState } = await states.returnProvider({ name, requestId: uuid() });
+  t.is(providerState?.state, Life.ENROLLED);
+  await eventually(() => lastWord(site, metal.uid)?.closed === true, { message: 'closed again' });
+});
+
 test('of many operators at once each is obeyed in turn', async (t) => {
   await using site = await startSite({ replicas: 2 });
   const uid = await open(site);

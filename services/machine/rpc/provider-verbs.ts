@@ -82,7 +82,7 @@ export const changeLife = async <D extends DescMessage>(
 type Decided = {
   readonly after: ProviderState;
   readonly cleaned: readonly Cleaning[];
-  /** False: the scheduler did not answer, and is told as soon as it does. */
+  /** False: nobody knows what the scheduler holds, and it is told as soon as it answers. */
   readonly isCertain: boolean;
 };
 
@@ -115,7 +115,8 @@ const decide = async <D extends DescMessage>(
   const after = afterVerb(known, next, { reason: request.reason, principal, nowMs });
   const isNews = next !== known.state || !isTold(known, provider.generation);
   const isTellable = next !== 'enrolled' && next !== 'inspecting';
-  if (!isTellable || !isNews) return { after, cleaned, isCertain: true };
+  // Whoever died while he told the scheduler leaves that open: it is closed until it is told.
+  if (!isTellable || !isNews) return { after, cleaned, isCertain: known.owner === null };
   try {
     await tell(next !== 'available', signal);
   } catch (error) {
