@@ -8,6 +8,7 @@ import { type ManualClock, manualClock } from '../../../support/manual-clock.ts'
 
 const GET_DEVICE_ID = { netFn: 6, command: 1, data: Buffer.alloc(0) };
 const RESET = { netFn: 0, command: 2, data: Buffer.from([3]), once: true };
+const GET_SELF_TEST_ONCE = { netFn: 6, command: 4, data: Buffer.alloc(0), once: true };
 const never = (): AbortSignal => new AbortController().signal;
 
 type Linked = PipedController & {
@@ -96,6 +97,40 @@ test('what must not be done twice is sent once', async (t) => {
   t.is(error?.fault, 'timeout');
   t.is(line().sent() - before, 1);
   await passing(clock, link.close(never()));
+});
+
+test('what must not be done twice is asked in a session that is known to live', async (t) => {
+  const { clock, link, controller, server, signIns } = await linked();
+  await clock.advance(10_000);
+  controller.forget();
+  const entries = server.log().length;
+  t.is((await passing(clock, link.ask(GET_SELF_TEST_ONCE, never()))).code, 0);
+  t.is(signIns(), 2);
+  t.true(server.log().length - entries <= 1);
+  await passing(clock, link.close(never()));
+});
+
+test('what may have been done is not sent again; what was not is', async (t) => {
+  const { clock, first } = await linked();
+  const sent: number[] = [];
+  const answering = (codes: number[]): Link => {
+    const request: Session['request'] = async ({ command }) => {
+      sent.push(command);
+      return { code: codes.shift() ?? 0, data: Buffer.alloc(0) };
+    };
+    const connect = () => Promise.reject(new Error('it is open'));
+    return createLink({ clock, provider: 'piped', connect }, { ...first, request });
+  };
+  const unknown = answering([0xc3]);
+  const error = await t.throwsAsync(passing(clock, unknown.ask(RESET, never())), {
+    instanceOf: BmcError,
+  });
+  t.is(error?.fault, 'timeout');
+  t.is(sent.length, 1);
+  const busy = answering([0xc0, 0xc0]);
+  t.is((await passing(clock, busy.ask(RESET, never()))).code, 0);
+  t.is(sent.length, 4);
+  await Promise.all([unknown, busy].map((link) => passing(clock, link.close(never()))));
 });
 
 test('requests wait for each other, but not behind too many and not beyond their signals', async (t) => {

@@ -5,7 +5,7 @@
  */
 import { type Clock, OVER } from '../../../../runtime/clock.ts';
 import { BmcError } from '../../../bmc-port.ts';
-import { completionError, isPassing } from '../wire/completion-code.ts';
+import { CODE, completionError, isPassing } from '../wire/completion-code.ts';
 import type { IpmiResponse } from '../wire/message.ts';
 import { orAborted } from './ask.ts';
 import type { Asked, Session } from './session.ts';
@@ -30,6 +30,8 @@ export type LinkDeps = {
 /** Sessions end after 60 s ± 3 s without a packet (IPMI 2.0 §6.12.15). */
 const KEEP_ALIVE_MS = 25_000;
 const KEEP_ALIVE_LIMIT_MS = 10_000;
+/** A session that answered so lately still lives. */
+const FRESH_MS = 5_000;
 const WAITING_MAX = 64;
 const BUSY_WAITS_MS = [100, 200, 400, 800, 1_600];
 const GET_DEVICE_ID: Asked = { netFn: 0x06, command: 0x01, data: Buffer.alloc(0) };
@@ -41,6 +43,9 @@ export const createLink = (deps: LinkDeps, first: Session): Link => {
   const inTurn = createTurns(provider);
   let session: Session | undefined = first;
   let refusal: BmcError | undefined;
+
+  const isFresh = (): boolean =>
+    session !== undefined && clock.monotonicMs() - session.lastUsedMs() < FRESH_MS;
 
   const reopened = async (signal: AbortSignal): Promise<Session> => {
     if (ended.signal.aborted) throw new BmcError('unreachable', `"${provider}" was closed`);
@@ -57,6 +62,8 @@ export const createLink = (deps: LinkDeps, first: Session): Link => {
   };
 
   const exchange = async (asked: Asked, signal: AbortSignal): Promise<IpmiResponse> => {
+    // What is sent once only would be lost in a session that the controller forgot.
+    if (asked.once === true && !isFresh()) await exchange(GET_DEVICE_ID, signal);
     const isOld = session !== undefined && !session.lost();
     const current = isOld && session !== undefined ? session : await reopened(signal);
     try {
@@ -76,6 +83,10 @@ export const createLink = (deps: LinkDeps, first: Session): Link => {
         for (const waitMs of BUSY_WAITS_MS) {
           signal.throwIfAborted();
           const response = await exchange(asked, signal);
+          // It may have been done; the code alone does not say.
+          if (response.code === CODE.timeout && asked.once === true) {
+            throw new BmcError('timeout', `Controller of provider "${provider}" ran out of time`);
+          }
           if (!isPassing(response.code)) return response;
           await clock.sleep(waitMs, signal);
         }
