@@ -9,6 +9,7 @@ import {
   PowerState,
 } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { ProviderLifeState as Life } from '../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import type { MachineTables } from '../../services/machine/store/tables.ts';
 import { NO_CLEANING } from '../../services/machine/work/cleaning-hook.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
@@ -21,6 +22,7 @@ import {
   SECRET,
   startMetalSite as startSiteOf,
 } from './machine-metal-fixture.ts';
+import { openStore } from './machine-sink-fixture.ts';
 
 const R1 = 'partitions/lab/providers/r1u1';
 const STATE = `${R1}/state`;
@@ -122,6 +124,24 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
     const asked = await states.inspectProvider({ name: STATE, requestId: uuid() });
     t.is(asked.providerState?.state, Life.INSPECTING);
     await until(metal, Life.AVAILABLE);
+  });
+
+  test('an inspection that nobody works on any more is begun anew', async (t) => {
+    await using metal = await startMetalSite();
+    await until(metal, Life.INSPECTING);
+    const store = await openStore(metal.site);
+    const uid = metal.providers[0]?.uid ?? '';
+    // As a row that was written over by one who had seen an older one.
+    await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
+      const db = tx.kysely<MachineTables>();
+      await db.deleteFrom('hardware_task').where('provider_uid', '=', uid).execute();
+      const doc = JSON.stringify({ sinceMs: 1 });
+      await db.updateTable('provider_state').set({ doc }).execute();
+    });
+    await store.close();
+    await metal.connect(0);
+    await until(metal, Life.AVAILABLE);
+    t.is(metal.closed(0), false);
   });
 
   test('a machine on metal is created, used, and its server cleaned before it is free', async (t) => {
@@ -229,7 +249,8 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
   test('a server is given back only when nothing of its cleaning runs any more', async (t) => {
     using dir = temporaryDir();
     const running = join(dir.path, 'running');
-    const script = `trap 'sleep 0.5; rm ${running}; exit 1' TERM; touch ${running}; sleep 60 & wait`;
+    const onTerm = `sleep 0.5; rm ${running}; exit 1`;
+    const script = `trap '${onTerm}' TERM; touch ${running}; sleep 60 & wait`;
     await using metal = await startMetalSite({ config: command(script) });
     await metal.connect(0);
     await until(metal, Life.AVAILABLE);

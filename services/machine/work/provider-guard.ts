@@ -2,18 +2,21 @@
  * Finds what nobody was told of: a turn whose holder died, a generation that grew while nobody
  * looked, a provider that an operator closed and that is open at the scheduler all the same (the
  * leader's record and ours are written one after the other, and a restore may give back an old
- * one). Looks at some rows of a partition at a time, by whoever sweeps it.
+ * one), an inspection that nobody works on. Looks at some rows of a partition at a time, by
+ * whoever sweeps it.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
+import { INSPECT_MS } from '../domain/provider-deadline.ts';
+import { follow } from '../domain/provider-lifecycle.ts';
 import { inspectsNow, isTold, type ProviderState } from '../domain/provider-state.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
 
 export type GuardDeps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'providers'>;
+  readonly records: Pick<Records, 'providers' | 'tasks'>;
   readonly scheduler: Pick<SchedulerPort, 'usage'>;
   readonly inventory: Pick<InventoryPort, 'findProvider'>;
   readonly clock: Clock;
@@ -57,6 +60,7 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
     deps.look(providerUid);
     return;
   }
+  if (state === 'inspecting') await endForsaken(deps, known);
   const isUntold = state === 'enrolled' || state === 'inspecting' || state === 'inspect_failed';
   if (isUntold && known.owner === null) return;
   if (!isTold(known, provider.generation)) {
@@ -68,6 +72,23 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
   if (held === undefined || held.closed) return;
   await forget(deps, known);
   deps.look(providerUid);
+};
+
+/** An inspection that nobody works on ends as a failed one, and is begun anew. */
+const endForsaken = async (
+  { store, records, clock }: GuardDeps,
+  { providerUid, sinceMs }: ProviderState,
+): Promise<void> => {
+  const nowMs = clock.now().getTime();
+  if (nowMs < sinceMs + INSPECT_MS) return;
+  const open = await store.read((reader) => records.tasks.open(reader, [providerUid]));
+  if (open.some(({ kind }) => kind === 'inspect')) return;
+  const message = 'Nobody works on its inspection any more';
+  const problem = { reason: 'INSPECTION_FAILED', message, sinceMs: nowMs, retryMs: nowMs };
+  const to = follow('inspecting', 'inspect_failed', 'inspect_failed');
+  await store.transaction(undefined, ACTOR, (tx) =>
+    records.providers.fail(tx, { providerUid, from: 'inspecting', to, problem }),
+  );
 };
 
 /**

@@ -90,9 +90,11 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
           ? { problem: null }
           : {};
     const { generation } = provider;
-    await deps.store.transaction(undefined, ACTOR, (tx) =>
-      deps.records.providers.save(tx, { ...known, ...opened, generation }, owner),
-    );
+    await deps.store.transaction(undefined, ACTOR, async (tx) => {
+      // An inspection may have failed meanwhile, whoever has the turn.
+      const now = (await deps.records.providers.find(tx, uid)) ?? known;
+      await deps.records.providers.save(tx, { ...now, ...opened, generation }, owner);
+    });
     deps.log.info({ provider: provider.name, generation, wanted }, 'provider was told');
   } catch (error) {
     await turn.giveUp();
