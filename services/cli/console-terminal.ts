@@ -3,8 +3,8 @@ import type { CallOptions } from '@connectrpc/connect';
 import type { AttachConsoleResponse } from '../../gen/runmachine/machine/v1/console_service_pb.ts';
 import type { Context } from './command.ts';
 import { lastSegment } from './resource-names.ts';
+import { StoppedError } from './stopped-error.ts';
 import { openTypist } from './typist.ts';
-import { UsageError } from './usage-error.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -24,22 +24,25 @@ export const attachTerminal = async (
 ): Promise<undefined> => {
   await using typist = openTypist(context);
   const options = { signal: typist.signal, timeoutMs: DAY_MS };
+  let end = left;
   try {
     for await (const { content } of connect(typist.typed(), options)) {
       if (content.case === 'data') context.output.raw(content.value);
       else if (content.case === 'opened') {
         typist.begin();
-        context.output.remark(`connected to ${lastSegment(name)}; ctrl-] leaves\r`);
+        const leaves = context.stdin.isTTY ? 'ctrl-]' : 'ctrl-c';
+        context.output.remark(`connected to ${lastSegment(name)}; ${leaves} leaves\r`);
       } else if (content.case === 'takenOver') {
         context.output.remark(`\r\n${content.value}; you only watch now\r`);
       } else if (content.case === 'closed') {
-        context.output.remark(`\r\nconsole closed: ${content.value}\r`);
-        return undefined;
+        end = `console closed: ${content.value}`;
       }
     }
   } catch (error) {
-    if (!typist.left()) throw context.signal.aborted ? new UsageError('interrupted') : error;
+    if (!typist.left()) {
+      throw context.signal.aborted ? new StoppedError('interrupted', 'interrupted') : error;
+    }
   }
-  context.output.remark(`\r\n${left}\r`);
+  context.output.remark(`\r\n${end}\r`);
   return undefined;
 };

@@ -1,11 +1,12 @@
 import type { Context, Stdin } from './command.ts';
+import { StoppedError } from './stopped-error.ts';
 import { UsageError } from './usage-error.ts';
 
 const LINE_CHARS_MAX = 65_536;
 
 /**
  * Asks on standard error and reads one line from the terminal without showing it. Errors:
- * UsageError when it is given up (ctrl-c, ctrl-d), or there is no terminal.
+ * StoppedError when it is given up (ctrl-c, ctrl-d), UsageError when there is no terminal.
  */
 export const askHidden = async (context: Context, question: string): Promise<string> => {
   const { stdin } = context;
@@ -28,8 +29,9 @@ const readLine = (stdin: Stdin): Promise<string> => {
     // By characters, so that one backspace takes one away.
     for (const char of part.toString()) {
       if (char === '\r' || char === '\n') line.resolve(typed.join(''));
-      else if (char === '\u0003' || char === '\u0004') line.reject(new UsageError('interrupted'));
-      else if (char === '\u007f' || char === '\b') typed.pop();
+      else if (char === '\u0003' || char === '\u0004') {
+        line.reject(new StoppedError('interrupted', 'interrupted'));
+      } else if (char === '\u007f' || char === '\b') typed.pop();
       else if (typed.length < LINE_CHARS_MAX) typed.push(char);
     }
   };

@@ -9,6 +9,7 @@ import { createOutput, type Output, type OutputMode } from './output.ts';
 import { parseCommandLine } from './parse-args.ts';
 import { resolveSettings, type Settings } from './profile.ts';
 import { reportError } from './report-error.ts';
+import { StoppedError } from './stopped-error.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Runs one command line; resolves to the exit code. */
@@ -42,7 +43,7 @@ const runCommand = async (
   const interrupt = new AbortController();
   const onInterrupt = () => {
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    interrupt.abort(new UsageError('interrupted'));
+    interrupt.abort(new StoppedError('interrupted', 'interrupted'));
   };
   process.on('SIGINT', onInterrupt);
   const connection = command.offline ? undefined : await openConnection(settings);

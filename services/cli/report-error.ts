@@ -3,6 +3,7 @@ import { type Advice, AdvisedError } from './advised-error.ts';
 import { EXIT } from './exit.ts';
 import { printable } from './format/table.ts';
 import type { Output } from './output.ts';
+import { StoppedError } from './stopped-error.ts';
 import { UsageError } from './usage-error.ts';
 
 const NO_ADVICE: Advice = { next: [], suggestions: [] };
@@ -15,10 +16,10 @@ export const reportError = async (
 ): Promise<number> => {
   const error = thrown instanceof AdvisedError ? thrown.cause : thrown;
   const advice = thrown instanceof AdvisedError ? thrown.advice : NO_ADVICE;
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof StoppedError) {
     output.remark(`runm: ${printable(error.message)}`);
     if (error.cure) output.remark(`      ${printable(error.cure)}`);
-    return EXIT.usage;
+    return error instanceof StoppedError ? error.exitCode : EXIT.usage;
   }
   if (isConnectError(error)) {
     const { reportRpcError } = await import('./report-rpc-error.ts');

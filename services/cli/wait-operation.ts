@@ -10,7 +10,7 @@ import type { Args, Context } from './command.ts';
 import { formatSpanMs, parseSpanSeconds, secondsToDuration } from './format/span.ts';
 import { lastSegment } from './resource-names.ts';
 import { statusError } from './status-error.ts';
-import { UsageError } from './usage-error.ts';
+import { StoppedError } from './stopped-error.ts';
 
 /**
  * Waits for the end of an operation and writes each step as it ends. Ctrl-C leaves it running and
@@ -29,8 +29,9 @@ export const waitOperation = async (
   for (;;) {
     tellSteps(context, current, told);
     if (current.done) return checked(current);
-    if (context.clock.monotonicMs() > endMs) {
-      throw new UsageError(
+    if (context.clock.monotonicMs() >= endMs) {
+      throw new StoppedError(
+        'late',
         `${lastSegment(operation.name)} is not done after ${limit}`,
         `it goes on; wait again with \`runm operation wait ${lastSegment(operation.name)}\``,
       );
@@ -43,7 +44,8 @@ export const waitOperation = async (
       current = answer.operation ?? current;
     } catch (error) {
       if (context.signal.aborted) {
-        throw new UsageError(
+        throw new StoppedError(
+          'interrupted',
           'stopped waiting; the operation goes on',
           `wait again with \`runm operation wait ${lastSegment(operation.name)}\``,
         );

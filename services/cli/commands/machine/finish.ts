@@ -1,11 +1,12 @@
 import { createClient } from '@connectrpc/connect';
 import type { Operation } from '../../../../gen/runmachine/common/v1/operation_pb.ts';
-import type { Machine } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
+import { type Machine, MachineState } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
 import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Args, Context } from '../../command.ts';
 import { showOne } from '../../output.ts';
 import { lastSegment } from '../../resource-names.ts';
+import { StoppedError } from '../../stopped-error.ts';
 import { waitOperation } from '../../wait-operation.ts';
 import { machineNoun, stateWord } from './noun.ts';
 
@@ -37,7 +38,12 @@ export const finish = async (
     );
     return undefined;
   }
-  await waitOperation(context, operation, args);
+  try {
+    await waitOperation(context, operation, args);
+  } catch (error) {
+    if (!(error instanceof StoppedError)) await tellWhatStays(context, name);
+    throw error;
+  }
   if (operation.metadata?.verb === 'delete') {
     context.output.remark(`${short} is deleted`);
     return undefined;
@@ -50,6 +56,25 @@ export const finish = async (
   const next = accepted.next(short);
   if (next && context.output.mode === 'table') context.output.remark(`next: ${next}`);
   return undefined;
+};
+
+const FAILED: ReadonlySet<MachineState | undefined> = new Set([
+  MachineState.PREPARE_FAILED,
+  MachineState.BOOT_FAILED,
+  MachineState.RELEASE_FAILED,
+]);
+
+/** A machine that failed is there until it is deleted, and so are its name and what it holds. */
+const tellWhatStays = async (context: Context, name: string): Promise<void> => {
+  if (context.output.mode !== 'table') return;
+  const client = createClient(MachineService, context.transport());
+  const answer = await client.getMachine({ name }, callOptions(context)).catch(() => undefined);
+  if (answer?.machine === undefined || !FAILED.has(answer.machine.status?.state)) return;
+  const short = lastSegment(name);
+  context.output.remark(
+    `${short} is ${stateWord(answer.machine)} and stays: runm machine timeline ${short} says ` +
+      `more, runm machine delete ${short} gives back what it holds`,
+  );
 };
 
 const show = async (context: Context, machine: Machine): Promise<void> => {
