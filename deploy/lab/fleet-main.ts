@@ -5,6 +5,7 @@
 import { systemClock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { ensureCredentials } from './credentials.ts';
 import { startFleet } from './fleet.ts';
 import { FLEET_HELP, parseFleetOptions } from './fleet-options.ts';
@@ -51,12 +52,6 @@ const main = async (): Promise<number> => {
   await fleet.close();
   return 0;
 };
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 const tellRefusal = (error: unknown): number => {
   console.error(`the fleet cannot start: ${error instanceof Error ? error.message : error}`);

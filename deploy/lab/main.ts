@@ -9,6 +9,7 @@ import { isDomainError } from '../../services/runtime/errors.ts';
 import { createLog } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { LAB_FRONTS } from './fronts.ts';
 import { type Lab, startLab } from './lab.ts';
 import type { LabMessage } from './lab-message.ts';
@@ -66,12 +67,6 @@ const describe = ({ status, socket }: Lab): void => {
   }
   console.log(`control socket ${socket}; Ctrl-C stops it`);
 };
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 const tellRefusal = (error: unknown): number => {
   const message = error instanceof Error ? error.message : String(error);

@@ -10,6 +10,7 @@ import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { buildLabLinux, type LabLinux } from '../images/lab-linux/build.ts';
 import { CONTROL_SOCKET } from '../lab/lab-options.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { agentBundlesIn } from './agent-bundles.ts';
 import { awaitDemo, hasDemoMachine, runDemo } from './demo.ts';
 import { enrolRack } from './enrol-rack.ts';
@@ -317,10 +318,4 @@ const buildLab = (
     outputDir: state.file('images/lab-linux'),
     log,
     signal,
-  });
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
   });

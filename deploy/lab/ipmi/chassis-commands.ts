@@ -13,6 +13,7 @@ import {
   failed,
   LEVEL,
   ok,
+  UNKNOWN_PARAMETER,
 } from './command.ts';
 
 const CONTROL: Readonly<Record<number, LabPowerChange>> = {
@@ -76,7 +77,6 @@ const PARAMETER = { setInProgress: 0, clearing: 3, acknowledge: 4, flags: 5 } as
 const VALID = 0x80;
 const PERSISTENT = 0x40;
 const EFI = 0x20;
-const UNKNOWN_PARAMETER = 0x80;
 const ALREADY_IN_PROGRESS = 0x81;
 
 const DEVICES: Readonly<Record<LabBootDevice, number>> = {

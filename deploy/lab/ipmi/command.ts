@@ -58,6 +58,11 @@ export const ok = (...bytes: readonly (number | Buffer)[]): CommandAnswer => ({
 
 export const failed = (code: number): CommandAnswer => ({ code, data: Buffer.alloc(0) });
 
+/** What an answer about a configuration parameter begins with. */
+export const PARAMETER_REVISION = 0x11;
+/** Completion code of all commands that read or set one (IPMI 2.0 §23, §26, §28). */
+export const UNKNOWN_PARAMETER = 0x80;
+
 export const commands = (
   netFn: number,
   table: Readonly<Record<number, Command>>,

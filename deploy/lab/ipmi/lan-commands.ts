@@ -1,10 +1,17 @@
 /** Network function 0Ch: the LAN channel's configuration, for reading (IPMI 2.0 §23). */
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import { isOurChannel } from './app-commands.ts';
-import { type CommandAnswer, type CommandContext, commands, failed, LEVEL, ok } from './command.ts';
+import {
+  type CommandAnswer,
+  type CommandContext,
+  commands,
+  failed,
+  LEVEL,
+  ok,
+  PARAMETER_REVISION,
+  UNKNOWN_PARAMETER,
+} from './command.ts';
 
-const PARAMETER_REVISION = 0x11;
-const UNKNOWN_PARAMETER = 0x80;
 const READ_ONLY = 0x82;
 const NO_ADDRESS = [0, 0, 0, 0];
 

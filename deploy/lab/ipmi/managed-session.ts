@@ -30,6 +30,7 @@ import {
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabAccount } from '../server-port.ts';
+import { LEVEL_OF } from './privilege.ts';
 
 export type ManagedSession = {
   readonly id: number;
@@ -74,12 +75,6 @@ const STATUS = {
   noSuite: 0x11,
 } as const;
 
-const PRIVILEGE_OF: Readonly<Record<LabAccount['privilege'], number>> = {
-  administrator: 4,
-  operator: 3,
-  read_only: 2,
-};
-
 type Opening = {
   readonly id: number;
   readonly consoleSession: number;
@@ -122,7 +117,7 @@ export const createManagedHandshake = (deps: ManagedHandshakeDeps): ManagedHands
     if (isFull() || !deps.hasRoom()) return refuse(STATUS.noResources);
     const id = random.bytes(4).readUInt32LE() || 1;
     openings.set(id, { id, consoleSession, suite, startedMs: clock.monotonicMs() });
-    const privilege = request.privilege === 0 ? PRIVILEGE_OF.administrator : request.privilege;
+    const privilege = request.privilege === 0 ? LEVEL_OF.administrator : request.privilege;
     const accepted = { ...suite, privilege, consoleSession, managedSession: id };
     return encodeOpenSessionResponse({ tag, status: 0, accepted }, consoleSession);
   };
@@ -146,7 +141,7 @@ export const createManagedHandshake = (deps: ManagedHandshakeDeps): ManagedHands
       return refuse(STATUS.unauthorizedName);
     }
     const level = role & 0x0f;
-    if (level > PRIVILEGE_OF[account.privilege]) return refuse(STATUS.unauthorizedRole);
+    if (level > LEVEL_OF[account.privilege]) return refuse(STATUS.unauthorizedRole);
     opening.account = account;
     opening.exchange = {
       ...{ suite: opening.suite, consoleSession, managedSession: opening.id, consoleRandom },
@@ -174,7 +169,7 @@ export const createManagedHandshake = (deps: ManagedHandshakeDeps): ManagedHands
       return proof.status === 0 ? answer(STATUS.invalidCheckValue, Buffer.alloc(0)) : undefined;
     }
     const role = exchange.role & 0x0f;
-    const privilegeMax = Math.min(role === 0 ? 4 : role, PRIVILEGE_OF[account.privilege]);
+    const privilegeMax = Math.min(role === 0 ? 4 : role, LEVEL_OF[account.privilege]);
     deps.established({
       ...{ id: opening.id, consoleSession, keys: sessionKeys(exchange), slot: account.slot },
       ...{ privilegeMax, privilege: Math.min(2, privilegeMax) },

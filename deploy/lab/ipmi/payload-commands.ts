@@ -14,6 +14,8 @@ import {
   failed,
   LEVEL,
   ok,
+  PARAMETER_REVISION,
+  UNKNOWN_PARAMETER,
   uint16,
   uint32,
 } from './command.ts';
@@ -89,9 +91,6 @@ const table: Readonly<Record<number, Command>> = {
 };
 
 export const PAYLOAD_COMMANDS = commands(0x06, table);
-
-const PARAMETER_REVISION = 0x11;
-const UNKNOWN_PARAMETER = 0x80;
 
 /** SOL configuration (§26.3): on; encryption and authentication always; 115 200 Bd. */
 const solParameter = (data: Buffer, { state, port }: CommandContext): CommandAnswer => {

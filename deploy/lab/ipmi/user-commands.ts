@@ -12,6 +12,7 @@ import {
   LEVEL,
   ok,
 } from './command.ts';
+import { LEVEL_OF } from './privilege.ts';
 
 const SLOTS = 16;
 /** The first is the user without a name, who is switched off for good. */
@@ -20,11 +21,6 @@ const NAME_BYTES = 16;
 const NO_ACCESS = 0x0f;
 const MESSAGING = 0x10;
 const LINK_AUTHENTICATION = 0x20;
-const LEVELS: Readonly<Record<LabAccount['privilege'], number>> = {
-  administrator: 4,
-  operator: 3,
-  read_only: 2,
-};
 
 const accountAt = (server: LabServer, slot: number): LabAccount | undefined =>
   server.accounts().find((account) => account.slot === slot);
@@ -46,7 +42,7 @@ const getAccess = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   const account = accountAt(state.server, slot);
   const enabled = state.server.accounts().filter((one) => one.enabled).length;
   const isEnabled = account?.enabled === true;
-  const level = account === undefined ? NO_ACCESS : LEVELS[account.privilege];
+  const level = account === undefined ? NO_ACCESS : LEVEL_OF[account.privilege];
   const access = isEnabled ? MESSAGING | LINK_AUTHENTICATION | level : level;
   return ok(SLOTS, (isEnabled ? 0x40 : 0x80) | enabled, 0x01, access);
 };
@@ -60,7 +56,7 @@ const setAccess = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   if (account === undefined) return ok();
   const level = (data[2] ?? 0) & 0x0f;
   const names: readonly LabAccount['privilege'][] = ['administrator', 'operator', 'read_only'];
-  const privilege = names.find((name) => LEVELS[name] === level);
+  const privilege = names.find((name) => LEVEL_OF[name] === level);
   if (privilege === undefined && level !== NO_ACCESS) return failed(CODE.invalidField);
   const isOut = privilege === undefined;
   state.server.putAccount(isOut ? { ...account, enabled: false } : { ...account, privilege });
