@@ -89,8 +89,9 @@ test('nobody has a secret that he may not see read by an agent of his own', asyn
   const { fixture, providers } = await start(t);
   const [ours, mine] = ['partitions/lab/agents/bmc-1', 'partitions/lab/agents/mine'];
   const pools = (...agents: string[]) => [{ role: 'bmc', agents }];
-  const spec = { ...SECRETIVE.spec, agentPools: pools(ours) };
-  const { name } = await makeProvider(fixture, 'host-1', { spec });
+  const bmc = { type: BmcType.REDFISH, address: '10.0.0.9', secret: 'projects/ops/secrets/bmc-9' };
+  const made = vmHost({ bmc, agentPools: pools(ours) });
+  const { name } = await makeProvider(fixture, 'host-1', made);
   const change = (as: typeof providers, agentPools: ReturnType<typeof pools>) =>
     as.updateProvider({
       provider: { name, spec: { agentPools } },

@@ -101,8 +101,8 @@ const ABSENT: ReadonlySet<BmcError['fault']> = new Set(['unreachable', 'unsuppor
 const NEVER_BY_REDFISH: ReadonlySet<AspectName> = new Set(['console']);
 
 /**
- * Whether IPMI is asked for the aspect where Redfish failed: only where it is not there, never where
- * it said no or showed another certificate.
+ * Whether IPMI is asked for the aspect where Redfish failed: only where it is not there, never
+ * where it said no or showed another certificate.
  */
 export const mayPassOver = (
   { speaksRedfish }: Pick<ControllerRef, 'speaksRedfish'>,

@@ -207,7 +207,7 @@ for (const [what, known, failure] of [
   ['the record says', { type: BmcType.REDFISH }, silent],
   ['its certificate shows', { certificateSha256: 'ab'.repeat(32) }, refused],
 ] as const) {
-  test(`Redfish that fails is told where ${what} that it is spoken: ${failure.fault}`, async (t) => {
+  test(`Redfish that is ${failure.fault} is told where ${what} that it is spoken`, async (t) => {
     using dir = temporaryDir();
     const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
     redfish.before = () => {
