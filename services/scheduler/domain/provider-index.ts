@@ -41,7 +41,10 @@ export type ProviderIndex = {
   readonly forest: Omit<Forest, 'setParent' | 'adopt' | 'orphan'>;
   /** Numbers of providers on which something new may be placed. */
   readonly open: NumberSet;
-  /** Numbers of all. */
+  /**
+   * Numbers of all that there are. One that is deleted has a member for as long as a record or a
+   * claim tells of it, and is none of these.
+   */
   readonly all: NumberSet;
   readonly member: (n: number) => Member;
   readonly find: (uid: string) => Member | undefined;
@@ -140,7 +143,11 @@ class Index implements ProviderIndex {
     const { n } = member;
     if (member.facts !== undefined) this.postings.remove(keysOf(member.facts), n);
     member.facts = facts;
-    if (facts !== undefined) this.postings.add(keysOf(facts), n);
+    if (facts === undefined) this.all.delete(n);
+    else {
+      this.postings.add(keysOf(facts), n);
+      this.all.add(n);
+    }
     this.#relink(member, facts?.parentUid);
     this.#settlePlace(n);
     this.#settle(member);
@@ -191,7 +198,6 @@ class Index implements ProviderIndex {
     shape.members.add(n);
     this.#members[n] = made;
     this.#numbers.set(uid, n);
-    this.all.add(n);
     for (const part of this.forest.adopt(uid, n)) {
       this.#implyAll(this.#withBelow(part), true);
       this.#settlePlace(part);

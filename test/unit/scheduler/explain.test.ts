@@ -4,7 +4,15 @@ import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
 import { explain } from '../../../services/scheduler/domain/explain.ts';
 import { type PlaceRequest, place } from '../../../services/scheduler/domain/place.ts';
 import type { Refusal } from '../../../services/scheduler/domain/plan.ts';
-import { CPU, constraint, groupOf, type ProviderWish, stateWith, WHOLE } from './builders.ts';
+import {
+  CPU,
+  constraint,
+  factsOf,
+  groupOf,
+  type ProviderWish,
+  stateWith,
+  WHOLE,
+} from './builders.ts';
 
 type Wish = {
   readonly providers: readonly ProviderWish[];
@@ -83,4 +91,19 @@ test('nothing is suggested to be left out of one group while another has no room
     groupOf({ [CPU]: 1 }, { name: 'b', tags: constraint({ require: ['u'] }) }),
   ];
   t.deepEqual(suggestionsFor({ providers, groups }), []);
+});
+
+test('a provider that was deleted is none of those of which a refusal tells', (t) => {
+  const providers = machines('a', 3, []);
+  const { providers: index } = stateWith(providers);
+  // The leader's record of it stays until its claims have gone.
+  index.setFacts('a1', undefined);
+  const plan = place(index, requestOf({ providers, groups: [tagged({ [WHOLE]: 1 })] }));
+  if (plan.kind !== 'refused') throw t.fail(plan.kind);
+  t.is(plan.refusal.funnel.providers, 2);
+  const tags = plan.refusal.funnel.steps.find(({ constraint: one }) => one === 'tag t');
+  t.is(tags?.removed, 2);
+  index.setFacts('a1', factsOf({ uid: 'a1', offers: { [WHOLE]: 1 } }));
+  const { funnel } = refusalOf(t, { providers, groups: [tagged({ [WHOLE]: 1 })] });
+  t.is(funnel.providers, 3);
 });
