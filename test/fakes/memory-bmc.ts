@@ -98,7 +98,13 @@ const offersOf = (bmc: MemoryBmc, user: string): Offers => ({
     },
   }),
   accounts: offered<Aspects['accounts']>({
-    list: async () => [],
+    list: async () =>
+      [...bmc.accounts.keys()].map((one) => ({
+        id: one,
+        user: one,
+        enabled: true,
+        privilege: 'administrator',
+      })),
     put: async (credentials, signal) => {
       await call(bmc, 'put account', signal);
       bmc.accounts.set(credentials.user, credentials.password);

@@ -130,19 +130,24 @@ const readShortly = async (bmc: Bmc, name: AspectName, signal: AbortSignal): Pro
     case 'media':
       return (await of('media').read(signal)) === undefined ? 'nothing inserted' : 'inserted';
     case 'sensors':
-      return `${(await of('sensors').read(signal)).length} sensors`;
+      return counted((await of('sensors').read(signal)).length, 'sensor');
     case 'log':
       return `${(await of('log').read(10, signal)).length} of the newest 10 entries`;
     case 'facts': {
       const { cpuThreads, disks, nics } = await of('facts').read(signal);
-      return `${cpuThreads} threads, ${disks.length} disks, ${nics.length} NICs`;
+      const counts = [
+        counted(cpuThreads, 'thread'),
+        counted(disks.length, 'disk'),
+        counted(nics.length, 'NIC'),
+      ];
+      return counts.join(', ');
     }
     case 'bios':
-      return `${(await of('bios').read(signal)).size} attributes`;
+      return counted((await of('bios').read(signal)).size, 'attribute');
     case 'indicator':
       return (await of('indicator').read(signal)) ? 'lit' : 'dark';
     case 'accounts':
-      return `${(await of('accounts').list(signal)).length} accounts`;
+      return counted((await of('accounts').list(signal)).length, 'account');
     case 'console':
     case 'raw':
       return '';
@@ -150,6 +155,9 @@ const readShortly = async (bmc: Bmc, name: AspectName, signal: AbortSignal): Pro
       return name satisfies never;
   }
 };
+
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`;
 
 const TEXT_MAX = 1_024;
 const short = (text: string): string => text.slice(0, TEXT_MAX);

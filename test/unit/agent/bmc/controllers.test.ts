@@ -239,6 +239,24 @@ for (const [what, known, failure] of [
   });
 }
 
+test('a probe says of one that it is one, and of two that they are two', async (t) => {
+  using dir = temporaryDir();
+  const bmc = memoryBmc();
+  const drivers = [memoryDriver(new Map([['bmc-1', bmc]]))];
+  const clock = manualClock();
+  const { controllers } = bmcParts({ directory: dir.path, clock, drivers });
+  const ref = refAt('bmc-1');
+  const accounts = async () => {
+    const report = await controllers.run(ref, job(), (access, signal) =>
+      probe({ ref, access, clock, signal }),
+    );
+    return report.aspects.find(({ aspect }) => aspect === 'accounts')?.reading;
+  };
+  t.is(await accounts(), '1 account');
+  bmc.accounts.set('second', 'secret');
+  t.is(await accounts(), '2 accounts');
+});
+
 test('without a word of the record IPMI serves where Redfish is no Redfish', async (t) => {
   using dir = temporaryDir();
   const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
