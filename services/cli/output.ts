@@ -59,13 +59,30 @@ export type Shown<Schema extends DescMessage> = {
   readonly name: (message: MessageShape<Schema>) => string;
 };
 
+/** A table for people, cut to the width of the terminal where there is one. */
+export const tableText = <Row>(
+  output: Output,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): string => formatTable(columns, rows, output.isTerminal ? output.columns : undefined);
+
+/** What is no message of the contract: a document for programs, a text for people. */
+export const showData = async (
+  output: Output,
+  value: unknown,
+  people: () => string,
+): Promise<void> => {
+  if (output.mode === 'json' || output.mode === 'yaml') await showDocument(output, value);
+  else output.result(people());
+};
+
 /** A list in the wanted form: a table, one JSON or YAML document, or names only. */
 export const showList = async <Schema extends DescMessage>(
   output: Output,
   shown: Shown<Schema>,
   rows: readonly MessageShape<Schema>[],
 ): Promise<void> =>
-  showMany(output, shown, { rows, people: () => formatTable(shown.columns, rows) });
+  showMany(output, shown, { rows, people: () => tableText(output, shown.columns, rows) });
 
 /** The same, where people read something else than one line an object. */
 export const showMany = async <Schema extends DescMessage>(

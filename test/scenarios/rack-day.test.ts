@@ -63,7 +63,9 @@ test('a server is claimed, booted, typed at, and clean again when it is given ba
   }
   await probes(t, here, server);
 
-  const busy = await runm('provider', 'power', 'off', server);
+  const slip = await runm('provider', 'power', 'off', server);
+  t.is(slip.code, 2, 'whoever may work there is not switched off by a slip of the finger');
+  const busy = await runm('provider', 'power', 'off', server, '--yes');
   t.is(busy.code, 5, 'an operator does not switch off what a tenant holds by accident');
   t.regex(ok(await runm('machine', 'delete', 'bench-1', '--wait')), /^$/);
   await untilAvailable(here);

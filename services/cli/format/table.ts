@@ -6,21 +6,50 @@ export type Column<Row> = { readonly title: string; readonly value: (row: Row) =
 export const printable = (text: string): string =>
   stripVTControlCharacters(text).replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ');
 
-/** A table for people: columns as wide as their longest cell, two spaces between. */
-export const formatTable = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string => {
+/**
+ * A table for people: columns as wide as their longest cell, two spaces between. Where that is
+ * wider than there is room, the widest columns are cut; the first one, by which a row is named, is
+ * not.
+ */
+export const formatTable = <Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  room = Number.POSITIVE_INFINITY,
+): string => {
+  const titles = columns.map(({ title }) => title);
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row)) || '-'));
-  const widths = columns.map((column, index) =>
-    Math.max(column.title.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  const lines = [titles, ...cells];
+  const natural = titles.map((_, index) =>
+    Math.max(...lines.map((line) => line[index]?.length ?? 0)),
   );
-  const line = (values: readonly string[]): string =>
-    values
-      .map((value, index) =>
-        index === values.length - 1 ? value : value.padEnd(widths[index] ?? 0),
-      )
-      .join('  ')
+  const widths = fitted(natural, room - GAP.length * (columns.length - 1));
+  const text = (line: readonly string[]): string =>
+    line
+      .map((cell, index) => cut(cell, widths[index] ?? 0).padEnd(widths[index] ?? 0))
+      .join(GAP)
       .trimEnd();
-  return [line(columns.map((column) => column.title)), ...cells.map(line)].join('\n');
+  return lines.map(text).join('\n');
 };
+
+const GAP = '  ';
+/** Less of a cell says nothing. */
+const WIDTH_MIN = 8;
+
+const fitted = (natural: readonly number[], room: number): readonly number[] => {
+  const widths = [...natural];
+  let excess = widths.reduce((sum, width) => sum + width, 0) - room;
+  while (excess > 0) {
+    const widest = Math.max(...widths.slice(1));
+    if (widest <= WIDTH_MIN) break;
+    const at = widths.lastIndexOf(widest);
+    widths[at === 0 ? widths.indexOf(widest, 1) : at] = widest - 1;
+    excess -= 1;
+  }
+  return widths;
+};
+
+const cut = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text;
 
 /** Labelled lines of one object; empty values are left out. */
 export const formatFields = (fields: readonly (readonly [string, string])[]): string => {

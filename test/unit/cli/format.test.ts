@@ -70,6 +70,19 @@ test('times may be absolute or relative', (t) => {
   t.is(formatAgo(undefined, now), '-');
 });
 
+test('a table that is wider than its room is cut where it is widest, but for its names', (t) => {
+  const columns = [
+    { title: 'NAME', value: (row: readonly string[]) => row[0] ?? '' },
+    { title: 'WHAT', value: (row: readonly string[]) => row[1] ?? '' },
+    { title: 'STATE', value: (row: readonly string[]) => row[2] ?? '' },
+  ];
+  const rows = [['a-name-that-is-quite-long', 'what is told of it at length', 'off']];
+  const [, line = ''] = formatTable(columns, rows, 50).split('\n');
+  t.is(line, 'a-name-that-is-quite-long  what is told of…  off');
+  t.is(formatTable(columns, rows, 20).split('\n')[1], 'a-name-that-is-quite-long  what is…  off');
+  t.true(formatTable(columns, rows).includes('at length'));
+});
+
 test('a table lines up and keeps control characters from the terminal', (t) => {
   const columns = [
     { title: 'NAME', value: (row: string) => row },

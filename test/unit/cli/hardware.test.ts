@@ -67,9 +67,9 @@ const recording = () => {
 test('power is read and changed at the provider that was named', async (t) => {
   const { seen, routes } = recording();
   t.is((await callCommand(status, ['r1u1'], routes)).stdout.trim(), 'r1u1 is on');
-  const told = await callCommand(off, ['r1u1'], routes);
+  const told = await callCommand(off, ['r1u1', '--yes'], routes);
   t.is(told.stdout.trim(), 'r1u1 is off');
-  await callCommand(cycle, ['r1u1', '--force', '--reason', 'hangs'], routes);
+  await callCommand(cycle, ['r1u1', '--force', '--reason', 'hangs', '--yes'], routes);
   t.like(seen.powers[0], { name: R1, change: PowerChange.OFF, force: false });
   t.like(seen.powers[1], { change: PowerChange.CYCLE, force: true, reason: 'hangs' });
 });
@@ -112,5 +112,5 @@ test('raw requests, indicator and rotation answer in a line', async (t) => {
   t.is(answer.stdout.trim(), '{"a": 1}');
   t.is(seen.raws[0]?.request, 'GET /redfish/v1');
   t.regex((await callCommand(indicator, ['r1u1', 'on'], routes)).stdout, /is lit/);
-  t.regex((await callCommand(rotate, ['r1u1'], routes)).stdout, /projects\/p\/secrets\/s/);
+  t.regex((await callCommand(rotate, ['r1u1', '-y'], routes)).stdout, /projects\/p\/secrets\/s/);
 });

@@ -92,7 +92,7 @@ test('a scan that finds nothing says that ports may be others', async (t) => {
 });
 
 test('who asks a server to power off is not told that it is on as if that were all', async (t) => {
-  const called = await callCommand(softOff, ['r1u1'], (router) => {
+  const called = await callCommand(softOff, ['r1u1', '--yes'], (router) => {
     router.service(ProviderHardwareService, {
       changeProviderPower: () => ({ power: PowerState.ON }),
     });

@@ -33,14 +33,19 @@ export const FORCE: Readonly<Record<string, Option>> = {
   },
 };
 
-export const asked = (context: Context, args: Args) => {
+export const forceOf = (args: Args) => {
   const [force, reason] = [args.flag('force'), args.string('reason') ?? ''];
   if (force && reason === '') {
     throw new UsageError('--force needs --reason', 'say why, for example --reason "fan swap"');
   }
-  const requestId = context.random.requestId();
-  return { name: providerName(context, args), force, reason, requestId };
+  return { force, reason };
 };
+
+export const asked = (context: Context, args: Args) => ({
+  name: providerName(context, args),
+  ...forceOf(args),
+  requestId: context.random.requestId(),
+});
 
 /** One word for programs that read it with --json, a sentence for people. */
 export const say = (

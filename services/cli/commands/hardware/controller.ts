@@ -6,6 +6,7 @@ import {
   SensorSchema,
 } from '../../../../gen/runmachine/machine/v1/hardware_pb.ts';
 import type { Command } from '../../command.ts';
+import { confirmByName, YES } from '../../confirm.ts';
 import { enumWord } from '../../format/enum-word.ts';
 import { formatLocalTime } from '../../format/span.ts';
 import { formatFields, formatTable, printable } from '../../format/table.ts';
@@ -101,6 +102,7 @@ export const log: Command = {
   positionals: PROVIDER,
   options: {
     ...FORCE,
+    ...YES,
     newest: { type: 'string', value: 'N', help: 'how many of the newest (100)' },
     clear: { type: 'boolean', help: 'clear it instead' },
   },
@@ -108,7 +110,10 @@ export const log: Command = {
     const client = hardware(context);
     const name = providerName(context, args);
     if (args.flag('clear')) {
-      await client.clearProviderLog(asked(context, args), slowCall(context));
+      const request = asked(context, args);
+      const id = lastSegment(name);
+      await confirmByName(context, args, { name: id, what: `this empties the log of ${id}` });
+      await client.clearProviderLog(request, slowCall(context));
       context.output.remark(`the log of ${lastSegment(name)} is cleared`);
       return undefined;
     }
@@ -144,30 +149,43 @@ export const raw: Command = {
     ...PROVIDER,
     { name: 'request', help: '"GET /redfish/v1/…" or IPMI in hexadecimal' },
   ],
-  options: FORCE,
+  options: { ...FORCE, ...YES },
   examples: ['runm provider raw r1u1 "GET /redfish/v1/Managers"', 'runm provider raw r1u1 "06 01"'],
   run: async (context, args) => {
     const request = { ...asked(context, args), request: args.positional('request') };
+    if (isDisturbing(request.request)) {
+      const id = lastSegment(request.name);
+      const what = `this may disturb who works on ${id}, or lock us out`;
+      await confirmByName(context, args, { name: id, what });
+    }
     const { response } = await hardware(context).sendRawRequest(request, slowCall(context));
     say(context, { value: { response }, people: printableLines(response) });
     return undefined;
   },
 };
 
+/** What is not only read by HTTP; of IPMI the power and the users. */
+const isDisturbing = (request: string): boolean =>
+  /^\s*(?:POST|PUT|PATCH|DELETE)\b/i.test(request) ||
+  /^\s*(?:0x)?(?:00[\s,:]*(?:0x)?02|06[\s,:]*(?:0x)?4[357])\b/i.test(request);
+
 const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 export const rotate: Command = {
   summary: "give the controller's user a new password and keep it in its secret",
   positionals: PROVIDER,
-  options: REASON,
+  options: { ...REASON, ...YES },
   run: async (context, args) => {
     const { name, reason, requestId } = asked(context, args);
     const request = { name, reason, requestId };
+    const id = lastSegment(name);
+    const what = `this gives the controller of ${id} a new password; whoever uses the old is out`;
+    await confirmByName(context, args, { name: id, what });
     const { secret } = await hardware(context).rotateProviderCredentials(
       request,
       slowCall(context),
     );
-    const people = `${lastSegment(name)} has a new password; it is in ${secret}`;
+    const people = `${id} has a new password; it is in ${secret}`;
     say(context, { value: { secret }, people });
     return undefined;
   },

@@ -1,42 +1,116 @@
 import { PowerChange } from '../../../../gen/runmachine/machine/v1/hardware_pb.ts';
 import { PowerState, PowerStateSchema } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
-import type { Command } from '../../command.ts';
+import type { Command, Context } from '../../command.ts';
+import { confirmByName, YES } from '../../confirm.ts';
 import { enumWord } from '../../format/enum-word.ts';
 import { lastSegment } from '../../resource-names.ts';
-import { asked, FORCE, hardware, PROVIDER, providerName, say, slowCall } from './ask.ts';
+import { atEach, showOutcomes } from '../provider/each.ts';
+import { SEVERAL, type Targets, targetsOf } from '../provider/find.ts';
+import { FORCE, forceOf, hardware, say, slowCall } from './ask.ts';
 
-const change = (summary: string, wanted: PowerChange): Command => ({
+type Change = {
+  readonly verb: string;
+  readonly summary: string;
+  readonly wanted: PowerChange;
+  /** What befalls whoever works there, said before it is done. Absent: nothing does. */
+  readonly what?: (whom: string) => string;
+};
+
+const change = ({ verb, summary, wanted, what }: Change): Command => ({
   summary,
-  positionals: PROVIDER,
-  options: FORCE,
+  ...SEVERAL,
+  options: { ...SEVERAL.options, ...FORCE, ...(what && YES) },
+  examples: [
+    `runm provider power ${verb} r1u1`,
+    `runm provider power ${verb} --group rack1${what ? ' --yes' : ''}`,
+  ],
   run: async (context, args) => {
-    const request = { ...asked(context, args), change: wanted };
-    const { power } = await hardware(context).changeProviderPower(request, slowCall(context));
-    const word = enumWord(PowerStateSchema, power);
-    const id = lastSegment(request.name);
+    const forced = forceOf(args);
+    const targets = await targetsOf(context, args);
+    if (what) {
+      const deed = { name: targets.together, what: what(whomOf(targets)) };
+      await confirmByName(context, args, deed);
+    }
+    const send = async (name: string): Promise<PowerState> => {
+      const requestId = context.random.requestId();
+      const request = { name, ...forced, requestId, change: wanted };
+      return (await hardware(context).changeProviderPower(request, slowCall(context))).power;
+    };
+    if (targets.isMany) return powerOfMany(context, targets.names, send);
+    const [only = ''] = targets.names;
+    const power = await send(only);
     if (wanted === PowerChange.SOFT_OFF && power !== PowerState.OFF) {
-      const people = `${id} was asked to power off; it is still ${word}`;
+      const id = lastSegment(only);
+      const people = `${id} was asked to power off; it is still ${wordOf(power)}`;
       const next = `runm provider power status ${id}`;
-      say(context, { value: { power: word }, people, next });
-    } else say(context, { value: { power: word }, people: `${id} is ${word}` });
+      say(context, { value: { power: wordOf(power) }, people, next });
+    } else sayPower(context, only, power);
     return undefined;
   },
 });
 
-export const on = change('power a provider on', PowerChange.ON);
-export const off = change('power it off at once', PowerChange.OFF);
-export const softOff = change('ask its operating system to power off', PowerChange.SOFT_OFF);
-export const reset = change('reset it at once', PowerChange.RESET);
-export const cycle = change('power it off and on again', PowerChange.CYCLE);
+const wordOf = (power: PowerState): string => enumWord(PowerStateSchema, power);
+
+const SHOWN = 8;
+
+const whomOf = ({ names }: Targets): string => {
+  const ids = names.map(lastSegment);
+  if (ids.length === 1) return ids[0] ?? '';
+  const more = ids.length > SHOWN ? ` and ${ids.length - SHOWN} more` : '';
+  return `${ids.length} providers (${ids.slice(0, SHOWN).join(' ')}${more})`;
+};
+
+const sayPower = (context: Context, name: string, power: PowerState): void =>
+  say(context, {
+    value: { power: wordOf(power) },
+    people: `${lastSegment(name)} is ${wordOf(power)}`,
+  });
+
+const powerOfMany = async (
+  context: Context,
+  names: readonly string[],
+  send: (name: string) => Promise<PowerState>,
+): Promise<number> => {
+  const outcomes = await atEach(context, names, async (name) => wordOf(await send(name)));
+  return showOutcomes(context, outcomes, 'power');
+};
+
+export const on = change({
+  ...{ verb: 'on', summary: 'power providers on' },
+  wanted: PowerChange.ON,
+});
+export const off = change({
+  ...{ verb: 'off', summary: 'power providers off at once' },
+  wanted: PowerChange.OFF,
+  what: (whom) => `this powers ${whom} off at once`,
+});
+export const softOff = change({
+  ...{ verb: 'soft-off', summary: 'ask the operating systems of providers to power off' },
+  wanted: PowerChange.SOFT_OFF,
+  what: (whom) => `this asks the operating system of ${whom} to power off`,
+});
+export const reset = change({
+  ...{ verb: 'reset', summary: 'reset providers at once' },
+  wanted: PowerChange.RESET,
+  what: (whom) => `this resets ${whom} at once`,
+});
+export const cycle = change({
+  ...{ verb: 'cycle', summary: 'power providers off and on again' },
+  wanted: PowerChange.CYCLE,
+  what: (whom) => `this powers ${whom} off and on again`,
+});
 
 export const status: Command = {
-  summary: 'read the power of a provider at its controller',
-  positionals: PROVIDER,
+  summary: 'read the power of providers at their controllers',
+  ...SEVERAL,
+  examples: ['runm provider power status r1u1', 'runm provider power status --group rack1'],
   run: async (context, args) => {
-    const name = providerName(context, args);
-    const { power } = await hardware(context).getProviderPower({ name }, slowCall(context));
-    const word = enumWord(PowerStateSchema, power);
-    say(context, { value: { power: word }, people: `${lastSegment(name)} is ${word}` });
+    const { names, isMany } = await targetsOf(context, args);
+    const read = async (name: string): Promise<PowerState> =>
+      (await hardware(context).getProviderPower({ name }, slowCall(context))).power;
+    if (isMany) return powerOfMany(context, names, read);
+    const [only = ''] = names;
+    sayPower(context, only, await read(only));
     return undefined;
   },
 };
