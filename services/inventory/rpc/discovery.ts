@@ -136,7 +136,11 @@ const newDiscovery = (
   doc: discoveryDoc({ found, reason: '', provider: '' }),
 });
 
-/** What could not be read this time keeps what was read before. */
+/**
+ * What could not be read this time keeps what was read before. Where a secret let somebody in, it
+ * stays with the way on which it did: scanned again without it, by an agent of whoever may not see
+ * it, it must not be read by that agent once the discovery is accepted.
+ */
 const foundAgain = (
   record: DiscoveryRecord,
   found: FoundServer,
@@ -144,7 +148,8 @@ const foundAgain = (
 ): DiscoveryRecord => {
   const kept = keptOf(record);
   const facts = found.facts ?? kept.found.facts;
-  const seen = { ...found, ...(facts && { facts }), secret: found.secret || kept.found.secret };
+  const isKept = found.secret === '' && kept.found.secret !== '';
+  const seen = { ...found, ...(isKept && wayOf(kept.found)), ...(facts && { facts }) };
   return {
     ...record,
     version: record.version + 1,
@@ -152,6 +157,14 @@ const foundAgain = (
     doc: discoveryDoc({ ...kept, found: seen }),
   };
 };
+
+const wayOf = ({ type, address, certificateSha256, secret, agents }: FoundServer) => ({
+  type,
+  address,
+  certificateSha256,
+  secret,
+  agents,
+});
 
 const rejectDiscovery = (deps: RpcDeps, request: RejectDiscoveryRequest, context: HasValues) => {
   const { records } = deps;

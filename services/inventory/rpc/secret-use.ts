@@ -1,4 +1,5 @@
-import type { Bmc } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { equals } from '@bufbuild/protobuf';
+import { type Bmc, BmcSchema } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import type { ProviderSpec } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { accessFor } from '../../runtime/access.ts';
 import type { FieldViolation } from '../../runtime/errors.ts';
@@ -30,14 +31,9 @@ export const secretUseViolations = (
   return [{ field: 'spec.bmc.secret', description }];
 };
 
-/** It went to these places before. */
+/** It went there before: every field says where, or what must be shown there. */
 const isSent = (bmc: Bmc, had: Bmc | undefined): boolean =>
-  had !== undefined &&
-  had.secret === bmc.secret &&
-  had.address === bmc.address &&
-  had.ipmiAddress === bmc.ipmiAddress &&
-  had.type === bmc.type &&
-  had.certificateSha256 === bmc.certificateSha256;
+  had !== undefined && equals(BmcSchema, bmc, had);
 
 /** These agents read it before; that fewer do is no matter. */
 const isRead = (spec: ProviderSpec, before: ProviderSpec | undefined): boolean => {
