@@ -1,9 +1,10 @@
 import { BmcError, type BmcFault } from '../../bmc-port.ts';
-import { asResource, listAt, type Resource, textAt } from './resource.ts';
+import { asResource, at, type Resource, textAt } from './resource.ts';
 
 /**
- * What a service says of an error: `error.@Message.ExtendedInfo` (DSP0266, error responses), or
- * the annotation in the body of what did succeed. Bounded, since it is shown to people.
+ * What a service says of an error: `error.@Message.ExtendedInfo` (DSP0266, error responses), the
+ * annotation in the body of what did succeed, or that of one property (OpenBMC refuses so).
+ * Bounded, since it is shown to people.
  */
 
 const SENTENCES_MAX = 10;
@@ -20,17 +21,26 @@ export const saidIn = (body: unknown): readonly string[] => {
 
 /** Names of the messages without registry and version: `ActionParameterNotSupported`. */
 export const messageNamesIn = (body: unknown): readonly string[] =>
-  [...infosOf(body).map((info) => textAt(info, 'MessageId')), textAt(body, 'error', 'code')]
+  [...infosOf(body).map(idOf), textAt(body, 'error', 'code')]
     .map((id) => id.split('.').at(-1) ?? '')
     .filter((name) => name !== '');
 
-const infosOf = (body: unknown): readonly Resource[] =>
-  [...listAt(body, 'error', '@Message.ExtendedInfo'), ...listAt(body, '@Message.ExtendedInfo')].map(
-    asResource,
-  );
+const ANNOTATION = '@Message.ExtendedInfo';
+
+/** Some send the only one without a list around it. */
+const infosOf = (body: unknown): readonly Resource[] => {
+  const whole = asResource(body);
+  const annotated = Object.keys(whole).filter((name) => name.endsWith(ANNOTATION));
+  return [at(whole, 'error', ANNOTATION), ...annotated.map((name) => whole[name])]
+    .flatMap((infos) => (Array.isArray(infos) ? infos : [infos]))
+    .map(asResource);
+};
+
+/** iLO 4 spells it MessageID. */
+const idOf = (info: Resource): string => textAt(info, 'MessageId') || textAt(info, 'MessageID');
 
 const sentenceOf = (info: Resource): string => {
-  const message = textAt(info, 'Message') || textAt(info, 'MessageId');
+  const message = textAt(info, 'Message') || idOf(info);
   const cure = textAt(info, 'Resolution');
   return cure === '' || /^none\.?$/i.test(cure) ? message : `${message} ${cure}`;
 };
@@ -40,7 +50,9 @@ const shortened = (text: string): string =>
 
 const UNAUTHORIZED =
   /^(?:NoValidSession|Unauthorized\w*|InvalidCredentials|AuthenticationFailed|AccountLocked\w*)$/;
-const BUSY = /^(?:SessionLimitExceeded|ServiceTemporarilyUnavailable|ServiceShuttingDown)$/;
+/** The last one is iLO's: what is set for the next boot cannot be written while it boots. */
+const BUSY =
+  /^(?:SessionLimitExceeded|Service(?:TemporarilyUnavailable|ShuttingDown)|\w+DuringSystemPOST)$/;
 const UNSUPPORTED = /^(?:ActionNotSupported|OperationNotAllowed|ResourceNotFound)$/;
 
 /** Which fault an answer of 400 and above is. */

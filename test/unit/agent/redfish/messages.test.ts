@@ -23,6 +23,21 @@ test('endless messages are cut', (t) => {
   t.true(said.every((sentence) => sentence.length <= 401));
 });
 
+test('what is said is found where makes put it', (t) => {
+  const one = info('Base.1.4.0.ResourceAlreadyExists', 'It is there already.');
+  t.deepEqual(saidIn({ 'UserName@Message.ExtendedInfo': [one] }), ['It is there already.']);
+  t.deepEqual(saidIn({ error: { '@Message.ExtendedInfo': one } }), ['It is there already.']);
+  const old = {
+    error: { '@Message.ExtendedInfo': [{ MessageID: 'iLO.0.10.LicenseKeyRequired' }] },
+  };
+  t.deepEqual(saidIn(old), ['iLO.0.10.LicenseKeyRequired']);
+});
+
+test('a sign-in that iLO 4 refuses is one', (t) => {
+  const infos = [{ MessageID: 'Base.0.10.UnauthorizedLoginAttempt' }];
+  t.is(faultOf(400, { error: { '@Message.ExtendedInfo': infos } }), 'unauthorized');
+});
+
 const means = test.macro({
   exec: (t, status: number, id: string, fault: BmcFault) => {
     t.is(faultOf(status, { error: { '@Message.ExtendedInfo': [info(id, '')] } }), fault);
@@ -41,6 +56,7 @@ test(means, 409, 'Base.1.8.ResourceInUse', 'refused');
 test(means, 429, '', 'busy');
 test(means, 503, '', 'busy');
 test(means, 500, 'Base.1.8.ServiceTemporarilyUnavailable', 'busy');
+test(means, 400, 'iLO.2.14.UnableToModifyDuringSystemPOST', 'busy');
 test(means, 500, 'Base.1.8.InternalError', 'refused');
 
 test('a failure names the call, the status, when to come again and what was said', (t) => {
