@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:https';
 import { TLSSocket } from 'node:tls';
+import { CONTROLLER_TLS } from '../controller-tls.ts';
 
 export type RedfishPresence = {
   /** SHA-256 of the certificate (DER, lower-case hexadecimal). */
@@ -20,7 +21,7 @@ export const redfishAnswers = (
   signal: AbortSignal,
 ): Promise<RedfishPresence | undefined> =>
   new Promise((resolve) => {
-    const options = { host, port, path: '/redfish/v1/', signal, rejectUnauthorized: false };
+    const options = { ...CONTROLLER_TLS, host, port, path: '/redfish/v1/', signal };
     const headers = { accept: 'application/json', 'odata-version': '4.0' };
     const asked = request({ ...options, headers, agent: false }, (response) => {
       const { socket } = response;

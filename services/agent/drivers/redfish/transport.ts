@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { buildConnector, Client } from 'undici';
 import { BmcError } from '../../bmc-port.ts';
+import { CONTROLLER_TLS } from '../controller-tls.ts';
 import { faultOfConnection } from './connection-faults.ts';
 
 /**
@@ -123,14 +124,11 @@ const connectorOf = (
   pin: Pin,
 ): ReturnType<typeof buildConnector> => {
   const connect = buildConnector({
+    ...CONTROLLER_TLS,
     timeout: CONNECT_MS_MAX,
-    rejectUnauthorized: false,
     allowH2: false,
     // A resumed session shows no certificate.
     maxCachedSessions: 0,
-    minVersion: 'TLSv1.2',
-    // Keys of 1024 bits are common there; what they are worth is what was pinned.
-    ciphers: 'DEFAULT:@SECLEVEL=0',
   });
   return (options, callback) =>
     connect(options, (...[error, socket]) => {
