@@ -70,7 +70,7 @@ const choiceIn = (system: Resource, place: Place): BootChoice => {
   const isOff = enabled === 'Disabled' || target === '' || target === 'None';
   const device = isOff ? 'none' : DEVICES.find((one) => targetsOf(one, place).includes(target));
   if (device === undefined) {
-    throw new BmcError('protocol', `The BMC boots from "${target}", which is not known here`);
+    throw new BmcError('unsupported', `The BMC boots from "${target}", which is not known here`);
   }
   const mode = MODES[textAt(boot, 'BootSourceOverrideMode')];
   const choice = { device, persistent: enabled === 'Continuous' };
@@ -82,11 +82,13 @@ const MODES: Readonly<Record<string, 'uefi' | 'legacy'>> = { UEFI: 'uefi', Legac
 const bodyFor = (choice: BootChoice, system: Resource, place: Place): Resource => {
   const boot = asResource(at(system, 'Boot'));
   const mode = modeFor(choice, boot, place);
+  const allowed = textsAt(boot, 'BootSourceOverrideTarget@Redfish.AllowableValues');
   if (choice.device === 'none') {
-    return { BootSourceOverrideEnabled: 'Disabled', BootSourceOverrideTarget: 'None', ...mode };
+    const takesNone = allowed.length === 0 || allowed.includes('None');
+    const target = takesNone ? { BootSourceOverrideTarget: 'None' } : {};
+    return { BootSourceOverrideEnabled: 'Disabled', ...target, ...mode };
   }
   const candidates = targetsOf(choice.device, place);
-  const allowed = textsAt(boot, 'BootSourceOverrideTarget@Redfish.AllowableValues');
   const target =
     allowed.length === 0
       ? candidates[0]

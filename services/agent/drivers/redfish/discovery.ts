@@ -64,7 +64,8 @@ export const discover = async (
   const members = await listOf(client, linkAt(root, 'Systems'), signal);
   const systems = members.map((member) => textAt(member, '@odata.id'));
   const early = rulesOf(quirksOf(identityOf({ root, systems })));
-  const systemLink = systemLinkIn(systems, { address, rules: early });
+  const candidates = candidatesIn(systems, { address, rules: early });
+  const systemLink = await oneOf(client, { address, members, candidates }, signal);
   const listed = members.find((member) => textAt(member, '@odata.id') === systemLink);
   const isRead = listed !== undefined && isWhole(listed);
   const system = isRead ? listed : await client.get(systemLink, signal);
@@ -79,22 +80,54 @@ export const discover = async (
 
 type Choosing = { readonly address: RedfishAddress; readonly rules: QuirkRules };
 
-const systemLinkIn = (links: readonly string[], { address, rules }: Choosing): string => {
+const candidatesIn = (
+  links: readonly string[],
+  { address, rules }: Choosing,
+): readonly string[] => {
   const { systemLink: named } = address;
-  if (named !== '') {
-    const found = links.find((link) => link.replace(/\/+$/, '') === named);
-    if (found !== undefined) return found;
-    throw new BmcError('protocol', `The BMC has no system ${named}; it has ${told(links)}`);
-  }
-  const whole = links.filter((link) => rules.partialSystems?.test(link) !== true);
-  const [first, second] = whole;
+  if (named === '') return links.filter((link) => rules.partialSystems?.test(link) !== true);
+  const found = links.find((link) => link.replace(/\/+$/, '') === named);
+  if (found !== undefined) return [found];
+  throw new BmcError('protocol', `The BMC has no system ${named}; it has ${told(links)}`);
+};
+
+type Candidates = {
+  readonly address: RedfishAddress;
+  readonly members: readonly Resource[];
+  readonly candidates: readonly string[];
+};
+
+const oneOf = async (
+  client: RedfishClient,
+  { address, members, candidates }: Candidates,
+  signal: AbortSignal,
+): Promise<string> => {
+  const [first, second] = candidates;
   if (first === undefined) throw new BmcError('unsupported', 'The BMC shows no computer system');
   if (second === undefined) return first;
+  const named = members.filter((one) => candidates.includes(textAt(one, '@odata.id')));
+  const [physical, other] = await physicalIn(client, named, signal);
+  if (physical !== undefined && other === undefined) return physical;
   throw new BmcError(
     'refused',
-    `The BMC has several systems (${told(whole)}): name one of them in its address, ` +
+    `The BMC has several systems (${told(candidates)}): name one of them in its address, ` +
       `as ${address.origin}${first}`,
   );
+};
+
+/** Beside the machine some show the hypervisor on it or a card in it (OpenBMC of IBM). */
+const physicalIn = async (
+  client: RedfishClient,
+  members: readonly Resource[],
+  signal: AbortSignal,
+): Promise<readonly string[]> => {
+  const found: string[] = [];
+  for (const member of members.slice(0, LISTED_MAX)) {
+    const link = textAt(member, '@odata.id');
+    const whole = isWhole(member) ? member : await client.find(link, signal);
+    if (textAt(whole, 'SystemType') === 'Physical') found.push(link);
+  }
+  return found;
 };
 
 const LISTED_MAX = 8;

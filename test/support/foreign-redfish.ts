@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { ExecutionContext } from 'ava';
+import type { Bmc } from '../../services/agent/bmc-port.ts';
+import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
+import { systemClock } from '../../services/runtime/clock.ts';
+import { inTime } from './redfish-lab.ts';
+
+/** Resources by their path, as a make shows them where the lab's controllers do not. */
+export type Bodies = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export type Written = { readonly method: string; readonly path: string; readonly body: unknown };
+
+/** What a write is answered with, and what it changes; undefined: 204 and nothing. */
+export type Answering = (
+  written: Written,
+  bodies: Map<string, Readonly<Record<string, unknown>>>,
+) => { readonly status: number; readonly body?: unknown } | undefined;
+
+const BARE: Bodies = {
+  '/redfish/v1': {
+    '@odata.id': '/redfish/v1',
+    Systems: { '@odata.id': '/redfish/v1/Systems' },
+    Chassis: { '@odata.id': '/redfish/v1/Chassis' },
+    Managers: { '@odata.id': '/redfish/v1/Managers' },
+    AccountService: { '@odata.id': '/redfish/v1/AccountService' },
+  },
+  '/redfish/v1/Systems': { Members: [{ '@odata.id': '/redfish/v1/Systems/1' }] },
+  '/redfish/v1/Systems/1': {
+    '@odata.id': '/redfish/v1/Systems/1',
+    Links: {
+      Chassis: [{ '@odata.id': '/redfish/v1/Chassis/1' }],
+      ManagedBy: [{ '@odata.id': '/redfish/v1/Managers/1' }],
+    },
+  },
+  '/redfish/v1/Chassis/1': { '@odata.id': '/redfish/v1/Chassis/1' },
+  '/redfish/v1/Managers/1': { '@odata.id': '/redfish/v1/Managers/1' },
+};
+
+/** Opens a line to a controller that shows `bodies`, beside the least that there must be. */
+export const foreignRedfish = async (
+  t: ExecutionContext<unknown>,
+  bodies: Bodies,
+  answering: Answering = () => undefined,
+): Promise<{ readonly open: () => Promise<Bmc>; readonly written: readonly Written[] }> => {
+  const shown = new Map(Object.entries({ ...BARE, ...bodies }));
+  const written: Written[] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const { method = 'GET', url = '/' } = incoming;
+    const path = url.split('?')[0]?.replace(/\/$/, '') ?? '';
+    const parts: Buffer[] = [];
+    for await (const part of incoming) parts.push(Buffer.from(part));
+    const send = (status: number, body?: unknown): void => {
+      outgoing.writeHead(status, { 'content-type': 'application/json' });
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    };
+    const found = shown.get(path);
+    if (method === 'GET') return found === undefined ? send(404, {}) : send(200, found);
+    const call = { method, path, body: JSON.parse(Buffer.concat(parts).toString() || '{}') };
+    written.push(call);
+    const { status, body } = answering(call, shown) ?? { status: 204 };
+    return send(status, body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  const driver = createRedfishDriver({ clock: systemClock, settleMs: 500 });
+  const address = { address: `http://127.0.0.1:${port}`, provider: 'r1u1', certificateSha256: '' };
+  const opened: Bmc[] = [];
+  t.teardown(async () => {
+    for (const bmc of opened) await bmc.close(AbortSignal.timeout(1_000));
+    server.close();
+    server.closeAllConnections();
+  });
+  return {
+    written,
+    open: async () => {
+      const bmc = await driver.open(address, { user: 'admin', password: 'secret' }, inTime());
+      opened.push(bmc);
+      return bmc;
+    },
+  };
+};
