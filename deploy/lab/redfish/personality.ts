@@ -8,6 +8,11 @@ export type Personality = {
   readonly expand?: boolean;
   /** Accounts are fixed places that are changed by PATCH. */
   readonly accountSlots?: 'fixed';
+  /**
+   * `enabled`: accounts cannot be disabled, and Enabled is refused. `flags`: that, and rights are
+   * flags of the make's own instead of a role.
+   */
+  readonly accountsLack?: 'enabled' | 'flags';
   /** `required`: 428 without If-Match. `weak`: sent as W/"…", taken back without W/ only. */
   readonly etags?: 'required' | 'weak';
   /** Leaves out which reset types it takes. `info` tells them by ActionInfo. */
@@ -20,6 +25,8 @@ export type Personality = {
   readonly mediaBy?: 'action' | 'patch';
   /** Properties of InsertMedia that it insists on. */
   readonly mediaNeeds?: readonly string[];
+  /** Properties that it refuses to be told with a medium. */
+  readonly mediaRefuses?: readonly string[];
   /** Has both Cd and UsbCd as boot targets, and boots from its virtual drive by the latter only. */
   readonly cdrom?: 'usb';
   /** `forgotten`: Legacy where it is not said with an override. `read-only`: refused where said. */
@@ -32,6 +39,10 @@ export type Personality = {
   readonly drive?: string;
   /** Where the serial number is that an operating system sees; SerialNumber has another one. */
   readonly serialAt?: 'SKU';
+  /** `all`: the inventory lists what it could go back to as well, told by its Id (iDRAC). */
+  readonly firmware?: 'all';
+  /** `decimal`: gigabytes were divided as if they had a thousand megabytes (iDRAC). */
+  readonly memoryUnit?: 'decimal';
   /** Only the deprecated Thermal and Power, not the subsystems. */
   readonly sensors?: 'old' | 'new';
   /** Disks by SimpleStorage, interfaces by the adapters of the chassis, no memory summary. */

@@ -2,6 +2,13 @@ import type { LabAccount } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
 import { LOCKOUT } from '../guard.ts';
 import { type Json, type LabReply, link, noContent, refuse } from '../message.ts';
+import {
+  PRIVILEGES,
+  ROLE_NAMES,
+  type RoleName,
+  rightsSent,
+  rightsShown,
+} from './account-rights.ts';
 import { ACCOUNTS, ROLES, ROOT } from './paths.ts';
 import { collection, flagField, HEALTHY, oneOf, resource, textField } from './shape.ts';
 
@@ -9,18 +16,6 @@ import { collection, flagField, HEALTHY, oneOf, resource, textField } from './sh
 const SERVICE = `${ROOT}/AccountService`;
 const SLOTS = Array.from({ length: 15 }, (_, index) => index + 2);
 const PASSWORD = { min: 1, max: 20 } as const;
-
-const PRIVILEGES = {
-  Administrator: 'administrator',
-  Operator: 'operator',
-  ReadOnly: 'read_only',
-} as const;
-
-type RoleName = keyof typeof PRIVILEGES;
-const ROLE_NAMES: readonly RoleName[] = ['Administrator', 'Operator', 'ReadOnly'];
-
-const roleOf = (privilege: LabAccount['privilege']): RoleName =>
-  ROLE_NAMES.find((name) => PRIVILEGES[name] === privilege) ?? 'ReadOnly';
 
 const serviceOf = (): Json =>
   resource('AccountService', SERVICE, {
@@ -46,16 +41,13 @@ const isSlot = (id: string): boolean => SLOTS.some((slot) => String(slot) === id
 const accountOf = (context: LabContext, id: string): Json | undefined => {
   const account = accountAt(context, id);
   if (account === undefined && !(isFixed(context) && isSlot(id))) return undefined;
-  const role = account === undefined ? 'ReadOnly' : roleOf(account.privilege);
   return resource('ManagerAccount', `${ACCOUNTS}/${id}`, {
     Name: 'Account',
     UserName: account?.user ?? '',
     Password: null,
-    RoleId: role,
-    Enabled: account?.enabled ?? false,
     Locked: account !== undefined && context.guard.isLocked(account.user),
     AccountTypes: ['Redfish', 'IPMI'],
-    Links: { Role: link(`${ROLES}/${role}`) },
+    ...rightsShown(context, account),
   });
 };
 
@@ -65,9 +57,12 @@ const idsOf = (context: LabContext): readonly string[] =>
 /** What was sent, over what is there. */
 const withSent = (
   context: LabContext,
-  body: Json,
+  sent: Json,
   account: LabAccount,
 ): { readonly account: LabAccount } | { readonly reply: LabReply } => {
+  const translated = rightsSent(context, sent);
+  if ('reply' in translated) return translated;
+  const { body } = translated;
   const user = textField(body, 'UserName');
   const password = textField(body, 'Password');
   const enabled = flagField(body, 'Enabled');
@@ -101,7 +96,8 @@ const emptyAt = (slot: number): LabAccount => ({
 });
 
 const create: Write = (context, body) => {
-  const missing = ['UserName', 'Password', 'RoleId'].find((name) => body[name] === undefined);
+  const needs = context.personality.accountsLack === 'flags' ? [] : ['RoleId'];
+  const missing = ['UserName', 'Password', ...needs].find((name) => body[name] === undefined);
   if (missing !== undefined) {
     return refuse(400, 'PropertyMissing', { detail: `It is ${missing}.`, about: missing });
   }

@@ -1,6 +1,7 @@
 import type { LabBootDevice, LabPower, LabPowerChange } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, type LabReply, link, links, noContent, refuse } from '../message.ts';
+import type { Personality } from '../personality.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
 import { collection, flagField, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
 import { taskReply } from './task-service.ts';
@@ -38,6 +39,11 @@ const bootOf = (context: LabContext): Json => {
   };
 };
 
+const gibibytesOf = (bytes: number, { memoryUnit }: Personality): number => {
+  const right = bytes / 2 ** 30;
+  return memoryUnit === 'decimal' ? (right * 10 ** 9) / 2 ** 30 : right;
+};
+
 const systemOf = (context: LabContext): Json => {
   const { server, personality } = context;
   const { hardware } = server;
@@ -73,7 +79,7 @@ const systemOf = (context: LabContext): Json => {
       : {
           Storage: link(`${SYSTEM}/Storage`),
           EthernetInterfaces: link(`${SYSTEM}/EthernetInterfaces`),
-          MemorySummary: { TotalSystemMemoryGiB: memoryBytes / 2 ** 30 },
+          MemorySummary: { TotalSystemMemoryGiB: gibibytesOf(memoryBytes, personality) },
         }),
     LogServices: link(`${SYSTEM}/LogServices`),
     Bios: link(`${SYSTEM}/Bios`),

@@ -15,16 +15,25 @@ const serviceOf = (): Json =>
     Actions: {},
   });
 
-const versionsOf = ({ server }: LabContext): Readonly<Record<string, string>> => ({
-  BIOS: server.hardware.biosVersion,
-  BMC: server.hardware.bmcVersion,
-});
+type Versions = Readonly<Record<string, string>>;
+
+const versionsOf = ({ server, personality }: LabContext): Versions => {
+  const runs = { BIOS: server.hardware.biosVersion, BMC: server.hardware.bmcVersion };
+  if (personality.firmware !== 'all') return runs;
+  return Object.fromEntries(
+    Object.entries(runs).flatMap(([name, version]) => [
+      [`Current-${name}`, version],
+      [`Installed-${name}`, version],
+      [`Previous-${name}`, '0.9.9'],
+    ]),
+  );
+};
 
 const firmwareOf = (context: LabContext, id: string): Json | undefined => {
   const version = new Map(Object.entries(versionsOf(context))).get(id);
   if (version === undefined) return undefined;
   return resource('SoftwareInventory', `${FIRMWARE}/${id}`, {
-    Name: id,
+    Name: id.split('-').at(-1) ?? id,
     Version: version,
     Updateable: false,
     Status: HEALTHY,

@@ -59,6 +59,8 @@ const patch: Write = (context, body, found) => {
   if (context.personality.mediaBy !== 'patch') {
     return refuse(400, 'PropertyNotWritable', { detail: 'Use the actions.' });
   }
+  const about = context.personality.mediaRefuses?.find((name) => body[name] !== undefined);
+  if (about !== undefined) return refuse(400, 'PropertyNotWritable', { about });
   return body.Image === null ? eject(context, {}, found) : insert(context, body, found);
 };
 

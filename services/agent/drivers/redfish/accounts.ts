@@ -6,6 +6,7 @@ import {
   type Offer,
 } from '../../bmc-port.ts';
 import { seen } from '../read-back.ts';
+import { missingRights, newRights, privilegeOf } from './account-rights.ts';
 import type { Place } from './place.ts';
 import { flagAt, linkAt, type Resource, textAt } from './resource.ts';
 
@@ -17,8 +18,14 @@ export const offerAccounts = (place: Place): Offer<AccountAspect> => {
   const service = linkAt(place.root, 'AccountService');
   if (service === '') return { kind: 'not_offered', why: 'The service has no AccountService' };
   const all = (signal: AbortSignal) => placesOf(place, service, signal);
-  const list = async (signal: AbortSignal): Promise<readonly Account[]> =>
-    (await all(signal)).accounts.filter((one) => textAt(one, 'UserName') !== '').map(accountOf);
+  const list = async (signal: AbortSignal): Promise<readonly Account[]> => {
+    const { accounts } = await all(signal);
+    const found: Account[] = [];
+    for (const one of accounts.filter((account) => textAt(account, 'UserName') !== '')) {
+      found.push({ ...accountOf(one), privilege: await privilegeOf(place, one, signal) });
+    }
+    return found;
+  };
   const put = async (credentials: BmcCredentials, signal: AbortSignal): Promise<void> => {
     await write(place, { places: await all(signal), credentials }, signal);
     // Controllers end the sessions of an account whose password changes.
@@ -52,18 +59,10 @@ const placesOf = async (
   return { link, accounts: await client.members(link, signal) };
 };
 
-const ROLES: Readonly<Record<string, Account['privilege']>> = {
-  Administrator: 'administrator',
-  Operator: 'operator',
-  ReadOnly: 'read_only',
-  None: 'none',
-};
-
-const accountOf = (account: Resource): Account => ({
+const accountOf = (account: Resource): Omit<Account, 'privilege'> => ({
   id: textAt(account, '@odata.id'),
   user: textAt(account, 'UserName'),
   enabled: flagAt(account, 'Enabled') ?? true,
-  privilege: ROLES[textAt(account, 'RoleId')] ?? 'none',
 });
 
 type Writing = { readonly places: Places; readonly credentials: BmcCredentials };
@@ -75,13 +74,13 @@ const write = async (
 ): Promise<void> => {
   const { client, rules } = place;
   const { user: UserName, password: Password } = credentials;
-  const rights = { RoleId: 'Administrator', Enabled: true };
   const mine = places.accounts.find((one) => textAt(one, 'UserName') === UserName);
   if (mine !== undefined) {
-    const changes = changesOf(mine, rights);
+    const changes = await missingRights(place, mine, signal);
     await client.patch(mine, { Password, ...changes }, signal);
     return;
   }
+  const rights = newRights(place, { user: UserName, others: places.accounts });
   const body = { UserName, Password, ...rights };
   if (rules.accountSlots === 'fixed') return fill(place, { places, body }, signal);
   try {
@@ -93,10 +92,6 @@ const write = async (
     await fill(place, { places, body }, signal);
   }
 };
-
-/** Not what is so already: the last administrator's role cannot be written at all. */
-const changesOf = (account: Resource, rights: Resource): Resource =>
-  Object.fromEntries(Object.entries(rights).filter(([name, value]) => account[name] !== value));
 
 const fill = async (
   { client }: Place,

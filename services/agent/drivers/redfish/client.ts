@@ -15,6 +15,15 @@ export type RedfishClient = {
   readonly list: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
   /** All members of a collection, whole, in as few calls as the service offers. */
   readonly members: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
+  /**
+   * As members; none where there is no link or nothing behind it, which is a common gap and no
+   * reason to know nothing. What `keep` does not want is not read.
+   */
+  readonly parts: (
+    link: string,
+    signal: AbortSignal,
+    keep?: (member: Resource) => boolean,
+  ) => Promise<readonly Resource[]>;
   /** Answers when the work is over, also where it is a task. */
   readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
   /** `resource` as it was read: its ETag goes with the change. */
@@ -59,11 +68,14 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
   };
   const find = (link: string, signal: AbortSignal) => foundOrNot(get(link, signal));
   const list = createList({ get, canExpand: deps.canExpand });
+  const members = createMembers({ list, find });
   return {
     get,
     find,
     list,
-    members: createMembers({ list, find }),
+    members,
+    parts: async (link, signal, keep) =>
+      link === '' ? [] : ((await foundOrNot(members(link, signal, keep))) ?? []),
     post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
     patch: createPatch({ get, send, settle }),
     stage: createPatch({ get, send, settle: taken }),
@@ -85,7 +97,7 @@ const resourceOf = (call: Call, { body, headers }: Answer): Resource => {
   return etag === '' ? asResource(body) : { ...body, [ETAG]: etag };
 };
 
-const foundOrNot = async (reading: Promise<Resource>): Promise<Resource | undefined> => {
+const foundOrNot = async <T>(reading: Promise<T>): Promise<T | undefined> => {
   try {
     return await reading;
   } catch (error) {
@@ -132,10 +144,10 @@ const createList = (deps: ListDeps): RedfishClient['list'] => {
 const CANNOT_EXPAND = /^(?:refused|unsupported|busy|protocol)$/;
 
 const createMembers =
-  ({ list, find }: Pick<RedfishClient, 'list' | 'find'>): RedfishClient['members'] =>
-  async (link, signal) => {
+  ({ list, find }: Pick<RedfishClient, 'list' | 'find'>): RedfishClient['parts'] =>
+  async (link, signal, keep = () => true) => {
     const found: Resource[] = [];
-    for (const member of await list(link, signal)) {
+    for (const member of (await list(link, signal)).filter(keep)) {
       const path = textAt(member, '@odata.id');
       const isKnown = isWhole(member) || path === '';
       const whole = isKnown ? member : await find(path, signal);

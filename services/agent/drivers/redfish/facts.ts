@@ -1,5 +1,6 @@
-import { BmcError, type FactsAspect, type HardwareFacts, type Offer } from '../../bmc-port.ts';
-import { diskOf, disksOfSimple, firmwareOf, macOf, nicOf } from './fact-parts.ts';
+import type { FactsAspect, HardwareFacts, Offer } from '../../bmc-port.ts';
+import { diskOf, disksOfSimple, macOf, nicOf } from './fact-parts.ts';
+import { firmwareIn } from './firmware.ts';
 import type { Place } from './place.ts';
 import { linkAt, linksAt, numberAt, type Resource, textAt } from './resource.ts';
 
@@ -13,7 +14,7 @@ export const offerFacts = (place: Place): Offer<FactsAspect> => ({
 const readFacts = async (place: Place, signal: AbortSignal): Promise<HardwareFacts> => {
   const { client } = place;
   const system = await client.get(place.systemLink, signal);
-  const processors = await membersOf(place, linkAt(system, 'Processors'), signal);
+  const processors = await client.parts(linkAt(system, 'Processors'), signal);
   const cpus = processors.filter((one) => textAt(one, 'ProcessorType') === 'CPU' && isThere(one));
   const [cpu] = cpus;
   return {
@@ -30,21 +31,6 @@ const readFacts = async (place: Place, signal: AbortSignal): Promise<HardwareFac
     nics: await nicsIn(place, system, signal),
     firmware: await firmwareIn(place, system, signal),
   };
-};
-
-const membersOf = async (
-  { client }: Place,
-  link: string,
-  signal: AbortSignal,
-): Promise<readonly Resource[]> => {
-  if (link === '') return [];
-  try {
-    return await client.members(link, signal);
-  } catch (error) {
-    // A collection that is linked and not there is a common gap, and no reason to know nothing.
-    if (error instanceof BmcError && error.fault === 'unsupported') return [];
-    throw error;
-  }
 };
 
 const isThere = (part: Resource): boolean => textAt(part, 'Status', 'State') !== 'Absent';
@@ -93,11 +79,23 @@ const threadsIn = (cpus: readonly Resource[], system: Resource): number => {
 const GIBIBYTE = 2 ** 30;
 const MEBIBYTE = 2 ** 20;
 
+const GIGABYTE = 10 ** 9;
+/** How far from a whole number it may be that a wrong division has left. */
+const WHOLE_WITHIN = 0.01;
+
+/** A right one is whole; one that becomes whole that way was divided wrongly. */
+const gibibytesIn = (told: number, { rules }: Place): number => {
+  const gigabytes = (told * GIBIBYTE) / GIGABYTE;
+  const whole = Math.round(gigabytes);
+  const isWrong = !Number.isInteger(told) && Math.abs(gigabytes - whole) < WHOLE_WITHIN;
+  return rules.memoryUnit === 'decimal' && isWrong ? whole : told;
+};
+
 /** The summary costs no call; some leave it null while the machine is off. */
 const memoryIn = async (place: Place, system: Resource, signal: AbortSignal): Promise<number> => {
   const summary = numberAt(system, 'MemorySummary', 'TotalSystemMemoryGiB') ?? 0;
-  if (summary > 0) return Math.round(summary * GIBIBYTE);
-  const modules = await membersOf(place, linkAt(system, 'Memory'), signal);
+  if (summary > 0) return Math.round(gibibytesIn(summary, place) * GIBIBYTE);
+  const modules = await place.client.parts(linkAt(system, 'Memory'), signal);
   return modules
     .filter(isThere)
     .reduce((sum, one) => sum + (numberAt(one, 'CapacityMiB') ?? 0) * MEBIBYTE, 0);
@@ -110,15 +108,16 @@ const disksIn = async (
   system: Resource,
   signal: AbortSignal,
 ): Promise<HardwareFacts['disks']> => {
-  const storages = await membersOf(place, linkAt(system, 'Storage'), signal);
+  const { client } = place;
+  const storages = await client.parts(linkAt(system, 'Storage'), signal);
   const links = [...new Set(storages.flatMap((one) => linksAt(one, 'Drives')))];
   const drives: Resource[] = [];
   for (const link of links.slice(0, DRIVES_MAX)) {
-    const drive = await place.client.find(link, signal);
+    const drive = await client.find(link, signal);
     if (drive !== undefined && isThere(drive)) drives.push(drive);
   }
   if (drives.length > 0) return drives.map(diskOf);
-  const simple = await membersOf(place, linkAt(system, 'SimpleStorage'), signal);
+  const simple = await client.parts(linkAt(system, 'SimpleStorage'), signal);
   return simple.flatMap(disksOfSimple);
 };
 
@@ -127,9 +126,9 @@ const nicsIn = async (
   system: Resource,
   signal: AbortSignal,
 ): Promise<HardwareFacts['nics']> => {
-  const own = await membersOf(place, linkAt(system, 'EthernetInterfaces'), signal);
+  const own = await place.client.parts(linkAt(system, 'EthernetInterfaces'), signal);
   const ports = own.some((one) => macOf(one) !== '') ? own : await functionsOf(place, signal);
-  const bmc = await membersOf(place, linkAt(place.manager, 'EthernetInterfaces'), signal);
+  const bmc = await place.client.parts(linkAt(place.manager, 'EthernetInterfaces'), signal);
   const found = [...ports.map(nicOf(false)), ...bmc.map(nicOf(true))];
   const named = found.filter(({ mac }) => mac !== '');
   return [...new Map(named.map((nic) => [`${nic.mac} ${nic.bmc}`, nic])).values()];
@@ -140,26 +139,10 @@ const functionsOf = async (place: Place, signal: AbortSignal): Promise<readonly 
   const found: Resource[] = [];
   for (const link of place.chassisLinks.slice(0, 1)) {
     const chassis = await place.client.find(link, signal);
-    for (const adapter of await membersOf(place, linkAt(chassis, 'NetworkAdapters'), signal)) {
+    for (const adapter of await place.client.parts(linkAt(chassis, 'NetworkAdapters'), signal)) {
       const functions = linkAt(adapter, 'NetworkDeviceFunctions');
-      found.push(...(await membersOf(place, functions, signal)));
+      found.push(...(await place.client.parts(functions, signal)));
     }
   }
   return found;
-};
-
-const firmwareIn = async (
-  place: Place,
-  system: Resource,
-  signal: AbortSignal,
-): Promise<HardwareFacts['firmware']> => {
-  const service = linkAt(place.root, 'UpdateService');
-  const update = service === '' ? undefined : await place.client.find(service, signal);
-  const inventory = await membersOf(place, linkAt(update, 'FirmwareInventory'), signal);
-  const listed = inventory.map(firmwareOf).filter(({ version }) => version !== '');
-  if (listed.length > 0) return listed;
-  return [
-    { component: 'BIOS', version: textAt(system, 'BiosVersion') },
-    { component: 'BMC', version: textAt(place.manager, 'FirmwareVersion') },
-  ].filter(({ version }) => version !== '');
 };

@@ -88,8 +88,7 @@ const insertInto = async (
   const { client } = place;
   const action = actionOf(drive, '#VirtualMedia.InsertMedia', place);
   if (action === undefined) {
-    await client.patch(drive, { Image: url, Inserted: true, WriteProtected: true }, signal);
-    return;
+    return writeImage(place, { drive, image: url, rest: { WriteProtected: true } }, signal);
   }
   // Both default to true, and some refuse to be told so (DSP0268, InsertMedia).
   const body = { Image: url };
@@ -109,8 +108,28 @@ const isMissingProtocol = ({ fault, said }: BmcError): boolean =>
 const ejectFrom = async (place: Place, drive: Resource, signal: AbortSignal): Promise<void> => {
   const action = actionOf(drive, '#VirtualMedia.EjectMedia', place);
   if (action === undefined) {
-    await place.client.patch(drive, { Image: null, Inserted: false }, signal);
-    return;
+    return writeImage(place, { drive, image: null, rest: {} }, signal);
   }
   await place.client.post(action.target, {}, signal);
+};
+
+type Imaging = {
+  readonly drive: Resource;
+  readonly image: string | null;
+  readonly rest: Resource;
+};
+
+/** Some insist on all of them (XCC), others take the image alone (iLO 4). */
+const writeImage = async (
+  { client }: Place,
+  { drive, image, rest }: Imaging,
+  signal: AbortSignal,
+): Promise<void> => {
+  const Image = image;
+  try {
+    await client.patch(drive, { Image, Inserted: image !== null, ...rest }, signal);
+  } catch (error) {
+    if (!(error instanceof BmcError && error.fault === 'refused')) throw error;
+    await client.patch(drive, { Image }, signal);
+  }
 };

@@ -6,6 +6,8 @@
 export type QuirkRules = {
   /** Accounts are places that are always there: filled and emptied by PATCH. */
   readonly accountSlots?: 'fixed';
+  /** What an account may do is said by flags of its make, and there are no roles. */
+  readonly accountFlags?: AccountFlags;
   /** Links of systems that are a part of the machine and not the machine. */
   readonly partialSystems?: RegExp;
   /**
@@ -19,6 +21,19 @@ export type QuirkRules = {
   readonly mediaDrives?: RegExp;
   /** Where the machine's serial number is, as its operating system shows it. */
   readonly serialNumber?: 'SKU';
+  /** Ids of what runs, where the inventory lists what could be gone back to as well. */
+  readonly installedFirmware?: RegExp;
+  /** `decimal`: its gibibytes were made of gigabytes, so 64 of them are told as 59.6. */
+  readonly memoryUnit?: 'decimal';
+};
+
+/** `Oem.<make>.Privileges`, beside a LoginName that only people read. */
+export type AccountFlags = {
+  readonly make: string;
+  /** All of them make an administrator. */
+  readonly administrator: readonly string[];
+  readonly operator: string;
+  readonly readOnly: string;
 };
 
 export type BmcIdentity = {

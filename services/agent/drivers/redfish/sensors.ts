@@ -29,16 +29,21 @@ const readingsOf = async (
   chassis: Resource,
   signal: AbortSignal,
 ): Promise<readonly SensorReading[]> => {
-  const sensors = linkAt(chassis, 'Sensors');
-  const found = sensors === '' ? [] : await client.members(sensors, signal);
-  // Some have the collection and leave it empty.
-  if (found.length > 0) return found.map(sensorOf);
+  const found = await client.parts(linkAt(chassis, 'Sensors'), signal);
+  // Some have the collection and leave it empty, or link to nothing.
+  if (found.length > 0) return found.filter(isThere).map(sensorOf);
   const [thermal, power] = [linkAt(chassis, 'Thermal'), linkAt(chassis, 'Power')];
   return [
     ...(thermal === '' ? [] : thermalOf(await client.find(thermal, signal))),
     ...(power === '' ? [] : powerOf(await client.find(power, signal))),
   ];
 };
+
+/** An empty slot has a sensor too, and some say 0 degrees of it (iLO). */
+const isThere = (part: unknown): boolean => textAt(part, 'Status', 'State') !== 'Absent';
+
+const partsOf = (resource: Resource | undefined, name: string): readonly unknown[] =>
+  listAt(resource, name).filter(isThere);
 
 type Kind = SensorReading['kind'];
 
@@ -70,25 +75,26 @@ const sensorOf = (sensor: Resource): SensorReading => {
 };
 
 const thermalOf = (thermal: Resource | undefined): readonly SensorReading[] => [
-  ...listAt(thermal, 'Temperatures').map((one) =>
+  ...partsOf(thermal, 'Temperatures').map((one) =>
     reading(one, { kind: 'temperature', value: numberAt(one, 'ReadingCelsius'), unit: 'Cel' }),
   ),
-  ...listAt(thermal, 'Fans').map((one) => {
-    const unit = textAt(one, 'ReadingUnits') || 'RPM';
-    // ReadingRPM is how the first schema called it.
-    const value = numberAt(one, 'Reading') ?? numberAt(one, 'ReadingRPM');
+  ...partsOf(thermal, 'Fans').map((one) => {
+    const unit = textAt(one, 'ReadingUnits') || textAt(one, 'Units') || 'RPM';
+    // ReadingRPM is how the first schema called it, CurrentReading and Units how iLO 4 does.
+    const names = ['Reading', 'ReadingRPM', 'CurrentReading'];
+    const value = names.map((name) => numberAt(one, name)).find((found) => found !== undefined);
     return reading(one, { kind: 'fan', value, unit: UNITS[unit] ?? unit });
   }),
 ];
 
 const powerOf = (power: Resource | undefined): readonly SensorReading[] => [
-  ...listAt(power, 'PowerControl').map((one) =>
+  ...partsOf(power, 'PowerControl').map((one) =>
     reading(one, { kind: 'power', value: numberAt(one, 'PowerConsumedWatts'), unit: 'W' }),
   ),
-  ...listAt(power, 'Voltages').map((one) =>
+  ...partsOf(power, 'Voltages').map((one) =>
     reading(one, { kind: 'voltage', value: numberAt(one, 'ReadingVolts'), unit: 'V' }),
   ),
-  ...listAt(power, 'PowerSupplies').map((one) => {
+  ...partsOf(power, 'PowerSupplies').map((one) => {
     const value = numberAt(one, 'PowerOutputWatts') ?? numberAt(one, 'LastPowerOutputWatts');
     return reading(one, { kind: 'power', value, unit: 'W' });
   }),
@@ -98,8 +104,12 @@ type Amount = { readonly kind: Kind; readonly value: number | undefined; readonl
 
 const reading = (part: unknown, { kind, value, unit }: Amount): SensorReading => {
   const base = { name: nameOf(part), kind, unit, health: healthOf(part) };
-  return value === undefined ? base : { ...base, value };
+  const isRead = value !== undefined && !isOff(part);
+  return isRead ? { ...base, value } : base;
 };
+
+const isOff = (part: unknown): boolean =>
+  ['Disabled', 'UnavailableOffline'].includes(textAt(part, 'Status', 'State'));
 
 /** Fans are called FanName by the first schema. */
 const nameOf = (part: unknown): string =>
@@ -116,8 +126,7 @@ const HEALTHS: Readonly<Record<string, SensorReading['health']>> = {
 };
 
 const healthOf = (part: unknown): SensorReading['health'] => {
-  const state = textAt(part, 'Status', 'State');
-  if (state === 'Absent' || state === 'Disabled') return 'unknown';
+  if (isOff(part)) return 'unknown';
   return HEALTHS[String(at(part, 'Status', 'Health'))] ?? 'unknown';
 };
 

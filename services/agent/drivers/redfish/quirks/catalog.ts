@@ -1,6 +1,9 @@
 import type { BmcIdentity, Quirk } from '../quirk.ts';
 import { dellAccountPlaces } from './dell-account-places.ts';
+import { dellInstalledFirmware } from './dell-installed-firmware.ts';
+import { dellMemoryUnit } from './dell-memory-unit.ts';
 import { dellServiceTag } from './dell-service-tag.ts';
+import { hpeAccountFlags } from './hpe-account-flags.ts';
 import { hpeBootMode } from './hpe-boot-mode.ts';
 import { lenovoMediaDrives } from './lenovo-media-drives.ts';
 import { nvidiaBaseboard } from './nvidia-baseboard.ts';
@@ -10,7 +13,10 @@ import { supermicroUsbCd } from './supermicro-usb-cd.ts';
 /** All that is known, in the order in which they apply. */
 export const QUIRKS: readonly Quirk[] = [
   dellAccountPlaces,
+  dellInstalledFirmware,
+  dellMemoryUnit,
   dellServiceTag,
+  hpeAccountFlags,
   hpeBootMode,
   lenovoMediaDrives,
   nvidiaBaseboard,
