@@ -4,6 +4,7 @@ import type { Facts } from '../../gen/runmachine/inventory/v1/provider_hardware_
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView } from './domain/claim.ts';
 import type { FollowedClaim } from './domain/claim-news.ts';
+import type { IdentifierConflict } from './domain/identifier-conflict.ts';
 import type { Machine } from './domain/machine.ts';
 import type { Caller, Failure } from './domain/operation.ts';
 
@@ -53,7 +54,7 @@ export type InventoryPort = {
   /** By resource name or "partitions/{p}/providers/{uid}". */
   readonly findProvider: (name: string, signal: AbortSignal) => Promise<ProviderView | undefined>;
   readonly watchProviders: (signal: AbortSignal) => AsyncIterable<ProviderChange>;
-  /** Writes down what was seen; answers what another provider has already, as people say it. */
+  /** Writes down what was seen; answers what another provider has already. */
   readonly recordFacts: (
     asked: {
       readonly provider: string;
@@ -63,7 +64,7 @@ export type InventoryPort = {
       readonly observeMs: number;
     },
     signal: AbortSignal,
-  ) => Promise<{ readonly conflicts: readonly string[] }>;
+  ) => Promise<{ readonly conflicts: readonly IdentifierConflict[] }>;
   /** The provider and its facts in the contract's JSON, for a cleaning. */
   readonly describeProvider: (
     name: string,

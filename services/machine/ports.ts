@@ -16,7 +16,7 @@ import type { Machine } from './domain/machine.ts';
 import type { Operation } from './domain/operation.ts';
 import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
 import type { HardwareRecords, TaskRecords } from './hardware-ports.ts';
-import type { CleaningRecords, ProviderStateRecords } from './provider-ports.ts';
+import type { CleaningRecords, ConflictRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
 export type Parent = { readonly partition: string; readonly project: string };
@@ -344,6 +344,7 @@ export type Records = {
   readonly artifacts: ArtifactRecords;
   readonly providers: ProviderStateRecords;
   readonly cleanings: CleaningRecords;
+  readonly conflicts: ConflictRecords;
   readonly hardware: HardwareRecords;
   readonly tasks: TaskRecords;
   readonly consoles: ConsoleRecords;

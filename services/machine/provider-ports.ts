@@ -1,5 +1,6 @@
 /** Records of the life-cycle of providers; see ports.ts. */
 import type { Reader, Tx } from '../store/sql/transaction.ts';
+import type { IdentifierConflict } from './domain/identifier-conflict.ts';
 import type { Problem } from './domain/machine.ts';
 import type { DecidedLife } from './domain/provider-lifecycle.ts';
 import type { Cleaning, ProviderState } from './domain/provider-state.ts';
@@ -78,4 +79,18 @@ export type CleaningRecords = {
   readonly save: (tx: Tx, cleaning: Cleaning) => Promise<boolean>;
   /** Forgets those that were given back before; answers how many. */
   readonly removeDone: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
+};
+
+/** What of its identifiers others have, as it was told last. */
+export type ConflictRecords = {
+  /** Writes what it is now; answers what was not known before and what is over. */
+  readonly replace: (
+    tx: Tx,
+    providerUid: string,
+    conflicts: readonly IdentifierConflict[],
+  ) => Promise<{
+    readonly began: readonly IdentifierConflict[];
+    readonly ended: readonly IdentifierConflict[];
+  }>;
+  readonly remove: (tx: Tx, providerUid: string) => Promise<void>;
 };

@@ -53,7 +53,7 @@ export type Neighbours = {
   /** What was written down of servers. */
   readonly recorded: RecordProviderFactsRequest[];
   /** What the next facts are said to conflict with. */
-  readonly conflicts: { field: string; value: string; provider: string }[];
+  readonly conflicts: { field: string; value: string; provider: string; providerUid?: string }[];
   /** Claim and provider of every release that was finished. */
   readonly finishes: string[];
   /** Addresses of controllers that scans found. */

@@ -217,6 +217,14 @@ const claimNews = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('claim_news', ['occurrence', 'record_ms']);
 };
 
+const conflicts = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'provider_conflict',
+    columns(db, { provider_uid: 'text', conflict_key: 'text', doc: 'text' }),
+  );
+  await db.createUnique('provider_conflict', ['provider_uid', 'conflict_key']);
+};
+
 const eventSinks = async (db: MigrationDb): Promise<void> => {
   await db.createTable(
     'event_sink',
@@ -326,4 +334,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0007-hardware-tasks', up: tasks },
   { name: '0008-consoles', up: consoles },
   { name: '0009-cleaning-ends', up: cleaningEnds },
+  { name: '0011-provider-conflicts', up: conflicts },
 ];

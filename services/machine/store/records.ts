@@ -4,6 +4,7 @@ import { agentRecords } from './agent-records.ts';
 import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
 import { claimNewsRecords } from './claim-news-records.ts';
+import { conflictRecords } from './conflict-records.ts';
 import { consoleRecords } from './console-records.ts';
 import { eventRecords } from './event-records.ts';
 import { hardwareRecords } from './hardware-records.ts';
@@ -28,6 +29,7 @@ export const createRecords = (clock: Clock): Records => ({
   artifacts: createArtifactRecords(clock),
   providers: providerStateRecords,
   cleanings: cleaningRecords,
+  conflicts: conflictRecords,
   hardware: hardwareRecords,
   tasks: taskRecords,
   consoles: consoleRecords,

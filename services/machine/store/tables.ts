@@ -17,6 +17,7 @@ export type MachineTables = {
   readonly artifact_part: ArtifactPartRow;
   readonly provider_state: ProviderStateRow;
   readonly provider_cleaning: ProviderCleaningRow;
+  readonly provider_conflict: ProviderConflictRow;
   readonly hardware_order: HardwareOrderRow;
   readonly hardware_lease: HardwareLeaseRow;
   readonly hardware_task: HardwareTaskRow;
@@ -172,6 +173,14 @@ export type ProviderCleaningRow = {
   readonly provider_uid: string;
   /** When it was given back; null = it waits. */
   readonly done_ms: number | null;
+  readonly doc: string;
+};
+
+export type ProviderConflictRow = {
+  readonly id: Generated<number>;
+  readonly provider_uid: string;
+  /** Kind and value of the identifier and uid of the provider that has it. */
+  readonly conflict_key: string;
   readonly doc: string;
 };
 

@@ -7,8 +7,10 @@ import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { type HardwareTask, tryAgain } from '../domain/hardware-task.ts';
+import { spokenConflict } from '../domain/identifier-conflict.ts';
 import { INSPECT_MS } from '../domain/provider-deadline.ts';
 import { follow } from '../domain/provider-lifecycle.ts';
 import type { ProviderState } from '../domain/provider-state.ts';
@@ -16,7 +18,7 @@ import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Orders } from '../order-port.ts';
 import type { Records } from '../ports.ts';
 import { busy, takeTurn } from '../provider-turn.ts';
-import { tellOfProvider } from './provider-story.ts';
+import { tellOfConflicts, tellOfProvider } from './provider-story.ts';
 import { type FailedTry, failureOf } from './task-failure.ts';
 import type { TaskHandler, TaskStep } from './task-runner.ts';
 
@@ -88,12 +90,24 @@ const read = async (
   const observeMs = deps.clock.now().getTime();
   const recorded = { provider: provider.name, facts, certificateSha256, observeMs };
   const { conflicts } = await deps.inventory.recordFacts(recorded, signal);
+  const tellNews = async (tx: Tx): Promise<void> => {
+    if (facts !== undefined) await tellOfConflicts(deps, tx, { provider, conflicts });
+  };
   if (conflicts.length > 0) {
-    const message = `Another provider has what it says of itself: ${conflicts.join(', ')}`;
-    return fails(deps, provider, { reason: 'INSPECTION_FAILED', message, isPassing: false });
+    const said = conflicts.map(spokenConflict).join(', ');
+    const message = `Another provider has what it says of itself: ${said}`;
+    const failed = { reason: 'INSPECTION_FAILED', message, isPassing: false };
+    const { outcome, write } = fails(deps, provider, failed);
+    return {
+      outcome,
+      write: async (tx, after) => {
+        await tellNews(tx);
+        await write?.(tx, after);
+      },
+    };
   }
   const data = { vendor: facts?.vendor ?? '', model: facts?.model ?? '' };
-  return { outcome: { kind: 'next', step: 'open', data } };
+  return { outcome: { kind: 'next', step: 'open', data }, write: tellNews };
 };
 
 /** The scheduler's leader first, then the row, in one turn of the provider. */

@@ -47,7 +47,12 @@ export const createInventoryClient = (transport: Transport): InventoryPort => {
       const options = { signal, timeoutMs: CALL_MS };
       const { conflicts } = await asDomain(providers.recordProviderFacts(request, options));
       return {
-        conflicts: conflicts.map(({ field, value, provider }) => `${field} ${value} (${provider})`),
+        conflicts: conflicts.map(({ field, value, provider, providerUid }) => ({
+          field,
+          value,
+          holder: provider,
+          holderUid: providerUid,
+        })),
       };
     },
     describeProvider: async (name, signal) => {

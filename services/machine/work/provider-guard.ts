@@ -16,7 +16,7 @@ import type { Records } from '../ports.ts';
 
 export type GuardDeps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'providers' | 'tasks'>;
+  readonly records: Pick<Records, 'conflicts' | 'providers' | 'tasks'>;
   readonly scheduler: Pick<SchedulerPort, 'usage'>;
   readonly inventory: Pick<InventoryPort, 'findProvider'>;
   readonly clock: Clock;
@@ -51,9 +51,10 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
     // This replica's picture may be behind; inventory itself knows.
     const name = `partitions/${partition}/providers/${providerUid}`;
     if ((await deps.inventory.findProvider(name, signal)) !== undefined) return;
-    await deps.store.transaction(undefined, ACTOR, (tx) =>
-      deps.records.providers.remove(tx, providerUid),
-    );
+    await deps.store.transaction(undefined, ACTOR, async (tx) => {
+      await deps.records.providers.remove(tx, providerUid);
+      await deps.records.conflicts.remove(tx, providerUid);
+    });
     return;
   }
   if (inspectsNow(provider, known, deps.clock.now().getTime())) {
