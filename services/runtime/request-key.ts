@@ -51,19 +51,30 @@ const requestIdField = (input: DescMessage): DescField | undefined =>
 
 type Asked = { readonly method: DescMethod; readonly name: string; readonly caller: string };
 
-export const requestMark = (asked: Asked, requestId: string, request: Message): RequestMark => ({
-  requestId: requestId.toLowerCase(),
-  method: asked.name,
-  caller: asked.caller,
-  argumentHash: argumentHash(asked.method.input, request),
-});
+/** The arguments are hashed when somebody asks: a batch has a hash for each item instead. */
+export const requestMark = (asked: Asked, requestId: string, request: Message): RequestMark => {
+  let hashed: Uint8Array | undefined;
+  return {
+    requestId: requestId.toLowerCase(),
+    method: asked.name,
+    caller: asked.caller,
+    get argumentHash() {
+      hashed ??= argumentHash(asked.method.input, request);
+      return hashed;
+    },
+  };
+};
 
 /** SHA-256 of the deterministic binary form of the request without its request_id. */
 export const argumentHash = (input: DescMessage, request: Message): Uint8Array => {
   const field = requestIdField(input);
   const bare = field === undefined ? request : { ...request, [field.localName]: '' };
-  return hash('sha256', toBinary(input, inOrder(input, bare)), 'buffer');
+  return hash('sha256', orderedBytes(input, bare), 'buffer');
 };
+
+/** The deterministic binary form. */
+export const orderedBytes = (desc: DescMessage, message: Message): Uint8Array =>
+  toBinary(desc, inOrder(desc, message));
 
 /**
  * The message with its maps in order. Copied only where that can matter: this runs in every

@@ -3,8 +3,6 @@ import { create } from '@bufbuild/protobuf';
 import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
-  type BatchClaim,
-  BatchClaimSchema,
   type BatchCreateClaimsRequest,
   type BatchCreateClaimsResponse,
   BatchCreateClaimsResponseSchema,
@@ -16,17 +14,16 @@ import {
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, isDomainError, notFound } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
-import { argumentHash } from '../../runtime/request-key.ts';
-import { createMessageCheck } from '../../runtime/rpc/stages/validate.ts';
-import type { Draft, Origin } from '../domain/command.ts';
+import type { Draft } from '../domain/command.ts';
 import type { PartitionView } from '../ports.ts';
+import { createBatchItems } from './batch-items.ts';
 import { batchResult } from './batch-result.ts';
 import { candidateOf } from './candidate.ts';
 import { atLeader, runsPartition, shown } from './claim-calls.ts';
 import { type DraftRequest, draftOf, invalidField } from './claim-request.ts';
 import { parentOf, viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
-import { originOf } from './origin.ts';
+import { callerOf, originOf } from './origin.ts';
 import { checkNames } from './request-names.ts';
 
 type Creations = Pick<
@@ -95,12 +92,13 @@ const batchCreateClaims = async (
   const { view } = place;
   return atLeader(deps, context, view, {
     local: async (leader, limit) => {
+      const caller = callerOf(context);
+      const read = createBatchItems(deps, { partition: view.partition, signal: limit });
       const results = request.claims.map(async (item, at) => {
-        checkItem(BatchClaimSchema, item);
-        const draft = draftIn(deps, item, place);
-        const { partition } = view;
-        await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
-        const origin = itemOrigin(originOf(context), item, at);
+        const { content, argumentHash } = await read(item);
+        const draft = { ...placed(deps, place), claimId: item.claimId, ...content };
+        // A request of its own: known again by its place in the batch and what it says.
+        const origin = { ...caller, requestId: `${caller.requestId}/${at}`, argumentHash };
         const command = { verb: 'create', origin, draft, validateOnly: false } as const;
         return shown(deps, view, await leader.submit(command, limit));
       });
@@ -116,18 +114,8 @@ const batchCreateClaims = async (
   });
 };
 
-/** The contract leaves the rules of items to this, so that one alone is refused. */
-const checkItem = createMessageCheck();
-
 const isNotLeader = (reason: unknown): boolean =>
   isDomainError(reason, 'unavailable', 'NOT_LEADER');
-
-/** An item is a request of its own: known again by its place in the batch and what it says. */
-const itemOrigin = (origin: Origin, item: BatchClaim, at: number): Origin => ({
-  ...origin,
-  requestId: `${origin.requestId}/${at}`,
-  argumentHash: Buffer.from(argumentHash(BatchClaimSchema, item)).toString('hex'),
-});
 
 type Place = Pick<Draft, 'project' | 'ancestors' | 'isUnbounded'> & {
   readonly view: PartitionView;
@@ -151,17 +139,15 @@ const placeIn = async (deps: RpcDeps, name: string, context: HandlerContext): Pr
   };
 };
 
-const draftIn = (
-  { random }: RpcDeps,
-  request: DraftRequest,
-  { project, ancestors, isUnbounded }: Place,
-): Draft =>
-  draftOf(request, {
-    uid: random.uid(),
-    project,
-    ancestors,
-    isUnbounded: isUnbounded ?? false,
-  });
+const draftIn = (deps: RpcDeps, request: DraftRequest, place: Place): Draft =>
+  draftOf(request, placed(deps, place));
+
+const placed = ({ random }: RpcDeps, { project, ancestors, isUnbounded }: Place) => ({
+  uid: random.uid(),
+  project,
+  ancestors,
+  isUnbounded: isUnbounded ?? false,
+});
 
 export const projectNotFound = (project: string): DomainError =>
   notFound('NOT_FOUND', `The project "projects/${project}" does not exist`, {

@@ -27,6 +27,14 @@ export const draftOf = (
 ): Draft => ({
   ...place,
   claimId,
+  ...contentOf(claim),
+});
+
+/** What is asked for, under whatever name. */
+export type Content = Pick<Draft, 'tags' | 'properties' | 'spec'>;
+
+/** Errors: invalid_argument INVALID_FIELD with every field that is wrong. */
+export const contentOf = (claim: Claim | undefined): Content => ({
   tags: claim?.tags ?? [],
   properties: Object.fromEntries(
     Object.entries(claim?.properties ?? {}).map(([key, value]) => [key, askedPropertyOf(value)]),

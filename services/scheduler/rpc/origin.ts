@@ -10,18 +10,22 @@ const OURSELVES = 'services/scheduler';
 export const isRelayed = (context: HandlerContext): boolean =>
   context.requestHeader.has(RELAYED_FOR) && callOf(context).actor.principal === OURSELVES;
 
+export const originOf = (context: HandlerContext): Origin => ({
+  ...callerOf(context),
+  argumentHash: Buffer.from(callOf(context).requestMark?.argumentHash ?? []).toString('hex'),
+});
+
 /**
  * Who asks. Whoever is on the wire at the first replica is so for the leader too, though the
  * certificate of a relayed call is the relaying replica's.
  */
-export const originOf = (context: HandlerContext): Origin => {
+export const callerOf = (context: HandlerContext): Omit<Origin, 'argumentHash'> => {
   const { identity, actor, requestMark } = callOf(context);
   const relayedFor = isRelayed(context) ? context.requestHeader.get(RELAYED_FOR) : undefined;
   const principal = relayedFor || actor.principal;
   const isForItself = identity.kind === 'service' || identity.principal === principal;
   return {
     requestId: requestMark?.requestId ?? '',
-    argumentHash: Buffer.from(requestMark?.argumentHash ?? []).toString('hex'),
     caller: identity.kind === 'service' ? 'services' : identity.principal,
     principal,
     onBehalfOf: isForItself ? undefined : identity.principal,

@@ -1,0 +1,78 @@
+/**
+ * The items of a batch. Most of them ask for the same under names of their own: what follows from
+ * the claim alone is found out once for all whose claims are equal byte for byte.
+ */
+import { hash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ClaimSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import {
+  type BatchClaim,
+  BatchClaimSchema,
+} from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { orderedBytes } from '../../runtime/request-key.ts';
+import { createMessageCheck } from '../../runtime/rpc/stages/validate.ts';
+import { type Content, contentOf } from './claim-request.ts';
+import type { RpcDeps } from './deps.ts';
+import { checkNames } from './request-names.ts';
+
+export type ReadItem = {
+  readonly content: Content;
+  /** Hexadecimal; that of the item for itself. */
+  readonly argumentHash: string;
+};
+
+/**
+ * Errors: invalid_argument INVALID_FIELD for what is wrong with that item, those of checkNames.
+ */
+export type ItemReader = (item: BatchClaim) => Promise<ReadItem>;
+
+type Reading = { readonly partition: string; readonly signal: AbortSignal };
+
+type Known = { readonly content: Content; readonly checked: Promise<void> };
+
+/** Reads the items of one call. */
+export const createBatchItems = (
+  deps: Pick<RpcDeps, 'catalogue' | 'topologies'>,
+  reading: Reading,
+): ItemReader => {
+  const known = new Map<string, Known>();
+  return async (item) => {
+    const { claim } = item;
+    const bytes = claim === undefined ? NONE : orderedBytes(ClaimSchema, claim);
+    const key = textOf(bytes);
+    const before = known.get(key);
+    // What is valid with one name is so with the next, if that is valid for itself.
+    checkItem(BatchClaimSchema, before === undefined ? item : { ...item, claim: BLANK });
+    const { content, checked } = before ?? learn(key, contentOf(claim));
+    await checked;
+    return { content, argumentHash: itemHash(item, bytes) };
+  };
+
+  function learn(key: string, content: Content): Known {
+    const checked = checkNames(deps, { ...reading, spec: content.spec, at: 'claim.spec' });
+    const made = { content, checked };
+    known.set(key, made);
+    return made;
+  }
+};
+
+/** The contract leaves the rules of items to this, so that one alone is refused. */
+const checkItem = createMessageCheck();
+
+const NONE = new Uint8Array();
+/** Breaks no rule. */
+const BLANK = create(ClaimSchema);
+
+const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+
+/** The same as argumentHash, with the bytes of the claim at hand. */
+const itemHash = (item: BatchClaim, claimBytes: Uint8Array): string => {
+  const { claimId, claim } = BatchClaimSchema.field;
+  const writer = new BinaryWriter();
+  writer.tag(claimId.number, WireType.LengthDelimited).string(item.claimId);
+  writer.tag(claim.number, WireType.LengthDelimited).bytes(claimBytes);
+  for (const { no, wireType, data } of item.$unknown ?? []) writer.tag(no, wireType).raw(data);
+  return hash('sha256', writer.finish(), 'hex');
+};

@@ -1,0 +1,85 @@
+import { create } from '@bufbuild/protobuf';
+import test from 'ava';
+import {
+  type BatchClaim,
+  BatchClaimSchema,
+} from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { argumentHash } from '../../../services/runtime/request-key.ts';
+import { createBatchItems } from '../../../services/scheduler/rpc/batch-items.ts';
+
+const KNOWN: ReadonlySet<string> = new Set(['runm.cpu']);
+
+const read = () =>
+  createBatchItems(
+    {
+      catalogue: {
+        unknownResourceTypes: async (codes) => codes.filter((code) => !KNOWN.has(code)),
+        unknownCapabilities: async () => [],
+      },
+      topologies: {
+        of: () => {
+          throw new Error('nothing of it is asked for');
+        },
+        learn: async () => undefined,
+      },
+    },
+    { partition: 'p1', signal: new AbortController().signal },
+  );
+
+type Wish = { readonly claimId: string; readonly type?: string; readonly amount?: number };
+
+const item = ({ claimId, type = 'runm.cpu', amount = 1 }: Wish): BatchClaim =>
+  create(BatchClaimSchema, {
+    claimId,
+    claim: {
+      properties: {
+        b: { kind: { case: 'stringValue', value: 'ü' } },
+        a: { kind: { case: 'boolValue', value: true } },
+      },
+      tags: ['one'],
+      spec: { groups: [{ resources: [{ resourceType: type, amount: BigInt(amount) }] }] },
+    },
+  });
+
+test('an item is known again by the hash that it has for itself', async (t) => {
+  const reader = read();
+  for (const one of [
+    item({ claimId: 'a' }),
+    item({ claimId: 'b' }),
+    item({ claimId: 'b', amount: 2 }),
+    { ...item({ claimId: 'a' }), $unknown: [{ no: 99, wireType: 0, data: Uint8Array.of(1) }] },
+  ]) {
+    const alone = Buffer.from(argumentHash(BatchClaimSchema, one)).toString('hex');
+    t.is((await reader(one)).argumentHash, alone);
+  }
+});
+
+test('items that ask for the same have one content', async (t) => {
+  const reader = read();
+  const [first, second, other] = await Promise.all([
+    reader(item({ claimId: 'a' })),
+    reader(item({ claimId: 'b' })),
+    reader(item({ claimId: 'c', amount: 2 })),
+  ]);
+  t.is(first.content, second.content);
+  t.is(other.content.spec.groups[0]?.resources[0]?.amount, 2);
+});
+
+test('a wrong name is refused beside right ones that ask for the same', async (t) => {
+  const reader = read();
+  await reader(item({ claimId: 'a' }));
+  await t.throwsAsync(reader(item({ claimId: '-' })), { message: /claim_id/ });
+  await t.notThrowsAsync(reader(item({ claimId: 'b' })));
+});
+
+test('what is wrong with the claim every item is told that asks for it', async (t) => {
+  const reader = read();
+  for (const claimId of ['a', 'b']) {
+    await t.throwsAsync(reader(item({ claimId, amount: 0 })), { message: /amount/ });
+    await t.throwsAsync(reader(item({ claimId, type: 'x' })), { message: /no resource type "x"/ });
+    await t.throwsAsync(reader(create(BatchClaimSchema, { claimId })), { message: /claim/ });
+    await t.throwsAsync(reader(create(BatchClaimSchema, { claimId, claim: {} })), {
+      message: /must say what is wanted/,
+    });
+  }
+});
