@@ -81,8 +81,11 @@ export const CATALOGUE: Catalogue = {
         'record a provider',
         async () => (await import('./commands/provider.ts')).create,
       ),
-      get: verb('show one provider', async () => (await import('./commands/provider.ts')).get),
-      list: verb('list providers', async () => (await import('./commands/provider.ts')).list),
+      get: verb('show one provider', async () => (await import('./commands/provider/get.ts')).get),
+      list: verb(
+        'list providers: what they have, and who holds them',
+        async () => (await import('./commands/provider/list.ts')).list,
+      ),
       update: verb(
         'change capabilities, groups, tags and inventories',
         async () => (await import('./commands/provider-update.ts')).update,

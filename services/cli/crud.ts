@@ -1,5 +1,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Args, Command, Context, Option } from './command.ts';
+import { NARROW_OPTIONS, narrowed } from './narrow.ts';
 import { type Shown, showList, showOne } from './output.ts';
 import { allPages } from './pages.ts';
 
@@ -25,10 +26,10 @@ export const listCommand = <Schema extends DescMessage>(
   options: Command['options'] = {},
 ): Command => ({
   summary: `list ${noun.singular}s`,
-  options,
+  options: { ...options, ...NARROW_OPTIONS },
   run: async (context, args) => {
     const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }, args));
-    await showList(context.output, noun, rows);
+    await showList(context.output, noun, narrowed(rows, noun.columns, args));
     return undefined;
   },
 });

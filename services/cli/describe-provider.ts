@@ -23,16 +23,17 @@ import { formatLocalTime } from './format/span.ts';
 import { formatFields } from './format/table.ts';
 import { lastSegment } from './resource-names.ts';
 
-type Field = [string, string];
+export type Field = [string, string];
 
-/** What is declared of a provider, then what was read of it. */
-export const describeProvider = (provider: Provider): string => {
+/** What is declared of a provider, where it stands, then what was read of it. */
+export const describeProvider = (provider: Provider, standing: readonly Field[] = []): string => {
   const { spec, status } = provider;
   const observed = status?.observedFacts;
   return formatFields([
     ['name', provider.name],
     ['uid', provider.uid],
     ['type', enumWord(ProviderTypeSchema, spec?.type ?? ProviderType.UNSPECIFIED)],
+    ...standing,
     ['problem', status?.problem?.message ?? ''],
     ['capabilities', (spec?.capabilities ?? []).join(' ')],
     ['groups', (spec?.groups ?? []).join(' ')],

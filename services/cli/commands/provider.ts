@@ -9,7 +9,7 @@ import {
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Command } from '../command.ts';
-import { getCommand, listCommand, type Noun } from '../crud.ts';
+import type { Noun } from '../crud.ts';
 import { describeProvider } from '../describe-provider.ts';
 import { enumWord } from '../format/enum-word.ts';
 import { PROVIDER_TYPE_WORDS, parseProviderType } from '../format/provider-type.ts';
@@ -34,16 +34,16 @@ const total = (provider: Provider, resourceType: string): bigint =>
 const factsOf = (provider: Provider): Facts | undefined =>
   provider.status?.observedFacts ?? provider.spec?.facts;
 
-const cpusText = (provider: Provider): string =>
-  String(total(provider, 'runm.cpu.shared') || BigInt(factsOf(provider)?.cpuThreads ?? 0) || '-');
+const cpus = (provider: Provider): bigint =>
+  total(provider, 'runm.cpu.shared') || BigInt(factsOf(provider)?.cpuThreads ?? 0);
 
-const memoryText = (provider: Provider): string =>
-  formatSizeBytes(total(provider, 'runm.memory') || (factsOf(provider)?.memoryBytes ?? 0n));
+const memoryBytes = (provider: Provider): bigint =>
+  total(provider, 'runm.memory') || (factsOf(provider)?.memoryBytes ?? 0n);
 
-const diskText = (provider: Provider): string => {
+const diskBytes = (provider: Provider): bigint => {
   const disks = factsOf(provider)?.disks ?? [];
   const seen = disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0n);
-  return formatSizeBytes(total(provider, 'runm.storage.block') || seen);
+  return total(provider, 'runm.storage.block') || seen;
 };
 
 export const providerNoun: Noun<typeof ProviderSchema> = {
@@ -58,46 +58,18 @@ export const providerNoun: Noun<typeof ProviderSchema> = {
       value: (provider) =>
         enumWord(ProviderTypeSchema, provider.spec?.type ?? ProviderType.UNSPECIFIED),
     },
-    { title: 'CPUS', value: cpusText },
-    { title: 'MEMORY', value: memoryText },
-    { title: 'DISK', value: diskText },
+    { title: 'CPUS', value: (provider) => String(cpus(provider) || ''), order: cpus },
+    {
+      title: 'MEMORY',
+      value: (provider) => formatSizeBytes(memoryBytes(provider)),
+      order: memoryBytes,
+    },
+    { title: 'DISK', value: (provider) => formatSizeBytes(diskBytes(provider)), order: diskBytes },
     { title: 'GROUPS', value: (provider) => (provider.spec?.groups ?? []).join(' ') },
     { title: 'PROBLEM', value: (provider) => provider.status?.problem?.reason ?? '' },
   ],
-  people: describeProvider,
+  people: (provider) => describeProvider(provider),
 };
-
-export const get = getCommand(providerNoun, async (context, name) => {
-  const client = createClient(ProviderService, context.transport());
-  return (await client.getProvider({ name }, callOptions(context))).provider;
-});
-
-export const list = listCommand(
-  providerNoun,
-  async (context, page, args) => {
-    const client = createClient(ProviderService, context.transport());
-    const parent = partitionParent(context.settings);
-    const type = args.string('type');
-    const filter = {
-      group: args.string('group') ?? '',
-      capability: args.string('capability') ?? '',
-      resourceType: args.string('resource-type') ?? '',
-      tag: args.string('tag') ?? '',
-      inTree: lastSegment(args.string('in-tree') ?? ''),
-      ...(type !== undefined && { type: parseProviderType(type, '--type') }),
-    };
-    const answer = await client.listProviders({ parent, filter, ...page }, callOptions(context));
-    return { rows: answer.providers, nextPageToken: answer.nextPageToken };
-  },
-  {
-    group: { type: 'string', value: 'ID', help: 'in this group or one inside it' },
-    capability: { type: 'string', value: 'CODE', help: 'with this capability' },
-    'resource-type': { type: 'string', value: 'CODE', help: 'that offer this' },
-    tag: { type: 'string', value: 'TEXT', help: 'with this tag' },
-    type: { type: 'string', value: 'KIND', help: PROVIDER_TYPE_WORDS },
-    'in-tree': { type: 'string', value: 'NAME', help: 'parts of this provider, and itself' },
-  },
-);
 
 const { 'remove-tag': _, 'remove-property': __, ...SET_OPTIONS } = PROPERTY_OPTIONS;
 

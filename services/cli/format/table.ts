@@ -1,6 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
 
-export type Column<Row> = { readonly title: string; readonly value: (row: Row) => string };
+export type Column<Row> = {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  /** By what rows are sorted. Absent: the text, its numbers as numbers. */
+  readonly order?: (row: Row) => number | bigint;
+};
 
 /** What came from outside must not steer the terminal of who reads it. */
 export const printable = (text: string): string =>

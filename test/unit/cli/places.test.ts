@@ -34,7 +34,7 @@ import {
   update as updateGroup,
 } from '../../../services/cli/commands/group/change.ts';
 import { update as updatePartition } from '../../../services/cli/commands/partition.ts';
-import { list as listProviders } from '../../../services/cli/commands/provider.ts';
+import { list as listProviders } from '../../../services/cli/commands/provider/list.ts';
 import {
   list as listInventories,
   set as setInventories,

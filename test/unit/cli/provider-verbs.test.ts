@@ -14,7 +14,8 @@ import {
   type ListAllocationsRequest,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { allocations } from '../../../services/cli/commands/claim/allocations.ts';
-import { get, list } from '../../../services/cli/commands/provider.ts';
+import { get } from '../../../services/cli/commands/provider/get.ts';
+import { list } from '../../../services/cli/commands/provider/list.ts';
 import { remove } from '../../../services/cli/commands/provider-delete.ts';
 import { reshape } from '../../../services/cli/commands/provider-reshape.ts';
 import { update } from '../../../services/cli/commands/provider-update.ts';

@@ -1,13 +1,12 @@
 import { createClient } from '@connectrpc/connect';
 import { ProviderGroupService } from '../../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
-import { ProviderService } from '../../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Command, Context } from '../../command.ts';
 import { deleteCommand, getCommand, listCommand } from '../../crud.ts';
 import { isUid } from '../../object-uids.ts';
 import { showList } from '../../output.ts';
-import { allPages } from '../../pages.ts';
 import { lastSegment, partitionParent } from '../../resource-names.ts';
+import { findProviders } from '../provider/find.ts';
 import { providerNoun } from '../provider.ts';
 import { groupNoun } from './noun.ts';
 
@@ -32,14 +31,8 @@ export const members: Command = {
   summary: 'list the providers of a group, those of the groups inside it included',
   positionals: [{ name: 'name', help: 'name or uid of the group' }],
   run: async (context, args) => {
-    const client = createClient(ProviderService, context.transport());
-    const filter = { group: await groupId(context, args.positional('name')) };
-    const rows = await allPages(async (pageToken) => {
-      const parent = partitionParent(context.settings);
-      const request = { parent, filter, pageSize: 1000, pageToken };
-      const answer = await client.listProviders(request, callOptions(context));
-      return { rows: answer.providers, nextPageToken: answer.nextPageToken };
-    });
+    const group = await groupId(context, args.positional('name'));
+    const rows = await findProviders(context, { group });
     await showList(context.output, providerNoun, rows);
     return undefined;
   },
