@@ -14,6 +14,7 @@ import type { MachineWriter, Records } from './ports.ts';
 import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
 import { agentRpc } from './rpc/agent-service.ts';
 import { consoleRpc } from './rpc/console-service.ts';
+import { createCreations } from './rpc/creations.ts';
 import { eventRpc } from './rpc/event-service.ts';
 import { imageRpc } from './rpc/image-service.ts';
 import { machineRpc } from './rpc/machine-service.ts';
@@ -233,6 +234,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     leaseMs: config.leaseMs,
     perform: createPerform({ store, records, scheduler, inventory }),
     agentFor: pools.agentFor,
+    givesWay: (uid) => queue.hasFirst(uid),
   });
   const { concurrencyMax } = config;
   const queue = createOperationQueue({ run: runner.run, clock, log, concurrencyMax });
@@ -293,7 +295,15 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
   const rpc = { store, records, writer, clock, random, log, wake: queue.wake };
   const heartbeatMs = deps.config.heartbeatMs ?? DEFAULTS.heartbeatMs;
   return [
-    machineRpc({ ...rpc, places: createPlaces(connect, clock), pageKey: machinePageKey }),
+    machineRpc({
+      ...rpc,
+      places: createPlaces(connect, clock),
+      pageKey: machinePageKey,
+      creations: createCreations(rpc),
+      wakeFirst: queue.wakeFirst,
+      owner: replica.id,
+      leaseMs: deps.config.leaseMs ?? DEFAULTS.leaseMs,
+    }),
     consoleRpc({ ...rpc, hub, consoles, connect, replicaId: replica.id }),
     imageRpc({ ...rpc, fetchSoon: images.nudge }),
     operationRpc({ ...rpc, changed: bell.heard }),

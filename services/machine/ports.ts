@@ -13,9 +13,9 @@ import type { Greeting, Held } from './domain/hello.ts';
 import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
-import type { Operation } from './domain/operation.ts';
 import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
 import type { HardwareRecords, TaskRecords } from './hardware-ports.ts';
+import type { OperationRecords } from './operation-ports.ts';
 import type { CleaningRecords, ConflictRecords, ProviderStateRecords } from './provider-ports.ts';
 
 /** A place in names; ids compare without regard to case. "-" = any. */
@@ -32,6 +32,8 @@ export type MachineFilter = {
 export type MachineRecords = {
   /** Errors: already_exists when the name is taken. */
   readonly insert: (tx: Tx, machine: Machine) => Promise<void>;
+  /** The same; of several it is not said whose name was taken. */
+  readonly insertMany: (tx: Tx, machines: readonly Machine[]) => Promise<void>;
   /** The newest row, locked until the transaction ends; its version has grown. */
   readonly lock: (tx: Tx, uid: string) => Promise<Machine | undefined>;
   /**
@@ -39,6 +41,8 @@ export type MachineRecords = {
    * is taken.
    */
   readonly save: (tx: Tx, machine: Machine) => Promise<void>;
+  /** The same of a row that is not locked. False: its version is no longer the one before. */
+  readonly saveNext: (tx: Tx, machine: Machine) => Promise<boolean>;
   readonly find: (reader: Reader, uid: string) => Promise<Machine | undefined>;
   /** By name among the living, or by uid under that parent. */
   readonly findByPath: (reader: Reader, path: MachinePath) => Promise<Machine | undefined>;
@@ -59,66 +63,6 @@ export type MachineRecords = {
   ) => Promise<readonly Machine[]>;
   /** Removes rows of gone machines; answers their uids. */
   readonly removeGone: (tx: Tx, beforeMs: number, limit: number) => Promise<readonly string[]>;
-};
-
-export type Lease = { readonly owner: string; readonly epoch: number };
-
-export type OperationFilter = {
-  readonly partition: string;
-  readonly access: Access;
-  readonly targetUid: string;
-  readonly runningOnly: boolean;
-};
-
-export type OperationRecords = {
-  readonly insert: (tx: Tx, operation: Operation) => Promise<void>;
-  readonly find: (reader: Reader, uid: string) => Promise<Operation | undefined>;
-  readonly list: (
-    reader: Reader,
-    filter: OperationFilter,
-    page: Page,
-  ) => Promise<readonly { readonly id: number; readonly operation: Operation }[]>;
-  /** Takes the operation for that long unless another holds it; a done one is never given. */
-  readonly lease: (
-    tx: Tx,
-    asked: { uid: string; owner: string; untilMs: number; nowMs: number },
-  ) => Promise<{ readonly operation: Operation; readonly epoch: number } | undefined>;
-  /** Gives it back, to be looked at again at `wakeMs`. False: the lease was lost. */
-  readonly release: (
-    tx: Tx,
-    asked: { uid: string; lease: Lease; wakeMs: number },
-  ) => Promise<boolean>;
-  /** Writes under the lease and extends it. False: the lease was lost and nothing was written. */
-  readonly saveLeased: (
-    tx: Tx,
-    operation: Operation,
-    asked: { lease: Lease; untilMs: number },
-  ) => Promise<boolean>;
-  /** Writes whoever holds it, and ends that lease: for pre-emption and cancellation. */
-  readonly saveTaking: (tx: Tx, operation: Operation) => Promise<void>;
-  /** Locks and reads a row that is not leased by the caller. */
-  readonly lock: (tx: Tx, uid: string) => Promise<Operation | undefined>;
-  /** Uids of what is due and not leased, most urgent first. */
-  readonly due: (reader: Reader, nowMs: number, limit: number) => Promise<readonly string[]>;
-  /** Operations in progress among these, on these machines or on machines of these agents. */
-  readonly open: (
-    reader: Reader,
-    asked: {
-      readonly uids: readonly string[];
-      readonly machineUids: readonly string[];
-      readonly agentUids: readonly string[];
-    },
-  ) => Promise<
-    readonly {
-      readonly uid: string;
-      readonly owner: string | null;
-      readonly leaseUntilMs: number;
-    }[]
-  >;
-  /** Whether some operation on that machine began to claim. */
-  readonly claimBegun: (reader: Reader, machineUid: string) => Promise<boolean>;
-  readonly lastOf: (reader: Reader, machineUid: string) => Promise<Operation | undefined>;
-  readonly removeDone: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
 };
 
 export type AssignmentRow = Held & {
@@ -367,7 +311,19 @@ export type MachineChange = {
 export type MachineWriter = {
   /** The machine's row must be locked by this transaction. */
   readonly write: (tx: Tx, change: MachineChange) => Promise<void>;
-  readonly tell: (tx: Tx, change: Omit<MachineChange, 'assignment' | 'agentKey'>) => Promise<void>;
+  /**
+   * The same where the row is not locked; `between` writes what comes after the machine in the
+   * order of locks. False: the row's version is no longer the one before.
+   */
+  readonly writeNext: (
+    tx: Tx,
+    change: MachineChange,
+    between: () => Promise<void>,
+  ) => Promise<boolean>;
+  readonly tell: (
+    tx: Tx,
+    ...changes: readonly Omit<MachineChange, 'assignment' | 'agentKey'>[]
+  ) => Promise<void>;
   /** Tells the agent anew if an assignment exists that is not absent. */
   readonly renewAssignment: (tx: Tx, machine: Machine) => Promise<void>;
 };

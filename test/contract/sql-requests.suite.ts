@@ -39,6 +39,47 @@ const repeatTests = (subject: SqlSubject): void => {
     t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
   });
 
+  test('requests written together are each known again, and one that was done before is not done', async (t) => {
+    const store = await storeOf(subject, t);
+    await store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, 'Dune'));
+    const asked = ['Dune', 'Emma', 'Ilium'].map((name, at) => ({
+      ...{ key: keyOf(`r-${at + 1}`, name), actor, answer: `the ${name}` },
+    }));
+    const written: number[] = [];
+    const write = () =>
+      store.transactionForAll(asked, async (txs) => {
+        for (const [at, tx] of txs) {
+          written.push(at);
+          addBook(tx, asked[at]?.answer ?? '');
+        }
+      });
+    const answers = await write();
+    t.deepEqual(written, [1, 2]);
+    t.deepEqual(answers.slice(1), ['the Emma', 'the Ilium']);
+    t.not(answers[0], 'the Dune');
+    t.deepEqual(await write(), answers);
+    t.deepEqual(await countRows(store, ...EVERYTHING), [3, 3, 3, 3]);
+    t.is(
+      await store.transaction(keyOf('r-2', 'Emma'), actor, async (tx) => addBook(tx, 'other')),
+      'the Emma',
+    );
+  });
+
+  test('of requests written together either all are done or none', async (t) => {
+    const store = await storeOf(subject, t);
+    await store.transaction(keyOf('r-1', 'Dune'), actor, async (tx) => addBook(tx, 'Dune'));
+    const asked = ['Emma', 'Ilium'].map((name, at) => ({
+      ...{ key: keyOf(`r-${2 - at}`, name), actor, answer: name },
+    }));
+    const reused = await t.throwsAsync(
+      store.transactionForAll(asked, async (txs) => {
+        for (const tx of txs.values()) addBook(tx, 'another');
+      }),
+    );
+    t.true(isDomainError(reused, 'invalid_argument', 'REQUEST_ID_REUSED'));
+    t.deepEqual(await countRows(store, ...EVERYTHING), [1, 1, 1, 1]);
+  });
+
   test('the loser of a doubled request does the work when the winner fails', async (t) => {
     const store = await storeOf(subject, t);
     const winnerHasBegun = Promise.withResolvers<void>();

@@ -55,6 +55,30 @@ test('the same request id twice at once makes one machine and gives one answer',
   t.is(taken.metadata.name, `${PROJECT}/machines/WEB-1`);
 });
 
+test('of many creations at once each gets its own answer, and a wrong one hinders no other', async (t) => {
+  await using site = await startSite();
+  const red = as(site, 'red');
+  const names = ['a', 'b', 'c', 'd', 'C', 'e'];
+  const answers = await Promise.allSettled(
+    names.map((name) => red.machines.createMachine(creation(name))),
+  );
+  const made = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  t.deepEqual(made.map(({ machine }) => machine?.name.at(-1)?.toLowerCase()).toSorted(), [
+    ...['a', 'b', 'c', 'd', 'e'],
+  ]);
+  for (const one of answers) {
+    if (one.status === 'rejected') {
+      await refused(t, Promise.reject(one.reason), {
+        kind: 'already_exists',
+        reason: 'ALREADY_EXISTS',
+      });
+    }
+  }
+  const { machines } = await red.machines.listMachines({ parent: PROJECT });
+  t.is(new Set(machines.map(({ uid }) => uid)).size, 5);
+  for (const { machine, operation } of made) t.is(machine?.status?.operation, operation?.name);
+});
+
 const WRONG = [
   [
     'memory that is no multiple of 1 MiB',

@@ -135,8 +135,9 @@ export const judgeClaim = (
   machines: readonly Pick<Machine, 'uid' | 'state'>[],
   nowMs: number,
 ): ClaimVerdict => {
+  if (isLeftAlone(claim, nowMs)) return { kind: 'leave' };
   const living = machines.filter((machine) => machine.state !== 'gone');
-  if (claim.state === 'releasing' || claim.state === 'released') {
+  if (isEnding(claim)) {
     if (living.length > 0) {
       const isLeaving = living.every((machine) => machine.state === 'releasing');
       return isLeaving ? { kind: 'leave' } : { kind: 'delete-machines' };
@@ -145,7 +146,12 @@ export const judgeClaim = (
     const providerUids = [...new Set(open.map((place) => place.providerUid))];
     return providerUids.length === 0 ? { kind: 'leave' } : { kind: 'finish', providerUids };
   }
-  const isOurs = isOwnClaim(claim);
-  const isOld = nowMs - claim.createMs >= GRACE_MS;
-  return isOurs && living.length === 0 && isOld ? { kind: 'release' } : { kind: 'leave' };
+  return living.length === 0 ? { kind: 'release' } : { kind: 'leave' };
 };
+
+/** Nothing follows from it now, whatever machines are on it. */
+export const isLeftAlone = (claim: ClaimView, nowMs: number): boolean =>
+  !isEnding(claim) && !(isOwnClaim(claim) && nowMs - claim.createMs >= GRACE_MS);
+
+export const isEnding = ({ state }: Pick<ClaimView, 'state'>): boolean =>
+  state === 'releasing' || state === 'released';

@@ -12,14 +12,14 @@ import {
 import { requestKeyOf } from '../../runtime/context.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
 import { isUid, namePattern } from '../../runtime/names.ts';
-import type { Reader, Tx } from '../../store/sql/transaction.ts';
+import type { Reader } from '../../store/sql/transaction.ts';
 import { imageOf, resolveBoot } from '../domain/boot-source.ts';
-import { event } from '../domain/event.ts';
 import type { Image } from '../domain/image.ts';
 import { type Machine, type MachineSpec, machineName } from '../domain/machine.ts';
-import { begin, newOperation, operationName } from '../domain/operation.ts';
+import { begin, newOperation } from '../domain/operation.ts';
 import { checkSpec } from '../domain/spec.ts';
 import type { Parent } from '../ports.ts';
+import { type Creation, type Creations, insertCreations } from './creations.ts';
 import { machineMessage, propertiesOf, specOf } from './machine-message.ts';
 import { operationMessage } from './operation-message.ts';
 import type { Places } from './places.ts';
@@ -29,8 +29,17 @@ export const parentPattern = namePattern('partitions/{partition}/projects/{proje
 const sharedImage = namePattern('images/{image}');
 const projectImage = namePattern('partitions/{partition}/projects/{project}/images/{image}');
 
+export type CreateDeps = RpcDeps & {
+  readonly places: Places;
+  /** Who runs what is accepted here. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly wakeFirst: (operationUid: string) => void;
+  readonly creations: Creations;
+};
+
 export const createMachine = async (
-  deps: RpcDeps & { readonly places: Places },
+  deps: CreateDeps,
   request: CreateMachineRequest,
   context: HandlerContext,
 ): Promise<CreateMachineResponse> => {
@@ -45,17 +54,37 @@ export const createMachine = async (
     const machine = newMachine(deps, request, { spec, place, image });
     return create(CreateMachineResponseSchema, { machine: message(deps, machine) });
   }
+  const made = { deps, request, context, spec, place };
+  const response = await accept(made);
+  const operation = response.operation?.name.split('machine-').at(-1);
+  if (operation !== undefined) deps.wakeFirst(operation);
+  return response;
+};
+
+type Making = {
+  readonly deps: CreateDeps;
+  readonly request: CreateMachineRequest;
+  readonly context: HandlerContext;
+  readonly spec: MachineSpec;
+  readonly place: Parent;
+};
+
+const accept = (making: Making): Promise<CreateMachineResponse> => {
+  const { deps, context, spec, place } = making;
   const key = requestKeyOf(context, CreateMachineResponseSchema);
-  const response = await deps.store.transaction(key, actorOf(context), async (tx) => {
+  const actor = actorOf(context);
+  if (key !== undefined && imageOf(spec.boot) === undefined) {
+    const made = creationOf(making, undefined);
+    return deps.creations.add({ key, actor, answer: answerOf(deps, made), creation: made });
+  }
+  return deps.store.transaction(key, actor, async (tx) => {
     const found = await findImage(deps, tx, { spec, place });
     // Held until the commit, so that a deletion of the image cannot come between.
     const image = found === undefined ? undefined : await deps.records.images.hold(tx, found.uid);
-    const machine = newMachine(deps, request, { spec, place, image });
-    return insert(deps, tx, { machine, context });
+    const creation = creationOf(making, image);
+    await insertCreations(deps, [{ tx, creation }]);
+    return answerOf(deps, creation);
   });
-  const operation = response.operation?.name.split('machine-').at(-1);
-  if (operation !== undefined) deps.wake(operation);
-  return response;
 };
 
 const message = (deps: RpcDeps, machine: Machine) =>
@@ -97,52 +126,30 @@ const newMachine = (
   };
 };
 
-type Inserted = { readonly machine: Machine; readonly context: HandlerContext };
-
-const insert = async (
-  deps: RpcDeps,
-  tx: Tx,
-  { machine: made, context }: Inserted,
-): Promise<CreateMachineResponse> => {
-  const { records, writer, random } = deps;
-  const caller = callerOf(context);
+const creationOf = (
+  { deps, request, context, spec, place }: Making,
+  image: Image | undefined,
+): Creation => {
+  const { random, owner, leaseMs } = deps;
+  const made = newMachine(deps, request, { spec, place, image });
   const { partition, project, uid: targetUid, createMs } = made;
+  const target = machineName(made);
+  const caller = callerOf(context);
   const accepted = newOperation(
-    {
-      uid: random.uid(),
-      partition,
-      project,
-      verb: 'create',
-      target: machineName(made),
-      targetUid,
-      caller,
-    },
+    { uid: random.uid(), partition, project, verb: 'create', target, targetUid, caller },
     createMs,
   );
   // Whoever runs it asks the scheduler at once.
   const operation = begin(accepted, 'claim', createMs);
   const machine = { ...made, operationUid: operation.uid };
-  await records.machines.insert(tx, machine);
-  await records.operations.insert(tx, operation);
-  const events = [
-    event(createMs, { type: 'machine.requested', message: `${caller.principal} asked for it` }),
-  ];
-  const name = operationName(partition, operation.uid);
-  await writer.tell(tx, { machine, events, principal: caller.principal, operation: name });
-  tx.audit({
-    action: 'machine.create',
-    objectKind: 'machine',
-    objectUid: machine.uid,
-    objectName: machineName(machine),
-    projectUid: project,
-    partition,
-    after: { spec: machine.spec, tags: machine.tags },
-  });
-  return create(CreateMachineResponseSchema, {
+  return { machine, operation, grip: { owner, untilMs: createMs + leaseMs } };
+};
+
+const answerOf = (deps: RpcDeps, { machine, operation }: Creation): CreateMachineResponse =>
+  create(CreateMachineResponseSchema, {
     operation: operationMessage(operation, deps.store.incarnation()),
     machine: message(deps, machine),
   });
-};
 
 type Sought = { readonly spec: MachineSpec; readonly place: Parent };
 

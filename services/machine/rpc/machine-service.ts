@@ -26,16 +26,14 @@ import { type WatchEvents, watchResponses } from '../../runtime/watch.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import type { MachineFilter, Parent } from '../ports.ts';
 import { demandNoConsole } from './console-guard.ts';
-import { createMachine, parentPattern } from './machine-create.ts';
+import { type CreateDeps, createMachine, parentPattern } from './machine-create.ts';
 import { machineMessage, statesOf } from './machine-message.ts';
 import { updateMachine } from './machine-update.ts';
 import { findVisible, runVerb, type VerbAnswer, type VerbCall } from './machine-verbs.ts';
-import type { Places } from './places.ts';
 import { cutPage, pageFor, presentPages, type RpcDeps } from './rpc-deps.ts';
 import { forceFailMachine, setBootDevice } from './server-verbs.ts';
 
-export type MachineRpcDeps = RpcDeps & {
-  readonly places: Places;
+export type MachineRpcDeps = CreateDeps & {
   /** Ordering columns of a machine, for page tokens. */
   readonly pageKey: (machine: Machine) => readonly string[];
 };

@@ -20,6 +20,13 @@ const rowOf = (machine: Machine) => ({
   doc: writeDoc(machine),
 });
 
+const keysOf = (machine: Machine) => ({
+  uid: machine.uid,
+  partition_key: keyOf(machine.partition),
+  project_key: keyOf(machine.project),
+  id_key: keyOf(machine.machineId),
+});
+
 type Stored = { readonly doc: string; readonly version: number };
 
 const read = ({ doc, version }: Stored): Machine =>
@@ -58,22 +65,18 @@ const COLUMNS = ['doc', 'version'] as const;
 const NAME_COLUMNS = ['partition_key', 'project_key', 'id_key'];
 
 export const machineRecords: MachineRecords = {
-  insert: async (tx, machine) => {
-    const key = {
-      uid: machine.uid,
-      partition_key: keyOf(machine.partition),
-      project_key: keyOf(machine.project),
-      id_key: keyOf(machine.machineId),
-    };
+  insert: (tx, machine) => machineRecords.insertMany(tx, [machine]),
+  insertMany: async (tx, machines) => {
     try {
       await db(tx)
         .insertInto('machine')
-        .values({ ...key, ...rowOf(machine) })
+        .values(machines.map((machine) => ({ ...keysOf(machine), ...rowOf(machine) })))
         .execute();
     } catch (error) {
-      throw explain(error, machine);
+      const [only, ...others] = machines;
+      throw only === undefined || others.length > 0 ? error : explain(error, only);
     }
-    changed(tx, machine);
+    for (const machine of machines) changed(tx, machine);
   },
   lock: async (tx, uid) =>
     first(
@@ -95,6 +98,21 @@ export const machineRecords: MachineRecords = {
       throw explain(error, machine);
     }
     changed(tx, machine);
+  },
+  saveNext: async (tx, machine) => {
+    try {
+      const result = await db(tx)
+        .updateTable('machine')
+        .set(rowOf(machine))
+        .where('uid', '=', machine.uid)
+        .where('version', '=', machine.version - 1)
+        .executeTakeFirst();
+      if (result.numUpdatedRows !== 1n) return false;
+    } catch (error) {
+      throw explain(error, machine);
+    }
+    changed(tx, machine);
+    return true;
   },
   find: async (reader, uid) =>
     first(

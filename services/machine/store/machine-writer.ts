@@ -31,16 +31,18 @@ export const createMachineWriter = ({
     const uid = machine.holding?.providerUid ?? '';
     return { controller: controllerOf?.(uid) ?? (known && controllerIn(known)) };
   };
-  const tell: MachineWriter['tell'] = async (tx, { machine, events, principal, operation }) => {
+  const tell: MachineWriter['tell'] = async (tx, ...changes) => {
     const recordMs = clock.now().getTime();
-    const rows: EventRecord[] = events.map((draft) => ({
-      ...draft,
-      ...aboutMachine(machine),
-      uid: random.uid(),
-      recordMs,
-      principal,
-      operation,
-    }));
+    const rows = changes.flatMap(({ machine, events, principal, operation }): EventRecord[] =>
+      events.map((draft) => ({
+        ...draft,
+        ...aboutMachine(machine),
+        uid: random.uid(),
+        recordMs,
+        principal,
+        operation,
+      })),
+    );
     await records.events.insert(tx, rows);
   };
   const address = async (tx: Tx, { machine, assignment, agentKey }: MachineChange) => {
@@ -65,6 +67,14 @@ export const createMachineWriter = ({
       await records.machines.save(tx, { ...change.machine, updateMs });
       if (change.assignment !== null) await address(tx, change);
       await tell(tx, change);
+    },
+    writeNext: async (tx, change, between) => {
+      const updateMs = clock.now().getTime();
+      if (!(await records.machines.saveNext(tx, { ...change.machine, updateMs }))) return false;
+      await between();
+      if (change.assignment !== null) await address(tx, change);
+      await tell(tx, change);
+      return true;
     },
     renewAssignment: async (tx, machine) => {
       const known = await records.assignments.find(tx, machine.uid);

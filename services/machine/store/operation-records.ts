@@ -1,13 +1,14 @@
 /**
- * The journal. Whoever works on an operation holds its lease; every write of the worker compares
- * the epoch of the lease, so a replica that was frozen and wakes changes nothing.
+ * The journal. Whoever calls another service for an operation holds its row meanwhile; every write
+ * compares the row's epoch and raises it, so a replica that was frozen and wakes changes nothing.
  */
 import { sql } from 'kysely';
 import { ANY } from '../../runtime/names.ts';
 import type { Page } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import type { Machine } from '../domain/machine.ts';
 import type { Operation } from '../domain/operation.ts';
-import type { OperationRecords } from '../ports.ts';
+import type { Grip, OperationRecords, SeenAgent, SeenOperation } from '../operation-ports.ts';
 import { below, db, keyOf, readDoc, within, writeDoc } from './rows.ts';
 
 const hasBegunToClaim = (operation: Operation): boolean =>
@@ -20,6 +21,15 @@ const rowOf = (operation: Operation) => ({
   doc: writeDoc(operation),
 });
 
+const newRowOf = (operation: Operation) => ({
+  uid: operation.uid,
+  partition_key: keyOf(operation.partition),
+  project_key: keyOf(operation.project),
+  target_uid: operation.targetUid,
+  lease_epoch: 0,
+  ...rowOf(operation),
+});
+
 const read = (row: { readonly doc: string }): Operation => readDoc<Operation>(row.doc, {});
 
 const changed = (tx: Tx, operation: Pick<Operation, 'uid' | 'project'>): void =>
@@ -29,21 +39,20 @@ const COLUMNS = ['doc'] as const;
 
 export const operationRecords: OperationRecords = {
   insert: async (tx, operation) => {
+    const free = { owner: null, lease_until_ms: 0, wake_ms: operation.wakeMs };
     await db(tx)
       .insertInto('operation')
-      .values({
-        uid: operation.uid,
-        partition_key: keyOf(operation.partition),
-        project_key: keyOf(operation.project),
-        target_uid: operation.targetUid,
-        owner: null,
-        lease_epoch: 0,
-        lease_until_ms: 0,
-        wake_ms: operation.wakeMs,
-        ...rowOf(operation),
-      })
+      .values({ ...newRowOf(operation), ...free })
       .execute();
     changed(tx, operation);
+  },
+  insertMany: async (tx, taken) => {
+    const rows = taken.map(({ operation, grip: { owner, untilMs } }) => ({
+      ...newRowOf(operation),
+      ...{ owner, lease_until_ms: untilMs, wake_ms: untilMs },
+    }));
+    await db(tx).insertInto('operation').values(rows).execute();
+    for (const { operation } of taken) changed(tx, operation);
   },
   find: async (reader, uid) => {
     const row = await db(reader)
@@ -68,46 +77,38 @@ export const operationRecords: OperationRecords = {
       .execute();
     return found.map((row) => ({ id: Number(row.id), operation: read(row) }));
   },
-  lease: async (tx, { uid, owner, untilMs, nowMs }) => {
-    const row = await db(tx)
-      .updateTable('operation')
-      // If this owner dies, the operation is due when its lease ends and not when it wanted to
-      // wake.
-      .set({
-        owner,
-        lease_until_ms: untilMs,
-        wake_ms: untilMs,
-        lease_epoch: sql<number>`lease_epoch + 1`,
-      })
-      .where('uid', '=', uid)
-      .where('done', '=', 0)
-      .where((when) => when.or([when('owner', 'is', null), when('lease_until_ms', '<', nowMs)]))
-      .returning([...COLUMNS, 'lease_epoch'])
+  look: async (reader, uid) => {
+    const row = await db(reader)
+      .selectFrom('operation as o')
+      .innerJoin('machine as m', 'm.uid', 'o.target_uid')
+      .leftJoin('assignment as a', 'a.uid', 'm.uid')
+      .leftJoin('agent as g', 'g.agent_key', 'a.agent_key')
+      .select(['o.doc as operation', 'o.owner', 'o.lease_epoch', 'o.lease_until_ms', 'o.wake_ms'])
+      .select(['m.doc as machine', 'm.version', 'a.absent', 'a.gone', 'a.agent_key'])
+      .select(['g.doc as agent'])
+      .where('o.uid', '=', uid)
       .executeTakeFirst();
-    return row === undefined ? undefined : { operation: read(row), epoch: Number(row.lease_epoch) };
+    return row === undefined ? undefined : seen(row);
   },
-  release: async (tx, { uid, lease, wakeMs }) => {
+  write: async (tx, operation, grip) => {
     const result = await db(tx)
       .updateTable('operation')
-      .set({ owner: null, lease_until_ms: 0, wake_ms: wakeMs })
-      .where('uid', '=', uid)
-      .where('owner', '=', lease.owner)
-      .where('lease_epoch', '=', lease.epoch)
-      .executeTakeFirst();
-    return result.numUpdatedRows === 1n;
-  },
-  saveLeased: async (tx, operation, { lease, untilMs }) => {
-    const result = await db(tx)
-      .updateTable('operation')
-      .set({ ...rowOf(operation), lease_until_ms: untilMs, wake_ms: untilMs })
+      .set({ ...rowOf(operation), ...gripOf(grip) })
       .where('uid', '=', operation.uid)
-      .where('done', '=', 0)
-      .where('owner', '=', lease.owner)
-      .where('lease_epoch', '=', lease.epoch)
+      .where(isGripped(grip))
       .executeTakeFirst();
     if (result.numUpdatedRows !== 1n) return false;
     changed(tx, operation);
     return true;
+  },
+  hold: async (tx, uid, grip) => {
+    const result = await db(tx)
+      .updateTable('operation')
+      .set(gripOf(grip))
+      .where('uid', '=', uid)
+      .where(isGripped(grip))
+      .executeTakeFirst();
+    return result.numUpdatedRows === 1n;
   },
   saveTaking: async (tx, operation) => {
     await db(tx)
@@ -191,6 +192,50 @@ export const operationRecords: OperationRecords = {
     return Number(result.numDeletedRows);
   },
 };
+
+type SeenRow = {
+  readonly operation: string;
+  readonly owner: string | null;
+  readonly lease_epoch: number;
+  readonly lease_until_ms: number;
+  readonly wake_ms: number;
+  readonly machine: string;
+  readonly version: number;
+  readonly absent: number | null;
+  readonly gone: number | null;
+  readonly agent_key: string | null;
+  readonly agent: string | null;
+};
+
+const seen = (row: SeenRow): SeenOperation => ({
+  operation: readDoc<Operation>(row.operation, {}),
+  owner: row.owner,
+  epoch: Number(row.lease_epoch),
+  leaseUntilMs: Number(row.lease_until_ms),
+  wakeMs: Number(row.wake_ms),
+  machine: readDoc<Machine>(row.machine, { version: Number(row.version) }),
+  assignment:
+    row.agent_key === null
+      ? undefined
+      : {
+          absent: Number(row.absent) === 1,
+          gone: Number(row.gone) === 1,
+          agentKey: row.agent_key,
+        },
+  agent: row.agent === null ? undefined : readDoc<SeenAgent>(row.agent, {}),
+});
+
+const gripOf = ({ owner, epoch, untilMs, wakeMs }: Grip) => ({
+  owner: untilMs === 0 ? null : owner,
+  lease_until_ms: untilMs,
+  // If this owner dies, the operation is due when its lease ends and not when it wanted to wake.
+  wake_ms: untilMs === 0 ? wakeMs : untilMs,
+  lease_epoch: epoch + 1,
+});
+
+const isGripped = ({ owner, epoch, nowMs }: Grip) =>
+  sql<boolean>`done = 0 and lease_epoch = ${epoch}
+    and (owner = ${owner} or owner is null or lease_until_ms < ${nowMs})`;
 
 /** Newest first: a page goes on below the last number. */
 const beforeKey = (page: Page) =>

@@ -8,7 +8,7 @@ import type { Logger } from '../../runtime/log.ts';
 import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { type ClaimView, judgeClaim } from '../domain/claim.ts';
+import { type ClaimView, isEnding, isLeftAlone, judgeClaim } from '../domain/claim.ts';
 import type { FollowedClaim } from '../domain/claim-news.ts';
 import type { Machine } from '../domain/machine.ts';
 import { follow } from '../domain/provider-lifecycle.ts';
@@ -113,8 +113,10 @@ const judge = async (
   where: Where,
 ): Promise<boolean> => {
   await announceClaim(deps, claim);
+  const nowMs = deps.clock.now().getTime();
+  if (isLeftAlone(claim, nowMs)) return false;
   const machines = await machinesOf(deps, claim);
-  const verdict = judgeClaim(claim, machines, deps.clock.now().getTime());
+  const verdict = judgeClaim(claim, machines, nowMs);
   const known = await cleaningsOf(deps, claim);
   switch (verdict.kind) {
     case 'leave':
@@ -136,8 +138,6 @@ const judge = async (
       return verdict satisfies never;
   }
 };
-
-const isEnding = ({ state }: ClaimView): boolean => state === 'releasing' || state === 'released';
 
 const machinesOf = (deps: ClaimFollowerDeps, claim: ClaimView): Promise<readonly Machine[]> =>
   deps.store.read(async (reader) => {

@@ -1,7 +1,8 @@
 /**
- * Runs one operation as far as it goes now. The runner holds a lease on the operation's row and
- * every write compares its epoch; the decision itself is domain/advance.ts. Nothing is remembered
- * between runs: whoever runs it next, here or elsewhere, reads the rows and goes on.
+ * Runs one operation as far as it goes now. What it decides (domain/advance.ts) follows from the
+ * rows alone and nothing is remembered between runs: whoever runs it next, here or elsewhere, reads
+ * them and goes on. Each write compares that neither row has changed since. Only for a call to
+ * another service the operation's row is held, so that two replicas do not make it at once.
  */
 import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
@@ -9,18 +10,13 @@ import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { afterCall, nextStep } from '../domain/advance.ts';
-import { agentKey } from '../domain/capacity.ts';
 import type { Machine } from '../domain/machine.ts';
 import { isDone, note, type Operation, operationName, stepOf } from '../domain/operation.ts';
-import type {
-  Call,
-  CallResult,
-  Decided,
-  OperationLimits,
-  Recording,
-  View,
-} from '../domain/view.ts';
-import type { Lease, MachineWriter, Records } from '../ports.ts';
+import type { Call, CallResult, Decided, OperationLimits, View } from '../domain/view.ts';
+import type { Grip, SeenOperation } from '../operation-ports.ts';
+import type { MachineWriter, Records } from '../ports.ts';
+import { type Folded, foldSteps } from './operation-steps.ts';
+import { viewOf } from './operation-view.ts';
 
 /** Where a kill is tried in tests; in production nothing happens there. */
 export type CrashPoint = 'before-record' | 'after-record' | 'before-call' | 'after-call';
@@ -45,6 +41,7 @@ export type RunnerDeps = {
    * known.
    */
   readonly agentFor: (machine: Machine, signal: AbortSignal) => Promise<string>;
+  readonly givesWay: (operationUid: string) => boolean;
   readonly at?: (point: CrashPoint) => void;
 };
 
@@ -53,190 +50,161 @@ export type OperationRunner = {
   readonly run: (uid: string, signal: AbortSignal) => Promise<void>;
 };
 
-/** Somebody else holds the operation now, or it is done. */
-class LeaseLost extends Error {}
+/** Somebody else wrote the operation, or holds it: it is his, or he wakes whoever is next. */
+class Taken extends Error {}
 /** The machine changed since it was read: decide again. */
 class Outdated extends Error {}
 
-/** More steps than any operation has: a decision that never rests is a bug, and must not spin. */
-const STEPS_MAX = 200;
+/** More than any operation needs: a decision that never rests is a bug, and must not spin. */
+const LOOKS_MAX = 200;
 
 export const createOperationRunner = (deps: RunnerDeps): OperationRunner => ({
   run: async (uid, signal) => {
-    const nowMs = deps.clock.now().getTime();
-    const untilMs = nowMs + deps.leaseMs;
-    const leased = await deps.store.transaction(undefined, actor(uid), (tx) =>
-      deps.records.operations.lease(tx, { uid, owner: deps.owner, untilMs, nowMs }),
-    );
-    if (leased === undefined) return;
-    const lease = { owner: deps.owner, epoch: leased.epoch };
+    const held: Held = { epoch: undefined };
     try {
-      await steps(deps, { operation: leased.operation, lease }, signal);
+      for (let count = 0; count < LOOKS_MAX; count += 1) {
+        if (await goOn(deps, { uid, held }, signal)) return;
+      }
+      throw new Error(`The operation ${uid} does not come to rest`);
     } catch (error) {
-      if (error instanceof LeaseLost) return;
-      // Given back at once, so that another replica need not wait for the lease to end.
-      await rest(deps, { uid, lease, wakeMs: nowMs + deps.limits.retryMs }).catch(() => undefined);
+      if (error instanceof Taken) return;
+      // Let go at once, so that another replica need not wait for the lease to end.
+      await retryLater(deps, uid, held).catch(() => undefined);
       throw error;
     }
   },
 });
 
-type Running = { operation: Operation; readonly lease: Lease };
+/** The epoch that the row has if nobody else wrote it; undefined = nothing is known of it. */
+type Held = { epoch: number | undefined };
+type Running = { readonly uid: string; readonly held: Held };
 
-const steps = async (deps: RunnerDeps, running: Running, signal: AbortSignal): Promise<void> => {
-  for (let count = 0; count < STEPS_MAX; count += 1) {
-    signal.throwIfAborted();
-    const view = await look(deps, running.operation);
-    if (view === undefined) throw new LeaseLost('the machine of the operation is gone');
-    const decided = nextStep(view, nowMs(deps));
-    if (decided.kind === 'wait') {
-      await waitFor(deps, running, decided);
-      return;
-    }
-    const recording =
-      decided.kind === 'record' ? decided : await call(deps, view, { decided, signal });
-    if (recording === undefined) continue;
-    const written = await record(deps, { running, view, recording }, signal);
-    if (written === undefined) continue;
-    running.operation = written;
-    if (isDone(written)) return;
+/** False: something changed meanwhile; look again. */
+const goOn = async (deps: RunnerDeps, running: Running, signal: AbortSignal): Promise<boolean> => {
+  signal.throwIfAborted();
+  const seen = await deps.store.read((reader) => deps.records.operations.look(reader, running.uid));
+  if (seen === undefined || isDone(seen.operation) || isElsewhere(deps, seen)) return true;
+  running.held.epoch = seen.epoch;
+  const view = await viewOf(deps, seen);
+  try {
+    await steps(deps, { ...running, seen, view }, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Outdated || isDomainError(error, 'aborted', 'BUSY')) return false;
+    throw error;
   }
-  throw new Error(`The operation ${running.operation.uid} does not come to rest`);
 };
+
+const isElsewhere = (deps: RunnerDeps, { owner, leaseUntilMs }: SeenOperation): boolean =>
+  owner !== null && owner !== deps.owner && leaseUntilMs >= nowMs(deps);
 
 const nowMs = ({ clock }: RunnerDeps): number => clock.now().getTime();
 
-const actor = (uid: string) => ({ principal: 'services/machine', requestId: uid });
+type Walking = Running & { readonly seen: SeenOperation; readonly view: View };
 
-/** The newest of everything. */
-const look = (deps: RunnerDeps, operation: Operation): Promise<View | undefined> =>
-  deps.store.read(async (reader) => {
-    const { machines, assignments, agents, operations } = deps.records;
-    const machine = await machines.find(reader, operation.targetUid);
-    if (machine === undefined) return undefined;
-    const assignment = await assignments.find(reader, machine.uid);
-    const isThere = assignment !== undefined && !assignment.gone;
-    const agent =
-      isThere && assignment.agentKey !== ''
-        ? await agents.findByKey(reader, assignment.agentKey)
-        : undefined;
-    const claimMayExist =
-      operation.verb === 'delete' &&
-      machine.holding === null &&
-      (await operations.claimBegun(reader, machine.uid));
-    return {
-      operation,
-      machine,
-      assignment: isThere ? { absent: assignment.absent } : null,
-      agent: isThere
-        ? {
-            name: assignment.agentKey === '' ? 'of its provider' : assignment.agentKey,
-            state: agent?.state ?? 'unknown',
-            sinceMs: agent?.sinceMs ?? 0,
-            emulated: agent?.host?.accelerator === 'tcg',
-          }
-        : null,
-      claimMayExist,
-      limits: deps.limits,
-    };
-  });
-
-type Calling = {
-  readonly decided: Extract<Decided, { kind: 'call' }>;
-  readonly signal: AbortSignal;
+const steps = async (deps: RunnerDeps, walking: Walking, signal: AbortSignal): Promise<void> => {
+  let { view } = walking;
+  let decided: Decided | undefined = nextStep(view, nowMs(deps));
+  if (decided.kind === 'wait') return rest(deps, walking, decided);
+  if (decided.kind === 'call') await hold(deps, walking);
+  while (decided !== undefined && decided.kind !== 'wait') {
+    if (decided.kind === 'call') {
+      decided = await call(deps, view, { call: decided.call, signal });
+    } else {
+      const asked = { view, first: decided, nowMs: nowMs(deps) };
+      const folded: Folded = await foldSteps(deps, asked, signal);
+      await record(deps, walking, folded);
+      ({ view, next: decided } = folded);
+    }
+  }
 };
 
-/** The call, and what to record of it by the newest rows; undefined = look again. */
-const call = async (
-  deps: RunnerDeps,
-  view: View,
-  { decided, signal }: Calling,
-): Promise<Recording | undefined> => {
+type Calling = { readonly call: Call; readonly signal: AbortSignal };
+
+const call = async (deps: RunnerDeps, view: View, { call, signal }: Calling): Promise<Decided> => {
   const { operation, machine } = view;
   deps.at?.('before-call');
-  const result = await deps.perform({ call: decided.call, operation, machine }, signal);
+  const result = await deps.perform({ call, operation, machine }, signal);
   deps.at?.('after-call');
-  const now = await look(deps, operation);
-  if (now === undefined) return undefined;
-  const after = afterCall(now, { call: decided.call, result }, nowMs(deps));
-  return after.kind === 'record' ? after : undefined;
+  return afterCall(view, { call, result }, nowMs(deps));
 };
 
-type Writing = {
-  readonly running: Running;
-  readonly view: View;
-  readonly recording: Recording;
-};
-
-/** One transaction under the lease. Undefined: the machine changed meanwhile, decide again. */
-const record = async (
-  deps: RunnerDeps,
-  { running, view, recording }: Writing,
-  signal: AbortSignal,
-): Promise<Operation | undefined> => {
-  const isNew = recording.assignment === 'put' && view.assignment === null;
-  const agentKeyOfNew = isNew ? await deps.agentFor(recording.machine, signal) : undefined;
-  deps.at?.('before-record');
-  try {
-    await deps.store.transaction(undefined, actor(running.operation.uid), (tx) =>
-      write(deps, tx, { running, view, recording, ...(isNew && { agentKey: agentKeyOfNew }) }),
-    );
-  } catch (error) {
-    if (error instanceof Outdated || isDomainError(error, 'aborted', 'BUSY')) return undefined;
-    throw error;
-  }
-  deps.at?.('after-record');
-  return recording.operation;
-};
-
-const write = async (
-  deps: RunnerDeps,
-  tx: Tx,
-  { running, view, recording, agentKey: key }: Writing & { readonly agentKey?: string | undefined },
-): Promise<void> => {
+/** One transaction. Errors: Taken, Outdated. */
+const record = async (deps: RunnerDeps, running: Running, folded: Folded): Promise<void> => {
+  const { recording, next } = folded;
   const { operation } = recording;
-  const locked = await deps.records.machines.lock(tx, view.machine.uid);
-  // Locking raised the version by one; any more and somebody wrote since it was read.
-  if (locked === undefined || locked.version !== view.machine.version + 1) throw new Outdated();
-  const saved = await deps.records.operations.saveLeased(tx, operation, {
-    lease: running.lease,
-    untilMs: nowMs(deps) + deps.leaseMs,
+  const grip = gripOf(deps, running, {
+    isKept: next?.kind === 'call',
+    wakeMs: next?.kind === 'wait' ? next.wakeMs : operation.wakeMs,
   });
-  if (!saved) throw new LeaseLost();
-  await deps.writer.write(tx, {
-    machine: { ...recording.machine, version: locked.version, updateMs: nowMs(deps) },
+  const change = {
+    machine: folded.view.machine,
     events: recording.events,
     assignment: recording.assignment,
-    ...(key !== undefined && { agentKey: agentKey(key) }),
+    ...(folded.agentKey !== undefined && { agentKey: folded.agentKey }),
     principal: operation.caller.principal,
     operation: operationName(operation.partition, operation.uid),
+  };
+  const take = async (tx: Tx): Promise<void> => {
+    if (!(await deps.records.operations.write(tx, operation, grip))) throw new Taken();
+  };
+  deps.at?.('before-record');
+  await deps.store.transaction(undefined, actor(operation.uid), async (tx) => {
+    const isWritten = await deps.writer.writeNext(tx, change, () => take(tx));
+    if (!isWritten) throw new Outdated();
+  });
+  running.held.epoch = grip.epoch + 1;
+  deps.at?.('after-record');
+};
+
+const actor = (uid: string) => ({ principal: 'services/machine', requestId: uid });
+
+type Kept = { readonly isKept: boolean; readonly wakeMs: number };
+
+const gripOf = (deps: RunnerDeps, { held }: Running, { isKept, wakeMs }: Kept): Grip => {
+  const now = nowMs(deps);
+  const untilMs = isKept ? now + deps.leaseMs : 0;
+  return { owner: deps.owner, epoch: held.epoch ?? 0, nowMs: now, untilMs, wakeMs };
+};
+
+const hold = async (deps: RunnerDeps, running: Walking): Promise<void> => {
+  const { owner, leaseUntilMs } = running.seen;
+  // As good as new: whoever accepted it here took it at once.
+  if (owner === deps.owner && leaseUntilMs - nowMs(deps) > deps.leaseMs / 2) return;
+  await grasp(deps, running, { isKept: true, wakeMs: 0 });
+};
+
+/** Waits without a lease: whatever happens wakes somebody, and so does the time. */
+const rest = async (
+  deps: RunnerDeps,
+  walking: Walking,
+  { step, note: text, wakeMs }: Extract<Decided, { kind: 'wait' }>,
+): Promise<void> => {
+  const { seen } = walking;
+  const { operation } = seen;
+  if (stepOf(operation, step).note === text) {
+    if (seen.owner !== null || seen.wakeMs !== wakeMs) {
+      await grasp(deps, walking, { isKept: false, wakeMs });
+    }
+    return;
+  }
+  const noted = note(operation, step, text);
+  const grip = gripOf(deps, walking, { isKept: false, wakeMs });
+  await deps.store.transaction(undefined, actor(operation.uid), async (tx) => {
+    if (!(await deps.records.operations.write(tx, noted, grip))) throw new Taken();
   });
 };
 
-const waitFor = async (
-  deps: RunnerDeps,
-  { operation, lease }: Running,
-  waiting: Extract<Decided, { kind: 'wait' }>,
-): Promise<void> => {
-  const { step, note: text, wakeMs } = waiting;
-  if (stepOf(operation, step).note !== text) {
-    const noted = note(operation, step, text);
-    const untilMs = nowMs(deps) + deps.leaseMs;
-    await deps.store.transaction(undefined, actor(operation.uid), async (tx) => {
-      const saved = await deps.records.operations.saveLeased(tx, noted, { lease, untilMs });
-      if (!saved) throw new LeaseLost();
-      await deps.records.operations.release(tx, { uid: operation.uid, lease, wakeMs });
-    });
-    return;
-  }
-  await rest(deps, { uid: operation.uid, lease, wakeMs });
+const grasp = async (deps: RunnerDeps, running: Running, kept: Kept): Promise<void> => {
+  const grip = gripOf(deps, running, kept);
+  await deps.store.transaction(undefined, actor(running.uid), async (tx) => {
+    if (!(await deps.records.operations.hold(tx, running.uid, grip))) throw new Taken();
+  });
+  running.held.epoch = grip.epoch + 1;
 };
 
-const rest = async (
-  deps: RunnerDeps,
-  asked: { readonly uid: string; readonly lease: Lease; readonly wakeMs: number },
-): Promise<void> => {
-  await deps.store.transaction(undefined, actor(asked.uid), (tx) =>
-    deps.records.operations.release(tx, asked),
-  );
+const retryLater = async (deps: RunnerDeps, uid: string, held: Held): Promise<void> => {
+  if (held.epoch === undefined) return;
+  const wakeMs = nowMs(deps) + deps.limits.retryMs;
+  await grasp(deps, { uid, held }, { isKept: false, wakeMs });
 };

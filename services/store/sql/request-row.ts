@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { aborted, invalidArgument } from '../../runtime/errors.ts';
+import type { Actor } from './notes.ts';
 import type { SharedTables } from './shared-tables.ts';
 
 /**
@@ -49,6 +50,13 @@ export const claimRequest = async (
   if (inserted.numInsertedOrUpdatedRows === 1n) {
     return { kind: 'first' };
   }
+  return { kind: 'answered', answer: await answerOf(transaction, key) };
+};
+
+const answerOf = async (
+  transaction: Kysely<SharedTables>,
+  key: RequestIdentity,
+): Promise<Uint8Array> => {
   const row = await transaction
     .selectFrom('request')
     .select(['method', 'argument_hash', 'answer'])
@@ -67,8 +75,47 @@ export const claimRequest = async (
       { metadata: { requestId: key.requestId, method: row.method } },
     );
   }
-  return { kind: 'answered', answer: row.answer };
+  return row.answer;
 };
+
+/** A request whose answer is known before its effect is written. */
+export type AnsweredRequest<T> = {
+  readonly key: RequestKey<T>;
+  readonly actor: Actor;
+  readonly answer: T;
+};
+
+/** Takes these requests with their answers; answers those that were answered before, by number. */
+export const claimRequests = async <T>(
+  transaction: Kysely<SharedTables>,
+  asked: readonly AnsweredRequest<T>[],
+  nowMs: number,
+): Promise<ReadonlyMap<number, T>> => {
+  const inserted = await transaction
+    .insertInto('request')
+    .values(
+      asked.map(({ key, answer }) => ({
+        caller: key.caller,
+        request_id: key.requestId,
+        method: key.method,
+        argument_hash: key.argumentHash,
+        answer: key.encodeAnswer(answer),
+        created_ms: nowMs,
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(['caller', 'request_id']).doNothing())
+    .returning(['caller', 'request_id'])
+    .execute();
+  const isFirst = new Set(inserted.map((row) => nameOf(row.caller, row.request_id)));
+  const known = new Map<number, T>();
+  for (const [at, { key }] of asked.entries()) {
+    if (isFirst.has(nameOf(key.caller, key.requestId))) continue;
+    known.set(at, key.decodeAnswer(await answerOf(transaction, key)));
+  }
+  return known;
+};
+
+const nameOf = (caller: string, requestId: string): string => `${requestId} ${caller}`;
 
 export const storeAnswer = async (
   transaction: Kysely<SharedTables>,

@@ -4,10 +4,16 @@ import type { ControlledTransaction, Kysely } from 'kysely';
 import { type Clock, OVER } from '../../runtime/clock.ts';
 import { unavailable } from '../../runtime/errors.ts';
 import type { Random } from '../../runtime/random.ts';
-import { insertRows } from './insert-rows.ts';
 import type { StoreLimits } from './limits.ts';
+import { type Actor, type AuditEntry, type Change, createNotes } from './notes.ts';
 import type { Database, OpenTransaction } from './orm.ts';
-import { claimRequest, type RequestKey, storeAnswer } from './request-row.ts';
+import {
+  type AnsweredRequest,
+  claimRequest,
+  claimRequests,
+  type RequestKey,
+  storeAnswer,
+} from './request-row.ts';
 import type { SharedTables } from './shared-tables.ts';
 import { isConnectionLoss, isWorthRetrying, mapStoreError } from './store-error.ts';
 
@@ -17,35 +23,7 @@ import { isConnectionLoss, isWorthRetrying, mapStoreError } from './store-error.
  * run more than once and must do nothing outside the transaction.
  */
 
-/** Who is acting, for the audit row. */
-export type Actor = {
-  readonly principal: string;
-  /** The person or project a service acts for; absent = for itself. */
-  readonly onBehalfOf?: string;
-  readonly requestId: string;
-};
-
-export type Change = {
-  /** What kind of object; followers choose by it. */
-  readonly kind: string;
-  readonly uid: string;
-  /** Absent = belongs to no project. */
-  readonly projectUid?: string;
-  readonly deleted?: boolean;
-};
-
-export type AuditEntry = {
-  /** What was done, e.g. `provider.create`. */
-  readonly action: string;
-  readonly objectKind: string;
-  readonly objectUid: string;
-  readonly objectName: string;
-  readonly projectUid?: string;
-  readonly partition?: string;
-  /** State before and after as JSON-like values without secrets; absent = there was none. */
-  readonly before?: unknown;
-  readonly after?: unknown;
-};
+export type { Actor, AuditEntry, Change };
 
 export type Reader = {
   /** An entity manager of its own identity map. */
@@ -75,6 +53,15 @@ export type Transactions = {
     actor: Actor,
     work: (tx: Tx) => Promise<T>,
   ) => Promise<T>;
+  /**
+   * Requests of one kind in one transaction: all are done or none, and one that was answered before
+   * gets that answer. `write` gets a transaction for each of the others, by its number among the
+   * asked. No request may be twice among them. Errors: as above, for all of them.
+   */
+  readonly transactionForAll: <T>(
+    asked: readonly AnsweredRequest<T>[],
+    write: (txs: ReadonlyMap<number, Tx>) => Promise<void>,
+  ) => Promise<readonly T[]>;
   /** Runs reads outside any transaction: each statement sees what is committed when it starts. */
   readonly read: <T>(work: (reader: Reader) => Promise<T>) => Promise<T>;
 };
@@ -100,6 +87,7 @@ type Run<T> = {
   readonly actor: Actor;
   readonly work: (tx: Tx) => Promise<T>;
 };
+type Fill<T> = (transaction: OpenTransaction) => Promise<Result<T>>;
 
 const RETRY_PAUSE_MS = 10;
 
@@ -112,29 +100,38 @@ export const createTransactions = (deps: TransactionDeps): Transactions => {
       );
     }
   };
-  return {
-    transaction: async (key, actor, work) => {
-      assertOutside('store.transaction');
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const answer = await runOnce(deps, scopes, { key, actor, work });
-          deps.onWrite(undefined);
-          return answer;
-        } catch (error) {
-          if (!isWorthRetrying(error) || attempt >= deps.limits.attemptsMax) {
-            const mapped = mapStoreError(error);
-            deps.onWrite(mapped);
-            throw mapped;
-          }
-          await deps.clock.sleep(RETRY_PAUSE_MS * 2 ** attempt * deps.random.fraction());
+  const repeated = async <T>(filled: Fill<T>): Promise<T> => {
+    assertOutside('store.transaction');
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const answer = await runOnce(deps, scopes, filled);
+        deps.onWrite(undefined);
+        return answer;
+      } catch (error) {
+        if (!isWorthRetrying(error) || attempt >= deps.limits.attemptsMax) {
+          const mapped = mapStoreError(error);
+          deps.onWrite(mapped);
+          throw mapped;
         }
+        await deps.clock.sleep(RETRY_PAUSE_MS * 2 ** attempt * deps.random.fraction());
       }
-    },
+    }
+  };
+  return {
+    transaction: (key, actor, work) =>
+      repeated((transaction) => fill(deps, transaction, { key, actor, work })),
+    transactionForAll: (asked, write) =>
+      repeated((transaction) => fillForAll(deps, transaction, { asked, write })),
     read: async (work) => {
       assertOutside('store.read');
-      const em = deps.database.fork();
+      const { manager } = lazyManager(deps.database);
       try {
-        return await work({ em, kysely: <DB>() => deps.database.reader<DB>() });
+        return await work({
+          get em() {
+            return manager();
+          },
+          kysely: <DB>() => deps.database.reader<DB>(),
+        });
       } catch (error) {
         throw mapStoreError(error);
       }
@@ -145,13 +142,13 @@ export const createTransactions = (deps: TransactionDeps): Transactions => {
 const runOnce = async <T>(
   deps: TransactionDeps,
   scopes: AsyncLocalStorage<Scope>,
-  run: Run<T>,
+  filled: Fill<T>,
 ): Promise<T> => {
   const transaction = await deps.database.begin();
   const scope: Scope = { open: true };
   let result: Result<T>;
   try {
-    result = await withinLimit(deps, () => scopes.run(scope, () => fill(deps, transaction, run)));
+    result = await withinLimit(deps, () => scopes.run(scope, () => filled(transaction)));
   } catch (error) {
     await transaction.handle.rollback().execute();
     throw error;
@@ -177,23 +174,68 @@ const fill = async <T>(
   if (key !== undefined && claim?.kind === 'answered') {
     return { answer: key.decodeAnswer(claim.answer), changed: false };
   }
-  const em = deps.database.fork();
-  // Set and never reset: what still uses `em` after the end gets an error instead of a transaction
-  // of its own.
-  em.setTransactionContext(transaction.handle);
+  const { manager, flush } = lazyManager(deps.database, transaction);
   const notes = createNotes();
   const answer = await work({
-    em,
+    get em() {
+      return manager();
+    },
     kysely: transaction.kysely,
     change: notes.change,
-    audit: notes.audit,
+    audit: notes.audit(actor),
   });
-  await em.flush();
-  await notes.write(transaction.handle, actor, nowMs);
+  await flush();
+  await notes.write(transaction.handle, nowMs);
   if (key !== undefined) {
     await storeAnswer(transaction.handle, key, key.encodeAnswer(answer));
   }
   return { answer, changed: notes.changed() };
+};
+
+type ForAll<T> = {
+  readonly asked: readonly AnsweredRequest<T>[];
+  readonly write: (txs: ReadonlyMap<number, Tx>) => Promise<void>;
+};
+
+const fillForAll = async <T>(
+  deps: TransactionDeps,
+  transaction: OpenTransaction,
+  { asked, write }: ForAll<T>,
+): Promise<Result<readonly T[]>> => {
+  const nowMs = deps.clock.now().getTime();
+  const known = await claimRequests(transaction.handle, asked, nowMs);
+  const { manager, flush } = lazyManager(deps.database, transaction);
+  const notes = createNotes();
+  const txOf = (actor: Actor): Tx => ({
+    get em() {
+      return manager();
+    },
+    kysely: transaction.kysely,
+    change: notes.change,
+    audit: notes.audit(actor),
+  });
+  const first = [...asked.entries()].filter(([at]) => !known.has(at));
+  if (first.length > 0) await write(new Map(first.map(([at, { actor }]) => [at, txOf(actor)])));
+  await flush();
+  await notes.write(transaction.handle, nowMs);
+  const answers = asked.map(({ answer }, at) => known.get(at) ?? answer);
+  return { answer: answers, changed: notes.changed() };
+};
+
+/** Made when it is asked for: what uses the query builder alone does without, and it costs much. */
+const lazyManager = (database: Database, transaction?: OpenTransaction) => {
+  let em: SqlEntityManager | undefined;
+  return {
+    manager: (): SqlEntityManager => {
+      if (em !== undefined) return em;
+      em = database.fork();
+      // Set and never reset: what still uses `em` after the end gets an error instead of a
+      // transaction of its own.
+      if (transaction !== undefined) em.setTransactionContext(transaction.handle);
+      return em;
+    },
+    flush: async (): Promise<void> => em?.flush(),
+  };
 };
 
 const commit = async (transaction: ControlledTransaction<SharedTables>): Promise<void> => {
@@ -229,87 +271,5 @@ const withinLimit = async <T>(deps: TransactionDeps, work: () => Promise<T>): Pr
     return await Promise.race([work(), limit]);
   } finally {
     done.abort(OVER);
-  }
-};
-
-const createNotes = () => {
-  const changes = new Map<string, Change>();
-  const entries: AuditEntry[] = [];
-  return {
-    change: (change: Change): void => {
-      changes.set(`${change.kind}/${change.uid}`, change);
-    },
-    audit: (entry: AuditEntry): void => {
-      entries.push(entry);
-    },
-    changed: () => changes.size > 0,
-    write: async (transaction: Kysely<SharedTables>, actor: Actor, nowMs: number) => {
-      await insertRows(transaction, {
-        table: 'change',
-        columns: CHANGE_COLUMNS,
-        rows: [...changes.values()].map((change) => changeRow(change, nowMs)),
-      });
-      await insertRows(transaction, {
-        table: 'audit',
-        columns: AUDIT_COLUMNS,
-        rows: entries.map((entry) => auditRow(entry, actor, nowMs)),
-      });
-    },
-  };
-};
-
-const CHANGE_COLUMNS = {
-  kind: 'text',
-  uid: 'text',
-  project_uid: 'text',
-  deleted: 'bigint',
-  at_ms: 'bigint',
-} as const;
-
-const AUDIT_COLUMNS = {
-  at_ms: 'bigint',
-  principal: 'text',
-  on_behalf_of: 'text',
-  request_id: 'text',
-  action: 'text',
-  object_kind: 'text',
-  object_uid: 'text',
-  object_name: 'text',
-  project_uid: 'text',
-  partition: 'text',
-  before: 'text',
-  after: 'text',
-} as const;
-
-const changeRow = (change: Change, nowMs: number) => ({
-  kind: change.kind,
-  uid: change.uid,
-  project_uid: change.projectUid ?? null,
-  deleted: change.deleted === true ? 1 : 0,
-  at_ms: nowMs,
-});
-
-const auditRow = (entry: AuditEntry, actor: Actor, nowMs: number) => ({
-  at_ms: nowMs,
-  principal: actor.principal,
-  on_behalf_of: actor.onBehalfOf ?? null,
-  request_id: actor.requestId,
-  action: entry.action,
-  object_kind: entry.objectKind,
-  object_uid: entry.objectUid,
-  object_name: entry.objectName,
-  project_uid: entry.projectUid ?? null,
-  partition: entry.partition ?? null,
-  before: jsonText(entry.before),
-  after: jsonText(entry.after),
-});
-
-const jsonText = (value: unknown): string | null => {
-  if (value === undefined) return null;
-  try {
-    return JSON.stringify(value);
-  } catch {
-    // A whole number of 64 bits. To look for one everywhere costs several times the rest.
-    return JSON.stringify(value, (_, field) => (typeof field === 'bigint' ? String(field) : field));
   }
 };

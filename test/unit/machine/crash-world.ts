@@ -163,6 +163,7 @@ export const replica = (world: World, name: string, dieAt: number) => {
       inventory: { findProvider: async () => undefined },
     }),
     agentFor: async () => AGENT,
+    givesWay: () => false,
     at: () => {
       points += 1;
       if (points !== dieAt) return;
