@@ -30,6 +30,7 @@ export const PLACE_NOUNS: Catalogue = {
       get: verb('show one of it', async () => (await discovery()).get),
       accept: verb('make a provider of it', async () => (await discovery()).accept),
       reject: verb('say that it is not wanted', async () => (await discovery()).reject),
+      delete: verb('forget what was found', async () => (await discovery()).remove),
     },
   },
   capability: {

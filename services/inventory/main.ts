@@ -15,6 +15,7 @@ import { inventoryMigrations } from './store/migrations.ts';
 import { inventoryRecords } from './store/records.ts';
 import { capacityDecisions } from './work/capacity.ts';
 import { endReservations } from './work/end-reservations.ts';
+import { forgetDiscoveries } from './work/forget-discoveries.ts';
 import { propertyKinds } from './work/property-kinds.ts';
 
 const READY_MS = 2_000;
@@ -35,12 +36,12 @@ export const createInventoryService = async (deps: ServiceDeps): Promise<Running
   const capacity = capacityDecisions(deps.connect.transportTo('scheduler'), random);
   const kinds = propertyKinds(deps.connect.transportTo('identity'), clock);
   const parts = { store, records, capacity, clock, log };
-  let background: Promise<void> | undefined;
+  let background: Promise<unknown> | undefined;
   return {
     implementations: inventoryImplementations({ ...parts, kinds, random }),
     start: async (signal) => {
       await ensureBuiltIns({ store, records }, deps);
-      background = endReservations(parts, signal);
+      background = Promise.all([endReservations(parts, signal), forgetDiscoveries(parts, signal)]);
     },
     stop: async () => {
       await background;

@@ -251,6 +251,9 @@ export type DiscoveryRecords = {
     filter: DiscoveryFilter,
     page: Page,
   ) => Promise<readonly DiscoveryRecord[]>;
+  readonly remove: (tx: Tx, record: DiscoveryRecord) => Promise<void>;
+  /** Removes proposals that were found last before; answers how many. */
+  readonly removeUnseen: (tx: Tx, beforeMs: number, limit: number) => Promise<number>;
   readonly removeInPartition: (tx: Tx, partition: string) => Promise<void>;
 };
 

@@ -170,6 +170,29 @@ export const inventoryDiscoverySuite = (subject: InventorySubject): void => {
     t.is(await only(ACCEPTED), 1);
   });
 
+  test('one is forgotten, whatever became of it, and found anew by the next scan', async (t) => {
+    const { record, discoveries, providers, client, fixture } = await startScan(t, subject);
+    const [name = '', other = ''] = (await record([found(1), found(2)])).names;
+    const stale = discoveries.deleteDiscovery({ name, etag: 'other' });
+    await refused(t, stale, { kind: 'aborted', reason: 'ETAG_MISMATCH' });
+    await discoveries.acceptDiscovery({ name, providerId: 'r1', requestId: newId() });
+    await discoveries.rejectDiscovery({ name: other });
+    const reader = client(fixture.asPerson('lab-reader'));
+    await refused(t, reader.deleteDiscovery({ name }), denied);
+    const requestId = newId();
+    await discoveries.deleteDiscovery({ name, requestId });
+    await t.notThrowsAsync(discoveries.deleteDiscovery({ name, requestId }), 'it is a repeat');
+    await discoveries.deleteDiscovery({ name: other });
+    t.deepEqual((await discoveries.listDiscoveries({ parent: LAB })).discoveries, []);
+    t.is((await providers.getProvider({ name: `${LAB}/providers/r1` })).provider?.uid.length, 36);
+    await refused(t, discoveries.deleteDiscovery({ name }), foreign);
+    await t.notThrowsAsync(discoveries.deleteDiscovery({ name, allowMissing: true }));
+    t.is((await record([found(1), found(2)], 2_000)).created, 2);
+    const { discovery } = await discoveries.getDiscovery({ name });
+    t.is(discovery?.state, PROPOSED);
+    t.is(discovery?.conflicts[0]?.holder, `${LAB}/providers/r1`);
+  });
+
   test('strangers and readers see no discovery, and only services record them', async (t) => {
     const { record, client, fixture, discoveries } = await startScan(t, subject);
     const [name = ''] = (await record([found(1)])).names;

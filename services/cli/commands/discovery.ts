@@ -12,7 +12,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Args, Command, Context } from '../command.ts';
-import { getCommand, listCommand, type Noun } from '../crud.ts';
+import { deleteCommand, getCommand, listCommand, type Noun } from '../crud.ts';
 import { enumWord } from '../format/enum-word.ts';
 import { PROVIDER_TYPE_WORDS, parseProviderType } from '../format/provider-type.ts';
 import { formatAgo } from '../format/span.ts';
@@ -62,6 +62,7 @@ const fieldsOf = (discovery: Discovery, { clock }: Context): [string, string][] 
     ['UUID', found?.facts?.smbiosUuid ?? ''],
     ...(found?.facts?.nics ?? []).map(({ label, mac }): [string, string] => [`nic ${label}`, mac]),
     ['signed in with', found?.secret ?? ''],
+    ['found by', (found?.agents ?? []).map(lastSegment).join(', ')],
     ['problem', found?.problem ?? ''],
     ...conflictsOf(discovery).map((text): [string, string] => ['conflict', text]),
     ['provider', discovery.provider],
@@ -158,4 +159,12 @@ export const reject: Command = {
     context.output.remark(`rejected ${name}`);
     return undefined;
   },
+};
+
+export const remove: Command = {
+  ...deleteCommand(noun, async (context, request) => {
+    const requestId = context.random.requestId();
+    await clientOf(context).deleteDiscovery({ ...request, requestId }, callOptions(context));
+  }),
+  summary: 'forget what was found; a scan that finds it proposes it anew',
 };

@@ -32,6 +32,7 @@ import {
   type RpcDeps,
 } from './deps.ts';
 import { acceptDiscovery } from './discovery-accept.ts';
+import { deleteDiscovery } from './discovery-delete.ts';
 import { discoveryId } from './discovery-id.ts';
 import { discoveryDoc, discoveryMessages, keptOf, stateAsked } from './discovery-message.ts';
 import { auditDiscovery, lockDiscovery, parseDiscoveryName, shown } from './discovery-record.ts';
@@ -73,6 +74,7 @@ export const discoveryRpc = (deps: RpcDeps): Implementation => {
     },
     acceptDiscovery: (request, context) => acceptDiscovery(deps, request, context),
     rejectDiscovery: (request, context) => rejectDiscovery(deps, request, context),
+    deleteDiscovery: (request, context) => deleteDiscovery(deps, request, context),
   });
 };
 

@@ -92,6 +92,25 @@ export const discoveryRecords = (locks: Locks): DiscoveryRecords => ({
     const those = state === undefined ? rows : rows.where('state', '=', state);
     return (await those.execute()).map(read);
   },
+  remove: async (tx, record) => {
+    await db(tx).deleteFrom('discovery').where('uid', '=', record.uid).execute();
+    tx.change({ ...changeOf(record), deleted: true });
+  },
+  removeUnseen: async (tx, beforeMs, limit) => {
+    const rows = await db(tx)
+      .selectFrom('discovery')
+      .select(COLUMNS)
+      .where('state', '=', 'proposed')
+      .where('update_ms', '<', beforeMs)
+      .limit(limit)
+      .modifyEnd(locks.forUpdate)
+      .execute();
+    if (rows.length === 0) return 0;
+    const uids = rows.map(({ uid }) => uid);
+    await db(tx).deleteFrom('discovery').where('uid', 'in', uids).execute();
+    for (const row of rows) tx.change({ ...changeOf(read(row)), deleted: true });
+    return rows.length;
+  },
   removeInPartition: async (tx, partition) => {
     await db(tx).deleteFrom('discovery').where('partition_key', '=', keyOf(partition)).execute();
   },

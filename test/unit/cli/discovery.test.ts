@@ -3,13 +3,14 @@ import test from 'ava';
 import { DiscoveryState } from '../../../gen/runmachine/inventory/v1/discovery_pb.ts';
 import {
   type AcceptDiscoveryRequest,
+  type DeleteDiscoveryRequest,
   DiscoveryService,
   type ListDiscoveriesRequest,
   type RejectDiscoveryRequest,
 } from '../../../gen/runmachine/inventory/v1/discovery_service_pb.ts';
 import { BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
-import { accept, get, list, reject } from '../../../services/cli/commands/discovery.ts';
+import { accept, get, list, reject, remove } from '../../../services/cli/commands/discovery.ts';
 import { callCommand } from './call-command.ts';
 
 const DISCOVERY = {
@@ -28,7 +29,8 @@ const recording = () => {
     list: ListDiscoveriesRequest[];
     accept: AcceptDiscoveryRequest[];
     reject: RejectDiscoveryRequest[];
-  } = { list: [], accept: [], reject: [] };
+    delete: DeleteDiscoveryRequest[];
+  } = { list: [], accept: [], reject: [], delete: [] };
   const routes = (router: ConnectRouter) => {
     router.service(DiscoveryService, {
       getDiscovery: () => ({ discovery: DISCOVERY }),
@@ -42,6 +44,10 @@ const recording = () => {
       },
       rejectDiscovery: (request) => {
         seen.reject.push(request);
+        return {};
+      },
+      deleteDiscovery: (request) => {
+        seen.delete.push(request);
         return {};
       },
     });
@@ -89,4 +95,11 @@ test('one is rejected with a reason', async (t) => {
   const { seen, routes } = recording();
   await callCommand(reject, ['10.0.0.7', '--reason', 'a printer'], routes);
   t.like(seen.reject[0], { name: DISCOVERY.name, reason: 'a printer' });
+});
+
+test('one is forgotten, also where it is not there any more', async (t) => {
+  const { seen, routes } = recording();
+  const called = await callCommand(remove, ['10.0.0.7', '--allow-missing'], routes);
+  t.is(called.code, 0, called.stderr);
+  t.like(seen.delete[0], { name: DISCOVERY.name, allowMissing: true });
 });
