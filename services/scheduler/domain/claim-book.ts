@@ -85,8 +85,14 @@ export const createClaimBook = (): ClaimBook => {
     if (!named.has(key)) names.remove(key);
     if (named.size() === 0) projects.delete(keyOf(claim.project));
   };
-  const known = (uids: Iterable<string>): ClaimRecord[] =>
-    [...uids].flatMap((uid) => claims.get(uid) ?? []);
+  const known = (uids: Iterable<string>): ClaimRecord[] => {
+    const found: ClaimRecord[] = [];
+    for (const uid of uids) {
+      const claim = claims.get(uid);
+      if (claim !== undefined) found.push(claim);
+    }
+    return found;
+  };
 
   return {
     put: (claim) => {

@@ -43,11 +43,11 @@ type There = {
 const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
   if (isBarred(claim, hold, there)) return true;
-  const others = earlierOn(providerUid, claim, around);
   // Without one that is late, what was decided fits.
-  if (!others.some((other) => isReleasing(other, nowMs) && isHolding(other, providerUid))) {
+  if (!lateBefore(claim, providerUid, there).some((one) => isHolding(one, providerUid))) {
     return false;
   }
+  const others = earlierOn(providerUid, claim, around);
   const before = others.flatMap((other) => holdsOf(other, nowMs).get(providerUid) ?? []);
   if (before.some(isWhole) || isWhole(hold)) return true;
   const offers = around.offersOf(providerUid);
@@ -61,14 +61,34 @@ const mustWait = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
 const isBarred = (claim: ClaimRecord, hold: Hold, there: There): boolean => {
   const { around, providerUid, nowMs } = there;
   const isLate = (uid: string, isBarring: (one: Hold) => boolean): boolean =>
-    earlierOn(uid, claim, around).some((other) => {
-      const held = isReleasing(other, nowMs) ? holdsOf(other, nowMs).get(uid) : undefined;
+    lateBefore(claim, uid, there).some((other) => {
+      const held = holdsOf(other, nowMs).get(uid);
       return held !== undefined && isBarring(held);
     });
   for (const uid of around.above(providerUid)) if (isLate(uid, isWhole)) return true;
   if (!isWhole(hold)) return false;
   for (const uid of around.below(providerUid)) if (isLate(uid, () => true)) return true;
   return false;
+};
+
+const NONE: readonly ClaimRecord[] = [];
+
+/**
+ * Claims on the provider that come before this one and should have given it back. There is hardly
+ * ever one among hundreds of slices, and every answer asks.
+ */
+const lateBefore = (
+  claim: ClaimRecord,
+  providerUid: string,
+  { around, nowMs }: There,
+): readonly ClaimRecord[] => {
+  let found: ClaimRecord[] | undefined;
+  for (const other of around.claimsOn(providerUid)) {
+    if (!isReleasing(other, nowMs) || isEnded(other) || !isBefore(other, claim)) continue;
+    found ??= [];
+    found.push(other);
+  }
+  return found ?? NONE;
 };
 
 /** Claims on the provider that come before this one and have not ended. */

@@ -1,5 +1,5 @@
 /** From the domain's request to the ClaimSpec that callers see. */
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type {
   PropertyConstraintSchema,
@@ -10,7 +10,8 @@ import {
   type ClaimSpecSchema,
   type DistanceConstraintSchema,
   Ranking as RankingMessage,
-  type RequestGroupSchema,
+  type RequestGroup as RequestGroupMessage,
+  RequestGroupSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import type {
   ClaimSpec,
@@ -50,7 +51,21 @@ export const specMessage = (spec: ClaimSpec): MessageInitShape<typeof ClaimSpecS
   }),
 });
 
-const groupMessage = (group: RequestGroup): MessageInitShape<typeof RequestGroupSchema> => ({
+const made = new WeakMap<RequestGroup, RequestGroupMessage>();
+
+/**
+ * Claims that ask for the same have one object for it, and so have the answers: nobody changes
+ * what is answered.
+ */
+const groupMessage = (group: RequestGroup): RequestGroupMessage => {
+  const before = made.get(group);
+  if (before !== undefined) return before;
+  const message = create(RequestGroupSchema, groupInit(group));
+  made.set(group, message);
+  return message;
+};
+
+const groupInit = (group: RequestGroup): MessageInitShape<typeof RequestGroupSchema> => ({
   name: group.name,
   resources: group.resources.map(({ resourceType, amount, minAmount, capabilities }) => ({
     resourceType,

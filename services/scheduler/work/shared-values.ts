@@ -5,7 +5,7 @@
  */
 import type { CapacityRecord, Offers } from '../domain/capacity.ts';
 import type { ClaimRecord, Property } from '../domain/claim.ts';
-import type { Command } from '../domain/command.ts';
+import type { Command, Draft } from '../domain/command.ts';
 import type { Distance } from '../domain/topology.ts';
 import type { What, Where } from './provider-facts.ts';
 
@@ -43,6 +43,8 @@ export const createSharedValues = (
   const properties = createPool<ReadonlyMap<string, Property>>();
   const distances = createPool<readonly Distance[]>();
   const { shareClaim, shareSpec } = createClaimSharing(providerUid);
+  /** Items of a batch come with one object for what they have in common. */
+  const specs = new WeakMap<Draft['spec'], Draft['spec']>();
   const shareOffers = (given: Offers): Offers => offers(offersKey(given), () => given);
   return {
     text: (text) => texts(text, () => text),
@@ -72,7 +74,9 @@ export const createSharedValues = (
       }
       if (command.verb !== 'create' && command.verb !== 'execute') return command;
       const { draft } = command;
-      return { ...command, draft: { ...draft, spec: shareSpec(draft.spec) } };
+      const spec = specs.get(draft.spec) ?? shareSpec(draft.spec);
+      specs.set(draft.spec, spec);
+      return { ...command, draft: { ...draft, spec } };
     },
     claim: shareClaim,
   };
