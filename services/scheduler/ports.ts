@@ -85,12 +85,12 @@ export type LocalLeader = {
    */
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
   /**
-   * Looks at what the leader knows, decided changes included, without changing it. Long looks are
-   * spread over time, callers in turn, so that decisions go on. Errors: those of `look`;
+   * Looks at what the leader knows, decided changes included, without changing it. Searches are
+   * spread over time, callers in turn, so that decisions go on. Errors: those of `search`;
    * unavailable NOT_LEADER, BUSY, or SERVICE_UNAVAILABLE while it is not known where claims could
    * be placed.
    */
-  readonly read: <T>(caller: string, look: Look<T>, signal: AbortSignal) => Promise<T>;
+  readonly read: <T>(caller: string, search: Search<T>, signal: AbortSignal) => Promise<T>;
   /**
    * The same at once, for what takes no time and needs no providers. Throws errors of `look`;
    * unavailable NOT_LEADER.
@@ -100,6 +100,9 @@ export type LocalLeader = {
 
 /** Pure and synchronous. */
 export type Look<T> = (state: PartitionState, nowMs: number) => T;
+
+/** The same in steps: it pauses where others may go on, and the state with them. */
+export type Search<T> = (state: PartitionState, nowMs: number) => Iterator<void, T>;
 
 /** Who leads a partition. */
 export type Leaders = {

@@ -25,10 +25,8 @@ test('who stood still for longer than its lease leads no more, before a timer te
   const notLeader = { message: /does not lead/ };
   t.is(replica.leader(), undefined);
   t.throws(() => leader.glance(() => 'seen'), notLeader);
-  await t.throwsAsync(
-    leader.read('ada', () => 'seen', never()),
-    notLeader,
-  );
+  const search = () => ({ next: () => ({ done: true as const, value: 'seen' }) });
+  await t.throwsAsync(leader.read('ada', search, never()), notLeader);
   const refused = createCommand({ id: 'a', groups: [groupOf({ [CPU]: 5 })] });
   await t.throwsAsync(leader.submit(refused, never()), notLeader);
 });

@@ -11,11 +11,11 @@ const EXPANSIONS_MAX = 50_000;
  * Each leaves out the first provider of those before it, so no two are the same. Fewer than `limit`
  * when there are no more, or the budget is spent.
  */
-export const candidatesFor = (
+export function* candidatesFor(
   index: ProviderIndex,
   request: PlaceRequest,
   limit: number,
-): readonly Placed[] => {
+): Generator<void, readonly Placed[]> {
   const found: Placed[] = [];
   const except = new Set<number>(request.except);
   const budget = createBudget(EXPANSIONS_MAX);
@@ -25,9 +25,10 @@ export const candidatesFor = (
     );
     if (plan.kind !== 'placed') break;
     found.push(plan);
+    yield;
     const first = index.find(plan.providers[0]?.uid ?? '');
     if (first === undefined) break;
     except.add(first.n);
   }
   return found;
-};
+}

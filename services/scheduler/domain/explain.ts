@@ -2,7 +2,7 @@
  * Whether a request fits, what each constraint removes, and which requests near to it would fit.
  */
 import { type Budget, createBudget, isUsedUp, spendPart } from './budget.ts';
-import { findWindows } from './find-windows.ts';
+import { createWindowBudget, findWindows } from './find-windows.ts';
 import { funnelsOf, togetherOf } from './funnel.ts';
 import { findPlace, type PlaceRequest } from './place.ts';
 import type { Funnel } from './plan.ts';
@@ -22,29 +22,38 @@ export type Explanation = {
 /** Steps that one trial of something near may take, and all together. */
 const TRIAL_EXPANSIONS = 5_000;
 const TRIALS_EXPANSIONS = 50_000;
+/** What one of them may look at of the fleet: nobody else is served before it ends. */
+const TRIAL_LOOKS = 3_000_000;
 const DAYS_90_MS = 90 * 86_400_000;
 
-export const explain = (index: ProviderIndex, request: PlaceRequest): Explanation => {
+/** Pauses where others may be served. */
+export function* explain(
+  index: ProviderIndex,
+  request: PlaceRequest,
+): Generator<void, Explanation> {
   const found = findPlace(index, request);
-  const groups = funnelsOf(index, request);
+  yield;
+  const groups = yield* funnelsOf(index, request);
   if (found.kind === 'placed') return { fits: true, groups, obstacle: undefined, suggestions: [] };
-  const budget = createBudget(TRIALS_EXPANSIONS);
-  const isPlaced = (trial: PlaceRequest): boolean =>
-    !isUsedUp(budget) &&
-    spendPart(budget, TRIAL_EXPANSIONS, (part) => findPlace(index, { ...trial, budget: part }))
-      .kind === 'placed';
+  const budget = createBudget(TRIALS_EXPANSIONS, TRIAL_LOOKS);
+  const isPlaced: Trial = function* (trial) {
+    if (isUsedUp(budget)) return false;
+    yield;
+    const placing = (part: Budget) => findPlace(index, { ...trial, budget: part });
+    return spendPart(budget, TRIAL_EXPANSIONS, placing).kind === 'placed';
+  };
   return {
     fits: false,
     groups,
     obstacle: obstacleOf(request, groups, found.kind === 'gave-up'),
     suggestions: [
-      ...fewer(request, isPlaced),
-      ...less(request, isPlaced),
-      ...later(index, request, budget),
+      ...(yield* fewer(request, isPlaced)),
+      ...(yield* less(request, isPlaced)),
+      ...(yield* later(index, request, budget)),
       ...withoutOne(groups),
     ],
   };
-};
+}
 
 const obstacleOf = (
   request: PlaceRequest,
@@ -64,58 +73,63 @@ const withoutOne = (groups: readonly Funnel[]): readonly string[] => {
 };
 
 /** Whether something near would fit; false when the budget of all trials is spent. */
-type Trial = (request: PlaceRequest) => boolean;
+type Trial = (request: PlaceRequest) => Generator<void, boolean>;
 
 /** The largest count that fits. */
-const fewer = (request: PlaceRequest, isPlaced: Trial): readonly string[] => {
+function* fewer(request: PlaceRequest, isPlaced: Trial): Generator<void, readonly string[]> {
   const { count } = request.spec;
   let [fits, tooMany] = [0, count];
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >> 1;
-    if (isPlaced({ ...request, spec: { ...request.spec, count: middle } })) fits = middle;
+    const isIt = yield* isPlaced({ ...request, spec: { ...request.spec, count: middle } });
+    if (isIt) fits = middle;
     else tooMany = middle;
   }
   return fits === 0 ? [] : [`${fits} instead of ${count}`];
-};
+}
 
 /** The largest amount of one resource that fits, in halves of what was asked for. */
-const less = (request: PlaceRequest, isPlaced: Trial): readonly string[] => {
+function* less(request: PlaceRequest, isPlaced: Trial): Generator<void, readonly string[]> {
   const { groups } = request.spec;
-  return groups.flatMap((group, position) =>
-    group.resources.flatMap(({ resourceType, amount }, at) => {
-      const isWith = (wanted: number): boolean => {
-        const resources = group.resources.with(at, {
-          ...group.resources[at],
-          resourceType,
-          amount: wanted,
-        });
+  const found: string[] = [];
+  for (const [position, group] of groups.entries()) {
+    for (const [at, resource] of group.resources.entries()) {
+      const isWith = (wanted: number) => {
+        const resources = group.resources.with(at, { ...resource, amount: wanted });
         const changed = groups.with(position, { ...group, resources });
         return isPlaced({ ...request, spec: { ...request.spec, groups: changed } });
       };
-      for (let wanted = Math.floor(amount / 2); wanted >= 1; wanted = Math.floor(wanted / 2)) {
-        if (!isWith(wanted)) continue;
-        const tooMuch = Math.min(amount, wanted * 2 + 1);
-        const fitting = saidOf(resourceType, most(isWith, wanted, tooMuch));
-        return [`${fitting} instead of ${saidAmount(resourceType, amount)}`];
-      }
-      return [];
-    }),
-  );
-};
-
-/** Between an amount that fits and one that does not, to a sixteenth of the difference. */
-const most = (isWith: (wanted: number) => boolean, fits: number, tooMuch: number): number => {
-  let [low, high] = [fits, tooMuch];
-  for (let round = 0; round < 4 && high - low > 1; round += 1) {
-    const middle = low + Math.floor((high - low) / 2);
-    if (isWith(middle)) low = middle;
-    else high = middle;
+      const fits = yield* most(isWith, resource.amount);
+      if (fits === 0) continue;
+      const { resourceType, amount } = resource;
+      found.push(`${saidOf(resourceType, fits)} instead of ${saidAmount(resourceType, amount)}`);
+    }
   }
-  return low;
-};
+  return found;
+}
+
+/** The first of its halves that fits, and up from there to a sixteenth; 0 = none does. */
+function* most(
+  isWith: (wanted: number) => Generator<void, boolean>,
+  amount: number,
+): Generator<void, number> {
+  let fits = Math.floor(amount / 2);
+  while (fits >= 1 && !(yield* isWith(fits))) fits = Math.floor(fits / 2);
+  let tooMuch = Math.min(amount, fits * 2 + 1);
+  for (let round = 0; fits >= 1 && round < 4 && tooMuch - fits > 1; round += 1) {
+    const middle = fits + Math.floor((tooMuch - fits) / 2);
+    if (yield* isWith(middle)) fits = middle;
+    else tooMuch = middle;
+  }
+  return fits;
+}
 
 /** The same later. */
-const later = (index: ProviderIndex, request: PlaceRequest, budget: Budget): readonly string[] => {
+function* later(
+  index: ProviderIndex,
+  request: PlaceRequest,
+  budget: Budget,
+): Generator<void, readonly string[]> {
   const { fromMs, toMs } = request.window;
   if (toMs === Infinity) return [];
   const question = {
@@ -124,6 +138,8 @@ const later = (index: ProviderIndex, request: PlaceRequest, budget: Budget): rea
     latestMs: toMs + DAYS_90_MS,
     limit: 1,
   };
-  const [window] = findWindows(index, request, question, budget);
+  const shared = createWindowBudget(budget);
+  const { windows } = yield* findWindows(index, request, question, shared);
+  const [window] = windows;
   return window === undefined ? [] : [`from ${new Date(window.beginMs).toISOString()} on`];
-};
+}

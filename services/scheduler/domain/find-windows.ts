@@ -1,19 +1,18 @@
 /**
- * When a request would fit. What is free of a provider changes only where a claim begins or ends,
- * so for each provider there are spans of begins at which it can answer; a sweep over their ends
- * counts at every instant how many can. Requests whose parts depend on each other are placed for
- * real at the instants where something changes.
+ * When a request would fit. Each of its parts is swept for itself over the providers that it could
+ * have, the narrowest first; those after it need only be swept where the others fit. Requests whose
+ * parts depend on each other are placed for real at the instants where something changes.
  */
-import { type Budget, createBudget, isUsedUp, spendPart } from './budget.ts';
+import { type Budget, createBudget, isUsedUp, type LimitedLooks, spendPart } from './budget.ts';
 import type { Interval } from './hold.ts';
+import { matching } from './matching.ts';
+import { countBits, orBits } from './number-set.ts';
 import { findPlace, type PlaceRequest, prepare } from './place.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
-import { isWithin } from './selection.ts';
-import type { Shape } from './shape.ts';
 import type { Run } from './slot.ts';
+import { type FoundWindow, sweepOver } from './sweep.ts';
 import { someHold, turnaroundOf } from './turnaround.ts';
-import { wholeWindows } from './whole-windows.ts';
-import { roomAt } from './window-room.ts';
+import { visit } from './visit.ts';
 
 export type WindowQuestion = {
   readonly durationMs: number;
@@ -23,11 +22,11 @@ export type WindowQuestion = {
   readonly limit: number;
 };
 
-export type FoundWindow = {
-  readonly beginMs: number;
-  readonly latestBeginMs: number;
-  /** Providers that can answer at the earliest begin, for the group that finds the fewest. */
-  readonly providers: number;
+export type FoundWindows = {
+  /** In their order. */
+  readonly windows: readonly FoundWindow[];
+  /** False when the budget was spent before everything was looked at: there may be more. */
+  readonly isComplete: boolean;
 };
 
 /** Instants at which a request whose parts depend on each other is tried. */
@@ -35,110 +34,112 @@ const TRIES_MAX = 200;
 /** Steps that one of them may take, and all together. */
 const TRY_EXPANSIONS = 10_000;
 const TRIES_EXPANSIONS = 50_000;
+/** What one of them may look at of the fleet: nobody else is served before it ends. */
+const TRY_LOOKS = 3_000_000;
+/** About half a second. */
+const SWEEPS_LOOKS = 12_000_000;
 
-/** Fewer than there are where the budget is spent. */
-export const findWindows = (
+export type WindowBudget = {
+  /** Of sweeps over the fleet. */
+  readonly sweeps: LimitedLooks;
+  /** Of one more, for the instants at which something changes. */
+  readonly edges: LimitedLooks;
+  /** Of placements that are tried. */
+  readonly tries: Budget;
+};
+
+export const createWindowBudget = (
+  tries = createBudget(TRIES_EXPANSIONS, TRY_LOOKS),
+  looksMax = SWEEPS_LOOKS,
+): WindowBudget => ({ sweeps: looksUpTo(looksMax), edges: looksUpTo(looksMax), tries });
+
+const looksUpTo = (looksMax: number): LimitedLooks => ({ looks: 0, looksMax, isCut: false });
+
+/** Pauses where others may be served; what changes meanwhile is seen or not. */
+export function* findWindows(
   index: ProviderIndex,
   request: PlaceRequest,
   question: WindowQuestion,
-  budget: Budget = createBudget(TRIES_EXPANSIONS),
-): readonly FoundWindow[] => {
+  budget: WindowBudget = createWindowBudget(),
+): Generator<void, FoundWindows> {
   const lastBeginMs = question.latestMs - question.durationMs;
-  if (lastBeginMs < question.earliestMs) return [];
-  const range = { fromMs: question.earliestMs, toMs: lastBeginMs };
+  if (lastBeginMs < question.earliestMs) return { windows: [], isComplete: true };
   const { runs, isSimple } = prepare(index, request);
-  const sweeps = runs.map((run) => spansOf(index, run, { request, question, range }));
-  const spans = sweeps.reduce((both, one) => intersect(both, one));
-  if (isSimple) return spans.slice(0, question.limit);
-  const edges = edgesOf(index, runs, question);
-  return tried(index, { request, question, spans, edges, budget });
-};
+  const parts = partsOf(index, request, runs);
+  const asked = { request, question, budget };
+  const spans = yield* sweepAll(index, parts, asked);
+  const isComplete = !budget.sweeps.isCut;
+  if (isSimple) return { windows: spans.slice(0, question.limit), isComplete };
+  if (spans.length === 0) return { windows: [], isComplete };
+  const edges = yield* edgesOf(index, parts, { ...asked, within: outer(spans) });
+  // Where it is not known when something changes, nothing is known of the time between two tries.
+  if (budget.edges.isCut) return { windows: [], isComplete: false };
+  return yield* tried(index, { ...asked, spans, edges });
+}
 
-type Sweep = {
+type Asked = {
   readonly request: PlaceRequest;
   readonly question: WindowQuestion;
-  readonly range: Interval;
+  readonly budget: WindowBudget;
 };
 
-/** Spans of begins in which enough providers can answer one run. */
-const spansOf = (index: ProviderIndex, run: Run, sweep: Sweep): readonly FoundWindow[] => {
-  const { request, question, range } = sweep;
-  const wanted = request.spec.count;
-  if (run.take.wantsWhole) {
-    const { durationMs } = question;
-    const { ignoreClaimUid } = request;
-    return wholeWindows(index, { run, wanted, range, durationMs, ignoreClaimUid });
+/** Of the request, with the providers that meet everything but what is free. */
+type Part = { readonly run: Run; readonly bits: Uint32Array };
+
+/** Those with the fewest providers first; none twice. */
+const partsOf = (
+  index: ProviderIndex,
+  { spec }: PlaceRequest,
+  runs: readonly Run[],
+): readonly Part[] => {
+  const parts = new Map<string, Part[]>();
+  for (const run of runs) {
+    const { position, resources, isolatedFrom } = run.take;
+    const key = JSON.stringify([resources, spec.count > 1 && isolatedFrom.has(position)]);
+    const bits = matching(index, run.selection);
+    const alike = parts.get(key) ?? [];
+    parts.set(key, alike);
+    if (!alike.some((one) => areEqual(one.bits, bits))) alike.push({ run, bits });
   }
-  const isApart = run.take.isolatedFrom.has(run.take.position);
-  const changes: Change[] = [];
-  let always = 0;
-  let alwaysProviders = 0;
-  const most = isApart ? 1 : wanted;
-  const untouched = new Map<Shape, number>();
-  for (const member of membersOf(index, run)) {
-    const { booked, shape } = member;
-    const known = booked === undefined ? untouched.get(shape) : undefined;
-    const rooms =
-      known ?? roomAt(index, member, { run, request, most, range, ...durationOf(question) });
-    if (typeof rooms !== 'number') {
-      for (const { atMs, room, by } of rooms) changes.push({ atMs, room, providers: by });
-      continue;
-    }
-    if (booked === undefined) untouched.set(shape, rooms);
-    always += rooms;
-    if (rooms > 0) alwaysProviders += 1;
-  }
-  changes.sort((a, b) => a.atMs - b.atMs);
-  return sweepOver(changes, { range, wanted, always, alwaysProviders });
+  const sizes = new Map([...parts.values()].flat().map((part) => [part, countBits(part.bits)]));
+  return [...sizes.keys()].sort((a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0));
 };
 
-const durationOf = ({ durationMs }: WindowQuestion) => ({ durationMs });
+const areEqual = (a: Uint32Array, b: Uint32Array): boolean => a.every((word, at) => word === b[at]);
 
-type Change = { readonly atMs: number; readonly room: number; readonly providers: number };
-
-type Base = {
-  readonly range: Interval;
-  readonly wanted: number;
-  readonly always: number;
-  readonly alwaysProviders: number;
-};
-
-const sweepOver = (
-  changes: readonly Change[],
-  { range, wanted, always, alwaysProviders }: Base,
-): readonly FoundWindow[] => {
-  const found: FoundWindow[] = [];
-  let room = always;
-  let providers = alwaysProviders;
-  let begin: { readonly beginMs: number; readonly providers: number } | undefined;
-  let at = 0;
-  let nowMs = range.fromMs;
-  for (;;) {
-    for (; at < changes.length && (changes[at]?.atMs ?? 0) <= nowMs; at += 1) {
-      room += changes[at]?.room ?? 0;
-      providers += changes[at]?.providers ?? 0;
-    }
-    const nextMs = Math.min(changes[at]?.atMs ?? Infinity, range.toMs + 1);
-    if (room >= wanted) begin ??= { beginMs: nowMs, providers };
-    else if (begin !== undefined) {
-      found.push({ ...begin, latestBeginMs: nowMs - 1 });
-      begin = undefined;
-    }
-    if (nextMs > range.toMs) break;
-    nowMs = nextMs;
+/** Spans of begins at which each part for itself would fit. */
+function* sweepAll(
+  index: ProviderIndex,
+  parts: readonly Part[],
+  { request, question, budget }: Asked,
+): Generator<void, readonly FoundWindow[]> {
+  const { durationMs, earliestMs, latestMs } = question;
+  const { sweeps: spent } = budget;
+  let range: Interval = { fromMs: earliestMs, toMs: latestMs - durationMs };
+  let spans: readonly FoundWindow[] | undefined;
+  for (const [at, { run, bits }] of parts.entries()) {
+    const found = yield* sweepOver(index, {
+      run,
+      bits,
+      wanted: request.spec.count,
+      range,
+      durationMs,
+      ignoreClaimUid: request.ignoreClaimUid,
+      spent,
+      share: (spent.looksMax - spent.looks) / (parts.length - at),
+    });
+    yield;
+    spans = spans === undefined ? found : intersect(spans, found);
+    if (spans.length === 0) return [];
+    range = outer(spans);
   }
-  if (begin !== undefined) found.push({ ...begin, latestBeginMs: range.toMs });
-  return found;
-};
-
-/** Open providers that meet everything but what is free. */
-function* membersOf(index: ProviderIndex, { selection }: Run): Generator<Member> {
-  for (const shape of selection.shapes) {
-    for (const n of shape.members) {
-      if (index.open.has(n) && isWithin(selection, n)) yield index.member(n);
-    }
-  }
+  return spans ?? [];
 }
+
+const outer = (spans: readonly FoundWindow[]): Interval => ({
+  fromMs: spans[0]?.beginMs ?? Infinity,
+  toMs: spans.at(-1)?.latestBeginMs ?? -Infinity,
+});
 
 const intersect = (
   a: readonly FoundWindow[],
@@ -158,40 +159,50 @@ const intersect = (
   }
 };
 
-/** Begins at which what is free of some provider changes. */
-const edgesOf = (
+/** What looking at a hold takes, in looks. */
+const HOLD_LOOKS = 3;
+
+/** Begins at which what is free of some provider changes, in their order. */
+function* edgesOf(
   index: ProviderIndex,
-  runs: readonly Run[],
-  { durationMs }: WindowQuestion,
-): Float64Array => {
+  parts: readonly Part[],
+  { question, budget, within }: Asked & { readonly within: Interval },
+): Generator<void, Float64Array> {
+  const { edges: spent } = budget;
   const edges = new Set<number>();
-  for (const run of runs) {
-    for (const member of membersOf(index, run)) {
-      const cleaningMs = run.take.wantsWhole ? turnaroundOf(index, member) : 0;
+  const add = (atMs: number): void => {
+    if (atMs > within.fromMs && atMs <= within.toMs) edges.add(atMs);
+  };
+  for (const isWhole of [false, true]) {
+    const those = parts.filter(({ run }) => run.take.wantsWhole === isWhole);
+    const see = (member: Member): void => {
+      const spanMs = question.durationMs + (isWhole ? turnaroundOf(index, member) : 0);
       someHold(index, member, (hold, clearMs) => {
-        edges.add(hold.fromMs - cleaningMs - durationMs + 1);
-        if (clearMs !== Infinity) edges.add(clearMs);
+        spent.looks += HOLD_LOOKS;
+        add(hold.fromMs - spanMs + 1);
+        add(clearMs);
         return false;
       });
-    }
+    };
+    const bits = orBits(those.map((part) => part.bits));
+    yield* visit(index, { bits, spent, share: Infinity, see });
   }
   return Float64Array.from(edges).sort();
-};
+}
 
-type Trial = {
-  readonly request: PlaceRequest;
-  readonly question: WindowQuestion;
+type Trial = Asked & {
   readonly spans: readonly FoundWindow[];
   /** In their order. */
   readonly edges: Float64Array;
-  readonly budget: Budget;
 };
 
 /** Between two edges nothing changes: what fits at one of them fits up to the next. */
-const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
+function* tried(index: ProviderIndex, trial: Trial): Generator<void, FoundWindows> {
   const { request, question, spans, edges, budget } = trial;
+  const { limit, durationMs } = question;
   const found: FoundWindow[] = [];
   let tries = 0;
+  let isComplete = !budget.sweeps.isCut;
   for (const span of spans) {
     // One more than can be tried tells where the last of them ends.
     const first = firstBehind(edges, span.beginMs);
@@ -199,12 +210,16 @@ const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
       (at) => at <= span.latestBeginMs,
     );
     for (const [at, beginMs] of [span.beginMs, ...inside].entries()) {
-      if (found.length >= question.limit || tries >= TRIES_MAX || isUsedUp(budget)) return found;
+      if (found.length >= limit) return { windows: found, isComplete };
+      if (tries >= TRIES_MAX || isUsedUp(budget.tries))
+        return { windows: found, isComplete: false };
+      if (tries > 0) yield;
       tries += 1;
-      const window = { fromMs: beginMs, toMs: beginMs + question.durationMs };
-      const plan = spendPart(budget, TRY_EXPANSIONS, (part) =>
+      const window = { fromMs: beginMs, toMs: beginMs + durationMs };
+      const plan = spendPart(budget.tries, TRY_EXPANSIONS, (part) =>
         findPlace(index, { ...request, window, budget: part }),
       );
+      if (plan.kind === 'gave-up') isComplete = false;
       if (plan.kind !== 'placed') continue;
       const latestBeginMs = (inside[at] ?? span.latestBeginMs + 1) - 1;
       const last = found.at(-1);
@@ -213,8 +228,8 @@ const tried = (index: ProviderIndex, trial: Trial): readonly FoundWindow[] => {
       } else found.push({ beginMs, latestBeginMs, providers: plan.providers.length });
     }
   }
-  return found;
-};
+  return { windows: found, isComplete };
+}
 
 /** Place of the first edge after the instant. */
 const firstBehind = (edges: Float64Array, atMs: number): number => {

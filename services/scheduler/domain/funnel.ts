@@ -5,7 +5,7 @@
 import { isOverSeveral, type ResourceRequest } from './claim.ts';
 import type { Asked, Constraint } from './constraint.ts';
 import { freeBits } from './free-bits.ts';
-import { countBits, nextBit } from './number-set.ts';
+import { andBits, countBits, nextBit } from './number-set.ts';
 import type { PlaceRequest } from './place.ts';
 import type { Funnel, Refusal } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
@@ -26,10 +26,19 @@ export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal 
   return { funnel: first, together: togetherOf(request) };
 };
 
-export const funnelsOf = (index: ProviderIndex, request: PlaceRequest): readonly Funnel[] => {
+/** Pauses after each. */
+export function* funnelsOf(
+  index: ProviderIndex,
+  request: PlaceRequest,
+): Generator<void, readonly Funnel[]> {
   const free = createFree(index, request);
-  return askedOf(request).map((asked) => funnelOf({ index, request, asked }, free));
-};
+  const funnels: Funnel[] = [];
+  for (const asked of askedOf(request)) {
+    funnels.push(funnelOf({ index, request, asked }, free));
+    yield;
+  }
+  return funnels;
+}
 
 /** Who has room for one resource; looked for once for all groups that want the same of it. */
 type Free = (one: ResourceRequest) => Uint32Array;
@@ -91,7 +100,7 @@ const funnelOf = (room: RoomQuestion, free: Free): Funnel => {
   let remaining = countBits(left);
   const providers = remaining;
   for (const { name, bits } of steps) {
-    and(left, bits);
+    andBits(left, bits);
     const now = countBits(left);
     counted.push({ constraint: name, removed: remaining - now });
     remaining = now;
@@ -133,10 +142,6 @@ const bitsOf = (index: ProviderIndex, fill: (bits: Uint32Array) => void): Uint32
   return bits;
 };
 
-const and = (left: Uint32Array, right: Uint32Array): void => {
-  for (let at = 0; at < left.length; at += 1) left[at] = (left[at] ?? 0) & (right[at] ?? 0);
-};
-
 /**
  * The constraints each of which alone stands in the way of the count. Of one resource type the
  * first that removes all is named, or that too little is free.
@@ -149,7 +154,7 @@ const inTheWayOf = (
   const abouts = [...new Set(steps.map(({ about }) => about))];
   return abouts.flatMap((dropped) => {
     const left = all.slice();
-    for (const { about, bits } of steps) if (about !== dropped) and(left, bits);
+    for (const { about, bits } of steps) if (about !== dropped) andBits(left, bits);
     if (!hasRoom(room, left, dropped)) return [];
     const own = steps.filter(({ about }) => about === dropped);
     return own.find(({ bits }) => removesAll(left, bits)) ?? own.at(-1) ?? [];

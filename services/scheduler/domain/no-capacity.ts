@@ -18,6 +18,13 @@ export const orRefuse = (plan: Plan): Placed => {
   }
 };
 
+/** What is looked for in time was not found as far as there was time to look. */
+export const windowsUnknown = () =>
+  resourceExhausted(
+    'SEARCH_LIMIT',
+    'Within the limits of a search no window was found, and there may be one; ask for less at once',
+  );
+
 const noCapacity = ({ funnel, together }: Refusal) => {
   const { providers, remaining } = funnel;
   const removing = funnel.steps.filter(({ removed }) => removed > 0);

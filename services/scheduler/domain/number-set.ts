@@ -106,6 +106,20 @@ export const nextBit = (words: Uint32Array, from: number): number => {
   return at * 32 + (31 - Math.clz32(word & -word));
 };
 
+/** Leaves in the first those bits that are in the second too. */
+export const andBits = (bits: Uint32Array, others: Uint32Array): void => {
+  for (let at = 0; at < bits.length; at += 1) bits[at] = (bits[at] ?? 0) & (others[at] ?? 0);
+};
+
+/** The bits that are in any of them; all are of one length. */
+export const orBits = (all: readonly Uint32Array[]): Uint32Array => {
+  const bits = new Uint32Array(all[0]?.length ?? 0);
+  for (const one of all) {
+    for (let at = 0; at < bits.length; at += 1) bits[at] = (bits[at] ?? 0) | (one[at] ?? 0);
+  }
+  return bits;
+};
+
 /** How many bits are set. */
 export const countBits = (words: Uint32Array): number => {
   let count = 0;

@@ -154,7 +154,7 @@ const areNested = ({ forest, member }: ProviderIndex, { selection }: Run): boole
 const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): Answer => {
   const { spec } = request;
   const { budget } = within;
-  const runs = runsOf(index, request, within);
+  const runs = inOrder(runsOf(index, request, within));
   const slots = slotsOf(runs, spec);
   const relations = createRelations(index, spec, budget);
   const tally = createTally(index);
@@ -185,7 +185,6 @@ const noneWithin = (budget: Budget): Exclude<Found, { readonly kind: 'placed' }>
 
 const seedOf = ({ spec, seed }: PlaceRequest): string => spec.seed ?? seed;
 
-/** Those with the fewest candidates first, as far as that is known without looking. */
 const runsOf = (index: ProviderIndex, request: PlaceRequest, within: Within): readonly Run[] => {
   const { groups } = request.spec;
   const wanted = groups.flatMap(
@@ -196,8 +195,12 @@ const runsOf = (index: ProviderIndex, request: PlaceRequest, within: Within): re
     },
   );
   const rest = { within, share: 1 / wanted.length };
-  const runs = wanted.map((part, number) => runOf(index, request, { ...part, ...rest, number }));
-  if (groups.length === 1) return runs;
+  return wanted.map((part, number) => runOf(index, request, { ...part, ...rest, number }));
+};
+
+/** Those with the fewest candidates first, as far as that is known without looking. */
+const inOrder = (runs: readonly Run[]): readonly Run[] => {
+  if (runs.every(({ group }) => group === runs[0]?.group)) return runs;
   const sizes = new Map(runs.map((run) => [run, knownSize(run)]));
   return runs.toSorted((a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0));
 };

@@ -3,56 +3,48 @@
  * Begins and ends of these spans are sorted as plain numbers, which is what a hundred thousand
  * bookings cost.
  */
-import type { FoundWindow } from './find-windows.ts';
-import type { Interval } from './hold.ts';
+
 import type { Member, ProviderIndex } from './provider-index.ts';
-import { isWithin } from './selection.ts';
-import type { Run } from './slot.ts';
+import type { FoundWindow, Sweep } from './sweep.ts';
 import { someHold, turnaroundOf } from './turnaround.ts';
+import { visit } from './visit.ts';
 
-type Question = {
-  readonly run: Run;
-  readonly wanted: number;
-  /** Of begins. */
-  readonly range: Interval;
-  readonly durationMs: number;
-  readonly ignoreClaimUid: string | undefined;
-};
+/** What looking at a booking takes. */
+const HOLD_LOOKS = 5;
 
-export const wholeWindows = (index: ProviderIndex, question: Question): readonly FoundWindow[] => {
-  const { run } = question;
-  const { selection } = run;
-  const from: number[] = [];
-  const to: number[] = [];
-  let providers = 0;
-  for (const shape of selection.shapes) {
-    if (selection.within.length + selection.without.length === 0) providers += shape.free.size;
-    else for (const n of shape.free) if (isWithin(selection, n)) providers += 1;
-    for (const n of shape.timed) {
-      if (!isWithin(selection, n)) continue;
-      providers += 1;
-      addBlocked(index, index.member(n), { question, from, to });
-    }
-  }
-  return sweep(question, providers, {
-    from: Float64Array.from(from).sort(),
-    to: Float64Array.from(to).sort(),
-  });
-};
-
-type Blocked = {
-  readonly question: Question;
-  readonly from: number[];
-  readonly to: number[];
-};
-
-/** The spans of begins at which it is not free, those that meet as one. */
-const addBlocked = (
+export function* wholeWindows(
   index: ProviderIndex,
-  member: Member,
-  { question, from, to }: Blocked,
-): void => {
-  const { durationMs, ignoreClaimUid } = question;
+  sweep: Sweep,
+): Generator<void, readonly FoundWindow[]> {
+  const { bits, spent, share } = sweep;
+  const blocked: Blocked = { from: [], to: [] };
+  let providers = 0;
+  const see = (member: Member): void => {
+    const { booked } = member;
+    if (booked === undefined) providers += 1;
+    else if (booked.timed > 0) {
+      providers += 1;
+      spent.looks += HOLD_LOOKS * addBlocked(index, member, { sweep, blocked });
+    }
+  };
+  yield* visit(index, { bits, spent, share, see });
+  return windowsOf(sweep, providers, {
+    from: Float64Array.from(blocked.from).sort(),
+    to: Float64Array.from(blocked.to).sort(),
+  });
+}
+
+type Blocked = { readonly from: number[]; readonly to: number[] };
+
+type Within = { readonly sweep: Sweep; readonly blocked: Blocked };
+
+/**
+ * Adds the spans of begins at which it is not free, those that meet as one; says how many bookings
+ * it has.
+ */
+const addBlocked = (index: ProviderIndex, member: Member, { sweep, blocked }: Within): number => {
+  const { durationMs, ignoreClaimUid } = sweep;
+  const { from, to } = blocked;
   const spanMs = durationMs + turnaroundOf(index, member);
   const spans: (readonly [number, number])[] = [];
   someHold(index, member, (hold, clearMs) => {
@@ -69,12 +61,13 @@ const addBlocked = (
     } else if (toMs > endMs) endMs = toMs;
   }
   if (endMs !== -Infinity) to.push(endMs);
+  return spans.length;
 };
 
 type Edges = { readonly from: Float64Array; readonly to: Float64Array };
 
-const sweep = (
-  { range, wanted }: Question,
+const windowsOf = (
+  { range, wanted }: Sweep,
   providers: number,
   { from, to }: Edges,
 ): readonly FoundWindow[] => {

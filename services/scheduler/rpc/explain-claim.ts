@@ -26,21 +26,22 @@ export const explainClaim = (
   const origin = originOf(context);
   return searchAtLeader(deps, context, {
     request,
-    look: (draft) => (state, nowMs) => {
-      const { spec } = draft;
-      const allowed = allowedIn(state, { draft, origin, nowMs });
-      const window = allowed.window ?? {
-        fromMs: Math.max(spec.acquireMs ?? nowMs, nowMs),
-        toMs: spec.releaseMs ?? Infinity,
-      };
-      const found = explain(state.providers, { spec, window, seed: draft.project });
-      return create(ExplainClaimResponseSchema, {
-        fits: found.fits && allowed.obstacle === '',
-        groups: found.groups.map(funnelMessage),
-        obstacle: found.obstacle ?? allowed.obstacle,
-        suggestions: [...found.suggestions],
-      });
-    },
+    look: (draft) =>
+      function* (state, nowMs) {
+        const { spec } = draft;
+        const allowed = allowedIn(state, { draft, origin, nowMs });
+        const window = allowed.window ?? {
+          fromMs: Math.max(spec.acquireMs ?? nowMs, nowMs),
+          toMs: spec.releaseMs ?? Infinity,
+        };
+        const found = yield* explain(state.providers, { spec, window, seed: draft.project });
+        return create(ExplainClaimResponseSchema, {
+          fits: found.fits && allowed.obstacle === '',
+          groups: found.groups.map(funnelMessage),
+          obstacle: found.obstacle ?? allowed.obstacle,
+          suggestions: [...found.suggestions],
+        });
+      },
     remote: (transport, options) =>
       createClient(ClaimService, transport).explainClaim(request, options),
   });

@@ -9,6 +9,7 @@ import {
   FindWindowsResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { findWindows as windowsFor } from '../domain/find-windows.ts';
+import { windowsUnknown } from '../domain/no-capacity.ts';
 import { invalidField, momentOf } from './claim-request.ts';
 import type { RpcDeps } from './deps.ts';
 import { searchAtLeader } from './search-request.ts';
@@ -28,25 +29,27 @@ export const findWindows = (
   const asked = askedOf(request);
   return searchAtLeader(deps, context, {
     request,
-    look: (draft) => (state, nowMs) => {
-      const earliestMs = Math.max(asked.earliestMs ?? nowMs, nowMs);
-      const latestMs = asked.latestMs ?? earliestMs + Math.max(HORIZON_MS, asked.durationMs);
-      assertSpan({ earliestMs, latestMs, durationMs: asked.durationMs });
-      const { spec } = draft;
-      const window = { fromMs: earliestMs, toMs: earliestMs + asked.durationMs };
-      const found = windowsFor(
-        state.providers,
-        { spec, window, seed: draft.project },
-        { ...asked, earliestMs, latestMs },
-      );
-      return create(FindWindowsResponseSchema, {
-        windows: found.map(({ beginMs, latestBeginMs, providers }) => ({
-          begin: timestampFromMs(beginMs),
-          latestBegin: timestampFromMs(latestBeginMs),
-          providers,
-        })),
-      });
-    },
+    look: (draft) =>
+      function* (state, nowMs) {
+        const earliestMs = Math.max(asked.earliestMs ?? nowMs, nowMs);
+        const latestMs = asked.latestMs ?? earliestMs + Math.max(HORIZON_MS, asked.durationMs);
+        assertSpan({ earliestMs, latestMs, durationMs: asked.durationMs });
+        const { spec } = draft;
+        const window = { fromMs: earliestMs, toMs: earliestMs + asked.durationMs };
+        const { windows, isComplete } = yield* windowsFor(
+          state.providers,
+          { spec, window, seed: draft.project },
+          { ...asked, earliestMs, latestMs },
+        );
+        if (windows.length === 0 && !isComplete) throw windowsUnknown();
+        return create(FindWindowsResponseSchema, {
+          windows: windows.map(({ beginMs, latestBeginMs, providers }) => ({
+            begin: timestampFromMs(beginMs),
+            latestBegin: timestampFromMs(latestBeginMs),
+            providers,
+          })),
+        });
+      },
     remote: (transport, options) =>
       createClient(ClaimService, transport).findWindows(request, options),
   });

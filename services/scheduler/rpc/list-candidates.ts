@@ -33,17 +33,18 @@ export const listClaimCandidates = (
   const seed = deps.random.requestId();
   return searchAtLeader(deps, context, {
     request,
-    look: (draft) => (state, nowMs) => {
-      const { spec } = draft;
-      const window = windowOf(draft, state.quotas.find, nowMs);
-      const asked = { spec, window, seed: spec.ranking === 'random' ? seed : draft.project };
-      const plans = candidatesFor(state.providers, asked, limitOf(request, draft));
-      const uids = new Set(plans.flatMap(({ providers }) => providers.map(({ uid }) => uid)));
-      return create(ListClaimCandidatesResponseSchema, {
-        candidates: plans.map((plan) => candidateOf(draft, plan)),
-        providers: [...uids].sort().map((uid) => providerOf(state, uid, window)),
-      });
-    },
+    look: (draft) =>
+      function* (state, nowMs) {
+        const { spec } = draft;
+        const window = windowOf(draft, state.quotas.find, nowMs);
+        const asked = { spec, window, seed: spec.ranking === 'random' ? seed : draft.project };
+        const plans = yield* candidatesFor(state.providers, asked, limitOf(request, draft));
+        const uids = new Set(plans.flatMap(({ providers }) => providers.map(({ uid }) => uid)));
+        return create(ListClaimCandidatesResponseSchema, {
+          candidates: plans.map((plan) => candidateOf(draft, plan)),
+          providers: [...uids].sort().map((uid) => providerOf(state, uid, window)),
+        });
+      },
     remote: (transport, options) =>
       createClient(ClaimService, transport).listClaimCandidates(request, options),
   });

@@ -3,7 +3,7 @@ import type { CallOptions, HandlerContext, Transport } from '@connectrpc/connect
 import type { ClaimSpec } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { callOf } from '../../runtime/context.ts';
 import type { Draft } from '../domain/command.ts';
-import type { Look, PartitionView } from '../ports.ts';
+import type { PartitionView, Search as SearchOf } from '../ports.ts';
 import { atLeader, runsPartition } from './claim-calls.ts';
 import { projectNotFound } from './claim-creation.ts';
 import { specOf } from './claim-request.ts';
@@ -16,8 +16,8 @@ type SearchRequest = { readonly parent: string; readonly spec?: ClaimSpec | unde
 
 export type Search<T> = {
   readonly request: SearchRequest;
-  /** Bounded: it runs at the leader. */
-  readonly look: (draft: Draft) => Look<T>;
+  /** Bounded, and in short steps: it runs at the leader. */
+  readonly look: (draft: Draft) => SearchOf<T>;
   /** The same call at another replica. */
   readonly remote: (transport: Transport, options: CallOptions) => Promise<T>;
 };

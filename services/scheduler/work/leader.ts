@@ -63,6 +63,11 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   let hasEnded = false;
   // The signal too: that the lease is over it sees at the clock, before anything was told.
   const isOver = (): boolean => hasEnded || leadership.signal.aborted;
+  const assertServes = (): void => {
+    if (isOver()) throw notLeader(partition);
+    const refusal = options.cannotPlace();
+    if (refusal !== undefined) throw refusal;
+  };
 
   return {
     state,
@@ -75,17 +80,8 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
       wake();
       return answer;
     },
-    read: (caller, look, signal) =>
-      looks.look(
-        caller,
-        () => {
-          if (isOver()) throw notLeader(partition);
-          const refusal = options.cannotPlace();
-          if (refusal !== undefined) throw refusal;
-          return look(state, time.nowMs());
-        },
-        signal,
-      ),
+    read: (caller, search, signal) =>
+      looks.look(caller, () => whileServing(search(state, time.nowMs()), assertServes), signal),
     glance: (look) => {
       if (isOver()) throw notLeader(partition);
       return look(state, time.nowMs());
@@ -124,6 +120,16 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     return cannotPlace();
   }
 };
+
+/** Asks before each step, since any time may have passed. */
+function* whileServing<T>(search: Iterator<void, T>, assertServes: () => void): Generator<void, T> {
+  for (;;) {
+    assertServes();
+    const step = search.next();
+    if (step.done === true) return step.value;
+    yield;
+  }
+}
 
 type Turn = {
   readonly deps: CoordinationDeps;

@@ -188,6 +188,14 @@ export const stateWith = (
     times: rest.times ?? CHORE_TIMES,
   });
 
+/** What a search finds that nobody interrupts. */
+export const atOnce = <T>(search: Iterator<void, T>): T => {
+  for (;;) {
+    const step = search.next();
+    if (step.done === true) return step.value;
+  }
+};
+
 /** Decides and commits at once. Throws refusals. */
 export const run = (state: PartitionState, command: Command, nowMs = 0): Decision => {
   const decision = decide(state, command, { nowMs, logNumber: 1 });

@@ -5,6 +5,7 @@ import { explain } from '../../../services/scheduler/domain/explain.ts';
 import { type PlaceRequest, place } from '../../../services/scheduler/domain/place.ts';
 import type { Refusal } from '../../../services/scheduler/domain/plan.ts';
 import {
+  atOnce,
   CPU,
   constraint,
   factsOf,
@@ -33,7 +34,7 @@ const refusalOf = (t: ExecutionContext, wish: Wish): Refusal => {
 };
 
 const suggestionsFor = (wish: Wish): readonly string[] =>
-  explain(stateWith(wish.providers).providers, requestOf(wish)).suggestions;
+  atOnce(explain(stateWith(wish.providers).providers, requestOf(wish))).suggestions;
 
 const machines = (prefix: string, many: number, tags: readonly string[]): ProviderWish[] =>
   Array.from({ length: many }, (_, n) => ({ uid: `${prefix}${n}`, offers: { [WHOLE]: 1 }, tags }));

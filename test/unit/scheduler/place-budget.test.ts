@@ -10,7 +10,10 @@ import {
 } from '../../../services/scheduler/domain/budget.ts';
 import type { DistanceConstraint, RequestGroup } from '../../../services/scheduler/domain/claim.ts';
 import { explain } from '../../../services/scheduler/domain/explain.ts';
-import { findWindows } from '../../../services/scheduler/domain/find-windows.ts';
+import {
+  createWindowBudget,
+  findWindows,
+} from '../../../services/scheduler/domain/find-windows.ts';
 import { NumberSet } from '../../../services/scheduler/domain/number-set.ts';
 import {
   EXPANSIONS_MAX,
@@ -19,7 +22,7 @@ import {
 } from '../../../services/scheduler/domain/place.ts';
 import type { ProviderIndex } from '../../../services/scheduler/domain/provider-index.ts';
 import type { GroupFacts, Topology } from '../../../services/scheduler/domain/topology.ts';
-import { CPU, constraint, groupOf, MEMORY, stateWith, WHOLE } from './builders.ts';
+import { atOnce, CPU, constraint, groupOf, MEMORY, stateWith, WHOLE } from './builders.ts';
 
 const groupFacts = (id: string, kind: GroupFacts['kind'], parent?: string) =>
   [id, { id, kind, parent, sharedProviders: [], distances: [] }] as const;
@@ -258,7 +261,9 @@ test('no more of a fleet is looked at than its limit, however many groups ask', 
 
 test('trials of an explanation share one budget', (t) => {
   const index = fleetOf(100, 100);
-  const { answer, asked } = counted(() => explain(index, requestOf(CONTRADICTION, { count: 20 })));
+  const { answer, asked } = counted(() =>
+    atOnce(explain(index, requestOf(CONTRADICTION, { count: 20 }))),
+  );
   t.false(answer.fits);
   t.true(asked < 3 * EXPANSIONS_MAX * LOOKS_PER_EXPANSION, `${asked}`);
 });
@@ -272,8 +277,10 @@ test('instants at which windows are tried share one budget', (t) => {
   const question = { durationMs: 5, earliestMs: 0, latestMs: 200, limit: 5 };
   const budget = createBudget(2_000);
   const request = requestOf(CONTRADICTION, { count: 20 });
-  const { answer, asked } = counted(() => findWindows(index, request, question, budget));
-  t.deepEqual(answer, []);
+  const { answer, asked } = counted(() =>
+    atOnce(findWindows(index, request, question, createWindowBudget(budget))),
+  );
+  t.deepEqual(answer, { windows: [], isComplete: false });
   const most = 4 * limitOf(budget) + 4 * index.size();
   t.true(asked < most, `${asked} of ${most}`);
 });

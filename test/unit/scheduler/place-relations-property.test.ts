@@ -8,6 +8,7 @@ import { findWindows } from '../../../services/scheduler/domain/find-windows.ts'
 import { judge } from '../../../services/scheduler/domain/judge.ts';
 import { place } from '../../../services/scheduler/domain/place.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
+import { atOnce } from './builders.ts';
 import { cases, indexOf, itemsOf, prepared } from './place-cases.ts';
 import { type Item, isValid, type ModelRequest, someAssignment } from './place-model.ts';
 
@@ -55,12 +56,9 @@ test('windows are found exactly where the request would fit', (t) => {
   fc.assert(
     fc.property(cases, (one) => {
       const { model, wanted, request } = prepared(one);
-      const windows = findWindows(indexOf(model), request, {
-        durationMs: one.length,
-        earliestMs: 0,
-        latestMs: LATEST,
-        limit: 100,
-      });
+      const question = { durationMs: one.length, earliestMs: 0, latestMs: LATEST, limit: 100 };
+      const { windows, isComplete } = atOnce(findWindows(indexOf(model), request, question));
+      t.true(isComplete);
       for (let beginMs = 0; beginMs <= LATEST - one.length; beginMs += 1) {
         const at = { ...wanted, fromMs: beginMs, toMs: beginMs + one.length };
         const isFound = windows.some(

@@ -1165,7 +1165,8 @@ export const FindWindowsRequestSchema: GenMessage<FindWindowsRequest> = /*@__PUR
  */
 export type FindWindowsResponse = Message<"runmachine.scheduler.v1.FindWindowsResponse"> & {
   /**
-   * Spans of time in which it could begin, in their order; they do not overlap. Empty: in none.
+   * Spans of time in which it could begin, in their order; they do not overlap. Empty: in none. Where a search cannot
+   * look at everything there may be more of them; when it found none the answer is RESOURCE_EXHAUSTED SEARCH_LIMIT.
    *
    * @generated from field: repeated runmachine.scheduler.v1.Window windows = 1;
    */
