@@ -11,7 +11,7 @@ import { createHardware, type Hardware } from './hardware.ts';
 import type { SecretPort } from './neighbours-port.ts';
 import type { Controllers } from './order-port.ts';
 import type { MachineWriter, Records } from './ports.ts';
-import { agentDirectoryRpc } from './rpc/agent-directory-service.ts';
+import { agentDirectoryRpc, type DirectoryDeps } from './rpc/agent-directory-service.ts';
 import { agentRpc } from './rpc/agent-service.ts';
 import { consoleRpc } from './rpc/console-service.ts';
 import { createCreations } from './rpc/creations.ts';
@@ -148,6 +148,7 @@ type Parts = {
   readonly images: ImageFetcher;
   readonly replica: { readonly id: string; readonly address: string };
   readonly neighbours: ProviderStateNeighbours;
+  readonly seeHosts: DirectoryDeps['seeHosts'];
   readonly metal: Hardware & {
     readonly orderHub: OrderHub;
     readonly controllers: Controllers;
@@ -277,9 +278,18 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     cleaningMs: hook?.timeoutMs,
     taskEndMs: config.leaseMs + (hook?.endMs ?? 0),
   };
+  const seeHosts: DirectoryDeps['seeHosts'] = async (key, signal) => {
+    const uids = pools.ofAgent(key).map(({ uid }) => uid);
+    for (const uid of uids.slice(SEEN_HOSTS_MAX)) opener.look(uid);
+    await Promise.all(uids.slice(0, SEEN_HOSTS_MAX).map((uid) => opener.see(uid, signal)));
+  };
   const metal = { ...hardware, orderHub, controllers, secrets };
-  return { ...base, neighbours, metal, queue, bell, hub, consoles, images, replica, background };
+  const loops = { queue, bell, hub, consoles, images, background };
+  return { ...base, ...loops, neighbours, seeHosts, metal, replica };
 };
+
+/** An agent serves one host in general; whoever drains one waits for no more than these. */
+const SEEN_HOSTS_MAX = 16;
 
 const lookAtProviders = (
   session: AgentSession,
@@ -309,7 +319,7 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
     operationRpc({ ...rpc, changed: bell.heard }),
     eventRpc(rpc),
     agentRpc({ ...rpc, hub, consoles, secrets: metal.secrets, heartbeatMs, isStarted }),
-    agentDirectoryRpc({ ...rpc, hub }),
+    agentDirectoryRpc({ ...rpc, hub, seeHosts: parts.seeHosts }),
     providerStateRpc({ ...rpc, ...parts.neighbours }),
     providerHardwareRpc({ ...rpc, ...parts.neighbours, ...metal }),
     providerConsoleRpc({

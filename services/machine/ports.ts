@@ -175,6 +175,10 @@ export type AgentRecords = {
     asked: { uid: string; epoch: number; lastSequence: number },
   ) => Promise<boolean>;
   readonly findMany: (reader: Reader, uids: readonly string[]) => Promise<readonly Agent[]>;
+  readonly findManyByKey: (
+    reader: Reader,
+    agentKeys: readonly string[],
+  ) => Promise<readonly Agent[]>;
   /** Uids of agents that are up at other replicas than these. */
   readonly upElsewhere: (
     reader: Reader,

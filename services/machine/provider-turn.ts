@@ -10,12 +10,13 @@ import type { Random } from '../runtime/random.ts';
 import type { SqlStore } from '../store/sql/open.ts';
 import { offersOf, type ProviderView } from './domain/capacity.ts';
 import type { ProviderState } from './domain/provider-state.ts';
+import { drainedAmong } from './drained-hosts.ts';
 import type { SchedulerPort } from './neighbours-port.ts';
 import type { Records } from './ports.ts';
 
 export type TurnDeps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'providers'>;
+  readonly records: Pick<Records, 'providers' | 'agents'>;
   readonly scheduler: Pick<SchedulerPort, 'tell'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -25,6 +26,8 @@ export type ProviderTurn = {
   readonly owner: string;
   /** The row as it is; nobody else writes it before the turn ends. */
   readonly known: ProviderState;
+  /** Whether it is closed to claims, whatever its state, because its agents are drained. */
+  readonly isDrained: boolean;
   /**
    * Tells the scheduler. Errors: those of the scheduler; aborted BUSY while inventory changes what
    * the provider offers.
@@ -49,15 +52,22 @@ export const takeTurn = async (
   const { uid: providerUid, partition } = provider;
   const owner = random.uid();
   const nowMs = clock.now().getTime();
-  const known = await store.transaction(undefined, ACTOR, (tx) =>
-    records.providers.hold(tx, { providerUid, partition, owner, untilMs: nowMs + TURN_MS, nowMs }),
-  );
-  if (known === undefined) return undefined;
+  const asked = { providerUid, partition, owner, untilMs: nowMs + TURN_MS, nowMs };
+  const held = await store.transaction(undefined, ACTOR, async (tx) => {
+    const known = await records.providers.hold(tx, asked);
+    if (known === undefined) return undefined;
+    // Read in the turn: whoever drains an agent later has the provider looked at again.
+    const drained = await drainedAmong(records, tx, [provider]);
+    return { known, isDrained: drained.has(providerUid) };
+  });
+  if (held === undefined) return undefined;
+  const { known, isDrained } = held;
   // What an earlier turn left unknown stays so until something was told.
   let isCertain = known.owner === null;
   return {
     owner,
     known,
+    isDrained,
     tell: async (closed, signal) => {
       const requestId = random.requestId();
       try {

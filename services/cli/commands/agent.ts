@@ -138,7 +138,8 @@ const readManifest = async ({ settings }: Context): Promise<JoinManifest | undef
 };
 
 export const drain: Command = {
-  summary: 'let an agent take no new work: its consoles end, other agents take its controllers',
+  summary:
+    'let an agent take no new work: no new claims on its VM hosts, others take its controllers',
   positionals: [{ name: 'name', help: 'name or uid of the agent' }],
   options: { reason: { type: 'string', value: 'TEXT', help: 'why, for the audit' } },
   run: async (context, args) => {
@@ -147,7 +148,10 @@ export const drain: Command = {
     const requestId = context.random.requestId();
     const why = args.string('reason') ?? '';
     await client.drainAgent({ name, why, requestId }, callOptions(context));
-    context.output.remark(`drained ${name}; its virtual machines stay with it`);
+    context.output.remark(
+      `drained ${name}: its VM hosts take no new claims, its consoles end and its controllers go ` +
+        `to other agents; virtual machines there go on. To undo it: runm agent resume ${name}`,
+    );
     return undefined;
   },
 };
@@ -160,7 +164,7 @@ export const resume: Command = {
     const client = createClient(AgentDirectoryService, context.transport());
     const requestId = context.random.requestId();
     await client.resumeAgent({ name, requestId }, callOptions(context));
-    context.output.remark(`${name} takes work again`);
+    context.output.remark(`${name} takes work again, and its VM hosts take claims`);
     return undefined;
   },
 };

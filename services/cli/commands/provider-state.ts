@@ -18,6 +18,8 @@ import { UsageError } from '../usage-error.ts';
 
 const stateWord = ({ state }: ProviderState): string => enumWord(ProviderLifeStateSchema, state);
 
+const DRAINED = 'its agents are drained';
+
 const providerId = ({ name }: ProviderState): string => name.split('/').at(-2) ?? name;
 
 const shown: Shown<typeof ProviderStateSchema> = {
@@ -27,7 +29,10 @@ const shown: Shown<typeof ProviderStateSchema> = {
     { title: 'PROVIDER', value: providerId },
     { title: 'STATE', value: stateWord },
     { title: 'BY', value: ({ principal }) => principal },
-    { title: 'REASON', value: ({ reason, problem }) => problem?.message || reason },
+    {
+      title: 'REASON',
+      value: (one) => one.problem?.message || (one.drained ? DRAINED : one.reason),
+    },
     { title: 'CLEANING', value: ({ cleanings }) => cleanings.map(({ claim }) => claim).join(' ') },
   ],
 };
@@ -41,6 +46,7 @@ const people = (one: ProviderState, context: Context): string =>
     ['uid', one.providerUid],
     ['state', stateWord(one)],
     ['in use', one.inUse ? 'yes' : 'no'],
+    ['new claims', one.drained ? `none: ${DRAINED}` : ''],
     ['reason', one.reason],
     ['by', one.principal],
     ['problem', one.problem?.message ?? ''],

@@ -25,6 +25,8 @@ export type ProviderState = {
   readonly generation: number;
   /** Set while somebody tells the scheduler, and afterwards if nobody knows what came of it. */
   readonly owner: string | null;
+  /** Whether the scheduler was told that it is closed because its agents are drained. */
+  readonly isDrained: boolean;
   /** Where a return leads: what it was before an operator closed it. */
   readonly before: 'enrolled' | 'available';
   readonly reason: string;
@@ -43,6 +45,7 @@ export const newProviderState = (providerUid: string, partition: string): Provid
   version: 0,
   generation: 0,
   owner: null,
+  isDrained: false,
   before: 'enrolled',
   reason: '',
   principal: '',
@@ -84,11 +87,14 @@ export const isInspected = (
  */
 export const cleansItself = opensItself;
 
+/** Of a VM host: whether one of its agents is here, and whether all of them are drained. */
+export type Served = { readonly isServed: boolean; readonly isDrained: boolean };
+
 /** What the scheduler should hold of it; leave: what it holds already. */
 export const wantedOf = (
   provider: ProviderView,
   known: Pick<ProviderState, 'state' | 'owner'> | undefined,
-  isServed: boolean,
+  { isServed, isDrained }: Served,
 ): 'open' | 'closed' | 'leave' => {
   const state = known?.state ?? 'enrolled';
   switch (state) {
@@ -97,11 +103,12 @@ export const wantedOf = (
     case 'retired':
       return 'closed';
     case 'available':
+      if (isDrained) return 'closed';
       return isServed || !opensItself(provider) ? 'open' : 'leave';
     case 'inspecting':
     case 'inspect_failed':
     case 'enrolled':
-      if (state === 'enrolled' && isServed && opensItself(provider)) return 'open';
+      if (state === 'enrolled' && isServed && !isDrained && opensItself(provider)) return 'open';
       // Somebody may have begun to open it and died.
       return known !== undefined && known.owner !== null ? 'closed' : 'leave';
     default:
@@ -122,9 +129,13 @@ export const inspectsNow = (
   return state === 'inspect_failed' && retryMs !== null && retryMs <= nowMs;
 };
 
+type Said = { readonly generation: number; readonly isDrained: boolean };
+
 /** Whether the scheduler is known to hold what this state wants of that generation. */
-export const isTold = (known: ProviderState, generation: number): boolean =>
-  known.owner === null && known.generation >= generation;
+export const isTold = (known: ProviderState, { generation, isDrained }: Said): boolean => {
+  const isAsDrained = known.state !== 'available' || known.isDrained === isDrained;
+  return known.owner === null && known.generation >= generation && isAsDrained;
+};
 
 /** What an operator sees: his own word goes before what the claims say. */
 export const shownLife = (

@@ -18,7 +18,11 @@ import type { Agent } from '../ports.ts';
 import { agentMessage } from './agent-message.ts';
 import { actorOf, cutPage, missing, pageFor, type RpcDeps } from './rpc-deps.ts';
 
-export type DirectoryDeps = RpcDeps & { readonly hub: Pick<AgentHub, 'sessionOf'> };
+export type DirectoryDeps = RpcDeps & {
+  readonly hub: Pick<AgentHub, 'sessionOf'>;
+  /** Has the scheduler told what follows for the VM hosts of that agent; never throws. */
+  readonly seeHosts: (agentKey: string, signal: AbortSignal) => Promise<void>;
+};
 
 const pattern = namePattern('partitions/{partition}/agents/{agent}');
 const parentPattern = namePattern('partitions/{partition}');
@@ -33,17 +37,23 @@ export const agentDirectoryRpc = (deps: DirectoryDeps): Implementation =>
       const agent = await find(deps, name, context);
       const change = { uid: agent.uid, isDrained: true, why };
       const schema = DrainAgentResponseSchema;
-      return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), async (tx) =>
+      const key = requestKeyOf(context, schema);
+      const answer = await deps.store.transaction(key, actorOf(context), async (tx) =>
         create(schema, { agent: await setDrained(deps, tx, change) }),
       );
+      await deps.seeHosts(keyOf(agent), context.signal);
+      return answer;
     },
     resumeAgent: async ({ name }, context) => {
       const agent = await find(deps, name, context);
       const change = { uid: agent.uid, isDrained: false, why: '' };
       const schema = ResumeAgentResponseSchema;
-      return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), async (tx) =>
+      const key = requestKeyOf(context, schema);
+      const answer = await deps.store.transaction(key, actorOf(context), async (tx) =>
         create(schema, { agent: await setDrained(deps, tx, change) }),
       );
+      await deps.seeHosts(keyOf(agent), context.signal);
+      return answer;
     },
   });
 

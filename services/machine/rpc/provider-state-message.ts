@@ -54,6 +54,7 @@ export const providerStateMessage = (
     reason: known.reason,
     principal: known.principal,
     inUse,
+    drained: known.state === 'available' && known.isDrained,
     cleanings: cleanings.map((one) => ({
       claim: one.claim,
       since: timestampFromMs(one.sinceMs),

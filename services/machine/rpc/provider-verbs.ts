@@ -89,7 +89,7 @@ type Decided = {
 /** What the verb leads to; the scheduler has agreed. */
 const decide = async <D extends DescMessage>(
   deps: ProviderRpcDeps,
-  { known, tell }: ProviderTurn,
+  { known, isDrained, tell }: ProviderTurn,
   { verb, provider, request, context }: Asked<D> & { readonly context: HandlerContext },
 ): Promise<Decided> => {
   const { signal } = context;
@@ -113,12 +113,13 @@ const decide = async <D extends DescMessage>(
     await deps.scheduler.finishRelease({ name, providerUid, requestId }, signal);
   }
   const after = afterVerb(known, next, { reason: request.reason, principal, nowMs });
-  const isNews = next !== known.state || !isTold(known, provider.generation);
+  const { generation } = provider;
+  const isNews = next !== known.state || !isTold(known, { generation, isDrained });
   const isTellable = next !== 'enrolled' && next !== 'inspecting';
   // Whoever died while he told the scheduler leaves that open: it is closed until it is told.
   if (!isTellable || !isNews) return { after, cleaned, isCertain: known.owner === null };
   try {
-    await tell(next !== 'available', signal);
+    await tell(next !== 'available' || isDrained, signal);
   } catch (error) {
     // What is not to be trusted is out of the pool for us, even while the scheduler is away.
     if (verb !== 'quarantine' || !isAway(error) || signal.aborted) throw error;
@@ -126,7 +127,7 @@ const decide = async <D extends DescMessage>(
     const problem = { reason: 'SERVICE_UNAVAILABLE', message, sinceMs: nowMs, retryMs: nowMs };
     return { after: { ...after, problem }, cleaned, isCertain: false };
   }
-  return { after: { ...after, generation: provider.generation }, cleaned, isCertain: true };
+  return { after: { ...after, generation, isDrained }, cleaned, isCertain: true };
 };
 
 const isAway = (error: unknown): boolean =>

@@ -117,6 +117,15 @@ export const agentRecords: AgentRecords = {
       .execute();
     return rows.map(read);
   },
+  findManyByKey: async (reader, agentKeys) => {
+    if (agentKeys.length === 0) return [];
+    const rows = await db(reader)
+      .selectFrom('agent')
+      .select(COLUMNS)
+      .where('agent_key', 'in', agentKeys.map(keyOf))
+      .execute();
+    return rows.map(read);
+  },
   upElsewhere: async (reader, replicas, limit) => {
     const rows = await db(reader)
       .selectFrom('agent')

@@ -126,7 +126,7 @@ export const providerStateRecords: ProviderStateRecords = {
 };
 
 const rowOf = (state: ProviderState) => {
-  const { before, reason, principal, sinceMs, partition, problem } = state;
+  const { before, reason, principal, sinceMs, partition, problem, isDrained } = state;
   return {
     provider_uid: state.providerUid,
     partition_key: keyOf(partition),
@@ -135,7 +135,7 @@ const rowOf = (state: ProviderState) => {
     version: state.version,
     owner: null,
     lease_until_ms: 0,
-    doc: writeDoc({ partition, before, reason, principal, sinceMs, problem }),
+    doc: writeDoc({ partition, before, reason, principal, sinceMs, problem, isDrained }),
   };
 };
 

@@ -11,12 +11,13 @@ import type { ProviderView } from '../domain/capacity.ts';
 import { INSPECT_MS } from '../domain/provider-deadline.ts';
 import { follow } from '../domain/provider-lifecycle.ts';
 import { inspectsNow, isTold, type ProviderState } from '../domain/provider-state.ts';
+import { drainedAmong } from '../drained-hosts.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
 import type { Records } from '../ports.ts';
 
 export type GuardDeps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'conflicts' | 'providers' | 'tasks'>;
+  readonly records: Pick<Records, 'agents' | 'conflicts' | 'providers' | 'tasks'>;
   readonly scheduler: Pick<SchedulerPort, 'usage'>;
   readonly inventory: Pick<InventoryPort, 'findProvider'>;
   readonly clock: Clock;
@@ -37,14 +38,22 @@ export const guardProviders = async (
   const rows = await deps.store.read((reader) =>
     deps.records.providers.scan(reader, { ...asked, limit: ROWS }),
   );
+  const providers = rows.flatMap(({ state }) => deps.findProvider(state.providerUid) ?? []);
+  const drained = await deps.store.read((r) => drainedAmong(deps.records, r, providers));
   for (const { state } of rows) {
     if (signal.aborted) break;
-    await guard(deps, state, signal);
+    await guard(deps, { known: state, isDrained: drained.has(state.providerUid) }, signal);
   }
   return rows.length < ROWS ? 0 : (rows.at(-1)?.id ?? 0);
 };
 
-const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal): Promise<void> => {
+type Guarded = { readonly known: ProviderState; readonly isDrained: boolean };
+
+const guard = async (
+  deps: GuardDeps,
+  { known, isDrained }: Guarded,
+  signal: AbortSignal,
+): Promise<void> => {
   const { providerUid, partition, state } = known;
   const provider = deps.findProvider(providerUid);
   if (provider === undefined) {
@@ -64,11 +73,12 @@ const guard = async (deps: GuardDeps, known: ProviderState, signal: AbortSignal)
   if (state === 'inspecting') await endForsaken(deps, known);
   const isUntold = state === 'enrolled' || state === 'inspecting' || state === 'inspect_failed';
   if (isUntold && known.owner === null) return;
-  if (!isTold(known, provider.generation)) {
+  const { generation } = provider;
+  if (!isTold(known, { generation, isDrained })) {
     deps.look(providerUid);
     return;
   }
-  if (state === 'available') return;
+  if (state === 'available' && !isDrained) return;
   const held = await deps.scheduler.usage({ partition, providerUid }, signal);
   if (held === undefined || held.closed) return;
   await forget(deps, known);

@@ -6,21 +6,29 @@
 import { type BoundedQueue, createBoundedQueue } from '../../runtime/bounded-queue.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { newTask } from '../domain/hardware-task.ts';
 import { inspectsNow, isTold, type ProviderState, wantedOf } from '../domain/provider-state.ts';
+import { drainedAmong } from '../drained-hosts.ts';
 import type { MachineWriter, Records } from '../ports.ts';
 import { type TurnDeps, takeTurn } from '../provider-turn.ts';
+import { tellOfProvider } from './provider-story.ts';
 import { refreshServers } from './server-refresh.ts';
 
 export type ProviderOpener = {
   /** Looks at the provider soon. */
   readonly look: (providerUid: string) => void;
+  /** Looks at it now, for whoever waits for that; what cannot be done now is done soon. */
+  readonly see: (providerUid: string, signal: AbortSignal) => Promise<void>;
   readonly work: (signal: AbortSignal) => Promise<void>;
 };
 
 type Deps = Omit<TurnDeps, 'records'> & {
-  readonly records: Pick<Records, 'providers' | 'tasks' | 'assignments' | 'machines'>;
+  readonly records: Pick<
+    Records,
+    'providers' | 'tasks' | 'assignments' | 'machines' | 'agents' | 'events'
+  >;
   readonly writer: MachineWriter;
   readonly log: Logger;
   readonly tasks: { readonly nudge: () => void };
@@ -31,6 +39,8 @@ type Deps = Omit<TurnDeps, 'records'> & {
 
 const QUEUED_MAX = 20_000;
 const RETRY_MS = 2_000;
+/** Whoever waits for a look waits no longer. */
+const SEEN_MS = 5_000;
 const ACTOR = { principal: 'services/machine', requestId: 'provider opener' };
 
 export const createProviderOpener = (deps: Deps): ProviderOpener => {
@@ -39,6 +49,17 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
   const look = (uid: string): void => {
     if (queued.has(uid)) return;
     if (queue.offer(uid)) queued.add(uid);
+  };
+  const see: ProviderOpener['see'] = async (uid, signal) => {
+    try {
+      await settle(deps, uid, AbortSignal.any([signal, AbortSignal.timeout(SEEN_MS)]));
+    } catch (error) {
+      if (!signal.aborted)
+        deps.log.warn({ err: error, provider: uid }, 'provider is looked at later');
+    } finally {
+      // Where somebody else had the turn he may have looked at what was before.
+      look(uid);
+    }
   };
   const work = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
@@ -58,24 +79,30 @@ export const createProviderOpener = (deps: Deps): ProviderOpener => {
       }
     }
   };
-  return { look, work };
+  return { look, see, work };
 };
 
 const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<void> => {
   const provider = deps.find(uid);
   if (provider === undefined) return;
   await refreshServers(deps, provider);
-  const seen = await deps.store.read((reader) => deps.records.providers.find(reader, uid));
+  const [seen, drained] = await deps.store.read((reader) =>
+    Promise.all([
+      deps.records.providers.find(reader, uid),
+      drainedAmong(deps.records, reader, [provider]),
+    ]),
+  );
   if (inspectsNow(provider, seen, deps.clock.now().getTime())) {
     await beginInspection(deps, provider);
     return;
   }
-  if (missing(deps, provider, seen) === undefined) return;
+  const looked = { known: seen, isDrained: drained.has(uid) };
+  if (missing(deps, provider, looked) === undefined) return;
   const turn = await takeTurn(deps, provider);
   // Whoever has the turn looks at the newest; what he cannot see is found by the partition's guard.
   if (turn === undefined) return;
-  const { known, owner } = turn;
-  const wanted = missing(deps, provider, known);
+  const { known, owner, isDrained } = turn;
+  const wanted = missing(deps, provider, turn);
   if (wanted === undefined) {
     await turn.giveUp();
     return;
@@ -93,14 +120,32 @@ const settle = async (deps: Deps, uid: string, signal: AbortSignal): Promise<voi
     await deps.store.transaction(undefined, ACTOR, async (tx) => {
       // An inspection may have failed meanwhile, whoever has the turn.
       const now = (await deps.records.providers.find(tx, uid)) ?? known;
-      await deps.records.providers.save(tx, { ...now, ...opened, generation }, owner);
+      const told = { ...now, ...opened, generation, isDrained };
+      const isSaved = await deps.records.providers.save(tx, told, owner);
+      if (isSaved && now.isDrained !== isDrained)
+        await tellOfDrain(deps, tx, { provider, isDrained });
     });
-    deps.log.info({ provider: provider.name, generation, wanted }, 'provider was told');
+    deps.log.info({ provider: provider.name, generation, wanted, isDrained }, 'provider was told');
   } catch (error) {
     await turn.giveUp();
     throw error;
   }
 };
+
+const tellOfDrain = (
+  deps: Deps,
+  tx: Tx,
+  { provider, isDrained }: { readonly provider: ProviderView; readonly isDrained: boolean },
+): Promise<void> =>
+  tellOfProvider(deps, tx, {
+    provider,
+    told: isDrained
+      ? {
+          type: 'provider.drained',
+          message: 'Its agents are drained: it takes no new claims, and machines on it go on',
+        }
+      : { type: 'provider.resumed', message: 'Its agents take work again, and it takes claims' },
+  });
 
 /**
  * A new server is asked what it is before it opens; the task does it, and opens it. The scheduler
@@ -130,14 +175,17 @@ const beginInspection = async (deps: Deps, provider: ProviderView): Promise<void
   deps.tasks.nudge();
 };
 
+type Looked = { readonly known: ProviderState | undefined; readonly isDrained: boolean };
+
 /** What the scheduler has to be told; undefined: nothing. */
 const missing = (
   deps: Deps,
   provider: ProviderView,
-  known: ProviderState | undefined,
+  { known, isDrained }: Looked,
 ): 'open' | 'closed' | undefined => {
-  const wanted = wantedOf(provider, known, deps.isServed(provider));
+  const wanted = wantedOf(provider, known, { isServed: deps.isServed(provider), isDrained });
   if (wanted === 'leave') return undefined;
   const isAsWanted = known !== undefined && (wanted === 'closed' || known.state === 'available');
-  return isAsWanted && isTold(known, provider.generation) ? undefined : wanted;
+  const { generation } = provider;
+  return isAsWanted && isTold(known, { generation, isDrained }) ? undefined : wanted;
 };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { isDrainedHost } from '../../../services/machine/domain/drained.ts';
 import { deadlineOf } from '../../../services/machine/domain/provider-deadline.ts';
 import {
   LIVES as ALL,
@@ -166,7 +167,9 @@ test('a provider is opened and closed at the scheduler as its state wants', (t) 
     vmAgents: isVmHost ? ['a'] : [],
   });
   const wanted = (isVmHost: boolean, isServed: boolean, owner: string | null = null) =>
-    LIVES.map((life) => wantedOf(view(isVmHost), { state: life, owner }, isServed));
+    LIVES.map((life) =>
+      wantedOf(view(isVmHost), { state: life, owner }, { isServed, isDrained: false }),
+    );
   const words = (text: string) => text.split(' ');
   const closed = 'closed closed closed';
   t.deepEqual(wanted(true, true), words(`open leave leave open ${closed}`));
@@ -174,8 +177,30 @@ test('a provider is opened and closed at the scheduler as its state wants', (t) 
   t.deepEqual(wanted(false, false), words(`leave leave leave open ${closed}`));
   // Somebody began to open it and nobody knows whether he came through.
   t.deepEqual(wanted(false, false, 'dead'), words(`closed closed closed open ${closed}`));
-  t.is(wantedOf(view(true), undefined, true), 'open');
-  t.is(wantedOf(view(false), undefined, true), 'leave');
+  const served = { isServed: true, isDrained: false };
+  t.is(wantedOf(view(true), undefined, served), 'open');
+  t.is(wantedOf(view(false), undefined, served), 'leave');
+  const drained = LIVES.map((life) =>
+    wantedOf(view(true), { state: life, owner: null }, { isServed: true, isDrained: true }),
+  );
+  t.deepEqual(drained, words(`leave leave leave closed ${closed}`));
+});
+
+test('a host is drained when all are drained who have ever served it', (t) => {
+  const host = { isVmHost: true, vmAgents: ['A', 'b'] };
+  const among = (...agents: readonly (readonly [string, boolean?])[]) =>
+    isDrainedHost(
+      host,
+      new Map(
+        agents.map(([key, isDrained]) => [key, isDrained === undefined ? {} : { isDrained }]),
+      ),
+    );
+  t.false(among());
+  t.false(among(['a'], ['b', true]));
+  t.false(among(['a', false], ['b', true]));
+  t.true(among(['a', true]), 'b has never connected');
+  t.true(among(['a', true], ['b', true]));
+  t.false(isDrainedHost({ ...host, isVmHost: false }, new Map([['a', { isDrained: true }]])));
 });
 
 test('a server with a controller is inspected when it is new, and again when its time comes', (t) => {

@@ -253,8 +253,9 @@ export const AgentDirectoryService: GenService<{
     output: typeof ListAgentsResponseSchema;
   },
   /**
-   * Lets an agent take no new work, for example before its host is taken down: its consoles end, and the controllers that it
-   * works at go to other agents of their pools. Virtual machines stay with their host. Of one that is drained: nothing.
+   * Lets an agent take no new work, for example before its host is taken down: its consoles end, the controllers that it
+   * works at go to other agents of their pools, and VM hosts that no other agent serves take no new claims. Virtual machines
+   * stay with their host and go on. Of one that is drained: nothing.
    * FAILED_PRECONDITION INVALID_STATE when it was revoked.
    *
    * @generated from rpc runmachine.agent.v1.AgentDirectoryService.DrainAgent
@@ -265,7 +266,8 @@ export const AgentDirectoryService: GenService<{
     output: typeof DrainAgentResponseSchema;
   },
   /**
-   * Lets a drained agent take work again. Of one that is not drained: nothing.
+   * Lets a drained agent take work again: its VM hosts take claims again, and controllers come back to it little by little. Of
+   * one that is not drained: nothing.
    *
    * @generated from rpc runmachine.agent.v1.AgentDirectoryService.ResumeAgent
    */
