@@ -39,8 +39,8 @@ const QUIET_MS = 1_000;
 const FINISH_MS = 30 * 24 * 3_600_000;
 /** A hook whose replica died is run again, but not for ever. */
 const RUNS_MAX = 3;
-/** What the hook may take to end once it was told to. */
-const KILL_MS = 15_000;
+/** What the hook may take to begin, and to end once it was told to. */
+const KILL_MS = 20_000;
 
 export const createCleanTask =
   (deps: Deps): TaskHandler =>

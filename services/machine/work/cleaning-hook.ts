@@ -4,6 +4,7 @@
  * frees the server, so whatever is not clearly a success is a failure.
  */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
@@ -58,11 +59,10 @@ export const createCleaningHook = async (
   }
   if (timeoutMs < 1_000) throw wrong('cleaning.timeout', 'must be at least a second');
   if (command.length > 0) {
-    const endMs = KILL_MS;
     return {
       timeoutMs,
-      endMs,
-      run: (order, signal) => runCommand(clock, config, { order, signal }),
+      endMs: KILL_MS + GUARD_MS,
+      run: (order, signal) => runCommand(config, { order, signal }),
     };
   }
   if (webhook === '') return undefined;
@@ -80,20 +80,20 @@ const wrong = (field: string, description: string) =>
 type Running = { readonly order: CleaningOrder; readonly signal: AbortSignal };
 
 const KILL_MS = 10_000;
+/** What the guard may need to see that everything is gone. */
+const GUARD_MS = 5_000;
 const SHOWN = 500;
 
-/**
- * Under timeout(1), in a group of its own: it ends in its time even where this process dies, and
- * nothing of it is left when it is killed.
- */
+/** Outlives this process and ends the command in its time all the same. */
+const GUARD = join(import.meta.dirname, 'cleaning-guard.ts');
+
+/** Under the guard nothing of it is left when this answers, whatever it began. */
 const runCommand = async (
-  clock: Clock,
   { command, timeoutMs }: CleaningConfig,
   { order, signal }: Running,
 ): Promise<Cleaned> => {
-  const seconds = Math.ceil(timeoutMs / 1_000);
-  const limits = [`--kill-after=${KILL_MS / 1_000}`, String(seconds)];
-  const child = spawn('timeout', [...limits, ...command], {
+  const limits = [String(timeoutMs), String(KILL_MS)];
+  const child = spawn(process.execPath, ['--no-warnings', GUARD, ...limits, ...command], {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, RUNM_CLEANING: order.id },
@@ -111,19 +111,8 @@ const runCommand = async (
     child.once('error', (error) => resolve({ kind: 'later', message: error.message }));
     child.once('close', (code, by) => resolve(commandEnd({ code, by, said: said.trim() })));
   });
-  const kill = (how: NodeJS.Signals) => {
-    if (child.pid === undefined || child.exitCode !== null) return;
-    try {
-      process.kill(-child.pid, how);
-    } catch {
-      // The group has ended in between.
-    }
-  };
-  const onAbort = () => {
-    kill('SIGTERM');
-    const late = clock.sleep(KILL_MS, new AbortController().signal);
-    late.then(() => kill('SIGKILL')).catch(() => undefined);
-  };
+  // Never worse than SIGTERM: without its guard the command would go on.
+  const onAbort = () => child.kill('SIGTERM');
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
@@ -135,7 +124,7 @@ const runCommand = async (
 
 type End = { readonly code: number | null; readonly by: string | null; readonly said: string };
 
-/** Of timeout(1): it ended the command itself. */
+/** Of the guard: it ended the command itself. */
 const TIMED_OUT = 124;
 
 const commandEnd = ({ code, by, said }: End): Cleaned => {

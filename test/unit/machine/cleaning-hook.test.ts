@@ -1,0 +1,109 @@
+/** A cleaning command ends in its time, with everything that it began, whoever dies meanwhile. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { createCleaningHook, NO_CLEANING } from '../../../services/machine/work/cleaning-hook.ts';
+import { systemClock } from '../../../services/runtime/clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { temporaryDir } from '../../support/temporary-dir.ts';
+
+const GUARD = join(import.meta.dirname, '../../../services/machine/work/cleaning-guard.ts');
+const FOREVER = 'while :; do /bin/sleep 0.05; done';
+/** Writes down who it is, and does not end when it is told to. */
+const stubborn = (file: string) => `trap "" TERM; echo $$ > ${file}; ${FOREVER}`;
+
+const run = async (
+  script: string,
+  { timeoutMs = 60_000, signal = new AbortController().signal } = {},
+) => {
+  const command = ['/bin/sh', '-c', script];
+  const hook = await createCleaningHook(systemClock, { ...NO_CLEANING, command, timeoutMs });
+  if (hook === undefined) throw new Error('no hook');
+  return hook.run({ id: 'c1', body: '{"cleaning":"c1"}' }, signal);
+};
+
+const pidIn = (file: string): Promise<number> =>
+  eventually(() => {
+    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    return pid > 0 ? pid : undefined;
+  });
+
+const lives = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s+Z/m.test(statusOf(pid));
+  } catch {
+    return false;
+  }
+};
+
+/** Where nobody takes the dead away they stay to be seen. */
+const statusOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+test('what a command ends with is what counts, and it reads what is to be cleaned', async (t) => {
+  t.deepEqual(await run('read -r body; [ "$body" = \'{"cleaning":"c1"}\' ]'), { kind: 'clean' });
+  t.deepEqual(await run('[ "$RUNM_CLEANING" = c1 ] && echo "no disk" >&2; exit 3'), {
+    kind: 'failed',
+    message: 'The cleaning command ended with 3; it said: no disk',
+  });
+  const missing = { ...NO_CLEANING, command: ['/nowhere/wipe'] };
+  const hook = await createCleaningHook(systemClock, missing);
+  const result = await hook?.run({ id: 'c1', body: '{}' }, new AbortController().signal);
+  t.is(result?.kind, 'failed');
+});
+
+test.serial('a command needs nothing of its host to be ended in its time', async (t) => {
+  await using made = new AsyncDisposableStack();
+  const { PATH } = process.env;
+  made.defer(() => {
+    process.env.PATH = PATH;
+  });
+  process.env.PATH = '/nowhere';
+  t.deepEqual(await run(FOREVER, { timeoutMs: 1_000 }), {
+    kind: 'failed',
+    message: 'The cleaning command did not end in its time; it said nothing',
+  });
+});
+
+test('what a command began and left behind is gone when it is told as clean', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const script = `/bin/sh -c '${stubborn(file)}' </dev/null >/dev/null 2>&1 & `;
+  t.deepEqual(await run(`${script} while ! [ -s ${file} ]; do :; done`), { kind: 'clean' });
+  t.false(lives(await pidIn(file)));
+});
+
+test('a command that is called off has ended when that is told', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const off = new AbortController();
+  const running = run(`echo $$ > ${file}; ${FOREVER}`, { signal: off.signal });
+  const pid = await pidIn(file);
+  off.abort();
+  t.is((await running).kind, 'failed');
+  t.false(lives(pid));
+});
+
+test('a command whose service died ends in its time, also one that does not want to', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const command = ['/bin/sh', '-c', stubborn(file)];
+  // As the service begins it; that one is gone, and so is whoever listened.
+  const guard = spawn(process.execPath, [GUARD, '1500', '200', ...command], { detached: true });
+  const [listening, over] = [guard.stdout, once(guard, 'exit')];
+  listening.destroy();
+  guard.stderr.destroy();
+  guard.stdin.destroy();
+  const pid = await pidIn(file);
+  t.true(lives(pid));
+  t.is((await over)[0], 124);
+  t.false(lives(pid));
+});
