@@ -17,11 +17,20 @@ const TYPES: Readonly<Record<string, BootDeviceType>> = {
 
 const MODES: Readonly<Record<string, BootMode>> = { uefi: BootMode.UEFI, legacy: BootMode.LEGACY };
 
-export const DEVICE = { name: 'device', help: 'none, network, disk, cdrom or setup' };
+export const DEVICE = {
+  name: 'device',
+  help: 'none, network, disk, cdrom or setup',
+  choices: Object.keys(TYPES),
+};
 
 export const DEVICE_OPTIONS: Readonly<Record<string, Option>> = {
   persistent: { type: 'boolean', help: 'for every boot; without it only for the next one' },
-  mode: { type: 'string', value: 'MODE', help: 'uefi or legacy (as its firmware is set up)' },
+  mode: {
+    type: 'string',
+    value: 'MODE',
+    help: 'uefi or legacy (as its firmware is set up)',
+    choices: Object.keys(MODES),
+  },
 };
 
 export const parseDevice = (word: string, args: Args) => {

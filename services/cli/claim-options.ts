@@ -14,7 +14,10 @@ export const REQUEST_OPTIONS: Readonly<Record<string, Option>> = {
   memory: one('SIZE', 'memory, for example 8GiB or 8GiB..32GiB'),
   disk: one('SIZE', 'block storage'),
   whole: { type: 'boolean', help: 'a whole server' },
-  on: one('KIND', 'metal: a whole server, as --whole; any or vm: the amounts that are given'),
+  on: {
+    ...one('KIND', 'metal: a whole server, as --whole; any or vm: the amounts that are given'),
+    choices: ['metal', 'any', 'vm'],
+  },
   resource: many('TYPE=AMOUNT', 'an amount of any other resource type'),
   count: one('N', 'how many, all or nothing (1)'),
   require: many('CODE', 'capability that must be there'),
@@ -30,7 +33,10 @@ export const REQUEST_OPTIONS: Readonly<Record<string, Option>> = {
   provider: many('NAME', 'providers of which it must be one'),
   'in-tree': one('NAME', 'provider in whose tree it must be'),
   distance: many('TEXT', 'for example "network<=same-row from group:rack1"'),
-  rank: one('HOW', 'which come first: pack, spread, closest or random'),
+  rank: {
+    ...one('HOW', 'which come first: pack, spread, closest or random'),
+    choices: ['pack', 'spread', 'closest', 'random'],
+  },
   'distance-type': one('CODE', 'by which --rank spread and closest measure'),
   near: one('ID', 'provider group to which --rank closest is near'),
   seed: one('TEXT', 'decides between equals: same seed, same answer'),

@@ -21,6 +21,10 @@ export type Positional = {
   readonly name: string;
   readonly help: string;
   readonly optional?: boolean;
+  /** The words that it may be, for completion. Absent: anything. */
+  readonly choices?: readonly string[];
+  /** An empty text is one too. */
+  readonly mayBeEmpty?: boolean;
 };
 export type Option = {
   readonly type: 'string' | 'boolean';
@@ -29,6 +33,8 @@ export type Option = {
   readonly multiple?: boolean;
   /** How the value is shown in help, for example "SIZE". */
   readonly value?: string;
+  /** The words that its value may be, for completion. Absent: anything. */
+  readonly choices?: readonly string[];
 };
 
 export type Args = {

@@ -1,5 +1,6 @@
 import type { Catalogue, NounEntry } from './catalogue-entry.ts';
 import type { Command } from './command.ts';
+import { NOUN_EXAMPLES } from './noun-examples.ts';
 import { GLOBAL_OPTIONS } from './parse-args.ts';
 
 const columns = (rows: readonly (readonly [string, string])[]): string => {
@@ -19,17 +20,27 @@ export const topHelp = (catalogue: Catalogue): string =>
     columns(optionRows(GLOBAL_OPTIONS)),
     '',
     'Environment: RUNM_ENDPOINT, RUNM_CA_FILE, RUNM_TOKEN, RUNM_TOKEN_FILE, RUNM_PARTITION,',
-    'RUNM_PROJECT, RUNM_PROFILE, RUNM_CONFIG. See `runm <noun> <verb> --help`.',
+    'RUNM_PROJECT, RUNM_PROFILE, RUNM_CONFIG. `runm help NOUN` shows the verbs of one, with examples.',
   ].join('\n');
 
-export const nounHelp = (noun: string, entry: NounEntry): string =>
-  [
-    `${noun}: ${entry.summary}`,
+/** All verbs of a noun, or those of two words that begin with the one. */
+export const nounHelp = (noun: string, entry: NounEntry, first = ''): string => {
+  const verbs = Object.entries(entry.verbs).filter(
+    ([verb]) => first === '' || verb.startsWith(`${first} `),
+  );
+  const examples = first === '' ? (NOUN_EXAMPLES[noun] ?? []) : [];
+  return [
+    `${noun}${first && ` ${first}`}: ${entry.summary}`,
     '',
-    columns(
-      Object.entries(entry.verbs).map(([verb, one]) => [`runm ${noun} ${verb}`, one.summary]),
-    ),
+    columns(verbs.map(([verb, one]) => [`runm ${noun} ${verb}`, one.summary])),
+    ...(examples.length > 0 ? ['', exampleText(examples)] : []),
+    '',
+    `\`runm ${noun} ${first && `${first} `}VERB --help\` says more.`,
   ].join('\n');
+};
+
+const exampleText = (examples: readonly string[]): string =>
+  ['Examples:', ...examples.map((example) => `  ${example}`)].join('\n');
 
 export const commandHelp = (path: string, command: Command): string => {
   const positionals = [...(command.positionals ?? []), ...(command.rest ? [command.rest] : [])];
@@ -44,7 +55,7 @@ export const commandHelp = (path: string, command: Command): string => {
       ? [columns(positionals.map((one) => [one.name.toUpperCase(), one.help]))]
       : []),
     ...(command.options ? [`Options:\n${columns(optionRows(command.options))}`] : []),
-    ...(command.examples ? [`Examples:\n${command.examples.map((e) => `  ${e}`).join('\n')}`] : []),
+    ...(command.examples ? [exampleText(command.examples)] : []),
   ];
   return sections.join('\n\n');
 };

@@ -1,6 +1,7 @@
 import { systemClock } from '../runtime/clock.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { CATALOGUE } from './catalogue.ts';
+import type { NounEntry } from './catalogue-entry.ts';
 import { closest } from './closest.ts';
 import type { Args, Command, Context } from './command.ts';
 import { EXIT } from './exit.ts';
@@ -75,41 +76,78 @@ const noTransport = (): never => {
 
 type Found = { readonly path: string; readonly command: Command; readonly rest: readonly string[] };
 
+const HELP: ReadonlySet<string | undefined> = new Set(['help', '--help', '-h']);
+
 const findCommand = async (argv: readonly string[], output: Output): Promise<Found | undefined> => {
-  const [noun, verb] = argv;
-  if (noun === undefined || noun === '--help' || noun === '-h' || noun === 'help') {
+  const [noun, verb, ...rest] = argv;
+  if (noun === 'help' && verb !== undefined) return findCommand([verb, ...rest, '--help'], output);
+  if (noun === undefined || HELP.has(noun)) {
     output.result(topHelp(CATALOGUE));
     return undefined;
   }
   if (noun === '--version') return findCommand(['version'], output);
   const entry = CATALOGUE[noun];
-  if (!entry) {
-    const nearest = closest(noun, Object.keys(CATALOGUE));
-    throw new UsageError(
-      `there is no command "${noun.slice(0, 40)}"`,
-      nearest ? `did you mean \`runm ${nearest}\`?` : 'see `runm --help`',
-    );
-  }
+  if (!entry) throw noSuchNoun(noun);
   if ('load' in entry) return { path: noun, command: await entry.load(), rest: argv.slice(1) };
-  if (verb === undefined || verb === '--help' || verb === '-h') {
+  if (verb === undefined || HELP.has(verb)) {
     output.result(nounHelp(noun, entry));
     return undefined;
   }
-  // Some verbs are two words, such as `agent token create`.
-  const twoWords = `${verb} ${argv[2] ?? ''}`;
-  const two = entry.verbs[twoWords];
-  if (two) return { path: `${noun} ${twoWords}`, command: await two.load(), rest: argv.slice(3) };
+  return findVerb({ noun, entry, verb, rest }, output);
+};
+
+type Typed = {
+  readonly noun: string;
+  readonly entry: NounEntry;
+  readonly verb: string;
+  readonly rest: readonly string[];
+};
+
+/** Some verbs are two words, such as `agent token create`. */
+const findVerb = async (
+  { noun, entry, verb, rest }: Typed,
+  output: Output,
+): Promise<Found | undefined> => {
+  const [second] = rest;
+  const two = entry.verbs[`${verb} ${second ?? ''}`];
+  if (two) {
+    return { path: `${noun} ${verb} ${second}`, command: await two.load(), rest: rest.slice(1) };
+  }
   const found = entry.verbs[verb];
-  if (!found) {
-    const nearest = closest(verb, Object.keys(entry.verbs));
+  if (found) return { path: `${noun} ${verb}`, command: await found.load(), rest };
+  const verbs = Object.keys(entry.verbs);
+  const seconds = verbs.flatMap((one) =>
+    one.startsWith(`${verb} `) ? [one.slice(verb.length + 1)] : [],
+  );
+  if (seconds.length === 0) {
     throw new UsageError(
       `${noun} has no verb "${verb.slice(0, 40)}"`,
-      nearest
-        ? `did you mean \`runm ${noun} ${nearest}\`?`
-        : `it has: ${Object.keys(entry.verbs).join(', ')}`,
+      nearestVerb(noun, verb, verbs),
     );
   }
-  return { path: `${noun} ${verb}`, command: await found.load(), rest: argv.slice(2) };
+  if (second === undefined || HELP.has(second)) {
+    output.result(nounHelp(noun, entry, verb));
+    return undefined;
+  }
+  const nearest = nearestVerb(`${noun} ${verb}`, second, seconds);
+  throw new UsageError(`${noun} ${verb} has no verb "${second.slice(0, 40)}"`, nearest);
+};
+
+const nearestVerb = (noun: string, typed: string, verbs: readonly string[]): string => {
+  const nearest = closest(typed, verbs);
+  return nearest ? `did you mean \`runm ${noun} ${nearest}\`?` : `it has: ${verbs.join(', ')}`;
+};
+
+const noSuchNoun = (typed: string): UsageError => {
+  if (typed.startsWith('-')) {
+    const what = `${typed.slice(0, 40)} stands before the command`;
+    return new UsageError(what, 'options come last: runm machine list --json');
+  }
+  const nearest = closest(typed, Object.keys(CATALOGUE));
+  return new UsageError(
+    `there is no command "${typed.slice(0, 40)}"`,
+    nearest ? `did you mean \`runm ${nearest}\`?` : 'see `runm --help`',
+  );
 };
 
 const modeOf = (argv: readonly string[]): OutputMode => {

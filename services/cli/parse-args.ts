@@ -92,7 +92,7 @@ const checkPositionals = (command: Command, values: readonly string[]): void => 
   if (extra === undefined && command.rest && !command.rest.optional) {
     throw new UsageError(`${command.rest.name.toUpperCase()} is missing`, command.rest.help);
   }
-  const at = values.indexOf('');
+  const at = values.findIndex((value, index) => value === '' && !given[index]?.mayBeEmpty);
   const empty = given[at] ?? command.rest;
   if (at >= 0 && empty) throw new UsageError(`${empty.name.toUpperCase()} is empty`, empty.help);
 };

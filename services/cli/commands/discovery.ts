@@ -103,7 +103,14 @@ export const list: Command = {
       const answer = await clientOf(context).listDiscoveries(request, callOptions(context));
       return { rows: answer.discoveries, nextPageToken: answer.nextPageToken };
     },
-    { state: { type: 'string', value: 'STATE', help: `only ${Object.keys(STATES).join(', ')}` } },
+    {
+      state: {
+        type: 'string',
+        value: 'STATE',
+        help: `only ${Object.keys(STATES).join(', ')}`,
+        choices: Object.keys(STATES),
+      },
+    },
   ),
   summary: 'list what scans found',
 };

@@ -129,7 +129,7 @@ export const log: Command = {
 
 export const indicator: Command = {
   summary: 'light or darken the indicator, to find a provider in its rack',
-  positionals: [...PROVIDER, { name: 'state', help: 'on or off' }],
+  positionals: [...PROVIDER, { name: 'state', help: 'on or off', choices: ['on', 'off'] }],
   options: REASON,
   run: async (context, args) => {
     const word = args.positional('state');

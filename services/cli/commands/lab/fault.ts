@@ -24,6 +24,7 @@ export const fault: Command = {
     {
       name: 'fault',
       help: [...FAULTS].map(([name, what]) => `${name} (${what})`).join(', '),
+      choices: [...FAULTS.keys()],
     },
   ],
   examples: ['runm lab fault r1u2 hang', 'runm lab fault r1u2 none'],

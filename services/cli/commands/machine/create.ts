@@ -36,7 +36,12 @@ export const create: Command = {
     cpus: { type: 'string', value: 'N', help: 'virtual processors (1)' },
     memory: { type: 'string', value: 'SIZE', help: 'memory, for example 256MiB (512MiB)' },
     disk: { type: 'string', value: 'SIZE', help: 'root disk (none, or the size of the image)' },
-    on: { type: 'string', value: 'KIND', help: 'any, metal or vm (any)' },
+    on: {
+      type: 'string',
+      value: 'KIND',
+      help: 'any, metal or vm (any)',
+      choices: ['any', 'metal', 'vm'],
+    },
     provider: { type: 'string', value: 'NAME', help: 'provider that it must run on' },
     claim: { type: 'string', value: 'NAME', help: 'claim whose resources it uses' },
     'ready-when': {
