@@ -1,5 +1,6 @@
 import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createConnectTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { tellingBrokenConnections } from './broken-connection.ts';
 
 export type PeopleTransportOptions = {
   /** "https://host:port" of the listener for people. */
@@ -34,7 +35,7 @@ export const createPeopleTransport = (options: PeopleTransportOptions): PeopleTr
     baseUrl: options.endpoint,
     httpVersion: '2',
     sessionManager: sessions,
-    interceptors: [asCaller(options)],
+    interceptors: [tellingBrokenConnections, asCaller(options)],
   });
   const unaryMs = options.timeoutMs ?? TIMEOUT_MS;
   return {
