@@ -228,4 +228,9 @@ const WORKS: readonly OrderWork[] = [
   'raw',
   'rotate',
   'scan',
+  'read_media',
+  'insert_media',
+  'eject_media',
+  'read_bios',
+  'set_bios',
 ];

@@ -2,6 +2,8 @@ import { verb } from './catalogue-entry.ts';
 
 const power = () => import('./commands/hardware/power.ts');
 const controller = () => import('./commands/hardware/controller.ts');
+const media = () => import('./commands/hardware/media.ts');
+const bios = () => import('./commands/hardware/bios.ts');
 const state = () => import('./commands/provider-state.ts');
 
 /** What operators do at the controllers of providers, and how these get out of a failed state. */
@@ -28,6 +30,11 @@ export const HARDWARE_VERBS = {
   sensors: verb('read the sensors', async () => (await controller()).sensors),
   log: verb('read or clear the event log', async () => (await controller()).log),
   indicator: verb('light or darken the indicator', async () => (await controller()).indicator),
+  'media status': verb('show the virtual medium', async () => (await media()).status),
+  'media insert': verb('insert a virtual medium', async () => (await media()).insert),
+  'media eject': verb('eject the virtual medium', async () => (await media()).eject),
+  'bios list': verb('read the firmware’s settings', async () => (await bios()).list),
+  'bios set': verb('set some of them', async () => (await bios()).set),
   raw: verb('send a request of your own', async () => (await controller()).raw),
   rotate: verb('change the password of a controller', async () => (await controller()).rotate),
   timeline: verb(

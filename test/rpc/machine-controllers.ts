@@ -7,6 +7,7 @@ import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts'
 import type { BmcAnswerSchema, BmcOrder } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
 import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
+  type BiosAttribute,
   BootDeviceType,
   Health,
   PowerChange,
@@ -49,6 +50,8 @@ export const createFakeControllers = (): FakeControllers => {
   const powers = new Map<string, PowerState>();
   const passwords = new Map<string, string>();
   const done = new Map<string, number>();
+  const media = new Map<string, string>();
+  let bios: readonly BiosAttribute[] = [];
   const answer = (
     content: NonNullable<MessageInitShape<typeof BmcAnswerSchema>['content']>,
   ): FakeResult => ({ succeeded: true, bmc: { content, certificateSha256: CERTIFICATE } });
@@ -91,6 +94,19 @@ export const createFakeControllers = (): FakeControllers => {
         return answer({ case: 'log', value: { entries: [{ id: '1', message: 'fan failed' }] } });
       case 'setIndicator':
         return answer({ case: 'indicatorLit', value: asked.value.lit });
+      case 'readMedia':
+        return answer({ case: 'mediaUrl', value: media.get(uid) ?? '' });
+      case 'insertMedia':
+        media.set(uid, asked.value.url);
+        return answer({ case: 'mediaUrl', value: asked.value.url });
+      case 'ejectMedia':
+        media.delete(uid);
+        return answer({ case: 'done', value: {} });
+      case 'readBios':
+        return answer({ case: 'bios', value: { attributes: [...bios] } });
+      case 'setBios':
+        bios = asked.value.attributes;
+        return answer({ case: 'done', value: {} });
       case 'raw':
         return answer({ case: 'raw', value: `echo ${asked.value.request}` });
       case 'scan':

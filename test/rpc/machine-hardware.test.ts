@@ -1,8 +1,13 @@
 /** Operators at the controllers of providers: through the agents of a pool, audited, shared. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import test, { type ExecutionContext } from 'ava';
 import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
-import { BootDeviceType, PowerChange } from '../../gen/runmachine/machine/v1/hardware_pb.ts';
+import {
+  type BiosAttributeSchema,
+  BootDeviceType,
+  PowerChange,
+} from '../../gen/runmachine/machine/v1/hardware_pb.ts';
 import { PowerState } from '../../gen/runmachine/machine/v1/machine_pb.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
@@ -45,13 +50,61 @@ test('an operator reads and changes what a controller offers', async (t) => {
   await audited(t, metal, ['provider.raw_request_sent', 'provider.power_changed']);
 });
 
-const audited = async (t: ExecutionContext, metal: MetalSite, actions: readonly string[]) => {
+test('an operator inserts and ejects media, and the audit holds no token of the URL', async (t) => {
+  await using metal = await startMetalSite();
+  await metal.connect(0);
+  const { hardware } = metal.as('operator');
+  t.is((await hardware.getProviderMedia({ name: R1 })).url, '');
+  const url = 'http://10.0.0.5/rescue.iso?token=s3cret';
+  const inserted = await hardware.insertProviderMedia({ name: R1, url, requestId: uuid() });
+  t.is(inserted.url, url);
+  t.is((await hardware.getProviderMedia({ name: R1 })).url, url);
+  await hardware.ejectProviderMedia({ name: R1, requestId: uuid() });
+  t.is((await hardware.getProviderMedia({ name: R1 })).url, '');
+  const text = await auditText(metal);
+  t.regex(text, /provider\.media_inserted.*http:\/\/10\.0\.0\.5\/rescue\.iso/);
+  t.regex(text, /provider\.media_ejected/);
+  t.notRegex(text, /s3cret/);
+  for (const wrong of ['ftp://10.0.0.5/a.iso', 'http://me:pass@10.0.0.5/a.iso', '/a.iso']) {
+    const asked = hardware.insertProviderMedia({ name: R1, url: wrong, requestId: uuid() });
+    await refused(t, asked, { kind: 'invalid_argument', reason: 'INVALID_FIELD' });
+  }
+});
+
+test('an operator sets the firmware for the next boot, each setting once and with a value', async (t) => {
+  await using metal = await startMetalSite();
+  await metal.connect(0);
+  const { hardware } = metal.as('operator');
+  const uefi = { name: 'BootMode', value: { case: 'text', value: 'Uefi' } } as const;
+  const password = { name: 'SetupPassword', value: { case: 'text', value: 's3cret' } } as const;
+  const set = (attributes: readonly MessageInitShape<typeof BiosAttributeSchema>[]) =>
+    hardware.setProviderBiosAttributes({
+      name: R1,
+      requestId: uuid(),
+      attributes: [...attributes],
+    });
+  await set([uefi, password]);
+  const { attributes } = await hardware.listProviderBiosAttributes({ name: R1 });
+  t.like(attributes[0], uefi);
+  const text = await auditText(metal);
+  t.regex(text, /provider\.bios_set.*Uefi/);
+  t.notRegex(text, /s3cret/);
+  const wanted = { kind: 'invalid_argument', reason: 'INVALID_FIELD' } as const;
+  t.is((await refused(t, set([uefi, uefi]), wanted)).metadata.field, 'attributes[1]');
+  t.is((await refused(t, set([{ name: 'BootMode' }]), wanted)).metadata.field, 'attributes[0]');
+});
+
+const auditText = async (metal: MetalSite): Promise<string> => {
   const store = await openStore(metal.site);
   const rows = await store.read(({ kysely }) =>
     kysely<{ audit: object }>().selectFrom('audit').selectAll().execute(),
   );
   await store.close();
-  const text = rows.map((row) => JSON.stringify(row)).join('\n');
+  return rows.map((row) => JSON.stringify(row)).join('\n');
+};
+
+const audited = async (t: ExecutionContext, metal: MetalSite, actions: readonly string[]) => {
+  const text = await auditText(metal);
   for (const action of actions) t.true(text.includes(action), action);
   t.true(text.includes('GET /redfish/v1/'), 'the raw request itself is audited');
 };
@@ -67,6 +120,8 @@ test('a stranger and a member see no controller and reach none', async (t) => {
       () => hardware.probeProvider({ name: R1 }),
       () => hardware.listProviderSensors({ name: R1 }),
       () => hardware.listProviderLogEntries({ name: R1 }),
+      () => hardware.getProviderMedia({ name: R1 }),
+      () => hardware.listProviderBiosAttributes({ name: R1 }),
       () => providerStates.getProviderState({ name: `${R1}/state` }),
       () => hardware.sendRawRequest({ name: R1, request: 'GET /', requestId: uuid() }),
       () => providerConsoles.writeProviderConsole({ name: R1, sessionId: uuid() }),

@@ -81,6 +81,8 @@ const probes = async (t: ExecutionContext, { runm }: Runm, server: string): Prom
   t.regex(probed, /^console +ipmi/m);
   t.false(/127\.77|password/i.test(probed), 'no address and no secret is in what people share');
   t.regex(ok(await runm('provider', 'sensors', server)), /°C/);
+  t.regex(ok(await runm('provider', 'media', 'status', server)), /is empty/);
+  t.regex(ok(await runm('provider', 'bios', 'list', server)), /^BootMode +Uefi$/m);
 };
 
 test('a server whose controller is gone is refused with its cause, and nothing is lost', async (t) => {

@@ -7,6 +7,8 @@ import {
   NicType,
 } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
+  type BiosAttribute,
+  BiosAttributeSchema,
   type BootDevice,
   BootDeviceSchema,
   BootDeviceType,
@@ -112,6 +114,34 @@ export const logMessages = (entries: readonly port.LogEntry[]): HardwareLogEntry
 /** What a timestamp can say; clocks of controllers show any year. */
 const isTold = (at: Date): boolean =>
   at.getTime() >= Date.UTC(1970, 0) && at.getTime() < Date.UTC(10_000, 0);
+
+const URL_MAX = 2_048;
+
+/** Without a user and a password, which an earlier hand may have put there. */
+export const mediaUrl = (url: string | undefined): string =>
+  (url ?? '').replace(/^([a-z]+:\/\/)[^/]*@/i, '$1').slice(0, URL_MAX);
+
+type BiosValue = string | number | boolean;
+
+const BIOS_MAX = 4_096;
+const BIOS_NAME_MAX = 256;
+const BIOS_TEXT_MAX = 1_024;
+
+export const biosMessages = (attributes: ReadonlyMap<string, BiosValue>): BiosAttribute[] =>
+  [...attributes]
+    .filter(([name]) => name !== '' && name.length <= BIOS_NAME_MAX)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, BIOS_MAX)
+    .map(([name, value]) => create(BiosAttributeSchema, { name, value: biosValue(value) }));
+
+const biosValue = (value: BiosValue): BiosAttribute['value'] => {
+  if (typeof value === 'boolean') return { case: 'flag', value };
+  if (typeof value === 'number') return { case: 'number', value };
+  return { case: 'text', value: value.slice(0, BIOS_TEXT_MAX) };
+};
+
+export const biosValues = (attributes: readonly BiosAttribute[]): ReadonlyMap<string, BiosValue> =>
+  new Map(attributes.map(({ name, value }) => [name, value.value ?? '']));
 
 const DISKS: Readonly<Record<port.DiskFact['kind'], DiskType>> = {
   hdd: DiskType.HDD,

@@ -7,10 +7,13 @@ import {
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
 import {
+  biosMessages,
+  biosValues,
   bootChoice,
   bootDevice,
   factsMessage,
   logMessages,
+  mediaUrl,
   powerChange,
   powerState,
   sensorMessages,
@@ -76,6 +79,12 @@ const read = async (
       const newest = Math.min(work.value.newest || LOG_ENTRIES.usual, LOG_ENTRIES.max);
       return { case: 'log', value: { entries: logMessages(await verbs.read(newest, signal)) } };
     }
+    case 'readMedia':
+      return readMedia(access, signal);
+    case 'readBios': {
+      const { verbs } = await access.aspect('bios');
+      return { case: 'bios', value: { attributes: biosMessages(await verbs.read(signal)) } };
+    }
     default:
       return undefined;
   }
@@ -111,6 +120,15 @@ const change = async (
       const answer = await verbs.send(work.value.request, signal);
       return { case: 'raw', value: answer.slice(0, RAW_CHARACTERS_MAX) };
     }
+    case 'insertMedia':
+      await (await access.aspect('media')).verbs.insert(work.value.url, signal);
+      return readMedia(access, signal);
+    case 'ejectMedia':
+      await (await access.aspect('media')).verbs.eject(signal);
+      return { case: 'done', value: {} };
+    case 'setBios':
+      await (await access.aspect('bios')).verbs.set(biosValues(work.value.attributes), signal);
+      return { case: 'done', value: {} };
     case 'rotate':
       await rotate(deps, setting);
       return { case: 'done', value: {} };
@@ -127,6 +145,11 @@ const readPower = async (access: BmcAccess, signal: AbortSignal): Promise<Conten
 const readBoot = async (access: BmcAccess, signal: AbortSignal): Promise<Content> => {
   const { verbs } = await access.aspect('bootDevice');
   return { case: 'bootDevice', value: bootDevice(await verbs.read(signal)) };
+};
+
+const readMedia = async (access: BmcAccess, signal: AbortSignal): Promise<Content> => {
+  const { verbs } = await access.aspect('media');
+  return { case: 'mediaUrl', value: mediaUrl(await verbs.read(signal)) };
 };
 
 /**
@@ -152,6 +175,11 @@ export const seenAfter = async (
     case 'clearLog': {
       const entries = await (await access.aspect('log')).verbs.read(1, signal);
       return `the log now holds ${entries.length === 0 ? 'nothing' : 'entries'}`;
+    }
+    case 'insertMedia':
+    case 'ejectMedia': {
+      const url = await (await access.aspect('media')).verbs.read(signal);
+      return url === undefined ? 'the drive is now empty' : 'a medium is now inserted';
     }
     default:
       return '';

@@ -118,6 +118,11 @@ const workOf = ({ work }: BmcOrder): OrderWork => {
     raw: 'raw',
     rotate: 'rotate',
     scan: 'scan',
+    readMedia: 'read_media',
+    insertMedia: 'insert_media',
+    ejectMedia: 'eject_media',
+    readBios: 'read_bios',
+    setBios: 'set_bios',
   };
   return work.case === undefined ? 'raw' : names[work.case];
 };

@@ -17,7 +17,12 @@ export type OrderWork =
   | 'set_indicator'
   | 'raw'
   | 'rotate'
-  | 'scan';
+  | 'scan'
+  | 'read_media'
+  | 'insert_media'
+  | 'eject_media'
+  | 'read_bios'
+  | 'set_bios';
 
 export type OrderState = 'received' | 'begun' | 'done';
 
@@ -38,6 +43,11 @@ const REPEATABLE: Readonly<Record<OrderWork, boolean>> = {
   raw: false,
   rotate: true,
   scan: true,
+  read_media: true,
+  insert_media: false,
+  eject_media: false,
+  read_bios: true,
+  set_bios: false,
 };
 
 export const isRepeatable = (work: OrderWork): boolean => REPEATABLE[work];

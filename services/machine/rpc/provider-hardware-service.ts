@@ -23,13 +23,13 @@ import {
   type SetProviderIndicatorRequest,
   SetProviderIndicatorResponseSchema,
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
-import { internal } from '../../runtime/errors.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
-import type { BmcWork } from '../order-port.ts';
 import { type ScanDeps, scanControllers } from './controller-scan.ts';
 import { type RotateDeps, rotateCredentials } from './credential-rotation.ts';
-import { changeHardware, type HardwareDeps, WORK_MS } from './hardware-change.ts';
-import { findVisibleProvider } from './visible-provider.ts';
+import { changeHardware, type HardwareDeps } from './hardware-change.ts';
+import { readHardware, unexpected } from './hardware-read.ts';
+import { setBios } from './provider-bios.ts';
+import { ejectMedia, insertMedia, mediaUrlOf } from './provider-media.ts';
 
 export type ProviderHardwareDeps = HardwareDeps & RotateDeps & ScanDeps;
 
@@ -38,53 +38,58 @@ const LOG_ENTRIES = 100;
 export const providerHardwareRpc = (deps: ProviderHardwareDeps): Implementation =>
   implement(ProviderHardwareService, {
     getProviderPower: async ({ name }, context) => ({
-      power: powerOf(await read(deps, context, { name, work: { case: 'readPower', value: {} } })),
+      power: powerOf(
+        await readHardware(deps, context, { name, work: { case: 'readPower', value: {} } }),
+      ),
     }),
     changeProviderPower: (request, context) => changePower(deps, request, context),
     getProviderBootDevice: async ({ name }, context) => {
       const work = { case: 'readBootDevice', value: {} } as const;
-      return { bootDevice: bootDeviceOf(await read(deps, context, { name, work })) };
+      return { bootDevice: bootDeviceOf(await readHardware(deps, context, { name, work })) };
     },
     setProviderBootDevice: (request, context) => setBootDevice(deps, request, context),
     probeProvider: async ({ name }, context) => {
-      const { content } = await read(deps, context, { name, work: { case: 'probe', value: {} } });
+      const { content } = await readHardware(deps, context, {
+        name,
+        work: { case: 'probe', value: {} },
+      });
       return content.case === 'probe' ? { report: content.value } : unexpected('probe');
     },
     listProviderSensors: async ({ name }, context) => {
       const work = { case: 'readSensors', value: {} } as const;
-      const { content } = await read(deps, context, { name, work });
+      const { content } = await readHardware(deps, context, { name, work });
       return content.case === 'sensors'
         ? { sensors: content.value.sensors }
         : unexpected('sensors');
     },
     listProviderLogEntries: async ({ name, newest }, context) => {
       const value = { newest: newest === 0 ? LOG_ENTRIES : newest };
-      const { content } = await read(deps, context, { name, work: { case: 'readLog', value } });
+      const { content } = await readHardware(deps, context, {
+        name,
+        work: { case: 'readLog', value },
+      });
       return content.case === 'log' ? { entries: content.value.entries } : unexpected('log');
     },
     clearProviderLog: (request, context) => clearLog(deps, request, context),
     setProviderIndicator: (request, context) => setIndicator(deps, request, context),
+    getProviderMedia: async ({ name }, context) => {
+      const work = { case: 'readMedia', value: {} } as const;
+      return { url: mediaUrlOf(await readHardware(deps, context, { name, work })) };
+    },
+    insertProviderMedia: (request, context) => insertMedia(deps, request, context),
+    ejectProviderMedia: (request, context) => ejectMedia(deps, request, context),
+    listProviderBiosAttributes: async ({ name }, context) => {
+      const work = { case: 'readBios', value: {} } as const;
+      const { content } = await readHardware(deps, context, { name, work });
+      return content.case === 'bios'
+        ? { attributes: content.value.attributes }
+        : unexpected('bios');
+    },
+    setProviderBiosAttributes: (request, context) => setBios(deps, request, context),
     sendRawRequest: (request, context) => sendRaw(deps, request, context),
     rotateProviderCredentials: (request, context) => rotateCredentials(deps, request, context),
     scanControllers: (request, context) => scanControllers(deps, request, context),
   });
-
-type Read = { readonly name: string; readonly work: BmcWork };
-
-const read = async (
-  deps: ProviderHardwareDeps,
-  context: HandlerContext,
-  { name, work }: Read,
-): Promise<BmcAnswer> => {
-  const provider = await findVisibleProvider(deps, name, context);
-  const commandId = deps.random.requestId();
-  const ordered = { work, commandId, timeoutMs: WORK_MS, isSafeTwice: true };
-  return deps.orders.atProvider(provider, ordered, context.signal);
-};
-
-const unexpected = (asked: string): never => {
-  throw internal('INTERNAL', `The agent answered something else than ${asked}`);
-};
 
 const powerOf = ({ content }: BmcAnswer): PowerState =>
   content.case === 'power' ? content.value : unexpected('power');

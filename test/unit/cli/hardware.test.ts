@@ -13,6 +13,7 @@ import {
   type SendRawRequestRequest,
   type SetProviderBootDeviceRequest,
 } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
+import { list as biosList, set as biosSet } from '../../../services/cli/commands/hardware/bios.ts';
 import { bootDevice } from '../../../services/cli/commands/hardware/boot-device.ts';
 import {
   indicator,
@@ -21,6 +22,11 @@ import {
   raw,
   rotate,
 } from '../../../services/cli/commands/hardware/controller.ts';
+import {
+  eject,
+  insert,
+  status as mediaStatus,
+} from '../../../services/cli/commands/hardware/media.ts';
 import { cycle, off, status } from '../../../services/cli/commands/hardware/power.ts';
 import { callCommand } from './call-command.ts';
 
@@ -31,7 +37,8 @@ const recording = () => {
     powers: ChangeProviderPowerRequest[];
     devices: SetProviderBootDeviceRequest[];
     raws: SendRawRequestRequest[];
-  } = { powers: [], devices: [], raws: [] };
+    settings: string[];
+  } = { powers: [], devices: [], raws: [], settings: [] };
   const routes = (router: ConnectRouter) => {
     router.service(ProviderHardwareService, {
       getProviderPower: () => ({ power: PowerState.ON }),
@@ -54,6 +61,20 @@ const recording = () => {
       }),
       listProviderLogEntries: () => ({ entries: [{ id: '7', message: 'fan \u001b[31mfailed' }] }),
       setProviderIndicator: ({ lit }) => ({ lit }),
+      getProviderMedia: () => ({ url: '' }),
+      insertProviderMedia: ({ url }) => ({ url }),
+      ejectProviderMedia: () => ({}),
+      listProviderBiosAttributes: () => ({
+        attributes: [
+          { name: 'BootMode', value: { case: 'text', value: 'Bios' } },
+          { name: 'Cores', value: { case: 'number', value: 8 } },
+          { name: 'Turbo', value: { case: 'flag', value: true } },
+        ],
+      }),
+      setProviderBiosAttributes: ({ attributes }) => {
+        seen.settings.push(...attributes.map(({ name, value }) => `${name} ${value.value}`));
+        return {};
+      },
       sendRawRequest: (request) => {
         seen.raws.push(request);
         return { response: '{"a": 1}' };
@@ -113,4 +134,35 @@ test('raw requests, indicator and rotation answer in a line', async (t) => {
   t.is(seen.raws[0]?.request, 'GET /redfish/v1');
   t.regex((await callCommand(indicator, ['r1u1', 'on'], routes)).stdout, /is lit/);
   t.regex((await callCommand(rotate, ['r1u1', '-y'], routes)).stdout, /projects\/p\/secrets\/s/);
+});
+
+test('a medium is shown, inserted and ejected', async (t) => {
+  const { routes } = recording();
+  t.is(
+    (await callCommand(mediaStatus, ['r1u1'], routes)).stdout.trim(),
+    'the drive of r1u1 is empty',
+  );
+  const url = 'http://10.0.0.5/rescue.iso';
+  const inserted = await callCommand(insert, ['r1u1', url], routes);
+  t.is(inserted.stdout.trim(), `in the drive of r1u1: ${url}`);
+  t.regex(inserted.stderr, /next: runm provider bootdev r1u1 cdrom/);
+  t.is((await callCommand(eject, ['r1u1'], routes)).code, 2);
+  t.is((await callCommand(eject, ['r1u1', '--yes'], routes)).code, 0);
+});
+
+test('settings of the firmware keep the type they have, and wrong ones are named', async (t) => {
+  const { seen, routes } = recording();
+  t.regex(
+    (await callCommand(biosList, ['r1u1'], routes)).stdout,
+    /BootMode +Bios\nCores +8\nTurbo +true/,
+  );
+  const words = ['BootMode=Uefi', 'Cores=4', 'Turbo=false'];
+  const told = await callCommand(biosSet, ['r1u1', ...words, '--yes'], routes);
+  t.deepEqual(seen.settings, ['BootMode Uefi', 'Cores 4', 'Turbo false']);
+  t.regex(told.stdout, /from the next boot on: BootMode=Uefi Cores=4 Turbo=false/);
+  const wrong = async (word: string) => (await callCommand(biosSet, ['r1u1', word], routes)).stderr;
+  t.regex(await wrong('bootmode=Uefi'), /no setting "bootmode"\n +did you mean BootMode\?/);
+  t.regex(await wrong('Cores=many'), /Cores: "many" is no number/);
+  t.regex(await wrong('Turbo=yes'), /neither true nor false/);
+  t.regex(await wrong('Turbo'), /write NAME=VALUE/);
 });

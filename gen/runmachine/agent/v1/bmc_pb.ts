@@ -9,7 +9,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { BmcType, Facts } from "../../inventory/v1/provider_hardware_pb.ts";
 import { file_runmachine_inventory_v1_provider_hardware } from "../../inventory/v1/provider_hardware_pb.ts";
-import type { BootDevice, HardwareLogEntry, PowerChange, ProbeReport, Sensor } from "../../machine/v1/hardware_pb.ts";
+import type { BiosAttribute, BootDevice, HardwareLogEntry, PowerChange, ProbeReport, Sensor } from "../../machine/v1/hardware_pb.ts";
 import { file_runmachine_machine_v1_hardware } from "../../machine/v1/hardware_pb.ts";
 import type { PowerState } from "../../machine/v1/machine_pb.ts";
 import { file_runmachine_machine_v1_machine } from "../../machine/v1/machine_pb.ts";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/agent/v1/bmc.proto.
  */
 export const file_runmachine_agent_v1_bmc: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ydW5tYWNoaW5lL2FnZW50L3YxL2JtYy5wcm90bxITcnVubWFjaGluZS5hZ2VudC52MSLAAQoKQ29udHJvbGxlchI4CgR0eXBlGAEgASgOMiAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQm1jVHlwZUIIukgFggECEAESGQoHYWRkcmVzcxgCIAEoCUIIukgFcgMYgAQSGAoGc2VjcmV0GAMgASgJQgi6SAVyAxiABBIjChJjZXJ0aWZpY2F0ZV9zaGEyNTYYBCABKAlCB7pIBHICGEASHgoMaXBtaV9hZGRyZXNzGAUgASgJQgi6SAVyAxiABCKHBwoIQm1jT3JkZXISHQoMcHJvdmlkZXJfdWlkGAEgASgJQge6SARyAhhAEhoKCHByb3ZpZGVyGAIgASgJQgi6SAVyAxiABBIzCgpjb250cm9sbGVyGAMgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5Db250cm9sbGVyEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoFcHJvYmUYCiABKAsyHS5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1Byb2JlSAASNwoKcmVhZF9mYWN0cxgLIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmVhZEZhY3RzSAASNwoKcmVhZF9wb3dlchgMIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmVhZFBvd2VySAASOwoMY2hhbmdlX3Bvd2VyGA0gASgLMiMucnVubWFjaGluZS5hZ2VudC52MS5CbWNDaGFuZ2VQb3dlckgAEkIKEHJlYWRfYm9vdF9kZXZpY2UYDiABKAsyJi5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1JlYWRCb290RGV2aWNlSAASQAoPc2V0X2Jvb3RfZGV2aWNlGA8gASgLMiUucnVubWFjaGluZS5hZ2VudC52MS5CbWNTZXRCb290RGV2aWNlSAASOwoMcmVhZF9zZW5zb3JzGBAgASgLMiMucnVubWFjaGluZS5hZ2VudC52MS5CbWNSZWFkU2Vuc29yc0gAEjMKCHJlYWRfbG9nGBEgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5CbWNSZWFkTG9nSAASNQoJY2xlYXJfbG9nGBIgASgLMiAucnVubWFjaGluZS5hZ2VudC52MS5CbWNDbGVhckxvZ0gAEj0KDXNldF9pbmRpY2F0b3IYEyABKAsyJC5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1NldEluZGljYXRvckgAEioKA3JhdxgUIAEoCzIbLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmF3SAASMAoGcm90YXRlGBUgASgLMh4ucnVubWFjaGluZS5hZ2VudC52MS5CbWNSb3RhdGVIABIsCgRzY2FuGBYgASgLMhwucnVubWFjaGluZS5hZ2VudC52MS5CbWNTY2FuSABCBgoEd29yayIKCghCbWNQcm9iZSIOCgxCbWNSZWFkRmFjdHMiDgoMQm1jUmVhZFBvd2VyIkQKDkJtY0NoYW5nZVBvd2VyEjIKBmNoYW5nZRgBIAEoDjIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qb3dlckNoYW5nZSITChFCbWNSZWFkQm9vdERldmljZSJFChBCbWNTZXRCb290RGV2aWNlEjEKBmRldmljZRgBIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlIhAKDkJtY1JlYWRTZW5zb3JzIhwKCkJtY1JlYWRMb2cSDgoGbmV3ZXN0GAEgASgNIg0KC0JtY0NsZWFyTG9nIh4KD0JtY1NldEluZGljYXRvchILCgNsaXQYASABKAgiGQoGQm1jUmF3Eg8KB3JlcXVlc3QYASABKAkiCwoJQm1jUm90YXRlIikKB0JtY1NjYW4SDgoGcmFuZ2VzGAEgAygJEg4KBnNlY3JldBgCIAEoCSLwAwoJQm1jQW5zd2VyEjMKBXByb2JlGAEgASgLMiIucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb2JlUmVwb3J0SAASLwoFZmFjdHMYAiABKAsyHi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5GYWN0c0gAEjIKBXBvd2VyGAMgASgOMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvd2VyU3RhdGVIABI4Cgtib290X2RldmljZRgEIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlSAASMgoHc2Vuc29ycxgFIAEoCzIfLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jU2Vuc29yc0gAEioKA2xvZxgGIAEoCzIbLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jTG9nSAASFwoNaW5kaWNhdG9yX2xpdBgHIAEoCEgAEg0KA3JhdxgIIAEoCUgAEjIKBHNjYW4YCSABKAsyIi5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1NjYW5SZXN1bHRIABIsCgRkb25lGAogASgLMhwucnVubWFjaGluZS5hZ2VudC52MS5CbWNEb25lSAASGgoSY2VydGlmaWNhdGVfc2hhMjU2GA8gASgJQgkKB2NvbnRlbnQiPAoKQm1jU2Vuc29ycxIuCgdzZW5zb3JzGAEgAygLMh0ucnVubWFjaGluZS5tYWNoaW5lLnYxLlNlbnNvciJCCgZCbWNMb2cSOAoHZW50cmllcxgBIAMoCzInLnJ1bm1hY2hpbmUubWFjaGluZS52MS5IYXJkd2FyZUxvZ0VudHJ5IlkKDUJtY1NjYW5SZXN1bHQSOQoLY29udHJvbGxlcnMYASADKAsyJC5ydW5tYWNoaW5lLmFnZW50LnYxLkZvdW5kQ29udHJvbGxlchINCgV0cmllZBgCIAEoDSKuAQoPRm91bmRDb250cm9sbGVyEi4KBHR5cGUYASABKA4yIC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CbWNUeXBlEg8KB2FkZHJlc3MYAiABKAkSLQoFZmFjdHMYAyABKAsyHi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5GYWN0cxIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYBCABKAkSDwoHcHJvYmxlbRgFIAEoCSIJCgdCbWNEb25lYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_runmachine_inventory_v1_provider_hardware, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine]);
+  fileDesc("Ch1ydW5tYWNoaW5lL2FnZW50L3YxL2JtYy5wcm90bxITcnVubWFjaGluZS5hZ2VudC52MSLAAQoKQ29udHJvbGxlchI4CgR0eXBlGAEgASgOMiAucnVubWFjaGluZS5pbnZlbnRvcnkudjEuQm1jVHlwZUIIukgFggECEAESGQoHYWRkcmVzcxgCIAEoCUIIukgFcgMYgAQSGAoGc2VjcmV0GAMgASgJQgi6SAVyAxiABBIjChJjZXJ0aWZpY2F0ZV9zaGEyNTYYBCABKAlCB7pIBHICGEASHgoMaXBtaV9hZGRyZXNzGAUgASgJQgi6SAVyAxiABCKkCQoIQm1jT3JkZXISHQoMcHJvdmlkZXJfdWlkGAEgASgJQge6SARyAhhAEhoKCHByb3ZpZGVyGAIgASgJQgi6SAVyAxiABBIzCgpjb250cm9sbGVyGAMgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5Db250cm9sbGVyEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoFcHJvYmUYCiABKAsyHS5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1Byb2JlSAASNwoKcmVhZF9mYWN0cxgLIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmVhZEZhY3RzSAASNwoKcmVhZF9wb3dlchgMIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmVhZFBvd2VySAASOwoMY2hhbmdlX3Bvd2VyGA0gASgLMiMucnVubWFjaGluZS5hZ2VudC52MS5CbWNDaGFuZ2VQb3dlckgAEkIKEHJlYWRfYm9vdF9kZXZpY2UYDiABKAsyJi5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1JlYWRCb290RGV2aWNlSAASQAoPc2V0X2Jvb3RfZGV2aWNlGA8gASgLMiUucnVubWFjaGluZS5hZ2VudC52MS5CbWNTZXRCb290RGV2aWNlSAASOwoMcmVhZF9zZW5zb3JzGBAgASgLMiMucnVubWFjaGluZS5hZ2VudC52MS5CbWNSZWFkU2Vuc29yc0gAEjMKCHJlYWRfbG9nGBEgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5CbWNSZWFkTG9nSAASNQoJY2xlYXJfbG9nGBIgASgLMiAucnVubWFjaGluZS5hZ2VudC52MS5CbWNDbGVhckxvZ0gAEj0KDXNldF9pbmRpY2F0b3IYEyABKAsyJC5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1NldEluZGljYXRvckgAEioKA3JhdxgUIAEoCzIbLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmF3SAASMAoGcm90YXRlGBUgASgLMh4ucnVubWFjaGluZS5hZ2VudC52MS5CbWNSb3RhdGVIABIsCgRzY2FuGBYgASgLMhwucnVubWFjaGluZS5hZ2VudC52MS5CbWNTY2FuSAASNwoKcmVhZF9tZWRpYRgXIAEoCzIhLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jUmVhZE1lZGlhSAASOwoMaW5zZXJ0X21lZGlhGBggASgLMiMucnVubWFjaGluZS5hZ2VudC52MS5CbWNJbnNlcnRNZWRpYUgAEjkKC2VqZWN0X21lZGlhGBkgASgLMiIucnVubWFjaGluZS5hZ2VudC52MS5CbWNFamVjdE1lZGlhSAASNQoJcmVhZF9iaW9zGBogASgLMiAucnVubWFjaGluZS5hZ2VudC52MS5CbWNSZWFkQmlvc0gAEjMKCHNldF9iaW9zGBsgASgLMh8ucnVubWFjaGluZS5hZ2VudC52MS5CbWNTZXRCaW9zSABCBgoEd29yayIKCghCbWNQcm9iZSIOCgxCbWNSZWFkRmFjdHMiDgoMQm1jUmVhZFBvd2VyIkQKDkJtY0NoYW5nZVBvd2VyEjIKBmNoYW5nZRgBIAEoDjIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qb3dlckNoYW5nZSITChFCbWNSZWFkQm9vdERldmljZSJFChBCbWNTZXRCb290RGV2aWNlEjEKBmRldmljZRgBIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlIhAKDkJtY1JlYWRTZW5zb3JzIhwKCkJtY1JlYWRMb2cSDgoGbmV3ZXN0GAEgASgNIg0KC0JtY0NsZWFyTG9nIh4KD0JtY1NldEluZGljYXRvchILCgNsaXQYASABKAgiGQoGQm1jUmF3Eg8KB3JlcXVlc3QYASABKAkiCwoJQm1jUm90YXRlIikKB0JtY1NjYW4SDgoGcmFuZ2VzGAEgAygJEg4KBnNlY3JldBgCIAEoCSIOCgxCbWNSZWFkTWVkaWEiHQoOQm1jSW5zZXJ0TWVkaWESCwoDdXJsGAEgASgJIg8KDUJtY0VqZWN0TWVkaWEiDQoLQm1jUmVhZEJpb3MiRgoKQm1jU2V0QmlvcxI4CgphdHRyaWJ1dGVzGAEgAygLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLkJpb3NBdHRyaWJ1dGUiswQKCUJtY0Fuc3dlchIzCgVwcm9iZRgBIAEoCzIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qcm9iZVJlcG9ydEgAEi8KBWZhY3RzGAIgASgLMh4ucnVubWFjaGluZS5pbnZlbnRvcnkudjEuRmFjdHNIABIyCgVwb3dlchgDIAEoDjIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Qb3dlclN0YXRlSAASOAoLYm9vdF9kZXZpY2UYBCABKAsyIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQm9vdERldmljZUgAEjIKB3NlbnNvcnMYBSABKAsyHy5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY1NlbnNvcnNIABIqCgNsb2cYBiABKAsyGy5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY0xvZ0gAEhcKDWluZGljYXRvcl9saXQYByABKAhIABINCgNyYXcYCCABKAlIABIyCgRzY2FuGAkgASgLMiIucnVubWFjaGluZS5hZ2VudC52MS5CbWNTY2FuUmVzdWx0SAASLAoEZG9uZRgKIAEoCzIcLnJ1bm1hY2hpbmUuYWdlbnQudjEuQm1jRG9uZUgAEhMKCW1lZGlhX3VybBgLIAEoCUgAEiwKBGJpb3MYDCABKAsyHC5ydW5tYWNoaW5lLmFnZW50LnYxLkJtY0Jpb3NIABIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYDyABKAlCCQoHY29udGVudCI8CgpCbWNTZW5zb3JzEi4KB3NlbnNvcnMYASADKAsyHS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2Vuc29yIkIKBkJtY0xvZxI4CgdlbnRyaWVzGAEgAygLMicucnVubWFjaGluZS5tYWNoaW5lLnYxLkhhcmR3YXJlTG9nRW50cnkiQwoHQm1jQmlvcxI4CgphdHRyaWJ1dGVzGAEgAygLMiQucnVubWFjaGluZS5tYWNoaW5lLnYxLkJpb3NBdHRyaWJ1dGUiWQoNQm1jU2NhblJlc3VsdBI5Cgtjb250cm9sbGVycxgBIAMoCzIkLnJ1bm1hY2hpbmUuYWdlbnQudjEuRm91bmRDb250cm9sbGVyEg0KBXRyaWVkGAIgASgNIq4BCg9Gb3VuZENvbnRyb2xsZXISLgoEdHlwZRgBIAEoDjIgLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkJtY1R5cGUSDwoHYWRkcmVzcxgCIAEoCRItCgVmYWN0cxgDIAEoCzIeLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkZhY3RzEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoCRIPCgdwcm9ibGVtGAUgASgJIgkKB0JtY0RvbmViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_runmachine_inventory_v1_provider_hardware, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine]);
 
 /**
  * How an agent reaches a management controller (BMC). No secret is in it: agents fetch that by its name.
@@ -214,6 +214,46 @@ export type BmcOrder = Message<"runmachine.agent.v1.BmcOrder"> & {
      */
     value: BmcScan;
     case: "scan";
+  } | {
+    /**
+     * Reads what is in the virtual CD-ROM drive.
+     *
+     * @generated from field: runmachine.agent.v1.BmcReadMedia read_media = 23;
+     */
+    value: BmcReadMedia;
+    case: "readMedia";
+  } | {
+    /**
+     * Puts a medium into the virtual CD-ROM drive and reads it back.
+     *
+     * @generated from field: runmachine.agent.v1.BmcInsertMedia insert_media = 24;
+     */
+    value: BmcInsertMedia;
+    case: "insertMedia";
+  } | {
+    /**
+     * Empties the virtual CD-ROM drive.
+     *
+     * @generated from field: runmachine.agent.v1.BmcEjectMedia eject_media = 25;
+     */
+    value: BmcEjectMedia;
+    case: "ejectMedia";
+  } | {
+    /**
+     * Reads the settings of the firmware.
+     *
+     * @generated from field: runmachine.agent.v1.BmcReadBios read_bios = 26;
+     */
+    value: BmcReadBios;
+    case: "readBios";
+  } | {
+    /**
+     * Sets settings of the firmware, for the next boot.
+     *
+     * @generated from field: runmachine.agent.v1.BmcSetBios set_bios = 27;
+     */
+    value: BmcSetBios;
+    case: "setBios";
   } | { case: undefined; value?: undefined };
 };
 
@@ -464,6 +504,93 @@ export const BmcScanSchema: GenMessage<BmcScan> = /*@__PURE__*/
   messageDesc(file_runmachine_agent_v1_bmc, 14);
 
 /**
+ * Reads what is in the virtual CD-ROM drive.
+ *
+ * @generated from message runmachine.agent.v1.BmcReadMedia
+ */
+export type BmcReadMedia = Message<"runmachine.agent.v1.BmcReadMedia"> & {
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcReadMedia.
+ * Use `create(BmcReadMediaSchema)` to create a new message.
+ */
+export const BmcReadMediaSchema: GenMessage<BmcReadMedia> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 15);
+
+/**
+ * Puts a medium into the virtual CD-ROM drive in place of what is there, and reads it back.
+ *
+ * @generated from message runmachine.agent.v1.BmcInsertMedia
+ */
+export type BmcInsertMedia = Message<"runmachine.agent.v1.BmcInsertMedia"> & {
+  /**
+   * Where the controller fetches it.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcInsertMedia.
+ * Use `create(BmcInsertMediaSchema)` to create a new message.
+ */
+export const BmcInsertMediaSchema: GenMessage<BmcInsertMedia> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 16);
+
+/**
+ * Empties the virtual CD-ROM drive.
+ *
+ * @generated from message runmachine.agent.v1.BmcEjectMedia
+ */
+export type BmcEjectMedia = Message<"runmachine.agent.v1.BmcEjectMedia"> & {
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcEjectMedia.
+ * Use `create(BmcEjectMediaSchema)` to create a new message.
+ */
+export const BmcEjectMediaSchema: GenMessage<BmcEjectMedia> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 17);
+
+/**
+ * Reads the settings of the firmware that hold now.
+ *
+ * @generated from message runmachine.agent.v1.BmcReadBios
+ */
+export type BmcReadBios = Message<"runmachine.agent.v1.BmcReadBios"> & {
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcReadBios.
+ * Use `create(BmcReadBiosSchema)` to create a new message.
+ */
+export const BmcReadBiosSchema: GenMessage<BmcReadBios> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 18);
+
+/**
+ * Sets settings of the firmware, for the next boot.
+ *
+ * @generated from message runmachine.agent.v1.BmcSetBios
+ */
+export type BmcSetBios = Message<"runmachine.agent.v1.BmcSetBios"> & {
+  /**
+   * What is set, each name once.
+   *
+   * @generated from field: repeated runmachine.machine.v1.BiosAttribute attributes = 1;
+   */
+  attributes: BiosAttribute[];
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcSetBios.
+ * Use `create(BmcSetBiosSchema)` to create a new message.
+ */
+export const BmcSetBiosSchema: GenMessage<BmcSetBios> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 19);
+
+/**
  * What came of a BmcOrder that succeeded.
  *
  * @generated from message runmachine.agent.v1.BmcAnswer
@@ -548,12 +675,28 @@ export type BmcAnswer = Message<"runmachine.agent.v1.BmcAnswer"> & {
     case: "scan";
   } | {
     /**
-     * Answer to clear_log and rotate.
+     * Answer to clear_log, rotate, eject_media and set_bios.
      *
      * @generated from field: runmachine.agent.v1.BmcDone done = 10;
      */
     value: BmcDone;
     case: "done";
+  } | {
+    /**
+     * Answer to read_media and insert_media: URL of what is inserted. Empty: nothing.
+     *
+     * @generated from field: string media_url = 11;
+     */
+    value: string;
+    case: "mediaUrl";
+  } | {
+    /**
+     * Answer to read_bios.
+     *
+     * @generated from field: runmachine.agent.v1.BmcBios bios = 12;
+     */
+    value: BmcBios;
+    case: "bios";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -569,7 +712,7 @@ export type BmcAnswer = Message<"runmachine.agent.v1.BmcAnswer"> & {
  * Use `create(BmcAnswerSchema)` to create a new message.
  */
 export const BmcAnswerSchema: GenMessage<BmcAnswer> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 15);
+  messageDesc(file_runmachine_agent_v1_bmc, 20);
 
 /**
  * Sensors of one server.
@@ -590,7 +733,7 @@ export type BmcSensors = Message<"runmachine.agent.v1.BmcSensors"> & {
  * Use `create(BmcSensorsSchema)` to create a new message.
  */
 export const BmcSensorsSchema: GenMessage<BmcSensors> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 16);
+  messageDesc(file_runmachine_agent_v1_bmc, 21);
 
 /**
  * Entries of one log.
@@ -611,7 +754,28 @@ export type BmcLog = Message<"runmachine.agent.v1.BmcLog"> & {
  * Use `create(BmcLogSchema)` to create a new message.
  */
 export const BmcLogSchema: GenMessage<BmcLog> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 17);
+  messageDesc(file_runmachine_agent_v1_bmc, 22);
+
+/**
+ * Settings of the firmware.
+ *
+ * @generated from message runmachine.agent.v1.BmcBios
+ */
+export type BmcBios = Message<"runmachine.agent.v1.BmcBios"> & {
+  /**
+   * In the order of their names; at most 4096.
+   *
+   * @generated from field: repeated runmachine.machine.v1.BiosAttribute attributes = 1;
+   */
+  attributes: BiosAttribute[];
+};
+
+/**
+ * Describes the message runmachine.agent.v1.BmcBios.
+ * Use `create(BmcBiosSchema)` to create a new message.
+ */
+export const BmcBiosSchema: GenMessage<BmcBios> = /*@__PURE__*/
+  messageDesc(file_runmachine_agent_v1_bmc, 23);
 
 /**
  * Controllers that were found.
@@ -639,7 +803,7 @@ export type BmcScanResult = Message<"runmachine.agent.v1.BmcScanResult"> & {
  * Use `create(BmcScanResultSchema)` to create a new message.
  */
 export const BmcScanResultSchema: GenMessage<BmcScanResult> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 18);
+  messageDesc(file_runmachine_agent_v1_bmc, 24);
 
 /**
  * A controller that answered a scan.
@@ -688,7 +852,7 @@ export type FoundController = Message<"runmachine.agent.v1.FoundController"> & {
  * Use `create(FoundControllerSchema)` to create a new message.
  */
 export const FoundControllerSchema: GenMessage<FoundController> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 19);
+  messageDesc(file_runmachine_agent_v1_bmc, 25);
 
 /**
  * It was done.
@@ -703,5 +867,5 @@ export type BmcDone = Message<"runmachine.agent.v1.BmcDone"> & {
  * Use `create(BmcDoneSchema)` to create a new message.
  */
 export const BmcDoneSchema: GenMessage<BmcDone> = /*@__PURE__*/
-  messageDesc(file_runmachine_agent_v1_bmc, 20);
+  messageDesc(file_runmachine_agent_v1_bmc, 26);
 

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file runmachine/machine/v1/hardware.proto.
  */
 export const file_runmachine_machine_v1_hardware: GenFile = /*@__PURE__*/
-  fileDesc("CiRydW5tYWNoaW5lL21hY2hpbmUvdjEvaGFyZHdhcmUucHJvdG8SFXJ1bm1hY2hpbmUubWFjaGluZS52MSKaAQoKQm9vdERldmljZRI/CgR0eXBlGAEgASgOMiUucnVubWFjaGluZS5tYWNoaW5lLnYxLkJvb3REZXZpY2VUeXBlQgq6SAeCAQQQASAAEhIKCnBlcnNpc3RlbnQYAiABKAgSNwoEbW9kZRgDIAEoDjIfLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290TW9kZUIIukgFggECEAEijwEKBlNlbnNvchINCgVsYWJlbBgBIAEoCRIMCgR0eXBlGAIgASgJEisKBXZhbHVlGAMgASgLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlEgwKBHVuaXQYBCABKAkSLQoGaGVhbHRoGAUgASgOMh0ucnVubWFjaGluZS5tYWNoaW5lLnYxLkhlYWx0aCKKAQoQSGFyZHdhcmVMb2dFbnRyeRIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCghzZXZlcml0eRgDIAEoDjIdLnJ1bm1hY2hpbmUubWFjaGluZS52MS5IZWFsdGgSDwoHbWVzc2FnZRgEIAEoCSKMAQoMQXNwZWN0UmVwb3J0Eg4KBmFzcGVjdBgBIAEoCRIPCgdvZmZlcmVkGAIgASgIEg4KBmRyaXZlchgDIAEoCRITCgtleHBsYW5hdGlvbhgEIAEoCRIPCgdyZWFkaW5nGAUgASgJEg8KB3Byb2JsZW0YBiABKAkSFAoMbWlsbGlzZWNvbmRzGAcgASgNIp0BCgtQcm9iZVJlcG9ydBIOCgZ2ZW5kb3IYASABKAkSDQoFbW9kZWwYAiABKAkSGAoQZmlybXdhcmVfdmVyc2lvbhgDIAEoCRI0Cgdhc3BlY3RzGAQgAygLMiMucnVubWFjaGluZS5tYWNoaW5lLnYxLkFzcGVjdFJlcG9ydBIOCgZxdWlya3MYBSADKAkSDwoHcmVtYXJrcxgGIAMoCSqhAQoLUG93ZXJDaGFuZ2USHAoYUE9XRVJfQ0hBTkdFX1VOU1BFQ0lGSUVEEAASEwoPUE9XRVJfQ0hBTkdFX09OEAESFAoQUE9XRVJfQ0hBTkdFX09GRhACEhkKFVBPV0VSX0NIQU5HRV9TT0ZUX09GRhADEhYKElBPV0VSX0NIQU5HRV9SRVNFVBAEEhYKElBPV0VSX0NIQU5HRV9DWUNMRRAFKr4BCg5Cb290RGV2aWNlVHlwZRIgChxCT09UX0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASGQoVQk9PVF9ERVZJQ0VfVFlQRV9OT05FEAESHAoYQk9PVF9ERVZJQ0VfVFlQRV9ORVRXT1JLEAISGQoVQk9PVF9ERVZJQ0VfVFlQRV9ESVNLEAMSGgoWQk9PVF9ERVZJQ0VfVFlQRV9DRFJPTRAEEhoKFkJPT1RfREVWSUNFX1RZUEVfU0VUVVAQBSpPCghCb290TW9kZRIZChVCT09UX01PREVfVU5TUEVDSUZJRUQQABISCg5CT09UX01PREVfVUVGSRABEhQKEEJPT1RfTU9ERV9MRUdBQ1kQAipYCgZIZWFsdGgSFgoSSEVBTFRIX1VOU1BFQ0lGSUVEEAASDQoJSEVBTFRIX09LEAESEgoOSEVBTFRIX1dBUk5JTkcQAhITCg9IRUFMVEhfQ1JJVElDQUwQA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
+  fileDesc("CiRydW5tYWNoaW5lL21hY2hpbmUvdjEvaGFyZHdhcmUucHJvdG8SFXJ1bm1hY2hpbmUubWFjaGluZS52MSKaAQoKQm9vdERldmljZRI/CgR0eXBlGAEgASgOMiUucnVubWFjaGluZS5tYWNoaW5lLnYxLkJvb3REZXZpY2VUeXBlQgq6SAeCAQQQASAAEhIKCnBlcnNpc3RlbnQYAiABKAgSNwoEbW9kZRgDIAEoDjIfLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290TW9kZUIIukgFggECEAEijwEKBlNlbnNvchINCgVsYWJlbBgBIAEoCRIMCgR0eXBlGAIgASgJEisKBXZhbHVlGAMgASgLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlEgwKBHVuaXQYBCABKAkSLQoGaGVhbHRoGAUgASgOMh0ucnVubWFjaGluZS5tYWNoaW5lLnYxLkhlYWx0aCKKAQoQSGFyZHdhcmVMb2dFbnRyeRIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCghzZXZlcml0eRgDIAEoDjIdLnJ1bm1hY2hpbmUubWFjaGluZS52MS5IZWFsdGgSDwoHbWVzc2FnZRgEIAEoCSJ3Cg1CaW9zQXR0cmlidXRlEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAISGAoEdGV4dBgCIAEoCUIIukgFcgMYgAhIABIZCgZudW1iZXIYAyABKAFCB7pIBBICQAFIABIOCgRmbGFnGAQgASgISABCBwoFdmFsdWUijAEKDEFzcGVjdFJlcG9ydBIOCgZhc3BlY3QYASABKAkSDwoHb2ZmZXJlZBgCIAEoCBIOCgZkcml2ZXIYAyABKAkSEwoLZXhwbGFuYXRpb24YBCABKAkSDwoHcmVhZGluZxgFIAEoCRIPCgdwcm9ibGVtGAYgASgJEhQKDG1pbGxpc2Vjb25kcxgHIAEoDSKdAQoLUHJvYmVSZXBvcnQSDgoGdmVuZG9yGAEgASgJEg0KBW1vZGVsGAIgASgJEhgKEGZpcm13YXJlX3ZlcnNpb24YAyABKAkSNAoHYXNwZWN0cxgEIAMoCzIjLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Bc3BlY3RSZXBvcnQSDgoGcXVpcmtzGAUgAygJEg8KB3JlbWFya3MYBiADKAkqoQEKC1Bvd2VyQ2hhbmdlEhwKGFBPV0VSX0NIQU5HRV9VTlNQRUNJRklFRBAAEhMKD1BPV0VSX0NIQU5HRV9PThABEhQKEFBPV0VSX0NIQU5HRV9PRkYQAhIZChVQT1dFUl9DSEFOR0VfU09GVF9PRkYQAxIWChJQT1dFUl9DSEFOR0VfUkVTRVQQBBIWChJQT1dFUl9DSEFOR0VfQ1lDTEUQBSq+AQoOQm9vdERldmljZVR5cGUSIAocQk9PVF9ERVZJQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhkKFUJPT1RfREVWSUNFX1RZUEVfTk9ORRABEhwKGEJPT1RfREVWSUNFX1RZUEVfTkVUV09SSxACEhkKFUJPT1RfREVWSUNFX1RZUEVfRElTSxADEhoKFkJPT1RfREVWSUNFX1RZUEVfQ0RST00QBBIaChZCT09UX0RFVklDRV9UWVBFX1NFVFVQEAUqTwoIQm9vdE1vZGUSGQoVQk9PVF9NT0RFX1VOU1BFQ0lGSUVEEAASEgoOQk9PVF9NT0RFX1VFRkkQARIUChBCT09UX01PREVfTEVHQUNZEAIqWAoGSGVhbHRoEhYKEkhFQUxUSF9VTlNQRUNJRklFRBAAEg0KCUhFQUxUSF9PSxABEhIKDkhFQUxUSF9XQVJOSU5HEAISEwoPSEVBTFRIX0NSSVRJQ0FMEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
 
 /**
  * From what a server is to boot.
@@ -142,6 +142,58 @@ export const HardwareLogEntrySchema: GenMessage<HardwareLogEntry> = /*@__PURE__*
   messageDesc(file_runmachine_machine_v1_hardware, 2);
 
 /**
+ * A setting of the firmware.
+ *
+ * @generated from message runmachine.machine.v1.BiosAttribute
+ */
+export type BiosAttribute = Message<"runmachine.machine.v1.BiosAttribute"> & {
+  /**
+   * As the controller calls it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it is set to. Unset: it has no value.
+   *
+   * @generated from oneof runmachine.machine.v1.BiosAttribute.value
+   */
+  value: {
+    /**
+     * Of a text or a choice.
+     *
+     * @generated from field: string text = 2;
+     */
+    value: string;
+    case: "text";
+  } | {
+    /**
+     * Of a number.
+     *
+     * @generated from field: double number = 3;
+     */
+    value: number;
+    case: "number";
+  } | {
+    /**
+     * Of a switch.
+     *
+     * @generated from field: bool flag = 4;
+     */
+    value: boolean;
+    case: "flag";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runmachine.machine.v1.BiosAttribute.
+ * Use `create(BiosAttributeSchema)` to create a new message.
+ */
+export const BiosAttributeSchema: GenMessage<BiosAttribute> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_hardware, 3);
+
+/**
  * Whether a management controller offers one aspect.
  *
  * @generated from message runmachine.machine.v1.AspectReport
@@ -202,7 +254,7 @@ export type AspectReport = Message<"runmachine.machine.v1.AspectReport"> & {
  * Use `create(AspectReportSchema)` to create a new message.
  */
 export const AspectReportSchema: GenMessage<AspectReport> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_hardware, 3);
+  messageDesc(file_runmachine_machine_v1_hardware, 4);
 
 /**
  * What a management controller is and offers. Holds no address and no secret, so that it can be shared.
@@ -258,7 +310,7 @@ export type ProbeReport = Message<"runmachine.machine.v1.ProbeReport"> & {
  * Use `create(ProbeReportSchema)` to create a new message.
  */
 export const ProbeReportSchema: GenMessage<ProbeReport> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_hardware, 4);
+  messageDesc(file_runmachine_machine_v1_hardware, 5);
 
 /**
  * What can be done to the power of a server.

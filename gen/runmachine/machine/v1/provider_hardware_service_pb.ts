@@ -8,7 +8,7 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { BmcType, Facts } from "../../inventory/v1/provider_hardware_pb.ts";
 import { file_runmachine_inventory_v1_provider_hardware } from "../../inventory/v1/provider_hardware_pb.ts";
-import type { BootDevice, HardwareLogEntry, PowerChange, ProbeReport, Sensor } from "./hardware_pb.ts";
+import type { BiosAttribute, BootDevice, HardwareLogEntry, PowerChange, ProbeReport, Sensor } from "./hardware_pb.ts";
 import { file_runmachine_machine_v1_hardware } from "./hardware_pb.ts";
 import type { PowerState } from "./machine_pb.ts";
 import { file_runmachine_machine_v1_machine } from "./machine_pb.ts";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/machine/v1/provider_hardware_service.proto.
  */
 export const file_runmachine_machine_v1_provider_hardware_service: GenFile = /*@__PURE__*/
-  fileDesc("CjVydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfaGFyZHdhcmVfc2VydmljZS5wcm90bxIVcnVubWFjaGluZS5tYWNoaW5lLnYxIosBChdHZXRQcm92aWRlclBvd2VyUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJMChhHZXRQcm92aWRlclBvd2VyUmVzcG9uc2USMAoFcG93ZXIYASABKA4yIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUG93ZXJTdGF0ZSKVAgoaQ2hhbmdlUHJvdmlkZXJQb3dlclJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARI+CgZjaGFuZ2UYBSABKA4yIi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUG93ZXJDaGFuZ2VCCrpIB4IBBBABIAAiTwobQ2hhbmdlUHJvdmlkZXJQb3dlclJlc3BvbnNlEjAKBXBvd2VyGAEgASgOMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvd2VyU3RhdGUikAEKHEdldFByb3ZpZGVyQm9vdERldmljZVJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQiVwodR2V0UHJvdmlkZXJCb290RGV2aWNlUmVzcG9uc2USNgoLYm9vdF9kZXZpY2UYASABKAsyIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQm9vdERldmljZSKXAgocU2V0UHJvdmlkZXJCb290RGV2aWNlUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBINCgVmb3JjZRgCIAEoCBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEj4KC2Jvb3RfZGV2aWNlGAUgASgLMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLkJvb3REZXZpY2VCBrpIA8gBASJXCh1TZXRQcm92aWRlckJvb3REZXZpY2VSZXNwb25zZRI2Cgtib290X2RldmljZRgBIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlIogBChRQcm9iZVByb3ZpZGVyUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJLChVQcm9iZVByb3ZpZGVyUmVzcG9uc2USMgoGcmVwb3J0GAEgASgLMiIucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb2JlUmVwb3J0Io4BChpMaXN0UHJvdmlkZXJTZW5zb3JzUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJNChtMaXN0UHJvdmlkZXJTZW5zb3JzUmVzcG9uc2USLgoHc2Vuc29ycxgBIAMoCzIdLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZW5zb3IiqwEKHUxpc3RQcm92aWRlckxvZ0VudHJpZXNSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhgKBm5ld2VzdBgCIAEoDUIIukgFKgMY6AciWgoeTGlzdFByb3ZpZGVyTG9nRW50cmllc1Jlc3BvbnNlEjgKB2VudHJpZXMYASADKAsyJy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuSGFyZHdhcmVMb2dFbnRyeSLSAQoXQ2xlYXJQcm92aWRlckxvZ1JlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASIaChhDbGVhclByb3ZpZGVyTG9nUmVzcG9uc2Ui1AEKG1NldFByb3ZpZGVySW5kaWNhdG9yUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEgsKA2xpdBgFIAEoCCIrChxTZXRQcm92aWRlckluZGljYXRvclJlc3BvbnNlEgsKA2xpdBgBIAEoCCLuAQoVU2VuZFJhd1JlcXVlc3RSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEg0KBWZvcmNlGAIgASgIEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMYgAQSHAoKcmVxdWVzdF9pZBgEIAEoCUIIukgFcgOwAQESHAoHcmVxdWVzdBgFIAEoCUILukgIcgYQARiAgAEiKgoWU2VuZFJhd1JlcXVlc3RSZXNwb25zZRIQCghyZXNwb25zZRgBIAEoCSLMAQogUm90YXRlUHJvdmlkZXJDcmVkZW50aWFsc1JlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASIzCiFSb3RhdGVQcm92aWRlckNyZWRlbnRpYWxzUmVzcG9uc2USDgoGc2VjcmV0GAEgASgJItcBChZTY2FuQ29udHJvbGxlcnNSZXF1ZXN0EkcKBnBhcmVudBgBIAEoCUI3ukg0cjIYgAQyLV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIjCgZyYW5nZXMYAiADKAlCE7pIEJIBDQgBEEAiB3IFEAEYgAESGAoGc2VjcmV0GAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIXCgVhZ2VudBgFIAEoCUIIukgFcgMYgAQiZwoXU2NhbkNvbnRyb2xsZXJzUmVzcG9uc2USPQoLY29udHJvbGxlcnMYASADKAsyKC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2Nhbm5lZENvbnRyb2xsZXISDQoFdHJpZWQYAiABKA0isAEKEVNjYW5uZWRDb250cm9sbGVyEi4KBHR5cGUYASABKA4yIC5ydW5tYWNoaW5lLmludmVudG9yeS52MS5CbWNUeXBlEg8KB2FkZHJlc3MYAiABKAkSLQoFZmFjdHMYAyABKAsyHi5ydW5tYWNoaW5lLmludmVudG9yeS52MS5GYWN0cxIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYBCABKAkSDwoHcHJvYmxlbRgFIAEoCTLZDgoXUHJvdmlkZXJIYXJkd2FyZVNlcnZpY2USjgEKEEdldFByb3ZpZGVyUG93ZXISLi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJQb3dlclJlcXVlc3QaLy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJQb3dlclJlc3BvbnNlIhmQAgGKtRgSCg5wcm92aWRlci5wb3dlchAEEpsBChNDaGFuZ2VQcm92aWRlclBvd2VyEjEucnVubWFjaGluZS5tYWNoaW5lLnYxLkNoYW5nZVByb3ZpZGVyUG93ZXJSZXF1ZXN0GjIucnVubWFjaGluZS5tYWNoaW5lLnYxLkNoYW5nZVByb3ZpZGVyUG93ZXJSZXNwb25zZSIdkAICirUYFgoOcHJvdmlkZXIucG93ZXIQBBgBIAISnwEKFUdldFByb3ZpZGVyQm9vdERldmljZRIzLnJ1bm1hY2hpbmUubWFjaGluZS52MS5HZXRQcm92aWRlckJvb3REZXZpY2VSZXF1ZXN0GjQucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldFByb3ZpZGVyQm9vdERldmljZVJlc3BvbnNlIhuQAgGKtRgUChBwcm92aWRlci5ib290ZGV2EAQSowEKFVNldFByb3ZpZGVyQm9vdERldmljZRIzLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZXRQcm92aWRlckJvb3REZXZpY2VSZXF1ZXN0GjQucnVubWFjaGluZS5tYWNoaW5lLnYxLlNldFByb3ZpZGVyQm9vdERldmljZVJlc3BvbnNlIh+QAgKKtRgYChBwcm92aWRlci5ib290ZGV2EAQYASACEoIBCg1Qcm9iZVByb3ZpZGVyEisucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb2JlUHJvdmlkZXJSZXF1ZXN0GiwucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb2JlUHJvdmlkZXJSZXNwb25zZSIWirUYEgoOcHJvdmlkZXIucHJvYmUQBBKZAQoTTGlzdFByb3ZpZGVyU2Vuc29ycxIxLnJ1bm1hY2hpbmUubWFjaGluZS52MS5MaXN0UHJvdmlkZXJTZW5zb3JzUmVxdWVzdBoyLnJ1bm1hY2hpbmUubWFjaGluZS52MS5MaXN0UHJvdmlkZXJTZW5zb3JzUmVzcG9uc2UiG5ACAYq1GBQKEHByb3ZpZGVyLnNlbnNvcnMQBBKeAQoWTGlzdFByb3ZpZGVyTG9nRW50cmllcxI0LnJ1bm1hY2hpbmUubWFjaGluZS52MS5MaXN0UHJvdmlkZXJMb2dFbnRyaWVzUmVxdWVzdBo1LnJ1bm1hY2hpbmUubWFjaGluZS52MS5MaXN0UHJvdmlkZXJMb2dFbnRyaWVzUmVzcG9uc2UiF5ACAYq1GBAKDHByb3ZpZGVyLmxvZxAEEpABChBDbGVhclByb3ZpZGVyTG9nEi4ucnVubWFjaGluZS5tYWNoaW5lLnYxLkNsZWFyUHJvdmlkZXJMb2dSZXF1ZXN0Gi8ucnVubWFjaGluZS5tYWNoaW5lLnYxLkNsZWFyUHJvdmlkZXJMb2dSZXNwb25zZSIbkAICirUYFAoMcHJvdmlkZXIubG9nEAQYASACEqIBChRTZXRQcm92aWRlckluZGljYXRvchIyLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZXRQcm92aWRlckluZGljYXRvclJlcXVlc3QaMy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2V0UHJvdmlkZXJJbmRpY2F0b3JSZXNwb25zZSIhkAICirUYGgoScHJvdmlkZXIuaW5kaWNhdG9yEAQYASACEooBCg5TZW5kUmF3UmVxdWVzdBIsLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZW5kUmF3UmVxdWVzdFJlcXVlc3QaLS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2VuZFJhd1JlcXVlc3RSZXNwb25zZSIbkAICirUYFAoMcHJvdmlkZXIucmF3EAQYASACEq4BChlSb3RhdGVQcm92aWRlckNyZWRlbnRpYWxzEjcucnVubWFjaGluZS5tYWNoaW5lLnYxLlJvdGF0ZVByb3ZpZGVyQ3JlZGVudGlhbHNSZXF1ZXN0GjgucnVubWFjaGluZS5tYWNoaW5lLnYxLlJvdGF0ZVByb3ZpZGVyQ3JlZGVudGlhbHNSZXNwb25zZSIekAICirUYFwoPcHJvdmlkZXIucm90YXRlEAQYASACEo4BCg9TY2FuQ29udHJvbGxlcnMSLS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2NhbkNvbnRyb2xsZXJzUmVxdWVzdBouLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TY2FuQ29udHJvbGxlcnNSZXNwb25zZSIckAICirUYFQoNcHJvdmlkZXIuc2NhbhAEGAEgAmIGcHJvdG8z", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_provider_hardware, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine]);
+  fileDesc("CjVydW5tYWNoaW5lL21hY2hpbmUvdjEvcHJvdmlkZXJfaGFyZHdhcmVfc2VydmljZS5wcm90bxIVcnVubWFjaGluZS5tYWNoaW5lLnYxIosBChdHZXRQcm92aWRlclBvd2VyUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJMChhHZXRQcm92aWRlclBvd2VyUmVzcG9uc2USMAoFcG93ZXIYASABKA4yIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUG93ZXJTdGF0ZSKVAgoaQ2hhbmdlUHJvdmlkZXJQb3dlclJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARI+CgZjaGFuZ2UYBSABKA4yIi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUG93ZXJDaGFuZ2VCCrpIB4IBBBABIAAiTwobQ2hhbmdlUHJvdmlkZXJQb3dlclJlc3BvbnNlEjAKBXBvd2VyGAEgASgOMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLlBvd2VyU3RhdGUikAEKHEdldFByb3ZpZGVyQm9vdERldmljZVJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQiVwodR2V0UHJvdmlkZXJCb290RGV2aWNlUmVzcG9uc2USNgoLYm9vdF9kZXZpY2UYASABKAsyIS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQm9vdERldmljZSKXAgocU2V0UHJvdmlkZXJCb290RGV2aWNlUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBINCgVmb3JjZRgCIAEoCBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEj4KC2Jvb3RfZGV2aWNlGAUgASgLMiEucnVubWFjaGluZS5tYWNoaW5lLnYxLkJvb3REZXZpY2VCBrpIA8gBASJXCh1TZXRQcm92aWRlckJvb3REZXZpY2VSZXNwb25zZRI2Cgtib290X2RldmljZRgBIAEoCzIhLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Cb290RGV2aWNlIogBChRQcm9iZVByb3ZpZGVyUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJLChVQcm9iZVByb3ZpZGVyUmVzcG9uc2USMgoGcmVwb3J0GAEgASgLMiIucnVubWFjaGluZS5tYWNoaW5lLnYxLlByb2JlUmVwb3J0Io4BChpMaXN0UHJvdmlkZXJTZW5zb3JzUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JCJNChtMaXN0UHJvdmlkZXJTZW5zb3JzUmVzcG9uc2USLgoHc2Vuc29ycxgBIAMoCzIdLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZW5zb3IiqwEKHUxpc3RQcm92aWRlckxvZ0VudHJpZXNSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEhgKBm5ld2VzdBgCIAEoDUIIukgFKgMY6AciWgoeTGlzdFByb3ZpZGVyTG9nRW50cmllc1Jlc3BvbnNlEjgKB2VudHJpZXMYASADKAsyJy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuSGFyZHdhcmVMb2dFbnRyeSLSAQoXQ2xlYXJQcm92aWRlckxvZ1JlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASIaChhDbGVhclByb3ZpZGVyTG9nUmVzcG9uc2Ui1AEKG1NldFByb3ZpZGVySW5kaWNhdG9yUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEgsKA2xpdBgFIAEoCCIrChxTZXRQcm92aWRlckluZGljYXRvclJlc3BvbnNlEgsKA2xpdBgBIAEoCCKLAQoXR2V0UHJvdmlkZXJNZWRpYVJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQiJwoYR2V0UHJvdmlkZXJNZWRpYVJlc3BvbnNlEgsKA3VybBgBIAEoCSKTAgoaSW5zZXJ0UHJvdmlkZXJNZWRpYVJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARI8CgN1cmwYBSABKAlCL7pILHIqGIAQMiVeKGh0dHBzP3xuZnN8Y2lmcyk6Ly9bXlxzQC9dKygvXFMqKT8kIioKG0luc2VydFByb3ZpZGVyTWVkaWFSZXNwb25zZRILCgN1cmwYASABKAki1AEKGUVqZWN0UHJvdmlkZXJNZWRpYVJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABASIcChpFamVjdFByb3ZpZGVyTWVkaWFSZXNwb25zZSKVAQohTGlzdFByb3ZpZGVyQmlvc0F0dHJpYnV0ZXNSZXF1ZXN0EnAKBG5hbWUYASABKAlCYrpIX3JdGIAEMlhecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm92aWRlcnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIl4KIkxpc3RQcm92aWRlckJpb3NBdHRyaWJ1dGVzUmVzcG9uc2USOAoKYXR0cmlidXRlcxgBIAMoCzIkLnJ1bm1hY2hpbmUubWFjaGluZS52MS5CaW9zQXR0cmlidXRlIqICCiBTZXRQcm92aWRlckJpb3NBdHRyaWJ1dGVzUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBINCgVmb3JjZRgCIAEoCBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEkUKCmF0dHJpYnV0ZXMYBSADKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQmlvc0F0dHJpYnV0ZUILukgIkgEFCAEQgAIiIwohU2V0UHJvdmlkZXJCaW9zQXR0cmlidXRlc1Jlc3BvbnNlIu4BChVTZW5kUmF3UmVxdWVzdFJlcXVlc3QScAoEbmFtZRgBIAEoCUJiukhfcl0YgAQyWF5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb3ZpZGVycy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSDQoFZm9yY2UYAiABKAgSGAoGcmVhc29uGAMgASgJQgi6SAVyAxiABBIcCgpyZXF1ZXN0X2lkGAQgASgJQgi6SAVyA7ABARIcCgdyZXF1ZXN0GAUgASgJQgu6SAhyBhABGICAASIqChZTZW5kUmF3UmVxdWVzdFJlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgJIswBCiBSb3RhdGVQcm92aWRlckNyZWRlbnRpYWxzUmVxdWVzdBJwCgRuYW1lGAEgASgJQmK6SF9yXRiABDJYXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30vcHJvdmlkZXJzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBIjMKIVJvdGF0ZVByb3ZpZGVyQ3JlZGVudGlhbHNSZXNwb25zZRIOCgZzZWNyZXQYASABKAki1wEKFlNjYW5Db250cm9sbGVyc1JlcXVlc3QSRwoGcGFyZW50GAEgASgJQje6SDRyMhiABDItXnBhcnRpdGlvbnMvW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEiMKBnJhbmdlcxgCIAMoCUITukgQkgENCAEQQCIHcgUQARiAARIYCgZzZWNyZXQYAyABKAlCCLpIBXIDGIAEEhwKCnJlcXVlc3RfaWQYBCABKAlCCLpIBXIDsAEBEhcKBWFnZW50GAUgASgJQgi6SAVyAxiABCJnChdTY2FuQ29udHJvbGxlcnNSZXNwb25zZRI9Cgtjb250cm9sbGVycxgBIAMoCzIoLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TY2FubmVkQ29udHJvbGxlchINCgV0cmllZBgCIAEoDSKwAQoRU2Nhbm5lZENvbnRyb2xsZXISLgoEdHlwZRgBIAEoDjIgLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkJtY1R5cGUSDwoHYWRkcmVzcxgCIAEoCRItCgVmYWN0cxgDIAEoCzIeLnJ1bm1hY2hpbmUuaW52ZW50b3J5LnYxLkZhY3RzEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoCRIPCgdwcm9ibGVtGAUgASgJMoAVChdQcm92aWRlckhhcmR3YXJlU2VydmljZRKOAQoQR2V0UHJvdmlkZXJQb3dlchIuLnJ1bm1hY2hpbmUubWFjaGluZS52MS5HZXRQcm92aWRlclBvd2VyUmVxdWVzdBovLnJ1bm1hY2hpbmUubWFjaGluZS52MS5HZXRQcm92aWRlclBvd2VyUmVzcG9uc2UiGZACAYq1GBIKDnByb3ZpZGVyLnBvd2VyEAQSmwEKE0NoYW5nZVByb3ZpZGVyUG93ZXISMS5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ2hhbmdlUHJvdmlkZXJQb3dlclJlcXVlc3QaMi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ2hhbmdlUHJvdmlkZXJQb3dlclJlc3BvbnNlIh2QAgKKtRgWCg5wcm92aWRlci5wb3dlchAEGAEgAhKfAQoVR2V0UHJvdmlkZXJCb290RGV2aWNlEjMucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldFByb3ZpZGVyQm9vdERldmljZVJlcXVlc3QaNC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJCb290RGV2aWNlUmVzcG9uc2UiG5ACAYq1GBQKEHByb3ZpZGVyLmJvb3RkZXYQBBKjAQoVU2V0UHJvdmlkZXJCb290RGV2aWNlEjMucnVubWFjaGluZS5tYWNoaW5lLnYxLlNldFByb3ZpZGVyQm9vdERldmljZVJlcXVlc3QaNC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuU2V0UHJvdmlkZXJCb290RGV2aWNlUmVzcG9uc2UiH5ACAoq1GBgKEHByb3ZpZGVyLmJvb3RkZXYQBBgBIAISggEKDVByb2JlUHJvdmlkZXISKy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvYmVQcm92aWRlclJlcXVlc3QaLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUHJvYmVQcm92aWRlclJlc3BvbnNlIhaKtRgSCg5wcm92aWRlci5wcm9iZRAEEpkBChNMaXN0UHJvdmlkZXJTZW5zb3JzEjEucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlclNlbnNvcnNSZXF1ZXN0GjIucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlclNlbnNvcnNSZXNwb25zZSIbkAIBirUYFAoQcHJvdmlkZXIuc2Vuc29ycxAEEp4BChZMaXN0UHJvdmlkZXJMb2dFbnRyaWVzEjQucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlckxvZ0VudHJpZXNSZXF1ZXN0GjUucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlckxvZ0VudHJpZXNSZXNwb25zZSIXkAIBirUYEAoMcHJvdmlkZXIubG9nEAQSkAEKEENsZWFyUHJvdmlkZXJMb2cSLi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ2xlYXJQcm92aWRlckxvZ1JlcXVlc3QaLy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ2xlYXJQcm92aWRlckxvZ1Jlc3BvbnNlIhuQAgKKtRgUCgxwcm92aWRlci5sb2cQBBgBIAISogEKFFNldFByb3ZpZGVySW5kaWNhdG9yEjIucnVubWFjaGluZS5tYWNoaW5lLnYxLlNldFByb3ZpZGVySW5kaWNhdG9yUmVxdWVzdBozLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZXRQcm92aWRlckluZGljYXRvclJlc3BvbnNlIiGQAgKKtRgaChJwcm92aWRlci5pbmRpY2F0b3IQBBgBIAISjgEKEEdldFByb3ZpZGVyTWVkaWESLi5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJNZWRpYVJlcXVlc3QaLy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuR2V0UHJvdmlkZXJNZWRpYVJlc3BvbnNlIhmQAgGKtRgSCg5wcm92aWRlci5tZWRpYRAEEpsBChNJbnNlcnRQcm92aWRlck1lZGlhEjEucnVubWFjaGluZS5tYWNoaW5lLnYxLkluc2VydFByb3ZpZGVyTWVkaWFSZXF1ZXN0GjIucnVubWFjaGluZS5tYWNoaW5lLnYxLkluc2VydFByb3ZpZGVyTWVkaWFSZXNwb25zZSIdkAICirUYFgoOcHJvdmlkZXIubWVkaWEQBBgBIAISmAEKEkVqZWN0UHJvdmlkZXJNZWRpYRIwLnJ1bm1hY2hpbmUubWFjaGluZS52MS5FamVjdFByb3ZpZGVyTWVkaWFSZXF1ZXN0GjEucnVubWFjaGluZS5tYWNoaW5lLnYxLkVqZWN0UHJvdmlkZXJNZWRpYVJlc3BvbnNlIh2QAgKKtRgWCg5wcm92aWRlci5tZWRpYRAEGAEgAhKrAQoaTGlzdFByb3ZpZGVyQmlvc0F0dHJpYnV0ZXMSOC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuTGlzdFByb3ZpZGVyQmlvc0F0dHJpYnV0ZXNSZXF1ZXN0GjkucnVubWFjaGluZS5tYWNoaW5lLnYxLkxpc3RQcm92aWRlckJpb3NBdHRyaWJ1dGVzUmVzcG9uc2UiGJACAYq1GBEKDXByb3ZpZGVyLmJpb3MQBBKsAQoZU2V0UHJvdmlkZXJCaW9zQXR0cmlidXRlcxI3LnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZXRQcm92aWRlckJpb3NBdHRyaWJ1dGVzUmVxdWVzdBo4LnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZXRQcm92aWRlckJpb3NBdHRyaWJ1dGVzUmVzcG9uc2UiHJACAoq1GBUKDXByb3ZpZGVyLmJpb3MQBBgBIAISigEKDlNlbmRSYXdSZXF1ZXN0EiwucnVubWFjaGluZS5tYWNoaW5lLnYxLlNlbmRSYXdSZXF1ZXN0UmVxdWVzdBotLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TZW5kUmF3UmVxdWVzdFJlc3BvbnNlIhuQAgKKtRgUCgxwcm92aWRlci5yYXcQBBgBIAISrgEKGVJvdGF0ZVByb3ZpZGVyQ3JlZGVudGlhbHMSNy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUm90YXRlUHJvdmlkZXJDcmVkZW50aWFsc1JlcXVlc3QaOC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuUm90YXRlUHJvdmlkZXJDcmVkZW50aWFsc1Jlc3BvbnNlIh6QAgKKtRgXCg9wcm92aWRlci5yb3RhdGUQBBgBIAISjgEKD1NjYW5Db250cm9sbGVycxItLnJ1bm1hY2hpbmUubWFjaGluZS52MS5TY2FuQ29udHJvbGxlcnNSZXF1ZXN0Gi4ucnVubWFjaGluZS5tYWNoaW5lLnYxLlNjYW5Db250cm9sbGVyc1Jlc3BvbnNlIhyQAgKKtRgVCg1wcm92aWRlci5zY2FuEAQYASACYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy, file_runmachine_inventory_v1_provider_hardware, file_runmachine_machine_v1_hardware, file_runmachine_machine_v1_machine]);
 
 /**
  * Request of GetProviderPower.
@@ -498,6 +498,281 @@ export const SetProviderIndicatorResponseSchema: GenMessage<SetProviderIndicator
   messageDesc(file_runmachine_machine_v1_provider_hardware_service, 17);
 
 /**
+ * Request of GetProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.GetProviderMediaRequest
+ */
+export type GetProviderMediaRequest = Message<"runmachine.machine.v1.GetProviderMediaRequest"> & {
+  /**
+   * Provider, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.GetProviderMediaRequest.
+ * Use `create(GetProviderMediaRequestSchema)` to create a new message.
+ */
+export const GetProviderMediaRequestSchema: GenMessage<GetProviderMediaRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 18);
+
+/**
+ * Response of GetProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.GetProviderMediaResponse
+ */
+export type GetProviderMediaResponse = Message<"runmachine.machine.v1.GetProviderMediaResponse"> & {
+  /**
+   * URL of what is inserted, as the controller tells it. Empty: nothing is.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.GetProviderMediaResponse.
+ * Use `create(GetProviderMediaResponseSchema)` to create a new message.
+ */
+export const GetProviderMediaResponseSchema: GenMessage<GetProviderMediaResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 19);
+
+/**
+ * Request of InsertProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.InsertProviderMediaRequest
+ */
+export type InsertProviderMediaRequest = Message<"runmachine.machine.v1.InsertProviderMediaRequest"> & {
+  /**
+   * Provider, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Also while a tenant's machine or claim holds the provider; then reason is needed. False: FAILED_PRECONDITION HELD_BY_TENANT.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+
+  /**
+   * Why, for the audit and whoever looks at it later. Empty: nothing is said.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Where the controller fetches it: http, https, nfs or cifs, without user and password.
+   *
+   * @generated from field: string url = 5;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.InsertProviderMediaRequest.
+ * Use `create(InsertProviderMediaRequestSchema)` to create a new message.
+ */
+export const InsertProviderMediaRequestSchema: GenMessage<InsertProviderMediaRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 20);
+
+/**
+ * Response of InsertProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.InsertProviderMediaResponse
+ */
+export type InsertProviderMediaResponse = Message<"runmachine.machine.v1.InsertProviderMediaResponse"> & {
+  /**
+   * URL of what is inserted, as the controller tells it.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.InsertProviderMediaResponse.
+ * Use `create(InsertProviderMediaResponseSchema)` to create a new message.
+ */
+export const InsertProviderMediaResponseSchema: GenMessage<InsertProviderMediaResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 21);
+
+/**
+ * Request of EjectProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.EjectProviderMediaRequest
+ */
+export type EjectProviderMediaRequest = Message<"runmachine.machine.v1.EjectProviderMediaRequest"> & {
+  /**
+   * Provider, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Also while a tenant's machine or claim holds the provider; then reason is needed. False: FAILED_PRECONDITION HELD_BY_TENANT.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+
+  /**
+   * Why, for the audit and whoever looks at it later. Empty: nothing is said.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.EjectProviderMediaRequest.
+ * Use `create(EjectProviderMediaRequestSchema)` to create a new message.
+ */
+export const EjectProviderMediaRequestSchema: GenMessage<EjectProviderMediaRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 22);
+
+/**
+ * Response of EjectProviderMedia.
+ *
+ * @generated from message runmachine.machine.v1.EjectProviderMediaResponse
+ */
+export type EjectProviderMediaResponse = Message<"runmachine.machine.v1.EjectProviderMediaResponse"> & {
+};
+
+/**
+ * Describes the message runmachine.machine.v1.EjectProviderMediaResponse.
+ * Use `create(EjectProviderMediaResponseSchema)` to create a new message.
+ */
+export const EjectProviderMediaResponseSchema: GenMessage<EjectProviderMediaResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 23);
+
+/**
+ * Request of ListProviderBiosAttributes.
+ *
+ * @generated from message runmachine.machine.v1.ListProviderBiosAttributesRequest
+ */
+export type ListProviderBiosAttributesRequest = Message<"runmachine.machine.v1.ListProviderBiosAttributesRequest"> & {
+  /**
+   * Provider, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.ListProviderBiosAttributesRequest.
+ * Use `create(ListProviderBiosAttributesRequestSchema)` to create a new message.
+ */
+export const ListProviderBiosAttributesRequestSchema: GenMessage<ListProviderBiosAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 24);
+
+/**
+ * Response of ListProviderBiosAttributes.
+ *
+ * @generated from message runmachine.machine.v1.ListProviderBiosAttributesResponse
+ */
+export type ListProviderBiosAttributesResponse = Message<"runmachine.machine.v1.ListProviderBiosAttributesResponse"> & {
+  /**
+   * In the order of their names; at most 4096.
+   *
+   * @generated from field: repeated runmachine.machine.v1.BiosAttribute attributes = 1;
+   */
+  attributes: BiosAttribute[];
+};
+
+/**
+ * Describes the message runmachine.machine.v1.ListProviderBiosAttributesResponse.
+ * Use `create(ListProviderBiosAttributesResponseSchema)` to create a new message.
+ */
+export const ListProviderBiosAttributesResponseSchema: GenMessage<ListProviderBiosAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 25);
+
+/**
+ * Request of SetProviderBiosAttributes.
+ *
+ * @generated from message runmachine.machine.v1.SetProviderBiosAttributesRequest
+ */
+export type SetProviderBiosAttributesRequest = Message<"runmachine.machine.v1.SetProviderBiosAttributesRequest"> & {
+  /**
+   * Provider, "partitions/{partition}/providers/{provider}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Also while a tenant's machine or claim holds the provider; then reason is needed. False: FAILED_PRECONDITION HELD_BY_TENANT.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+
+  /**
+   * Why, for the audit and whoever looks at it later. Empty: nothing is said.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * UUID that makes a retry safe: the same id and arguments give the earlier answer for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * What is set, each name once.
+   *
+   * @generated from field: repeated runmachine.machine.v1.BiosAttribute attributes = 5;
+   */
+  attributes: BiosAttribute[];
+};
+
+/**
+ * Describes the message runmachine.machine.v1.SetProviderBiosAttributesRequest.
+ * Use `create(SetProviderBiosAttributesRequestSchema)` to create a new message.
+ */
+export const SetProviderBiosAttributesRequestSchema: GenMessage<SetProviderBiosAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 26);
+
+/**
+ * Response of SetProviderBiosAttributes.
+ *
+ * @generated from message runmachine.machine.v1.SetProviderBiosAttributesResponse
+ */
+export type SetProviderBiosAttributesResponse = Message<"runmachine.machine.v1.SetProviderBiosAttributesResponse"> & {
+};
+
+/**
+ * Describes the message runmachine.machine.v1.SetProviderBiosAttributesResponse.
+ * Use `create(SetProviderBiosAttributesResponseSchema)` to create a new message.
+ */
+export const SetProviderBiosAttributesResponseSchema: GenMessage<SetProviderBiosAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 27);
+
+/**
  * Request of SendRawRequest.
  *
  * @generated from message runmachine.machine.v1.SendRawRequestRequest
@@ -544,7 +819,7 @@ export type SendRawRequestRequest = Message<"runmachine.machine.v1.SendRawReques
  * Use `create(SendRawRequestRequestSchema)` to create a new message.
  */
 export const SendRawRequestRequestSchema: GenMessage<SendRawRequestRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 18);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 28);
 
 /**
  * Response of SendRawRequest.
@@ -565,7 +840,7 @@ export type SendRawRequestResponse = Message<"runmachine.machine.v1.SendRawReque
  * Use `create(SendRawRequestResponseSchema)` to create a new message.
  */
 export const SendRawRequestResponseSchema: GenMessage<SendRawRequestResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 19);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 29);
 
 /**
  * Request of RotateProviderCredentials.
@@ -600,7 +875,7 @@ export type RotateProviderCredentialsRequest = Message<"runmachine.machine.v1.Ro
  * Use `create(RotateProviderCredentialsRequestSchema)` to create a new message.
  */
 export const RotateProviderCredentialsRequestSchema: GenMessage<RotateProviderCredentialsRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 20);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 30);
 
 /**
  * Response of RotateProviderCredentials.
@@ -621,7 +896,7 @@ export type RotateProviderCredentialsResponse = Message<"runmachine.machine.v1.R
  * Use `create(RotateProviderCredentialsResponseSchema)` to create a new message.
  */
 export const RotateProviderCredentialsResponseSchema: GenMessage<RotateProviderCredentialsResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 21);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 31);
 
 /**
  * Request of ScanControllers.
@@ -671,7 +946,7 @@ export type ScanControllersRequest = Message<"runmachine.machine.v1.ScanControll
  * Use `create(ScanControllersRequestSchema)` to create a new message.
  */
 export const ScanControllersRequestSchema: GenMessage<ScanControllersRequest> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 22);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 32);
 
 /**
  * Response of ScanControllers.
@@ -699,7 +974,7 @@ export type ScanControllersResponse = Message<"runmachine.machine.v1.ScanControl
  * Use `create(ScanControllersResponseSchema)` to create a new message.
  */
 export const ScanControllersResponseSchema: GenMessage<ScanControllersResponse> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 23);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 33);
 
 /**
  * A controller that answered a scan.
@@ -748,7 +1023,7 @@ export type ScannedController = Message<"runmachine.machine.v1.ScannedController
  * Use `create(ScannedControllerSchema)` to create a new message.
  */
 export const ScannedControllerSchema: GenMessage<ScannedController> = /*@__PURE__*/
-  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 24);
+  messageDesc(file_runmachine_machine_v1_provider_hardware_service, 34);
 
 /**
  * What operators do at the management controllers of providers, through the agents of their pools. Every method:
@@ -847,6 +1122,57 @@ export const ProviderHardwareService: GenService<{
     methodKind: "unary";
     input: typeof SetProviderIndicatorRequestSchema;
     output: typeof SetProviderIndicatorResponseSchema;
+  },
+  /**
+   * Reads what is in the virtual CD-ROM drive.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderHardwareService.GetProviderMedia
+   */
+  getProviderMedia: {
+    methodKind: "unary";
+    input: typeof GetProviderMediaRequestSchema;
+    output: typeof GetProviderMediaResponseSchema;
+  },
+  /**
+   * Puts a medium into the virtual CD-ROM drive in place of what is there, and reads it back. It is the controller that
+   * fetches it.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderHardwareService.InsertProviderMedia
+   */
+  insertProviderMedia: {
+    methodKind: "unary";
+    input: typeof InsertProviderMediaRequestSchema;
+    output: typeof InsertProviderMediaResponseSchema;
+  },
+  /**
+   * Empties the virtual CD-ROM drive. Of one that is empty: nothing.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderHardwareService.EjectProviderMedia
+   */
+  ejectProviderMedia: {
+    methodKind: "unary";
+    input: typeof EjectProviderMediaRequestSchema;
+    output: typeof EjectProviderMediaResponseSchema;
+  },
+  /**
+   * Reads the settings of the firmware that hold now.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderHardwareService.ListProviderBiosAttributes
+   */
+  listProviderBiosAttributes: {
+    methodKind: "unary";
+    input: typeof ListProviderBiosAttributesRequestSchema;
+    output: typeof ListProviderBiosAttributesResponseSchema;
+  },
+  /**
+   * Sets settings of the firmware; they hold from the next boot on. The others stay as they are.
+   *
+   * @generated from rpc runmachine.machine.v1.ProviderHardwareService.SetProviderBiosAttributes
+   */
+  setProviderBiosAttributes: {
+    methodKind: "unary";
+    input: typeof SetProviderBiosAttributesRequestSchema;
+    output: typeof SetProviderBiosAttributesResponseSchema;
   },
   /**
    * Sends a request in the controller's own protocol. The request is written into the audit.
