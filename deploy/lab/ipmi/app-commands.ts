@@ -76,17 +76,29 @@ const closeSession = (data: Buffer, { state, session }: CommandContext): Command
   return ok();
 };
 
-const sessionInfo = (_: Buffer, { state, session }: CommandContext): CommandAnswer => {
+const SESSIONS_MAX = 36;
+const BY_HANDLE = 0xfe;
+const BY_ID = 0xff;
+
+/** §22.20: the session that asks, or another by its place, its handle or its number. */
+const sessionInfo = (data: Buffer, { state, session }: CommandContext): CommandAnswer => {
   if (session === undefined) return failed(CODE.notInThisState);
-  const count = state.sessions.size;
-  return ok(1, 36, count, session.slot, session.privilege, 0x10 | CHANNEL);
+  const all = [...state.sessions.values()];
+  const [by = 0, handle = 0] = data;
+  const place = by === BY_HANDLE ? handle : by;
+  const id = by === BY_ID && data.length >= 5 ? data.readUInt32LE(1) : undefined;
+  const found =
+    by === 0 ? session : id === undefined ? all[place - 1] : all.find((one) => one.id === id);
+  if (found === undefined) return ok(0, SESSIONS_MAX, all.length);
+  const counted = [all.indexOf(found) + 1, SESSIONS_MAX, all.length];
+  return ok(...counted, found.slot, found.privilege, 0x10 | CHANNEL);
 };
 
 /** 802.3 LAN, IPMB-1.0, session based with many sessions, no OEM. */
-const channelInfo = (data: Buffer): CommandAnswer => {
+const channelInfo = (data: Buffer, { state }: CommandContext): CommandAnswer => {
   if (!isOurChannel(data[0])) return failed(CODE.notPresent);
   const vendor = Buffer.from([0xf2, 0x1b, 0x00]);
-  return ok(CHANNEL, 0x04, 0x01, 0x80, vendor, 0, 0);
+  return ok(CHANNEL, 0x04, 0x01, 0x80 | (state.sessions.size & 0x3f), vendor, 0, 0);
 };
 
 /** Always available, per-message authentication on, up to administrators. */

@@ -31,3 +31,20 @@ test('a reset of a server that is off is not supported in its state', async (t) 
   const reset = { netFn: CHASSIS, command: CONTROL, data };
   t.is((await session.request(reset, AbortSignal.timeout(5_000))).code, 0xd5);
 });
+
+test('sessions are counted, and each is told by its place', async (t) => {
+  const { pipe, signIn } = pipedController(clock);
+  const first = await signIn(pipe().datagrams);
+  await signIn(pipe().datagrams);
+  const ask = async (command: number, ...data: number[]) => {
+    const asked = { netFn: 0x06, command, data: Buffer.from(data) };
+    return [...(await first.request(asked, AbortSignal.timeout(5_000))).data];
+  };
+  const mine = await ask(0x3d, 0);
+  t.deepEqual(mine, [1, 36, 2, 2, 4, 0x11]);
+  t.deepEqual(await ask(0x3d, 1), mine);
+  t.deepEqual((await ask(0x3d, 2)).slice(0, 3), [2, 36, 2]);
+  t.deepEqual(await ask(0x3d, 3), [0, 36, 2]);
+  // Channel info: session based with many, two of them now.
+  t.is((await ask(0x42, 1))[3], 0x82);
+});
