@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import type { Personality } from '../../deploy/lab/ipmi/personality.ts';
 import { type Bmc, BmcError, type SerialStream } from '../../services/agent/bmc-port.ts';
 import { createIpmiDriver } from '../../services/agent/drivers/ipmi/driver.ts';
 import { cipherSuite, type SuiteId } from '../../services/agent/drivers/ipmi/wire/cipher-suite.ts';
@@ -16,10 +17,13 @@ const limit = () => AbortSignal.timeout(30_000);
 type Running = { readonly lab: IpmiLab; readonly open: (address?: string) => Promise<Bmc> };
 
 /** A server that is on, and controllers opened at it. */
-const running = async (t: ExecutionContext, suites?: readonly SuiteId[]): Promise<Running> => {
-  const lab = await startIpmiLab(
-    suites === undefined ? {} : { personality: { suites: suites.map(cipherSuite) } },
-  );
+const running = async (
+  t: ExecutionContext,
+  suites?: readonly SuiteId[],
+  solSettings: Personality['solSettings'] = 'told',
+): Promise<Running> => {
+  const offered = suites === undefined ? {} : { suites: suites.map(cipherSuite) };
+  const lab = await startIpmiLab({ personality: { ...offered, solSettings } });
   t.teardown(() => lab[Symbol.asyncDispose]());
   await lab.server.changePower('on');
   await eventually(() => lab.server.power() === 'on', { message: 'power on' });
@@ -78,6 +82,15 @@ for (const suites of [[17], [3]] as const) {
     t.pass();
   });
 }
+
+test('a console whose settings nobody tells is opened', async (t) => {
+  const { open } = await running(t, [17], 'untold');
+  const stream = await aspectOf(await open(), 'console').open(limit());
+  const heard = listen(stream);
+  await signIn(stream, heard);
+  await stream.close();
+  t.pass();
+});
 
 test('a second console ends the first, which is told', async (t) => {
   const { open } = await running(t);

@@ -94,6 +94,7 @@ export const PAYLOAD_COMMANDS = commands(0x06, table);
 
 /** SOL configuration (§26.3): on; encryption and authentication always; 115 200 Bd. */
 const solParameter = (data: Buffer, { state, port }: CommandContext): CommandAnswer => {
+  if (state.personality.solSettings === 'untold') return failed(CODE.invalidCommand);
   if (!isOurChannel(data[0])) return failed(CODE.invalidField);
   const values: Readonly<Record<number, readonly (number | Buffer)[]>> = {
     0: [0],

@@ -17,6 +17,8 @@ export type Personality = {
   readonly sensorOwner: number;
   /** `deferred`: without alerts that wait nothing that is typed is acknowledged. */
   readonly serialAlerts: 'any' | 'deferred';
+  /** `untold`: it has a console and does not know the commands that tell of its settings. */
+  readonly solSettings: 'told' | 'untold';
   /** Of the entries of its log. */
   readonly logRecordType: number;
 };
@@ -28,5 +30,6 @@ export const PLAIN: Personality = {
   amounts: 'threshold',
   sensorOwner: 0x20,
   serialAlerts: 'any',
+  solSettings: 'told',
   logRecordType: 0x02,
 };

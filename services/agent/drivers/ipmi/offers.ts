@@ -1,5 +1,5 @@
 /** What a controller offers, found by reading only. */
-import type { BmcCredentials, Offer, Offers } from '../../bmc-port.ts';
+import type { BmcCredentials, ConsoleAspect, Offer, Offers } from '../../bmc-port.ts';
 import { createAccountAspect } from './aspects/accounts.ts';
 import { createBootDeviceAspect } from './aspects/boot-device.ts';
 import { createConsoleAspect } from './aspects/console.ts';
@@ -12,7 +12,7 @@ import { createRawAspect } from './aspects/raw.ts';
 import { createSensorRepository } from './aspects/sensor-repository.ts';
 import { createSensorAspect } from './aspects/sensors.ts';
 import { PRIVILEGE } from './session/sign-in.ts';
-import { completionText } from './wire/completion-code.ts';
+import { CODE, completionText } from './wire/completion-code.ts';
 
 export type OfferDeps = Place & {
   readonly vendor: string;
@@ -67,9 +67,7 @@ export const findOffers = async (deps: OfferDeps, signal: AbortSignal): Promise<
     accounts: offer(await withoutAccounts(deps, signal), 'User commands (IPMI 2.0 §22.26)', () =>
       createAccountAspect(deps),
     ),
-    console: offer(await withoutConsole(deps, signal), 'Serial over LAN (IPMI 2.0 §15)', () =>
-      createConsoleAspect(deps),
-    ),
+    console: await consoleOf(deps, signal),
     raw: offer(undefined, 'Any IPMI request', () => createRawAspect(deps)),
   };
 };
@@ -92,13 +90,16 @@ const withoutAccounts = async (
   return code === 0 ? undefined : `Get User Access: ${told(code)}`;
 };
 
-const withoutConsole = async (
-  { link, channel }: OfferDeps,
-  signal: AbortSignal,
-): Promise<string | undefined> => {
+const consoleOf = async (deps: OfferDeps, signal: AbortSignal): Promise<Offer<ConsoleAspect>> => {
+  const { link, channel } = deps;
+  const how = 'Serial over LAN (IPMI 2.0 §15)';
   const data = Buffer.from([channel, SOL_ENABLED, 0, 0]);
-  const answer = await link.ask({ ...GET_SOL_PARAMETER, data }, signal);
-  if (answer.code !== 0) return `Get SOL Configuration Parameters: ${told(answer.code)}`;
-  const isEnabled = ((answer.data[1] ?? 0) & 1) === 1;
-  return isEnabled ? undefined : `Serial over LAN is switched off on channel ${channel}`;
+  const { code, data: told } = await link.ask({ ...GET_SOL_PARAMETER, data }, signal);
+  const console = (by: string): Offer<ConsoleAspect> =>
+    offer(undefined, by, () => createConsoleAspect(deps));
+  // Some have a console and no settings of it (pyghmi, and what is made of it).
+  if (code === CODE.invalidCommand) return console(`${how}; whether it has it is not told before`);
+  if (code !== 0) return none(`Get SOL Configuration Parameters: ${completionText(code)}`);
+  const isEnabled = ((told[1] ?? 0) & 1) === 1;
+  return isEnabled ? console(how) : none(`Serial over LAN is switched off on channel ${channel}`);
 };

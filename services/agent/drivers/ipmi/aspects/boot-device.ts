@@ -92,11 +92,9 @@ export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDevic
       leavesOutValid = !after.isValid && choice.device !== 'none';
       return;
     }
-    const { device, persistent } = after.choice;
     throw new BmcError(
       'not_applied',
-      `Controller of provider "${provider}" took boot device ${choice.device} and says ${device}` +
-        `${persistent ? ', for every boot' : ''}`,
+      `Controller of provider "${provider}" took boot device ${told(wanted)} and says ${told(after)}`,
     );
   };
 
@@ -108,6 +106,9 @@ export const createBootDeviceAspect = ({ link }: Pick<Place, 'link'>): BootDevic
     set: (choice, signal) => withDeadline({ provider, signal }, () => set(choice, signal)),
   };
 };
+
+const told = ({ choice: { device, persistent }, isEfi }: Flags): string =>
+  `${device} by ${isEfi ? 'UEFI' : 'legacy boot'}${persistent ? ' for every boot' : ''}`;
 
 const encodeFlags = ({ choice, isEfi }: Pick<Flags, 'choice' | 'isEfi'>): readonly number[] => {
   const persistent = choice.persistent ? PERSISTENT : 0;
