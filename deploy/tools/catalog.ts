@@ -13,6 +13,7 @@ export type ToolName =
   | 'chromium'
   | 'python3-grpcio'
   | 'python3-sushy'
+  | 'python3-pyghmi'
   | 'ipmitool'
   | 'openipmi'
   | 'freeipmi';
@@ -123,6 +124,11 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
     packages: [['python3-sushy'], ['redfishtool']],
     elsewhere: { dnf: 'python3-sushy', pacman: '', brew: '' },
   },
+  'python3-pyghmi': {
+    purpose: 'is a foreign IPMI client and controller of the tests',
+    packages: [['python3-pyghmi']],
+    elsewhere: { dnf: 'python3-pyghmi', pacman: '', brew: '' },
+  },
   ipmitool: {
     purpose: 'is a foreign IPMI client of the tests',
     packages: [['ipmitool']],
@@ -143,7 +149,7 @@ export const toolCatalog = (arch: HostArchitecture): Readonly<Record<ToolName, T
 export const TOOL_NAMES: readonly ToolName[] = [
   ...(['qemu', 'qemu-img', 'busybox', 'kernel', 'etcd', 'postgres'] as const),
   ...(['haproxy', 'chromium', 'python3-grpcio', 'python3-sushy'] as const),
-  ...(['ipmitool', 'openipmi', 'freeipmi'] as const),
+  ...(['python3-pyghmi', 'ipmitool', 'openipmi', 'freeipmi'] as const),
 ];
 
 export const isToolName = (text: string): text is ToolName =>

@@ -35,6 +35,7 @@ const SYSTEM_PYTHON = '/usr/bin/python3';
 const PYTHON_MODULES: ReadonlyMap<ProgramName, readonly string[]> = new Map([
   ['python3-grpcio', ['grpc', 'grpc_tools', 'google/protobuf']],
   ['python3-sushy', ['sushy', 'redfishtoollib', 'requests']],
+  ['python3-pyghmi', ['pyghmi', 'cryptography', 'dateutil']],
 ]);
 const NOBODY = 65_534;
 const HOMEBREW = ['/opt/homebrew/bin', '/opt/homebrew/opt/postgresql/bin'];
