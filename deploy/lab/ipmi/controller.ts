@@ -124,6 +124,7 @@ export const createController = (deps: ControllerDeps): Controller => {
       guid: guidOf(server.hardware.uuid, personality.guidOrder),
     },
     accounts: server.accounts,
+    checksRole: personality.roleCheck !== 'late',
     hasRoom: () => {
       endIdle();
       return !deps.isBusy() && sessions.size < SESSIONS_MAX;

@@ -58,6 +58,8 @@ export type ManagedHandshakeDeps = {
   readonly guid: Buffer;
   readonly suites: readonly CipherSuite[];
   readonly accounts: () => readonly LabAccount[];
+  /** False: a role that the user may not have is no reason to refuse the session. */
+  readonly checksRole: boolean;
   /** False: it has as many sessions as it can. */
   readonly hasRoom: () => boolean;
   readonly established: (session: ManagedSession) => void;
@@ -141,7 +143,8 @@ export const createManagedHandshake = (deps: ManagedHandshakeDeps): ManagedHands
       return refuse(STATUS.unauthorizedName);
     }
     const level = role & 0x0f;
-    if (level > LEVEL_OF[account.privilege]) return refuse(STATUS.unauthorizedRole);
+    const isTooHigh = level > LEVEL_OF[account.privilege];
+    if (deps.checksRole && isTooHigh) return refuse(STATUS.unauthorizedRole);
     opening.account = account;
     opening.exchange = {
       ...{ suite: opening.suite, consoleSession, managedSession: opening.id, consoleRandom },

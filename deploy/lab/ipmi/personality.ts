@@ -9,6 +9,8 @@ export type Personality = {
   /** Best first. */
   readonly suites: readonly CipherSuite[];
   readonly guidOrder: GuidOrder;
+  /** `late`: opens sessions for any role, and says afterwards that the user may not go so high. */
+  readonly roleCheck: 'at sign-in' | 'late';
   /** `never`: readings say that nothing is scanned. */
   readonly scanningBit: 'right' | 'never';
   /** `discrete`: amounts come from sensors whose records say that they have states. */
@@ -26,6 +28,7 @@ export type Personality = {
 export const PLAIN: Personality = {
   suites: CIPHER_SUITES,
   guidOrder: 'ipmi',
+  roleCheck: 'at sign-in',
   scanningBit: 'right',
   amounts: 'threshold',
   sensorOwner: 0x20,

@@ -28,9 +28,7 @@ export const createConnector = (deps: ConnectDeps, address: BmcAddress): Connect
     const suites = known === undefined ? await discovered(common) : [known];
     const signedIn = await signIn({ ...common, credentials }, suites);
     known = signedIn.suite;
-    const session = createSession(common, signedIn);
-    await raisePrivilege(session, provider, signal);
-    return session;
+    return await raised(createSession(common, signedIn), provider, signal);
   };
 
   return {
@@ -60,16 +58,27 @@ const discovered = async (
   return suitesToTry(asking);
 };
 
-/** A session starts as a user's whatever it was opened for (IPMI 2.0 §6.8, §22.18). */
-const raisePrivilege = async (
+const LEVELS = [PRIVILEGE.administrator, PRIVILEGE.operator, PRIVILEGE.user];
+/** Not for this user; more than user or channel may (§22.18). */
+const TOO_HIGH = new Set([0x80, 0x81]);
+
+/**
+ * A session starts as a user's whatever it was opened for (IPMI 2.0 §6.8, §22.18). Some open it
+ * for any role and say only here that the user may not go so high.
+ */
+const raised = async (
   session: Session,
   provider: string,
   signal: AbortSignal,
-): Promise<void> => {
-  const data = Buffer.from([session.signedIn.privilege]);
-  const { code } = await session.request({ ...SET_PRIVILEGE, data }, signal);
-  if (code !== 0) {
-    await session.close(signal);
-    throw completionError(provider, 'the privilege level', code);
+): Promise<Session> => {
+  const { signedIn } = session;
+  let last = 0;
+  for (const privilege of LEVELS.filter((level) => level <= signedIn.privilege)) {
+    const asked = { ...SET_PRIVILEGE, data: Buffer.from([privilege]) };
+    last = (await session.request(asked, signal)).code;
+    if (last === 0) return { ...session, signedIn: { ...signedIn, privilege } };
+    if (!TOO_HIGH.has(last)) break;
   }
+  await session.close(signal);
+  throw completionError(provider, 'the privilege level', last);
 };
