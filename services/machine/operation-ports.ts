@@ -60,8 +60,11 @@ export type OperationRecords = {
     filter: OperationFilter,
     page: Page,
   ) => Promise<readonly { readonly id: number; readonly operation: Operation }[]>;
-  /** By uid; undefined: there is none, or its machine's row is gone. */
-  readonly look: (reader: Reader, uid: string) => Promise<SeenOperation | undefined>;
+  /** By uid; without those that are not there, or whose machine's row is gone. */
+  readonly look: (
+    reader: Reader,
+    uids: readonly string[],
+  ) => Promise<ReadonlyMap<string, SeenOperation>>;
   /**
    * Writes it and takes or lets go its row, where nobody wrote that since it was read and nobody
    * else holds it. False: somebody did, and nothing was written.

@@ -316,14 +316,16 @@ export type MachineWriter = {
   /** The machine's row must be locked by this transaction. */
   readonly write: (tx: Tx, change: MachineChange) => Promise<void>;
   /**
-   * The same where the row is not locked; `between` writes what comes after the machine in the
-   * order of locks. False: the row's version is no longer the one before.
+   * The same where no row is locked: `between` of those whose row still had the version before;
+   * it writes what comes after the machine in the order of locks. The others are left alone.
    */
   readonly writeNext: (
     tx: Tx,
-    change: MachineChange,
-    between: () => Promise<void>,
-  ) => Promise<boolean>;
+    changes: readonly {
+      readonly change: MachineChange;
+      readonly between: () => Promise<void>;
+    }[],
+  ) => Promise<void>;
   readonly tell: (
     tx: Tx,
     ...changes: readonly Omit<MachineChange, 'assignment' | 'agentKey'>[]

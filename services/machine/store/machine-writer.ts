@@ -68,13 +68,17 @@ export const createMachineWriter = ({
       if (change.assignment !== null) await address(tx, change);
       await tell(tx, change);
     },
-    writeNext: async (tx, change, between) => {
+    writeNext: async (tx, changes) => {
       const updateMs = clock.now().getTime();
-      if (!(await records.machines.saveNext(tx, { ...change.machine, updateMs }))) return false;
-      await between();
-      if (change.assignment !== null) await address(tx, change);
-      await tell(tx, change);
-      return true;
+      const written: MachineChange[] = [];
+      for (const { change, between } of changes) {
+        const machine = { ...change.machine, updateMs };
+        if (!(await records.machines.saveNext(tx, machine))) continue;
+        await between();
+        written.push(change);
+      }
+      for (const change of written) if (change.assignment !== null) await address(tx, change);
+      await tell(tx, ...written);
     },
     renewAssignment: async (tx, machine) => {
       const known = await records.assignments.find(tx, machine.uid);

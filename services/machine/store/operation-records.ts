@@ -77,8 +77,8 @@ export const operationRecords: OperationRecords = {
       .execute();
     return found.map((row) => ({ id: Number(row.id), operation: read(row) }));
   },
-  look: async (reader, uid) => {
-    const row = await db(reader)
+  look: async (reader, uids) => {
+    const rows = await db(reader)
       .selectFrom('operation as o')
       .innerJoin('machine as m', 'm.uid', 'o.target_uid')
       .leftJoin('assignment as a', 'a.uid', 'm.uid')
@@ -86,9 +86,9 @@ export const operationRecords: OperationRecords = {
       .select(['o.doc as operation', 'o.owner', 'o.lease_epoch', 'o.lease_until_ms', 'o.wake_ms'])
       .select(['m.doc as machine', 'm.version', 'a.absent', 'a.gone', 'a.agent_key'])
       .select(['g.doc as agent'])
-      .where('o.uid', '=', uid)
-      .executeTakeFirst();
-    return row === undefined ? undefined : seen(row);
+      .where('o.uid', 'in', [...uids])
+      .execute();
+    return new Map(rows.map(seen).map((one) => [one.operation.uid, one]));
   },
   write: async (tx, operation, grip) => {
     const result = await db(tx)

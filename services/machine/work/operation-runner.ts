@@ -8,13 +8,13 @@ import type { Clock } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
-import type { Tx } from '../../store/sql/transaction.ts';
 import { afterCall, nextStep } from '../domain/advance.ts';
 import type { Machine } from '../domain/machine.ts';
 import { isDone, note, type Operation, operationName, stepOf } from '../domain/operation.ts';
 import type { Call, CallResult, Decided, OperationLimits, View } from '../domain/view.ts';
 import type { Grip, SeenOperation } from '../operation-ports.ts';
 import type { MachineWriter, Records } from '../ports.ts';
+import { createJournal, type Entry, type Journal } from './operation-journal.ts';
 import { type Folded, foldSteps } from './operation-steps.ts';
 import { viewOf } from './operation-view.ts';
 
@@ -58,31 +58,36 @@ class Outdated extends Error {}
 /** More than any operation needs: a decision that never rests is a bug, and must not spin. */
 const LOOKS_MAX = 200;
 
-export const createOperationRunner = (deps: RunnerDeps): OperationRunner => ({
-  run: async (uid, signal) => {
-    const held: Held = { epoch: undefined };
-    try {
-      for (let count = 0; count < LOOKS_MAX; count += 1) {
-        if (await goOn(deps, { uid, held }, signal)) return;
+export const createOperationRunner = (deps: RunnerDeps): OperationRunner => {
+  const working = { ...deps, journal: createJournal(deps) };
+  return {
+    run: async (uid, signal) => {
+      const held: Held = { epoch: undefined };
+      try {
+        for (let count = 0; count < LOOKS_MAX; count += 1) {
+          if (await goOn(working, { uid, held }, signal)) return;
+        }
+        throw new Error(`The operation ${uid} does not come to rest`);
+      } catch (error) {
+        if (error instanceof Taken) return;
+        // Let go at once, so that another replica need not wait for the lease to end.
+        await retryLater(working, uid, held).catch(() => undefined);
+        throw error;
       }
-      throw new Error(`The operation ${uid} does not come to rest`);
-    } catch (error) {
-      if (error instanceof Taken) return;
-      // Let go at once, so that another replica need not wait for the lease to end.
-      await retryLater(deps, uid, held).catch(() => undefined);
-      throw error;
-    }
-  },
-});
+    },
+  };
+};
+
+type Deps = RunnerDeps & { readonly journal: Journal };
 
 /** The epoch that the row has if nobody else wrote it; undefined = nothing is known of it. */
 type Held = { epoch: number | undefined };
 type Running = { readonly uid: string; readonly held: Held };
 
 /** False: something changed meanwhile; look again. */
-const goOn = async (deps: RunnerDeps, running: Running, signal: AbortSignal): Promise<boolean> => {
+const goOn = async (deps: Deps, running: Running, signal: AbortSignal): Promise<boolean> => {
   signal.throwIfAborted();
-  const seen = await deps.store.read((reader) => deps.records.operations.look(reader, running.uid));
+  const seen = await deps.journal.look(running.uid);
   if (seen === undefined || isDone(seen.operation) || isElsewhere(deps, seen)) return true;
   running.held.epoch = seen.epoch;
   const view = await viewOf(deps, seen);
@@ -95,14 +100,14 @@ const goOn = async (deps: RunnerDeps, running: Running, signal: AbortSignal): Pr
   }
 };
 
-const isElsewhere = (deps: RunnerDeps, { owner, leaseUntilMs }: SeenOperation): boolean =>
+const isElsewhere = (deps: Deps, { owner, leaseUntilMs }: SeenOperation): boolean =>
   owner !== null && owner !== deps.owner && leaseUntilMs >= nowMs(deps);
 
 const nowMs = ({ clock }: RunnerDeps): number => clock.now().getTime();
 
 type Walking = Running & { readonly seen: SeenOperation; readonly view: View };
 
-const steps = async (deps: RunnerDeps, walking: Walking, signal: AbortSignal): Promise<void> => {
+const steps = async (deps: Deps, walking: Walking, signal: AbortSignal): Promise<void> => {
   let { view } = walking;
   let decided: Decided | undefined = nextStep(view, nowMs(deps));
   if (decided.kind === 'wait') return rest(deps, walking, decided);
@@ -121,7 +126,7 @@ const steps = async (deps: RunnerDeps, walking: Walking, signal: AbortSignal): P
 
 type Calling = { readonly call: Call; readonly signal: AbortSignal };
 
-const call = async (deps: RunnerDeps, view: View, { call, signal }: Calling): Promise<Decided> => {
+const call = async (deps: Deps, view: View, { call, signal }: Calling): Promise<Decided> => {
   const { operation, machine } = view;
   deps.at?.('before-call');
   const result = await deps.perform({ call, operation, machine }, signal);
@@ -129,8 +134,8 @@ const call = async (deps: RunnerDeps, view: View, { call, signal }: Calling): Pr
   return afterCall(view, { call, result }, nowMs(deps));
 };
 
-/** One transaction. Errors: Taken, Outdated. */
-const record = async (deps: RunnerDeps, running: Running, folded: Folded): Promise<void> => {
+/** Errors: Taken, Outdated. */
+const record = async (deps: Deps, running: Running, folded: Folded): Promise<void> => {
   const { recording, next } = folded;
   const { operation } = recording;
   const grip = gripOf(deps, running, {
@@ -145,29 +150,28 @@ const record = async (deps: RunnerDeps, running: Running, folded: Folded): Promi
     principal: operation.caller.principal,
     operation: operationName(operation.partition, operation.uid),
   };
-  const take = async (tx: Tx): Promise<void> => {
-    if (!(await deps.records.operations.write(tx, operation, grip))) throw new Taken();
-  };
   deps.at?.('before-record');
-  await deps.store.transaction(undefined, actor(operation.uid), async (tx) => {
-    const isWritten = await deps.writer.writeNext(tx, change, () => take(tx));
-    if (!isWritten) throw new Outdated();
-  });
-  running.held.epoch = grip.epoch + 1;
+  await write(deps, running, { uid: running.uid, grip, operation, change });
   deps.at?.('after-record');
 };
 
-const actor = (uid: string) => ({ principal: 'services/machine', requestId: uid });
+/** Errors: Taken, Outdated. */
+const write = async (deps: Deps, { held }: Running, entry: Entry): Promise<void> => {
+  const outcome = await deps.journal.write(entry);
+  if (outcome === 'taken') throw new Taken();
+  if (outcome === 'outdated') throw new Outdated();
+  held.epoch = entry.grip.epoch + 1;
+};
 
 type Kept = { readonly isKept: boolean; readonly wakeMs: number };
 
-const gripOf = (deps: RunnerDeps, { held }: Running, { isKept, wakeMs }: Kept): Grip => {
+const gripOf = (deps: Deps, { held }: Running, { isKept, wakeMs }: Kept): Grip => {
   const now = nowMs(deps);
   const untilMs = isKept ? now + deps.leaseMs : 0;
   return { owner: deps.owner, epoch: held.epoch ?? 0, nowMs: now, untilMs, wakeMs };
 };
 
-const hold = async (deps: RunnerDeps, running: Walking): Promise<void> => {
+const hold = async (deps: Deps, running: Walking): Promise<void> => {
   const { owner, leaseUntilMs } = running.seen;
   // As good as new: whoever accepted it here took it at once.
   if (owner === deps.owner && leaseUntilMs - nowMs(deps) > deps.leaseMs / 2) return;
@@ -176,7 +180,7 @@ const hold = async (deps: RunnerDeps, running: Walking): Promise<void> => {
 
 /** Waits without a lease: whatever happens wakes somebody, and so does the time. */
 const rest = async (
-  deps: RunnerDeps,
+  deps: Deps,
   walking: Walking,
   { step, note: text, wakeMs }: Extract<Decided, { kind: 'wait' }>,
 ): Promise<void> => {
@@ -188,22 +192,15 @@ const rest = async (
     }
     return;
   }
-  const noted = note(operation, step, text);
   const grip = gripOf(deps, walking, { isKept: false, wakeMs });
-  await deps.store.transaction(undefined, actor(operation.uid), async (tx) => {
-    if (!(await deps.records.operations.write(tx, noted, grip))) throw new Taken();
-  });
+  await write(deps, walking, { uid: walking.uid, grip, operation: note(operation, step, text) });
 };
 
-const grasp = async (deps: RunnerDeps, running: Running, kept: Kept): Promise<void> => {
-  const grip = gripOf(deps, running, kept);
-  await deps.store.transaction(undefined, actor(running.uid), async (tx) => {
-    if (!(await deps.records.operations.hold(tx, running.uid, grip))) throw new Taken();
-  });
-  running.held.epoch = grip.epoch + 1;
+const grasp = async (deps: Deps, running: Running, kept: Kept): Promise<void> => {
+  await write(deps, running, { uid: running.uid, grip: gripOf(deps, running, kept) });
 };
 
-const retryLater = async (deps: RunnerDeps, uid: string, held: Held): Promise<void> => {
+const retryLater = async (deps: Deps, uid: string, held: Held): Promise<void> => {
   if (held.epoch === undefined) return;
   const wakeMs = nowMs(deps) + deps.limits.retryMs;
   await grasp(deps, { uid, held }, { isKept: false, wakeMs });

@@ -3,27 +3,25 @@
  * service's own.
  */
 import { create } from '@bufbuild/protobuf';
-import { type CallOptions, createClient, type Transport } from '@connectrpc/connect';
+import { createClient, type Transport } from '@connectrpc/connect';
 import {
   CapacityService,
   SetCapacityRequestSchema,
 } from '../../../gen/runmachine/scheduler/v1/capacity_service_pb.ts';
-import { ConsumerSchema } from '../../../gen/runmachine/scheduler/v1/claim_request_pb.ts';
 import { ClaimService } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
-import { ON_BEHALF_OF } from '../../runtime/rpc/on-behalf-of.ts';
-import { amountsOf, CONSUMER_TYPE, ownClaimId, VIRTUAL_CAPABILITY } from '../domain/claim.ts';
-import { isMetal, type Machine, machineName } from '../domain/machine.ts';
-import { type Caller, failureOf } from '../domain/operation.ts';
+import { ownClaimId } from '../domain/claim.ts';
+import type { Machine } from '../domain/machine.ts';
+import { failureOf } from '../domain/operation.ts';
 import type { SchedulerPort } from '../neighbours-port.ts';
+import { createClaimMaker, optionsFor } from './claim-making.ts';
 import { claimView, followedClaim } from './claim-reading.ts';
-
-const CALL_MS = 10_000;
 
 export const createSchedulerClient = (transport: Transport): SchedulerPort => {
   const claims = createClient(ClaimService, transport);
   const capacities = createClient(CapacityService, transport);
+  const makeClaim = createClaimMaker(transport);
   const findClaim: SchedulerPort['findClaim'] = async (name, caller, signal) => {
     try {
       const { claim } = await asDomain(claims.getClaim({ name }, optionsFor(caller, signal)));
@@ -36,11 +34,8 @@ export const createSchedulerClient = (transport: Transport): SchedulerPort => {
   return {
     findClaim,
     claim: async (asked, signal) => {
-      const options = optionsFor(asked.caller, signal);
       try {
-        const { claim } = await asDomain(claims.createClaim(claimRequest(asked), options));
-        if (claim === undefined) throw new Error('The scheduler answered without a claim');
-        return { kind: 'held', claim: claimView(claim) };
+        return { kind: 'held', claim: claimView(await makeClaim(asked, signal)) };
       } catch (error) {
         if (!isDomainError(error)) throw error;
         // An earlier operation on this machine may have made it and died before recording it.
@@ -106,13 +101,6 @@ const tellable = (amount: number): bigint => BigInt(Math.min(amount, Number.MAX_
 export const ownClaimName = (machine: Machine): string =>
   `partitions/${machine.partition}/projects/${machine.project}/claims/${ownClaimId(machine.uid)}`;
 
-const optionsFor = (caller: Caller | undefined, signal: AbortSignal): CallOptions => {
-  const base = { signal, timeoutMs: CALL_MS };
-  return caller === undefined || caller.onBehalfOf === ''
-    ? base
-    : { ...base, headers: { [ON_BEHALF_OF]: caller.onBehalfOf } };
-};
-
 /** Nothing was decided, or nobody knows: the same request may be sent again. */
 export const isWorthRepeating = (kind: string): boolean =>
   kind === 'unavailable' ||
@@ -128,33 +116,3 @@ const orGone = async (call: Promise<unknown>): Promise<void> => {
     if (!isDomainError(error, 'not_found')) throw error;
   }
 };
-
-const claimRequest = ({
-  machine,
-  providerUid,
-  requestId,
-}: Parameters<SchedulerPort['claim']>[0]) => ({
-  parent: `partitions/${machine.partition}/projects/${machine.project}`,
-  claimId: ownClaimId(machine.uid),
-  requestId,
-  claim: {
-    spec: {
-      consumer: create(ConsumerSchema, {
-        type: CONSUMER_TYPE,
-        uid: machine.uid,
-        name: machineName(machine),
-      }),
-      groups: [
-        {
-          name: 'main',
-          resources: amountsOf(machine).map(({ resourceType, amount }) => ({
-            resourceType,
-            amount: BigInt(amount),
-          })),
-          capabilities: isMetal(machine) ? [] : [{ require: [VIRTUAL_CAPABILITY] }],
-          providers: providerUid === '' ? [] : [providerUid],
-        },
-      ],
-    },
-  },
-});

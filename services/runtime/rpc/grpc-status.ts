@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { ConnectError } from '@connectrpc/connect';
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import { StatusSchema } from '../../../gen/google/rpc/status_pb.ts';
+import { type Status, StatusSchema } from '../../../gen/google/rpc/status_pb.ts';
 import { headersOf } from './grpc-context.ts';
 
 const DETAILS = 'grpc-status-details-bin';
@@ -38,12 +38,22 @@ export const errorOfStatus = (status: StatusObject): ConnectError => {
   return error;
 };
 
+/** The error that a status within a message stands for. */
+export const errorIn = (status: Status): ConnectError => {
+  const error = new ConnectError(status.message, status.code);
+  error.details = detailsOf(status);
+  return error;
+};
+
+const detailsOf = ({ details }: Status): ConnectError['details'] =>
+  details.map(({ typeUrl, value }) => ({
+    type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1),
+    value,
+  }));
+
 const detailsIn = (encoded: Buffer): ConnectError['details'] => {
   try {
-    return fromBinary(StatusSchema, encoded).details.map(({ typeUrl, value }) => ({
-      type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1),
-      value,
-    }));
+    return detailsOf(fromBinary(StatusSchema, encoded));
   } catch {
     // A broken detail must not hide the error that it belongs to.
     return [];

@@ -1,0 +1,109 @@
+/**
+ * How operations are read and written: those that come together in one statement and one
+ * transaction, each for itself all the same.
+ */
+import { isDomainError } from '../../runtime/errors.ts';
+import type { SqlStore } from '../../store/sql/open.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
+import type { Operation } from '../domain/operation.ts';
+import type { Grip, SeenOperation } from '../operation-ports.ts';
+import type { MachineChange, MachineWriter, Records } from '../ports.ts';
+import { createGathered } from './gathered.ts';
+
+type Deps = {
+  readonly store: SqlStore;
+  readonly records: Pick<Records, 'operations'>;
+  readonly writer: Pick<MachineWriter, 'writeNext'>;
+};
+
+export type Entry = {
+  readonly uid: string;
+  readonly grip: Grip;
+  /** Absent: its row is only taken or let go. */
+  readonly operation?: Operation;
+  readonly change?: MachineChange;
+};
+
+/**
+ * outdated: the machine's row was written since it was read; taken: the operation's row was, or
+ * somebody holds it. Then nothing of the entry is written.
+ */
+export type Outcome = 'written' | 'outdated' | 'taken';
+
+export type Journal = {
+  readonly look: (uid: string) => Promise<SeenOperation | undefined>;
+  /** Errors: those of a transaction; aborted BUSY when its place in a claim is taken. */
+  readonly write: (entry: Entry) => Promise<Outcome>;
+};
+
+const LOOKS_MAX = 64;
+const ENTRIES_MAX = 32;
+
+export const createJournal = (deps: Deps): Journal => {
+  const { store, records } = deps;
+  const write = createGathered<Entry, Outcome | Error>(
+    (entries) => writeAll(deps, entries),
+    ENTRIES_MAX,
+  );
+  return {
+    look: createGathered(async (uids) => {
+      const seen = await store.read((reader) => records.operations.look(reader, uids));
+      return uids.map((uid) => seen.get(uid));
+    }, LOOKS_MAX),
+    write: async (entry) => {
+      const outcome = await write(entry);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    },
+  };
+};
+
+/** The machine is written, and its operation is not to be: all of the transaction is undone. */
+class Taken extends Error {}
+
+type Written = readonly (Outcome | Error)[];
+
+const writeAll = async (deps: Deps, entries: readonly Entry[]): Promise<Written> => {
+  const actor = { principal: 'services/machine', requestId: entries[0]?.uid ?? '' };
+  try {
+    return await deps.store.transaction(undefined, actor, (tx) => writeIn(deps, tx, entries));
+  } catch (error) {
+    if (entries.length > 1 && !isDomainError(error, 'unavailable')) return eachAlone(deps, entries);
+    if (error instanceof Taken) return ['taken'];
+    throw error;
+  }
+};
+
+/** One of them is the cause: alone it shows which, and the others are written without it. */
+const eachAlone = async (deps: Deps, entries: readonly Entry[]): Promise<Written> => {
+  const written: (Outcome | Error)[] = [];
+  for (const entry of entries) {
+    const [one] = await Promise.allSettled([writeAll(deps, [entry])]);
+    if (one?.status === 'fulfilled') written.push(...one.value);
+    else written.push(one?.reason instanceof Error ? one.reason : new Error('not written'));
+  }
+  return written;
+};
+
+const writeIn = async (
+  { records, writer }: Deps,
+  tx: Tx,
+  entries: readonly Entry[],
+): Promise<readonly Outcome[]> => {
+  const outcomes = new Map<Entry, Outcome>();
+  const take = async (entry: Entry): Promise<void> => {
+    const { uid, operation, grip } = entry;
+    const isTaken =
+      operation === undefined
+        ? await records.operations.hold(tx, uid, grip)
+        : await records.operations.write(tx, operation, grip);
+    if (!isTaken && entry.change !== undefined) throw new Taken();
+    outcomes.set(entry, isTaken ? 'written' : 'taken');
+  };
+  const changes = entries.flatMap((entry) =>
+    entry.change === undefined ? [] : [{ change: entry.change, between: () => take(entry) }],
+  );
+  await writer.writeNext(tx, changes);
+  for (const entry of entries) if (entry.change === undefined) await take(entry);
+  return entries.map((entry) => outcomes.get(entry) ?? 'outdated');
+};
