@@ -16,7 +16,7 @@ import type { TwinKey } from './twins.ts';
 
 /** What a search works with. */
 export type Task = {
-  readonly spec: Pick<ClaimSpec, 'ranking' | 'count' | 'spread'>;
+  readonly spec: Pick<ClaimSpec, 'ranking' | 'count' | 'spread' | 'groups'>;
   /** Of the claim, group by group or resource by resource. */
   readonly runs: readonly Run[];
   readonly relations: Relations;

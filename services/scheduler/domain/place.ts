@@ -271,6 +271,7 @@ const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run 
     },
     stream: createStream(candidatesByRank(wish, spec)),
     ...answersOf({ ...wish, spent: budget, share: Infinity }),
+    conflicts: 0,
     failed: new Set(),
     failedTwins: new Set(),
     emptied: new Set(),

@@ -6,11 +6,15 @@
  * Slots of one run are alike. When one of them fails on a provider, none of the rest of the run
  * needs to try that provider at the same depth or below: whatever solution had it there would also
  * have it here. The same holds for its twins, providers that differ in nothing but their number.
+ *
+ * What cannot be placed late may depend on what was chosen early, with much between them that is
+ * tried in vain. So after some conflicts a search begins anew, with those first that had most.
  */
 import { best, type Frame, openFrame, type Task } from './best.ts';
 import { isSpent } from './budget.ts';
 import { canAllFit, canFinish } from './can-all-fit.ts';
-import type { Chosen, Slot } from './slot.ts';
+import { byConflicts } from './run-order.ts';
+import { type Chosen, type Slot, slotsOf } from './slot.ts';
 
 export type Search = Task & { readonly slots: readonly Slot[] };
 
@@ -19,11 +23,28 @@ export type Found =
   | { readonly kind: 'none' }
   | { readonly kind: 'gave-up'; readonly expansions: number };
 
+/** Conflicts after which a search begins anew for the first time; then after twice as many. */
+const CONFLICTS_FIRST = 256;
+
 export const search = (task: Search): Found => {
+  if (!canAllFit(task)) return { kind: 'none' };
+  let { runs, slots } = task;
+  for (let conflictsMax = CONFLICTS_FIRST; ; conflictsMax *= 2) {
+    const found = attempt({ ...task, slots }, conflictsMax);
+    if (found.kind !== 'stuck') return found;
+    const before = runs;
+    runs = byConflicts(before);
+    slots = slotsOf(runs, task.spec);
+    if (runs.every((run, at) => run === before[at])) conflictsMax = Infinity;
+  }
+};
+
+/** All is as before where it is stuck. */
+const attempt = (task: Search, conflictsMax: number): Found | { readonly kind: 'stuck' } => {
   const { slots, budget } = task;
   const frames: Frame[] = [];
   const chosen: Chosen[] = [];
-  if (!canAllFit(task)) return { kind: 'none' };
+  let conflicts = 0;
   for (;;) {
     const top = frames.at(-1);
     if (top?.chosen !== undefined && frames.length === slots.length) {
@@ -41,8 +62,13 @@ export const search = (task: Search): Found => {
       task.relations.add(one);
       task.bins?.add(next);
       chosen.push(one);
-    } else if (!retreat(task, frames, chosen)) {
-      return { kind: 'none' };
+    } else {
+      conflicts += 1;
+      frame.slot.run.conflicts += 1;
+      if (!retreat(task, frames, chosen)) return { kind: 'none' };
+      if (conflicts < conflictsMax) continue;
+      for (let isLeft = true; isLeft; ) isLeft = retreat(task, frames, chosen);
+      return { kind: 'stuck' };
     }
   }
 };

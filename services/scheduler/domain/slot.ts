@@ -24,6 +24,8 @@ export type Run = {
   readonly restricted: (only: readonly NumberSet[]) => Stream;
   /** What this provider would be for the run, whether or not the stream has come to it. */
   readonly candidate: (member: Member) => Candidate | undefined;
+  /** How often a search had nothing for a slot of it. */
+  conflicts: number;
   /** What a search learned of the run; valid for the rest of it while the frame stands. */
   readonly failed: Set<number>;
   readonly failedTwins: Set<number>;

@@ -146,6 +146,19 @@ test('distances that contradict each other are refused within the budget', (t) =
   t.true(asked < limitOf(budget), `${asked}`);
 });
 
+test('what contradicts a choice long before it is compared with it soon', (t) => {
+  const index = fleetOf(20, 10);
+  const [first, last] = CONTRADICTION;
+  const between = Array.from({ length: 6 }, (_, n) => machine(`m${n}`));
+  const budget = createBudget(EXPANSIONS_MAX);
+  const groups = [first, ...between, last].flatMap((group) => group ?? []);
+  t.is(findPlace(index, { ...requestOf(groups), budget }).kind, 'none');
+  t.true(budget.expansions < 1_000, `${budget.expansions}`);
+  const near = machine('b', from('a', { maximum: 'same-rack' }));
+  const possible = [first, ...between, near].flatMap((group) => group ?? []);
+  t.is(findPlace(index, requestOf(possible)).kind, 'placed');
+});
+
 test('a budget ends whatever a search does, and then nobody knows', (t) => {
   const index = fleetOf(100, 100);
   const wishes = [
