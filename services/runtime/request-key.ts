@@ -81,28 +81,44 @@ export const orderedBytes = (desc: DescMessage, message: Message): Uint8Array =>
  * mutation.
  */
 const inOrder = (desc: DescMessage, message: Message): Message => {
-  if (!holdsMapToSort(reflect(desc, message))) return message;
+  if (!holdsMapToSort(desc, message)) return message;
   const copy = reflect(desc, clone(desc, message));
   sortMaps(copy);
   return copy.message;
 };
 
-const holdsMapToSort = (message: ReflectMessage): boolean =>
-  fieldsOnTheWayToMaps(message.desc).some((field) => {
-    if (!message.isSet(field)) return false;
-    if (field.fieldKind === 'message') return holdsMapToSort(message.get(field));
-    if (field.fieldKind !== 'map') return true;
-    if (!isInOrder(message.get(field).keys())) return true;
-    return field.mapKind === 'message' && fieldsOnTheWayToMaps(field.message).length > 0;
+/** Looks at the properties themselves: to reflect costs as much as to encode. */
+const holdsMapToSort = (desc: DescMessage, message: object): boolean =>
+  fieldsOnTheWayToMaps(desc).some((field) => {
+    const value = valueIn(message, field);
+    if (typeof value !== 'object' || value === null) return false;
+    if (field.fieldKind === 'message') {
+      // The one message that stands there as plain JSON.
+      if (field.message.typeName === 'google.protobuf.Struct') return true;
+      return holdsMapToSort(field.message, value);
+    }
+    const keys = Object.keys(value);
+    if (field.fieldKind !== 'map') return keys.length > 0;
+    if (!isInOrder(keys)) return true;
+    return (
+      keys.length > 0 &&
+      field.mapKind === 'message' &&
+      fieldsOnTheWayToMaps(field.message).length > 0
+    );
   });
 
+const valueIn = (message: object, { oneof, localName }: DescField): unknown => {
+  if (oneof === undefined) return Reflect.get(message, localName);
+  const chosen = Reflect.get(message, oneof.localName);
+  return chosen?.case === localName ? chosen.value : undefined;
+};
+
 /** As our clients send them. */
-const isInOrder = (keys: Iterable<unknown>): boolean => {
+const isInOrder = (keys: readonly string[]): boolean => {
   let before: string | undefined;
   for (const key of keys) {
-    const text = String(key);
-    if (before !== undefined && before >= text) return false;
-    before = text;
+    if (before !== undefined && before >= key) return false;
+    before = key;
   }
   return true;
 };

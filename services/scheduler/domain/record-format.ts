@@ -23,7 +23,7 @@ const VERSION = 1;
 const CLAIM_VERSION = 2;
 
 export const encodeClaim = (claim: ClaimRecord): Uint8Array =>
-  encoder.encode(JSON.stringify({ v: CLAIM_VERSION, ...claim }));
+  encoder.encode(`{"v":${CLAIM_VERSION},${JSON.stringify(claim).slice(1)}`);
 
 export const decodeClaim = (bytes: Uint8Array): ClaimRecord => {
   const { v, ...rest } = JSON.parse(decoder.decode(bytes));

@@ -1,5 +1,6 @@
 /** Past changes, past claims and the audit rows of both, written from the log of a partition. */
 
+import { insertRows } from '../../store/sql/insert-rows.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { SharedTables } from '../../store/sql/shared-tables.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
@@ -71,12 +72,11 @@ const insertBatches = async (
       return { change: { ...change, at_ms: atMs }, audit };
     }),
   );
-  for (const some of chunksOf(rows)) {
-    const changes = some.map(({ change }) => change);
-    const audits = some.map(({ audit }) => audit);
-    await tx.kysely<HistoryTables>().insertInto('past_change').values(changes).execute();
-    await tx.kysely<SharedTables>().insertInto('audit').values(audits).execute();
-  }
+  const kysely = tx.kysely<HistoryTables & SharedTables>();
+  const changes = rows.map(({ change }) => change);
+  await insertRows(kysely, { table: 'past_change', columns: CHANGE_COLUMNS, rows: changes });
+  const audits = rows.map(({ audit }) => audit);
+  await insertRows(kysely, { table: 'audit', columns: AUDIT_COLUMNS, rows: audits });
 };
 
 type ChangePlace = {
@@ -96,6 +96,20 @@ const changeRow = (entry: LogEntry, place: ChangePlace) => ({
   request_id: entry.requestId,
 });
 
+const CHANGE_COLUMNS = {
+  partition: 'text',
+  number: 'bigint',
+  position: 'bigint',
+  at_ms: 'bigint',
+  action: 'text',
+  object_uid: 'text',
+  object_name: 'text',
+  project: 'text',
+  principal: 'text',
+  request_id: 'text',
+  after: 'text',
+} as const;
+
 type AuditPlace = { readonly partition: string; readonly atMs: number; readonly after: string };
 
 const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
@@ -112,6 +126,21 @@ const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
   before: null,
   after,
 });
+
+const AUDIT_COLUMNS = {
+  at_ms: 'bigint',
+  principal: 'text',
+  on_behalf_of: 'text',
+  request_id: 'text',
+  action: 'text',
+  object_kind: 'text',
+  object_uid: 'text',
+  object_name: 'text',
+  project_uid: 'text',
+  partition: 'text',
+  before: 'text',
+  after: 'text',
+} as const;
 
 /** Repeating it does nothing. */
 const insertClaims = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {

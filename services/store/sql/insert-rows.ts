@@ -2,7 +2,13 @@
  * Many rows by one statement. PostgreSQL takes a column as one value, an array: to parse and plan
  * thousands of values costs it more than to write them. SQLite has no arrays and minds less.
  */
-import { PostgresAdapter, type QueryExecutorProvider, type RawBuilder, sql } from 'kysely';
+import {
+  CompiledQuery,
+  PostgresAdapter,
+  type QueryExecutorProvider,
+  type RawBuilder,
+  sql,
+} from 'kysely';
 
 /** Types of the columns of the rows, by name, in any order. */
 export type ColumnTypes<Row> = { readonly [Name in keyof Row]: 'text' | 'bigint' };
@@ -23,23 +29,50 @@ const VALUES_MAX = 30_000;
 /** How many were written. */
 export const insertRows = async <Row extends AnyRow>(
   kysely: QueryExecutorProvider,
-  { table, columns, rows, conflict = sql`` }: Insertion<Row>,
+  insertion: Insertion<Row>,
 ): Promise<number> => {
+  const { table, columns, rows, conflict } = insertion;
   if (rows.length === 0) return 0;
   const names = Object.keys(columns);
   const listed = sql.join(names.map((name) => sql.ref(name)));
   const hasArrays = kysely.getExecutor().adapter instanceof PostgresAdapter;
+  if (!hasArrays && conflict === undefined) return insertPlainly(kysely, insertion, names);
   const size = hasArrays ? rows.length : Math.floor(VALUES_MAX / names.length);
   let written = 0n;
   for (let at = 0; at < rows.length; at += size) {
     const some = rows.slice(at, at + size);
     const source = hasArrays ? arraysOf(columns, some) : valuesOf(names, some);
     const { numAffectedRows = 0n } = await sql`
-      insert into ${sql.table(table)} (${listed}) ${source} ${conflict}`.execute(kysely);
+      insert into ${sql.table(table)} (${listed}) ${source} ${conflict ?? sql``}`.execute(kysely);
     written += numAffectedRows;
   }
   return Number(written);
 };
+
+/** Rows of a statement, from the most to one: few texts, which SQLite has compiled already. */
+const PLAIN_SIZES = [128, 16, 1];
+
+/** Without Kysely's tree of the statement, which costs more than to write the rows. */
+const insertPlainly = async (
+  kysely: QueryExecutorProvider,
+  { table, rows }: Pick<Insertion<AnyRow>, 'table' | 'rows'>,
+  names: readonly string[],
+): Promise<number> => {
+  const into = `insert into ${quoted(table)} (${names.map(quoted).join(', ')}) values `;
+  const row = `(${names.map(() => '?').join(', ')})`;
+  let at = 0;
+  for (const size of PLAIN_SIZES) {
+    const text = into + Array.from({ length: size }, () => row).join(', ');
+    for (; rows.length - at >= size; at += size) {
+      const values = rows.slice(at, at + size).flatMap((one) => names.map((name) => one[name]));
+      await kysely.getExecutor().executeQuery(CompiledQuery.raw(text, values));
+    }
+  }
+  return rows.length;
+};
+
+/** Names of ours, without quotes of their own. */
+const quoted = (name: string): string => `"${name}"`;
 
 const arraysOf = <Row extends AnyRow>(
   columns: ColumnTypes<Row>,

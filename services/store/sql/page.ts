@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import { aborted, invalidArgument, outOfRange } from '../../runtime/errors.ts';
 
@@ -45,13 +45,13 @@ type TokenBody = readonly [version: number, incarnation: number, hash: string, k
  * PAGE_TOKEN_EXPIRED after a restore.
  */
 export const openPage = (request: PageRequest): Page => {
-  const hash = hashOf(request.otherArguments);
+  const argumentsHash = hashOf(request.otherArguments);
   const size = Math.min(
     request.pageSize === 0 ? request.sizeDefault : request.pageSize,
     request.sizeMax,
   );
   const tokenAt = (key: PageKey): string => {
-    const body: TokenBody = [VERSION, request.incarnation, hash, key];
+    const body: TokenBody = [VERSION, request.incarnation, argumentsHash, key];
     return Buffer.from(JSON.stringify(body)).toString('base64url');
   };
   const page = { size, limit: size + 1, tokenAt };
@@ -59,7 +59,7 @@ export const openPage = (request: PageRequest): Page => {
     return page;
   }
   const [, incarnation, tokenHash, after] = decode(request.pageToken);
-  if (tokenHash !== hash) {
+  if (tokenHash !== argumentsHash) {
     throw invalidArgument(
       'PAGE_TOKEN_MISMATCH',
       'The page token belongs to a list with other arguments; repeat them or start without a token',
@@ -111,11 +111,7 @@ export const behindKey = (columns: readonly string[], page: Page): RawBuilder<bo
 export const etagOf = (
   row: { readonly uid: string; readonly version: number },
   incarnation: number,
-) =>
-  createHash('sha256')
-    .update(`${incarnation}.${row.uid}.${row.version}`)
-    .digest('base64url')
-    .slice(0, 16);
+) => hash('sha256', `${incarnation}.${row.uid}.${row.version}`, 'base64url').slice(0, 16);
 
 /** Errors: aborted ETAG_MISMATCH with the current etag in the metadata. An empty `given` passes. */
 export const checkEtag = (given: string, current: string): void => {
@@ -127,7 +123,7 @@ export const checkEtag = (given: string, current: string): void => {
 };
 
 const hashOf = (value: unknown): string =>
-  createHash('sha256').update(canonical(value)).digest('base64url').slice(0, 16);
+  hash('sha256', canonical(value), 'base64url').slice(0, 16);
 
 /** Text that is the same for equal arguments, whatever the order of their fields. */
 const canonical = (value: unknown): string =>
