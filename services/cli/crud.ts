@@ -66,5 +66,9 @@ export const deleteCommand = <Schema extends DescMessage>(
 /** Options of commands that start an operation. */
 export const WAIT_OPTIONS: Readonly<Record<string, Option>> = {
   wait: { type: 'boolean', short: 'w', help: 'wait for the end and show the steps' },
-  timeout: { type: 'string', value: 'SPAN', help: 'longest wait, for example 10m (default 15m)' },
+  timeout: {
+    type: 'string',
+    value: 'SPAN',
+    help: 'longest wait, for example 10m (15m, and what the boot may take)',
+  },
 };

@@ -17,8 +17,8 @@ import { funnelLines, suggestionLines, withSizes } from './format/funnel.ts';
 import { jsonText } from './format/json-text.ts';
 import { formatLocalTime, spanText } from './format/span.ts';
 import { printable } from './format/table.ts';
+import { nextSteps } from './next-steps.ts';
 import type { Output } from './output.ts';
-import { lastSegment } from './resource-names.ts';
 
 const EXIT_BY_CODE: Readonly<Partial<Record<Code, number>>> = {
   [Code.InvalidArgument]: EXIT.usage,
@@ -41,15 +41,14 @@ type Asked = Advice & { readonly endpoint: string };
 
 /** Writes what a server answered, with its details and what to do next. */
 export const reportRpcError = (output: Output, error: ConnectError, asked: Asked): number => {
-  const info = error.findDetails(ErrorInfoSchema)[0];
+  const next = asked.next.length ? asked.next : nextSteps(error, asked.endpoint);
   if (output.mode === 'json') {
-    output.remark(jsonText(errorDocument(error, asked.suggestions)));
+    output.remark(jsonText({ ...errorDocument(error, asked.suggestions), next }));
     return exitCodeOf(error);
   }
   output.remark(`runm: ${printable(headline(error))}`);
   const lines = [...detailLines(error), ...suggestionLines(asked.suggestions)];
   for (const line of lines) output.remark(`      ${printable(line)}`);
-  const next = asked.next.length ? asked.next : nextSteps(error, info?.reason, asked.endpoint);
   next.forEach((step, index) => {
     output.remark(`      ${index === 0 ? 'next: ' : '      '}${printable(step)}`);
   });
@@ -156,34 +155,4 @@ const quotaLines = ({ resourceType = '', ...metadata }: Metadata): string[] => {
       : undefined;
   });
   return amounts.includes(undefined) ? [] : [`${resourceType}: ${amounts.join(', ')}`];
-};
-
-const nextSteps = (
-  error: ConnectError,
-  reason: string | undefined,
-  endpoint: string,
-): readonly string[] => {
-  if (error.code === Code.Unauthenticated) {
-    return ['check the token of your profile (`runm profile list`)'];
-  }
-  if (error.code === Code.Unavailable && reason === undefined) {
-    return [`is runmachine running at ${endpoint}? Start it with \`npm start\``];
-  }
-  const metadata = error.findDetails(ErrorInfoSchema)[0]?.metadata ?? {};
-  switch (reason) {
-    case 'ETAG_MISMATCH':
-    case 'BUSY':
-      return ['read it again, then retry'];
-    case 'QUOTA_EXCEEDED':
-    case 'CLAIM_TOO_LONG':
-      return [`runm quota get ${lastSegment(metadata.project ?? '')}`.trimEnd()];
-    case 'CANDIDATE_STALE':
-      return ['list the candidates again, or leave --candidate out'];
-    case 'NOT_EXTENDABLE':
-      return ['runm claim calendar'];
-    case 'NO_CAPACITY':
-      return ['runm claim explain, runm claim windows and runm claim calendar say more'];
-    default:
-      return [];
-  }
 };

@@ -7,10 +7,11 @@ import {
 } from '../../gen/runmachine/common/v1/operation_pb.ts';
 import { OperationService } from '../../gen/runmachine/machine/v1/operation_service_pb.ts';
 import type { Args, Context } from './command.ts';
-import { formatSpanMs, parseSpanSeconds, secondsToDuration } from './format/span.ts';
+import { formatSpanMs, parseSpanSeconds, secondsToDuration, spanText } from './format/span.ts';
 import { lastSegment } from './resource-names.ts';
 import { statusError } from './status-error.ts';
 import { StoppedError } from './stopped-error.ts';
+import { UsageError } from './usage-error.ts';
 
 /**
  * Waits for the end of an operation and writes each step as it ends. Ctrl-C leaves it running and
@@ -21,8 +22,8 @@ export const waitOperation = async (
   operation: Operation,
   args?: Args,
 ): Promise<Operation> => {
-  const limit = args?.string('timeout') ?? '15m';
-  const endMs = context.clock.monotonicMs() + parseSpanSeconds(limit, '--timeout') * 1000;
+  const limit = args === undefined ? WAIT_SECONDS : waitSeconds(args);
+  const endMs = context.clock.monotonicMs() + limit * 1000;
   const client = createClient(OperationService, context.transport());
   const told = new Set<string>();
   let current = operation;
@@ -32,7 +33,7 @@ export const waitOperation = async (
     if (context.clock.monotonicMs() >= endMs) {
       throw new StoppedError(
         'late',
-        `${lastSegment(operation.name)} is not done after ${limit}`,
+        `${lastSegment(operation.name)} is not done after ${spanText(limit)}`,
         `it goes on; wait again with \`runm operation wait ${lastSegment(operation.name)}\``,
       );
     }
@@ -54,6 +55,22 @@ export const waitOperation = async (
       await context.clock.sleep(500, context.signal);
     }
   }
+};
+
+const WAIT_SECONDS = 15 * 60;
+
+/** A boot that may take longer is waited for that much longer. */
+const waitSeconds = (args: Args): number => {
+  const [given, boot] = [args.string('timeout'), args.string('boot-timeout')];
+  if (given !== undefined) return parseSpanSeconds(given, '--timeout');
+  return WAIT_SECONDS + (boot === undefined ? 0 : parseSpanSeconds(boot, '--boot-timeout'));
+};
+
+/** Before anything is set going: a wait that cannot be must not leave half of what was asked. */
+export const checkWait = (args: Args): void => {
+  waitSeconds(args);
+  if (args.string('timeout') === undefined || args.flag('wait')) return;
+  throw new UsageError('--timeout needs --wait', 'without --wait nothing is waited for');
 };
 
 /** A server that restarts comes back; the operation goes on meanwhile. */

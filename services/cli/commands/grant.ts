@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type Grant, GrantSchema } from '../../../gen/runmachine/identity/v1/grant_pb.ts';
 import type { Args, Option } from '../command.ts';
 import { atTop, lastSegment } from '../resource-names.ts';
+import { UsageError } from '../usage-error.ts';
 
 /** "member in default", "operator on lab", "admin". */
 export const grantText = (grant: Grant): string =>
@@ -17,6 +18,18 @@ export const GRANT_OPTIONS: Readonly<Record<string, Option>> = {
 };
 
 export const grantFrom = (args: Args, role: string): Grant => {
+  // With these a person says where he works; taken so, the grant would hold everywhere.
+  for (const [name, meant] of [
+    ['project', 'in-project'],
+    ['partition', 'on-partition'],
+  ] as const) {
+    const given = args.string(name);
+    if (given === undefined || args.string(meant) !== undefined) continue;
+    throw new UsageError(
+      `--${name} does not narrow a role`,
+      `write --${meant} ${given}; without it the role is for everywhere`,
+    );
+  }
   const [project, partition] = [args.string('in-project'), args.string('on-partition')];
   return create(GrantSchema, {
     role: atTop('roles', role),

@@ -1,6 +1,5 @@
 import type { Command } from '../command.ts';
-import { jsonText } from '../format/json-text.ts';
-import { formatTable } from '../format/table.ts';
+import { showData, tableText } from '../output.ts';
 import { type Profile, profileFilePath, readProfiles, writeProfiles } from '../profile.ts';
 import { newId } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
@@ -11,10 +10,10 @@ export const list: Command = {
   run: async (context) => {
     const { current, profiles } = readProfiles(profileFilePath(context.env));
     const rows = Object.entries(profiles).map(([name, profile]) => ({ name, profile }));
-    if (context.output.mode === 'json') {
-      context.output.result(jsonText({ current, profiles }));
-    } else if (rows.length === 0) {
-      context.output.remark('none; `npm start` makes one, or `runm profile set NAME …`');
+    const { output } = context;
+    if (output.mode === 'quiet') for (const { name } of rows) output.result(name);
+    else if (rows.length === 0 && output.mode === 'table') {
+      output.remark('none; `npm start` makes one, or `runm profile set NAME …`');
     } else {
       const columns = [
         { title: '', value: (row: Row) => (row.name === current ? '*' : ' ') },
@@ -23,7 +22,7 @@ export const list: Command = {
         { title: 'PARTITION', value: (row: Row) => row.profile.partition ?? '' },
         { title: 'PROJECT', value: (row: Row) => row.profile.project ?? '' },
       ];
-      context.output.result(formatTable(columns, rows));
+      await showData(output, { current, profiles }, () => tableText(output, columns, rows));
     }
     return undefined;
   },

@@ -1,14 +1,14 @@
 import manifest from '../../../package.json' with { type: 'json' };
 import type { Command } from '../command.ts';
-import { jsonText } from '../format/json-text.ts';
+import { showData } from '../output.ts';
 
 export const version: Command = {
   summary: 'show the version of runm',
   offline: true,
   run: async ({ output }) => {
     const found = manifest.version;
-    if (output.mode === 'json') output.result(jsonText({ version: found, node: process.version }));
-    else output.result(`runm ${found} (Node ${process.versions.node})`);
+    const people = () => `runm ${found} (Node ${process.versions.node})`;
+    await showData(output, { version: found, node: process.version }, people);
     return undefined;
   },
 };

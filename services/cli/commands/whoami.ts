@@ -1,6 +1,7 @@
 import { createClient } from '@connectrpc/connect';
 import {
   IdentityService,
+  type WhoAmIResponse,
   WhoAmIResponseSchema,
 } from '../../../gen/runmachine/identity/v1/identity_service_pb.ts';
 import { callOptions } from '../call-options.ts';
@@ -8,6 +9,7 @@ import type { Command } from '../command.ts';
 import { formatAgo } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
 import { showOne } from '../output.ts';
+import { lastSegment } from '../resource-names.ts';
 import { grantText } from './grant.ts';
 
 export const whoami: Command = {
@@ -36,6 +38,13 @@ export const whoami: Command = {
           ]),
       },
     );
+    if (context.output.mode === 'table') context.output.remark(`next: ${nextOf(me)}`);
     return undefined;
   },
+};
+
+const nextOf = ({ grants, principal }: WhoAmIResponse): string => {
+  if (grants.length > 0) return 'runm status, or runm machine list';
+  const who = lastSegment(principal);
+  return `whoever administers gives you a role: runm user grant ${who} member --in-project ID`;
 };

@@ -37,5 +37,5 @@ export const formatSizeBytes = (bytes: bigint): string => {
     value /= 1024;
     index += 1;
   }
-  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${names[index]}`;
+  return `${value.toFixed(1).replace(/\.0$/, '')} ${names[index]}`;
 };

@@ -8,6 +8,7 @@ import { ClaimService } from '../../../../gen/runmachine/scheduler/v1/claim_serv
 import { callOptions } from '../../call-options.ts';
 import type { Args, Command, Context } from '../../command.ts';
 import { getCommand } from '../../crud.ts';
+import { NARROW_OPTIONS, narrowed } from '../../narrow.ts';
 import { holderUid, providerUid } from '../../object-uids.ts';
 import { showList } from '../../output.ts';
 import { allPages } from '../../pages.ts';
@@ -42,6 +43,7 @@ export const list: Command = {
     provider: { type: 'string', value: 'NAME', help: 'provider that it holds' },
     consumer: { type: 'string', value: 'WHAT', help: 'machine:NAME or the uid of a consumer' },
     'all-projects': { type: 'boolean', help: 'of all projects that you may see' },
+    ...NARROW_OPTIONS,
   },
   run: async (context, args) => {
     const client = createClient(ClaimService, context.transport());
@@ -55,7 +57,8 @@ export const list: Command = {
       const answer = await client.listClaims(request, callOptions(context));
       return { rows: answer.claims, nextPageToken: answer.nextPageToken };
     });
-    await showList(context.output, isWide ? ofAllProjects : claimNoun, rows);
+    const noun = isWide ? ofAllProjects : claimNoun;
+    await showList(context.output, noun, narrowed(rows, noun.columns, args));
     return undefined;
   },
 };

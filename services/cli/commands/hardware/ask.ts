@@ -5,6 +5,7 @@ import { createClient } from '@connectrpc/connect';
 import { ProviderHardwareService } from '../../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Args, Context, Option } from '../../command.ts';
+import { showData } from '../../output.ts';
 import { inPartition } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
 
@@ -47,13 +48,12 @@ export const asked = (context: Context, args: Args) => ({
   requestId: context.random.requestId(),
 });
 
-/** One word for programs that read it with --json, a sentence for people. */
-export const say = (
+/** One word for programs, a sentence for people. */
+export const say = async (
   context: Context,
   told: { readonly value: object; readonly people: string; readonly next?: string },
-): void => {
+): Promise<void> => {
   const { output } = context;
-  if (output.mode === 'json') output.result(JSON.stringify(told.value));
-  else output.result(told.people);
+  await showData(output, told.value, () => told.people);
   if (told.next !== undefined && output.mode === 'table') output.remark(`next: ${told.next}`);
 };

@@ -16,13 +16,13 @@ export const bootDevice: Command = {
     if (word === undefined) {
       const answer = await hardware(context).getProviderBootDevice({ name }, slowCall(context));
       const text = deviceText(answer.bootDevice);
-      say(context, { value: { bootDevice: text }, people: `${id} boots from: ${text}` });
+      await say(context, { value: { bootDevice: text }, people: `${id} boots from: ${text}` });
       return undefined;
     }
     const request = { ...asked(context, args), bootDevice: parseDevice(word, args) };
     const answer = await hardware(context).setProviderBootDevice(request, slowCall(context));
     const text = deviceText(answer.bootDevice);
-    say(context, {
+    await say(context, {
       value: { bootDevice: text },
       people: `${id} boots from: ${text}`,
       next: `runm provider power cycle ${id}`,

@@ -138,7 +138,7 @@ export const indicator: Command = {
     const request = { name, reason, requestId, lit: word === 'on' };
     const { lit } = await hardware(context).setProviderIndicator(request, slowCall(context));
     const people = `the indicator of ${lastSegment(name)} is ${lit ? 'lit' : 'dark'}`;
-    say(context, { value: { lit }, people });
+    await say(context, { value: { lit }, people });
     return undefined;
   },
 };
@@ -159,7 +159,7 @@ export const raw: Command = {
       await confirmByName(context, args, { name: id, what });
     }
     const { response } = await hardware(context).sendRawRequest(request, slowCall(context));
-    say(context, { value: { response }, people: printableLines(response) });
+    await say(context, { value: { response }, people: printableLines(response) });
     return undefined;
   },
 };
@@ -186,7 +186,7 @@ export const rotate: Command = {
       slowCall(context),
     );
     const people = `${id} has a new password; it is in ${secret}`;
-    say(context, { value: { secret }, people });
+    await say(context, { value: { secret }, people });
     return undefined;
   },
 };

@@ -43,8 +43,8 @@ const change = ({ verb, summary, wanted, what }: Change): Command => ({
       const id = lastSegment(only);
       const people = `${id} was asked to power off; it is still ${wordOf(power)}`;
       const next = `runm provider power status ${id}`;
-      say(context, { value: { power: wordOf(power) }, people, next });
-    } else sayPower(context, only, power);
+      await say(context, { value: { power: wordOf(power) }, people, next });
+    } else await sayPower(context, only, power);
     return undefined;
   },
 });
@@ -60,7 +60,7 @@ const whomOf = ({ names }: Targets): string => {
   return `${ids.length} providers (${ids.slice(0, SHOWN).join(' ')}${more})`;
 };
 
-const sayPower = (context: Context, name: string, power: PowerState): void =>
+const sayPower = (context: Context, name: string, power: PowerState): Promise<void> =>
   say(context, {
     value: { power: wordOf(power) },
     people: `${lastSegment(name)} is ${wordOf(power)}`,
@@ -110,7 +110,7 @@ export const status: Command = {
       (await hardware(context).getProviderPower({ name }, slowCall(context))).power;
     if (isMany) return powerOfMany(context, names, read);
     const [only = ''] = names;
-    sayPower(context, only, await read(only));
+    await sayPower(context, only, await read(only));
     return undefined;
   },
 };

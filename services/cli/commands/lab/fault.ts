@@ -38,6 +38,7 @@ export const fault: Command = {
     const reply = await askLab(context, { verb: 'fault', server, fault: name });
     if (reply.kind === 'unreachable') {
       context.output.remark(`runm: the lab does not run: ${reply.why}`);
+      context.output.remark('      `npm start` brings it up');
       return EXIT.unavailable;
     }
     const refused = refusalOf(reply.answer);

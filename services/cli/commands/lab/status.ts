@@ -1,7 +1,6 @@
 import type { Command } from '../../command.ts';
 import { EXIT } from '../../exit.ts';
-import { jsonText } from '../../format/json-text.ts';
-import { formatTable } from '../../format/table.ts';
+import { showData, tableText } from '../../output.ts';
 import { askLab, refusalOf } from './ask.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -30,15 +29,12 @@ export const status: Command = {
     if (refused !== undefined) throw new Error(refused);
     const lab = asRow(reply.answer.status);
     const servers = Array.isArray(lab.servers) ? lab.servers.map(asRow) : [];
-    if (output.mode === 'json') output.result(jsonText(lab));
-    else if (output.mode === 'quiet') for (const one of servers) output.result(text(one.name));
-    else if (output.mode === 'yaml') {
-      output.result((await import('../../format/message.ts')).yamlText(lab));
-    } else {
+    if (output.mode === 'table') {
       const what = lab.machines === 'qemu' ? '' : 'servers are simulated: ';
       output.remark(`rack ${text(lab.rack)}: ${what}${text(lab.why)}`);
-      output.result(formatTable(COLUMNS, servers));
     }
+    if (output.mode === 'quiet') for (const one of servers) output.result(text(one.name));
+    else await showData(output, lab, () => tableText(output, COLUMNS, servers));
     return undefined;
   },
 };

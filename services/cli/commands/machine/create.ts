@@ -23,6 +23,7 @@ import { parseSpanSeconds, secondsToDuration } from '../../format/span.ts';
 import { readDocument } from '../../read-document.ts';
 import { atTop, inProject, newId, projectParent } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
+import { checkWait } from '../../wait-operation.ts';
 import { finish } from './finish.ts';
 
 export const create: Command = {
@@ -68,6 +69,7 @@ export const create: Command = {
   },
   examples: ['runm machine create demo --image lab-linux --cpus 1 --memory 256MiB --wait'],
   run: async (context, args) => {
+    checkWait(args);
     const client = createClient(MachineService, context.transport());
     const request = {
       parent: projectParent(context.settings),

@@ -3,6 +3,7 @@ import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_se
 import { callOptions } from '../../call-options.ts';
 import type { Command } from '../../command.ts';
 import { WAIT_OPTIONS } from '../../crud.ts';
+import { checkWait } from '../../wait-operation.ts';
 import { finish } from './finish.ts';
 import { machineNoun } from './noun.ts';
 
@@ -15,6 +16,7 @@ export const remove: Command = {
     'allow-missing': { type: 'boolean', help: 'succeed when it is not there' },
   },
   run: async (context, args) => {
+    checkWait(args);
     const client = createClient(MachineService, context.transport());
     const answer = await client.deleteMachine(
       {

@@ -6,6 +6,7 @@ import { callOptions } from '../../call-options.ts';
 import type { Args, Command, Context } from '../../command.ts';
 import { WAIT_OPTIONS } from '../../crud.ts';
 import { parseSpanSeconds, secondsToDuration } from '../../format/span.ts';
+import { checkWait } from '../../wait-operation.ts';
 import { finish } from './finish.ts';
 import { machineNoun } from './noun.ts';
 
@@ -24,6 +25,7 @@ const powerCommand = (verb: {
   positionals: [{ name: 'name', help: 'name or uid of the machine' }],
   options: { ...WAIT_OPTIONS, ...verb.options },
   run: async (context, args) => {
+    checkWait(args);
     const client = createClient(MachineService, context.transport());
     const name = machineNoun.fullName(context, args.positional('name'));
     const request = { name, requestId: context.random.requestId() };

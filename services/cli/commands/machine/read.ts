@@ -1,8 +1,13 @@
 import { createClient } from '@connectrpc/connect';
+import type { Machine } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
 import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
-import { getCommand, listCommand } from '../../crud.ts';
-import { projectParent } from '../../resource-names.ts';
+import type { Command } from '../../command.ts';
+import { getCommand } from '../../crud.ts';
+import { NARROW_OPTIONS, narrowed } from '../../narrow.ts';
+import { showList } from '../../output.ts';
+import { allPages } from '../../pages.ts';
+import { partitionParent, projectParent } from '../../resource-names.ts';
 import { machineNoun } from './noun.ts';
 
 export const get = getCommand(machineNoun, async (context, name) => {
@@ -10,9 +15,38 @@ export const get = getCommand(machineNoun, async (context, name) => {
   return (await client.getMachine({ name }, callOptions(context))).machine;
 });
 
-export const list = listCommand(machineNoun, async (context, page) => {
-  const client = createClient(MachineService, context.transport());
-  const parent = projectParent(context.settings);
-  const answer = await client.listMachines({ parent, ...page }, callOptions(context));
-  return { rows: answer.machines, nextPageToken: answer.nextPageToken };
-});
+/** Of several projects a name alone is not enough. */
+const ofAllProjects = {
+  ...machineNoun,
+  columns: [
+    { title: 'PROJECT', value: ({ name }: Machine) => name.split('/')[3] ?? '' },
+    ...machineNoun.columns,
+  ],
+};
+
+export const list: Command = {
+  summary: 'list machines',
+  options: {
+    'all-projects': { type: 'boolean', help: 'of all projects that you may see' },
+    ...NARROW_OPTIONS,
+  },
+  examples: [
+    'runm machine list --filter on=metal',
+    'runm machine list --all-projects --sort state',
+  ],
+  run: async (context, args) => {
+    const client = createClient(MachineService, context.transport());
+    const isWide = args.flag('all-projects');
+    const parent = isWide
+      ? `${partitionParent(context.settings)}/projects/-`
+      : projectParent(context.settings);
+    const rows = await allPages(async (pageToken) => {
+      const request = { parent, pageSize: 1000, pageToken };
+      const answer = await client.listMachines(request, callOptions(context));
+      return { rows: answer.machines, nextPageToken: answer.nextPageToken };
+    });
+    const noun = isWide ? ofAllProjects : machineNoun;
+    await showList(context.output, noun, narrowed(rows, noun.columns, args));
+    return undefined;
+  },
+};

@@ -1,6 +1,7 @@
 /** What is only of machines on metal, and the operator's way out of any. */
-import { createClient } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
+import { AdvisedError } from '../../advised-error.ts';
 import { DEVICE, DEVICE_OPTIONS, deviceText, parseDevice } from '../../boot-device.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Command } from '../../command.ts';
@@ -26,10 +27,24 @@ export const bootDevice: Command = {
     const id = lastSegment(machine.name);
     const people = () => `${id} boots from: ${deviceText(machine.status?.bootDevice)}`;
     await showOne(context.output, machineNoun, { message: machine, people });
-    context.output.remark(`next: runm machine reset ${id}`);
+    if (context.output.mode === 'table') {
+      context.output.remark(`next: runm machine reset ${id}`);
+    }
     return undefined;
   },
 };
+
+const isDenied = (error: unknown): error is ConnectError =>
+  error instanceof ConnectError && error.code === Code.PermissionDenied;
+
+/** Ending work at a server by force leaves it to an operator to see how it stands. */
+const tenantsWay = (id: string) => ({
+  next: [
+    `runm machine delete ${id}: it ends what runs, and gives back what it holds`,
+    `or ask an operator of the partition for: runm machine force-fail ${id} --reason "why"`,
+  ],
+  suggestions: [],
+});
 
 export const forceFail: Command = {
   summary: 'end whatever a machine is in the middle of; it fails and can be started or deleted',
@@ -41,7 +56,11 @@ export const forceFail: Command = {
     const client = createClient(MachineService, context.transport());
     const name = machineNoun.fullName(context, args.positional('name'));
     const request = { name, reason, requestId: context.random.requestId() };
-    const { machine } = await client.forceFailMachine(request, callOptions(context));
+    const { machine } = await client
+      .forceFailMachine(request, callOptions(context))
+      .catch((error: unknown) => {
+        throw isDenied(error) ? new AdvisedError(error, tenantsWay(lastSegment(name))) : error;
+      });
     if (machine === undefined) return undefined;
     const id = lastSegment(machine.name);
     const people = () => `${id} is ${stateWord(machine)}`;
