@@ -64,6 +64,14 @@ const MESSAGES = {
     'Send one of the right type.',
   ],
   QueryNotSupported: ['Warning', 'The query parameter is not offered.', 'Leave it out.'],
+  QueryNotSupportedOnResource: [
+    ...(['Warning', 'The query parameter is for collections.'] as const),
+    'Leave it out.',
+  ],
+  QueryParameterValueTypeError: [
+    ...(['Warning', 'The value of a query parameter is of another type.'] as const),
+    'Send one of the right type.',
+  ],
   ResourceAlreadyExists: ['Critical', 'There is such a resource already.', 'Use another name.'],
   ResourceAtUriUnauthorized: ['Critical', 'User or password is wrong.', 'Sign in properly.'],
   ResourceInStandby: ['Critical', 'The resource is off.', 'Power it on first.'],

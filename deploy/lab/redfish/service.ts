@@ -47,6 +47,10 @@ const replyOfError = (error: unknown): LabReply =>
     : refuse(500, 'InternalError');
 
 const answerIn = async (context: LabContext, request: LabRequest): Promise<LabReply> => {
+  // Of another version of OData nobody here knows anything (DSP0266, OData-Version header).
+  const { 'odata-version': version = '4.0' } = request.headers;
+  if (version !== '4.0')
+    return refuse(412, 'PreconditionFailed', { detail: 'OData-Version: 4.0.' });
   const who = context.guard.who(request);
   const account = who.kind === 'user' ? who.account : undefined;
   const routed = routeAt(request.path);

@@ -14,6 +14,7 @@ type Asked = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  readonly query?: string;
 };
 
 const serviceWith = (accounts: readonly Omit<LabAccount, 'slot' | 'enabled'>[]) => {
@@ -24,8 +25,8 @@ const serviceWith = (accounts: readonly Omit<LabAccount, 'slot' | 'enabled'>[]) 
     server.putAccount({ ...one, slot: at + 2, enabled: true });
   }
   const service = createRedfishService({ server, clock, random: systemRandom });
-  const ask = (path: string, { method = 'GET', headers = {}, body }: Asked = {}) =>
-    service.answer({ method, path, query: new URLSearchParams(), headers, body });
+  const ask = (path: string, { method = 'GET', headers = {}, body, query = '' }: Asked = {}) =>
+    service.answer({ method, path, query: new URLSearchParams(query), headers, body });
   const as = (user: string, password = 'right') => ({
     authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
   });
@@ -150,4 +151,37 @@ test('what a server that is off does not take is refused, and a failure is answe
   const failed = await reset('On');
   t.is(failed.status, 500);
   t.notRegex(JSON.stringify(failed.body), /no space/);
+});
+
+test('a collection is cut as it was asked, and its only member told at once', async (t) => {
+  const { ask, as } = serviceWith([ADMIN, OPERATOR, READER]);
+  const headers = as('admin');
+  const asked = async (path: string, query: string) => {
+    const { status, body } = await ask(path, { headers, query });
+    const members: unknown = Object(body).Members;
+    const count: unknown = Object(body)['Members@odata.count'];
+    return { status, count, members: Array.isArray(members) ? members : [] };
+  };
+  const links = [2, 3, 4].map((slot) => ({ '@odata.id': `${ACCOUNTS}/${slot}` }));
+  const told = { status: 200, count: 3 };
+  t.deepEqual(await asked(ACCOUNTS, '$top=2'), { ...told, members: links.slice(0, 2) });
+  t.deepEqual(await asked(ACCOUNTS, '$skip=1&$top=1'), { ...told, members: links.slice(1, 2) });
+  t.deepEqual(await asked(ACCOUNTS, '$skip=9'), { ...told, members: [] });
+  t.is((await asked(ACCOUNTS, '$top=many')).status, 400);
+  t.is((await asked(SYSTEM, '$top=1')).status, 400);
+  t.deepEqual((await asked(ACCOUNTS, 'only')).members, links);
+  const { body } = await ask('/redfish/v1/Systems', { headers, query: 'only' });
+  t.is(Object(body)['@odata.id'], SYSTEM);
+});
+
+test('what is shown names its schema, and another OData is not spoken', async (t) => {
+  const { ask, as } = serviceWith([ADMIN]);
+  const described = async (path: string) => (await ask(path, { headers: as('admin') })).headers;
+  t.regex(
+    (await described(SYSTEM))?.link ?? '',
+    /ComputerSystem\.v1_\d+_\d+\.json>; rel=described/,
+  );
+  t.regex((await described(ACCOUNTS))?.link ?? '', /\/ManagerAccountCollection\.json>/);
+  const headers = { ...as('admin'), 'odata-version': '3.0' };
+  t.is((await ask(SYSTEM, { headers })).status, 412);
 });

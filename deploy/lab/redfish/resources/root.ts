@@ -23,7 +23,7 @@ const rootOf = ({ server, personality }: LabContext): Json => ({
         ...(personality.expand === false ? {} : { MaxLevels: EXPAND_LEVELS_MAX }),
       },
       FilterQuery: false,
-      OnlyMemberQuery: false,
+      OnlyMemberQuery: true,
       SelectQuery: false,
     },
     Systems: link(`${ROOT}/Systems`),
