@@ -8,13 +8,17 @@ import {
 import { ProviderStateService } from '../../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Command, Context } from '../command.ts';
+import { confirmByName, YES } from '../confirm.ts';
 import { enumWord } from '../format/enum-word.ts';
 import { formatAgo, formatLocalTime } from '../format/span.ts';
 import { formatFields } from '../format/table.ts';
+import { NARROW_OPTIONS, narrowed } from '../narrow.ts';
 import { type Shown, showList, showOne } from '../output.ts';
-import { allPages } from '../pages.ts';
-import { inPartition, partitionParent } from '../resource-names.ts';
+import { inPartition } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
+import { atEach, showOutcomes } from './provider/each.ts';
+import { SEVERAL, targetsOf, whomOf } from './provider/find.ts';
+import { allStates } from './provider/standing.ts';
 
 const stateWord = ({ state }: ProviderState): string => enumWord(ProviderLifeStateSchema, state);
 
@@ -64,6 +68,8 @@ const people = (one: ProviderState, context: Context): string =>
 export const state: Command = {
   summary: 'show where providers stand: open, in use, closed, waiting for a cleaning',
   positionals: [{ name: 'name', help: 'name or uid of the provider', optional: true }],
+  options: NARROW_OPTIONS,
+  examples: ['runm provider state', 'runm provider state --filter "state=*failed"'],
   run: async (context, args) => {
     const states = client(context);
     const typed = args.optionalPositional('name');
@@ -73,13 +79,8 @@ export const state: Command = {
       await showState(context, providerState);
       return undefined;
     }
-    const parent = partitionParent(context.settings);
-    const rows = await allPages(async (pageToken) => {
-      const page = { parent, pageToken, pageSize: 200 };
-      const answer = await states.listProviderStates(page, callOptions(context));
-      return { rows: answer.providerStates, nextPageToken: answer.nextPageToken };
-    });
-    await showList(context.output, shown, rows);
+    const rows = await allStates(context);
+    await showList(context.output, shown, narrowed(rows, shown.columns, args));
     return undefined;
   },
 };
@@ -97,38 +98,64 @@ type Call = (
 const client = (context: Context) => createClient(ProviderStateService, context.transport());
 
 type Verb = {
+  /** As it is typed. */
+  readonly verb: string;
   readonly summary: string;
   readonly isReasonNeeded?: boolean;
+  /** What befalls a provider, said before it is done. Absent: nothing that cannot be undone. */
+  readonly what?: (whom: string) => string;
   /** The answer comes before the work at the controller has ended. */
   readonly follow?: boolean;
 };
 
-const verb = ({ summary, isReasonNeeded = false, follow = false }: Verb, call: Call): Command => ({
-  summary,
-  positionals: [{ name: 'name', help: 'name or uid of the provider' }],
+const verb = ({ isReasonNeeded = false, ...told }: Verb, call: Call): Command => ({
+  summary: told.summary,
+  ...SEVERAL,
   options: {
+    ...SEVERAL.options,
     reason: {
       type: 'string',
       value: 'TEXT',
       help: `why, for whoever looks at it later${isReasonNeeded ? '; needed' : ''}`,
     },
+    ...(told.what && YES),
   },
+  examples: ['r1u1', '--group rack1'].map(
+    (whom) =>
+      `runm provider ${told.verb} ${whom}${isReasonNeeded ? ' --reason "new fans"' : ''}` +
+      (told.what ? ' --yes' : ''),
+  ),
   run: async (context, args) => {
-    const name = stateName(context, args.positional('name'));
     const reason = args.string('reason') ?? '';
     if (isReasonNeeded && reason === '') {
       throw new UsageError('--reason is missing', 'say why, for example --reason "new disk"');
     }
-    const requestId = context.random.requestId();
-    const { providerState } = await call(context, { name, reason, requestId });
-    await showState(context, providerState);
-    if (follow && context.output.mode === 'table') {
-      const id = providerState ? providerId(providerState) : args.positional('name');
+    const targets = await targetsOf(context, args, () => true);
+    if (told.what) {
+      const deed = { name: targets.together, what: told.what(whomOf(targets)) };
+      await confirmByName(context, args, deed);
+    }
+    const send = async (name: string) => {
+      const requestId = context.random.requestId();
+      const request = { name: `${name}/state`, reason, requestId };
+      const { providerState } = await call(context, request);
+      if (!providerState) throw new Error('the answer holds no state');
+      return providerState;
+    };
+    if (targets.isMany) {
+      const outcomes = await atEach(context, targets.names, async (one) =>
+        stateWord(await send(one)),
+      );
+      return showOutcomes(context, outcomes, 'state');
+    }
+    const changed = await send(targets.names[0] ?? '');
+    await showState(context, changed);
+    if (told.follow && context.output.mode === 'table') {
       context.output.remark(
-        `its controller is asked now; how it ends: runm provider timeline ${id}`,
+        `its controller is asked now; how it ends: runm provider timeline ${providerId(changed)}`,
       );
     }
-    if (providerState?.inUse && isClosed(providerState)) {
+    if (changed.inUse && isClosed(changed)) {
       context.output.remark('claims that hold it go on; no new ones come');
     }
     return undefined;
@@ -144,22 +171,27 @@ const CLOSED = new Set<ProviderLifeState>([
 const isClosed = ({ state: life }: ProviderState): boolean => CLOSED.has(life);
 
 export const accept = verb(
-  { summary: 'open a provider that has no agent of ours' },
+  { verb: 'accept', summary: 'open a provider that has no agent of ours' },
   (context, asked) => client(context).acceptProvider(asked, callOptions(context)),
 );
 
 export const maintain = verb(
-  { summary: 'close a provider for work on it', isReasonNeeded: true },
+  { verb: 'maintain', summary: 'close a provider for work on it', isReasonNeeded: true },
   (context, asked) => client(context).maintainProvider(asked, callOptions(context)),
 );
 
 export const quarantine = verb(
-  { summary: 'close a provider that is not to be trusted', isReasonNeeded: true },
+  {
+    verb: 'quarantine',
+    summary: 'close a provider that is not to be trusted',
+    isReasonNeeded: true,
+  },
   (context, asked) => client(context).quarantineProvider(asked, callOptions(context)),
 );
 
 export const giveBack = verb(
   {
+    verb: 'return',
     summary:
       'say that a provider is in order and clean: ended claims give it back, and it opens again',
   },
@@ -168,6 +200,7 @@ export const giveBack = verb(
 
 export const inspect = verb(
   {
+    verb: 'inspect',
     summary: 'have the controller asked anew what the hardware is; one that is not open opens then',
     follow: true,
   },
@@ -175,12 +208,18 @@ export const inspect = verb(
 );
 
 export const clean = verb(
-  { summary: 'clean anew what could not be cleaned', follow: true },
+  {
+    verb: 'clean',
+    summary: 'clean anew what could not be cleaned',
+    follow: true,
+    what: (whom) => `this erases what is left on ${whom}`,
+  },
   (context, asked) => client(context).cleanProvider(asked, callOptions(context)),
 );
 
 export const adopt = verb(
   {
+    verb: 'adopt',
     summary:
       'take a provider out of whatever state it is in, on your word that it is in order and clean',
     isReasonNeeded: true,
@@ -189,6 +228,11 @@ export const adopt = verb(
 );
 
 export const retire = verb(
-  { summary: 'close a provider to new claims for good', isReasonNeeded: true },
+  {
+    verb: 'retire',
+    summary: 'close a provider to new claims for good',
+    isReasonNeeded: true,
+    what: (whom) => `this closes ${whom} for good`,
+  },
   (context, asked) => client(context).retireProvider(asked, callOptions(context)),
 );

@@ -6,6 +6,8 @@ import { BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_
 import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { PowerState } from '../../../gen/runmachine/machine/v1/machine_pb.ts';
 import { ProviderHardwareService } from '../../../gen/runmachine/machine/v1/provider_hardware_service_pb.ts';
+import { ProviderLifeState } from '../../../gen/runmachine/machine/v1/provider_state_pb.ts';
+import { ProviderStateService } from '../../../gen/runmachine/machine/v1/provider_state_service_pb.ts';
 import type { Command } from '../../../services/cli/command.ts';
 import { log, raw, rotate } from '../../../services/cli/commands/hardware/controller.ts';
 import {
@@ -16,6 +18,7 @@ import {
   softOff,
   status,
 } from '../../../services/cli/commands/hardware/power.ts';
+import { clean, maintain, retire } from '../../../services/cli/commands/provider-state.ts';
 import { callCommand } from './call-command.ts';
 
 const LAB = 'partitions/lab/providers';
@@ -40,6 +43,15 @@ const rack = () => {
               ]
             : [],
       }),
+    });
+    const state = ({ name }: { readonly name: string }) => {
+      sent.push(name);
+      return { providerState: { name, state: ProviderLifeState.MAINTENANCE } };
+    };
+    router.service(ProviderStateService, {
+      cleanProvider: state,
+      retireProvider: state,
+      maintainProvider: state,
     });
     router.service(ProviderHardwareService, {
       getProviderPower: () => ({ power: PowerState.ON }),
@@ -68,6 +80,8 @@ const VERBS: readonly (readonly [string, Command, readonly string[]])[] = [
   ['power cycle', cycle, []],
   ['log --clear', log, ['--clear']],
   ['rotate', rotate, []],
+  ['clean', clean, []],
+  ['retire', retire, ['--reason', 'too old']],
   ['raw', raw, ['POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset {}']],
 ];
 
@@ -128,7 +142,18 @@ test('power of a rack is read, and it is said what is meant by none', async (t) 
   const read = await callCommand(status, ['--group', 'rack1'], routes);
   t.is(read.stdout, 'PROVIDER  POWER\nr1u1      on\nr1u2      on\n');
   const none = await callCommand(status, ['--group', 'rack9'], routes);
-  t.regex(none.stderr, /"rack9" has no provider with a controller\n.*runm group members rack9/);
+  t.regex(none.stderr, /"rack9" has no provider\n.*runm group members rack9/);
   t.is((await callCommand(status, [], routes)).code, 2);
   t.is((await callCommand(status, ['r1u1', '--group', 'rack1'], routes)).code, 2);
+});
+
+test('a rack is closed for work by one line, with what has no controller', async (t) => {
+  const { sent, routes } = rack();
+  const argv = ['--group', 'rack1', '--reason', 'new feed'];
+  const { stdout } = await callCommand(maintain, argv, routes);
+  t.is(
+    stdout,
+    'PROVIDER  STATE\nr1u1      maintenance\nr1u2      maintenance\nshelf     maintenance\n',
+  );
+  t.is(sent.length, 3);
 });

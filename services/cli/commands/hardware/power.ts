@@ -5,7 +5,7 @@ import { confirmByName, YES } from '../../confirm.ts';
 import { enumWord } from '../../format/enum-word.ts';
 import { lastSegment } from '../../resource-names.ts';
 import { atEach, showOutcomes } from '../provider/each.ts';
-import { SEVERAL, type Targets, targetsOf } from '../provider/find.ts';
+import { SEVERAL, targetsOf, whomOf } from '../provider/find.ts';
 import { FORCE, forceOf, hardware, say, slowCall } from './ask.ts';
 
 type Change = {
@@ -50,15 +50,6 @@ const change = ({ verb, summary, wanted, what }: Change): Command => ({
 });
 
 const wordOf = (power: PowerState): string => enumWord(PowerStateSchema, power);
-
-const SHOWN = 8;
-
-const whomOf = ({ names }: Targets): string => {
-  const ids = names.map(lastSegment);
-  if (ids.length === 1) return ids[0] ?? '';
-  const more = ids.length > SHOWN ? ` and ${ids.length - SHOWN} more` : '';
-  return `${ids.length} providers (${ids.slice(0, SHOWN).join(' ')}${more})`;
-};
 
 const sayPower = (context: Context, name: string, power: PowerState): Promise<void> =>
   say(context, {

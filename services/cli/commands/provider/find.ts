@@ -44,7 +44,12 @@ export type Targets = {
   readonly isMany: boolean;
 };
 
-export const targetsOf = async (context: Context, args: Args): Promise<Targets> => {
+/** Of a group those that are fit for it: racks also hold what has no controller. */
+export const targetsOf = async (
+  context: Context,
+  args: Args,
+  isFit: (provider: Provider) => boolean = hasController,
+): Promise<Targets> => {
   const first = args.optionalPositional('name');
   const group = args.string('group');
   if (first === undefined && group === undefined) {
@@ -53,22 +58,30 @@ export const targetsOf = async (context: Context, args: Args): Promise<Targets> 
   if (first !== undefined && group !== undefined) {
     throw new UsageError('names and --group exclude each other', 'give one of them');
   }
-  if (group !== undefined) return membersOf(context, lastSegment(group));
+  if (group !== undefined) {
+    const id = lastSegment(group);
+    const all = await findProviders(context, { group: id });
+    const names = all.filter(isFit).map(({ name }) => name);
+    if (names.length > 0) return { names, together: id, isMany: true };
+    throw new UsageError(
+      `group "${id}" has no provider${all.length > 0 ? ' with a controller' : ''}`,
+      `see runm group members ${id}`,
+    );
+  }
   const typed = [first ?? '', ...args.rest];
   const names = [...new Set(typed.map((one) => inPartition(context.settings, 'providers', one)))];
   const together = names.length === 1 ? lastSegment(names[0] ?? '') : String(names.length);
   return { names, together, isMany: names.length > 1 };
 };
 
-/** Of a group those that have a controller: racks also hold what has none. */
-const membersOf = async (context: Context, group: string): Promise<Targets> => {
-  const all = await findProviders(context, { group });
-  const names = all.filter(hasController).map(({ name }) => name);
-  if (names.length > 0) return { names, together: group, isMany: true };
-  throw new UsageError(
-    `group "${group}" has no provider with a controller`,
-    `see runm group members ${group}`,
-  );
+const SHOWN = 8;
+
+/** Who they are, for a question. */
+export const whomOf = ({ names }: Targets): string => {
+  const ids = names.map(lastSegment);
+  if (ids.length === 1) return ids[0] ?? '';
+  const more = ids.length > SHOWN ? ` and ${ids.length - SHOWN} more` : '';
+  return `${ids.length} providers (${ids.slice(0, SHOWN).join(' ')}${more})`;
 };
 
 const hasController = ({ spec }: Provider): boolean =>
