@@ -38,3 +38,25 @@ test('sensors that are linked and not there are looked for where they used to be
   const readings = await offered((await open()).offers.sensors).read(inTime());
   t.is(readings.length, 3);
 });
+
+test('two power supplies of one name are two, and a sensor that is listed twice is one', async (t) => {
+  const power = '/redfish/v1/Chassis/1/Power';
+  const supply = (at: number, watts: number) => ({
+    '@odata.id': `${power}#PowerSupplies/${at}`,
+    ...{ MemberId: String(at), Name: 'HpeServerPowerSupply', LastPowerOutputWatts: watts },
+    Status: OK,
+  });
+  const PowerSupplies = [supply(0, 60), supply(1, 66), supply(0, 60)];
+  const { open } = await foreignRedfish(t, {
+    ...chassisWith({ Power: power }),
+    [power]: { PowerSupplies },
+  });
+  const readings = await offered((await open()).offers.sensors).read(inTime());
+  t.deepEqual(
+    readings.map(({ name, value }) => [name, value]),
+    [
+      ['HpeServerPowerSupply', 60],
+      ['HpeServerPowerSupply 2', 66],
+    ],
+  );
+});

@@ -12,7 +12,7 @@ export const offerSensors = (place: Place): Offer<SensorAspect> => {
     return { kind: 'not_offered', why: 'The service names no chassis of the system' };
   }
   const read = async (signal: AbortSignal): Promise<readonly SensorReading[]> => {
-    const found: SensorReading[] = [];
+    const found: Part[] = [];
     for (const link of chassisLinks.slice(0, CHASSIS_MAX)) {
       const chassis = await client.find(link, signal);
       if (chassis !== undefined) found.push(...(await readingsOf(place, chassis, signal)));
@@ -24,11 +24,14 @@ export const offerSensors = (place: Place): Offer<SensorAspect> => {
 
 const CHASSIS_MAX = 16;
 
+/** `link`: of itself, where it says so. */
+type Part = { readonly link: string; readonly reading: SensorReading };
+
 const readingsOf = async (
   { client }: Place,
   chassis: Resource,
   signal: AbortSignal,
-): Promise<readonly SensorReading[]> => {
+): Promise<readonly Part[]> => {
   const found = await client.parts(linkAt(chassis, 'Sensors'), signal);
   // Some have the collection and leave it empty, or link to nothing.
   if (found.length > 0) return found.filter(isThere).map(sensorOf);
@@ -65,7 +68,7 @@ const UNITS: Readonly<Record<string, string>> = {
   Amps: 'A',
 };
 
-const sensorOf = (sensor: Resource): SensorReading => {
+const sensorOf = (sensor: Resource): Part => {
   const unit = textAt(sensor, 'ReadingUnits');
   const type = textAt(sensor, 'ReadingType');
   // Fans are told as a share of their speed, too.
@@ -74,7 +77,7 @@ const sensorOf = (sensor: Resource): SensorReading => {
   return reading(sensor, { kind, value: numberAt(sensor, 'Reading'), unit: UNITS[unit] ?? unit });
 };
 
-const thermalOf = (thermal: Resource | undefined): readonly SensorReading[] => [
+const thermalOf = (thermal: Resource | undefined): readonly Part[] => [
   ...partsOf(thermal, 'Temperatures').map((one) =>
     reading(one, { kind: 'temperature', value: numberAt(one, 'ReadingCelsius'), unit: 'Cel' }),
   ),
@@ -87,7 +90,7 @@ const thermalOf = (thermal: Resource | undefined): readonly SensorReading[] => [
   }),
 ];
 
-const powerOf = (power: Resource | undefined): readonly SensorReading[] => [
+const powerOf = (power: Resource | undefined): readonly Part[] => [
   ...partsOf(power, 'PowerControl').map((one) =>
     reading(one, { kind: 'power', value: numberAt(one, 'PowerConsumedWatts'), unit: 'W' }),
   ),
@@ -102,10 +105,10 @@ const powerOf = (power: Resource | undefined): readonly SensorReading[] => [
 
 type Amount = { readonly kind: Kind; readonly value: number | undefined; readonly unit: string };
 
-const reading = (part: unknown, { kind, value, unit }: Amount): SensorReading => {
+const reading = (part: unknown, { kind, value, unit }: Amount): Part => {
   const base = { name: nameOf(part), kind, unit, health: healthOf(part) };
   const isRead = value !== undefined && !isOff(part);
-  return isRead ? { ...base, value } : base;
+  return { link: linkAt(part), reading: isRead ? { ...base, value } : base };
 };
 
 const isOff = (part: unknown): boolean =>
@@ -130,7 +133,20 @@ const healthOf = (part: unknown): SensorReading['health'] => {
   return HEALTHS[String(at(part, 'Status', 'Health'))] ?? 'unknown';
 };
 
-/** The same sensor may be listed by the chassis and by what stands in it. */
-const distinct = (readings: readonly SensorReading[]): readonly SensorReading[] => [
-  ...new Map(readings.map((one) => [`${one.kind} ${one.name}`, one])).values(),
-];
+/**
+ * The same sensor may be listed by the chassis and by what stands in it; and two that are not the
+ * same may have one name (power supplies of iLO), so the second gets a number.
+ */
+const distinct = (parts: readonly Part[]): readonly SensorReading[] => {
+  const found = [...new Map(parts.map((part) => [keyOf(part), part.reading])).values()];
+  const seen = new Map<string, number>();
+  return found.map((one) => {
+    const key = `${one.kind} ${one.name}`;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return count === 1 ? one : { ...one, name: `${one.name} ${count}` };
+  });
+};
+
+const keyOf = ({ link, reading: { kind, name } }: Part): string =>
+  link === '' ? `${kind} ${name}` : `${kind} ${link}`;
