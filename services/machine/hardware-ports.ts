@@ -5,7 +5,9 @@ import type { HardwareTask, TaskFailure, TaskKind } from './domain/hardware-task
 export type OpenOrder = {
   readonly commandUid: string;
   readonly agentKey: string;
-  /** Lower-case name of the secret that it may read while it works. */
+  /** At whose controller; empty = at none that is recorded. */
+  readonly providerUid: string;
+  /** Lower-case name of the secret that it may read while it works; empty = none. */
   readonly secretKey: string;
   readonly untilMs: number;
 };
@@ -20,8 +22,11 @@ export type HardwareLease = {
 };
 
 export type HardwareRecords = {
-  /** At least one. */
-  readonly openOrders: (tx: Tx, orders: readonly OpenOrder[]) => Promise<void>;
+  /**
+   * At least one. Answers which were not opened, because another agent works at that controller by
+   * now. Until the transaction ends none of these controllers moves.
+   */
+  readonly openOrders: (tx: Tx, orders: readonly OpenOrder[]) => Promise<readonly string[]>;
   /** At least one. */
   readonly closeOrders: (tx: Tx, commandUids: readonly string[]) => Promise<void>;
   readonly removeOldOrders: (tx: Tx, beforeMs: number) => Promise<number>;
@@ -30,12 +35,32 @@ export type HardwareRecords = {
     reader: Reader,
     asked: { readonly agentKey: string; readonly secretKey: string; readonly nowMs: number },
   ) => Promise<boolean>;
+  /** Whether an order at that provider's controller is open at that time. */
+  readonly isOrdered: (
+    reader: Reader,
+    asked: { readonly providerUid: string; readonly nowMs: number },
+  ) => Promise<boolean>;
   readonly findLease: (reader: Reader, providerUid: string) => Promise<HardwareLease | undefined>;
   /**
    * Gives the work to that agent if the row still has `epoch` (0 = there is none yet). Undefined:
    * somebody else gave it meanwhile.
    */
   readonly giveLease: (tx: Tx, lease: HardwareLease) => Promise<HardwareLease | undefined>;
+  /** Locks the row if it still has `epoch`; false: somebody else gave it meanwhile. */
+  readonly holdLease: (
+    tx: Tx,
+    lease: Pick<HardwareLease, 'providerUid' | 'epoch'>,
+  ) => Promise<boolean>;
+  /** Of a partition behind that number, in their order. */
+  readonly leases: (
+    reader: Reader,
+    asked: { readonly partition: string; readonly afterId: number; readonly limit: number },
+  ) => Promise<readonly { readonly id: number; readonly lease: HardwareLease }[]>;
+  /** How many each agent has that has any. */
+  readonly leaseCounts: (
+    reader: Reader,
+    partition: string,
+  ) => Promise<readonly { readonly agentKey: string; readonly count: number }[]>;
   /** Leases whose agent has no session, behind that number. */
   readonly stranded: (
     reader: Reader,

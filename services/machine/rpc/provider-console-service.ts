@@ -103,7 +103,7 @@ async function* attach(
   }
   const opened = await open(deps, site, { asked: content.value, context });
   pump(iterator, opened).catch(() => opened.close());
-  for await (const one of output(opened)) {
+  for await (const one of recorded(deps, opened)) {
     yield create(AttachProviderConsoleResponseSchema, { content: one });
   }
 }
@@ -141,6 +141,8 @@ const open = async (
       await deps.records.events.insert(tx, [
         { ...draft, ...aboutProvider(provider), ...rest, uid: deps.random.uid() },
       ]);
+      const session = { uid: opened.id, targetUid: provider.uid, principal: by, sinceMs: nowMs };
+      await deps.records.consoles.insert(tx, { ...session, replica: deps.replicaId });
       // The tenant of a machine there learns who looks at his console.
       for (const machine of machines) {
         await deps.writer.tell(tx, { machine, events: [draft], principal: by, operation: '' });
@@ -152,6 +154,18 @@ const open = async (
   }
   return opened;
 };
+
+/** While it lasts its controller stays with its agent. */
+async function* recorded(deps: ProviderConsoleDeps, opened: OpenConsole) {
+  try {
+    yield* output(opened);
+  } finally {
+    const actor = { principal: opened.by, requestId: opened.id };
+    await deps.store
+      .transaction(undefined, actor, (tx) => deps.records.consoles.remove(tx, opened.id))
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'a console is shown as open'));
+  }
+}
 
 async function* watch(
   deps: ProviderConsoleDeps,
@@ -167,7 +181,7 @@ async function* watch(
     return;
   }
   const opened = await open(deps, site, { asked, context });
-  for await (const content of output(opened)) {
+  for await (const content of recorded(deps, opened)) {
     yield create(WatchProviderConsoleResponseSchema, { content });
   }
 }

@@ -314,6 +314,14 @@ const cleaningEnds = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('provider_cleaning', ['done_ms']);
 };
 
+const ordersAtProviders = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('hardware_order')
+    .addColumn('provider_uid', db.type.text, (column) => column.notNull().defaultTo(''))
+    .execute();
+  await db.createIndex('hardware_order', ['provider_uid']);
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -334,5 +342,6 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0007-hardware-tasks', up: tasks },
   { name: '0008-consoles', up: consoles },
   { name: '0009-cleaning-ends', up: cleaningEnds },
+  { name: '0010-orders-at-providers', up: ordersAtProviders },
   { name: '0011-provider-conflicts', up: conflicts },
 ];

@@ -195,6 +195,7 @@ export type HardwareOrderRow = {
   readonly id: Generated<number>;
   readonly command_uid: string;
   readonly agent_key: string;
+  readonly provider_uid: string;
   readonly secret_key: string;
   readonly until_ms: number;
 };

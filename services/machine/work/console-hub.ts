@@ -13,6 +13,7 @@ import type {
   ConsoleOrder,
   OpenConsole,
 } from '../agent-port.ts';
+import type { OrderHub } from './order-hub.ts';
 
 type Waiting = {
   readonly agentUid: string;
@@ -33,10 +34,7 @@ type Deps = {
   readonly clock: Clock;
   readonly random: Random;
   /** Lets the agent read the secret of a controller while it opens its console. */
-  readonly lend: (
-    session: AgentSession,
-    lent: { readonly commandId: string; readonly secret: string; readonly forMs: number },
-  ) => Promise<void>;
+  readonly lend: OrderHub['lend'];
 };
 
 export const createConsoleHub = (deps: Deps): ConsoleHub => {
@@ -58,7 +56,8 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
       const limit = new AbortController();
       try {
         const secret = order.site?.controller.secret ?? '';
-        if (secret !== '') await deps.lend(session, { commandId, secret, forMs: LENT_MS });
+        const providerUid = order.site === undefined ? '' : order.targetUid;
+        await deps.lend(session, { commandId, providerUid, secret, forMs: LENT_MS });
         session.outbox.push({ kind: 'open-channel', commandId, channelId, ...order });
         const stop = AbortSignal.any([limit.signal, signal]);
         const late = deps.clock.sleep(OPEN_MS, stop).then((): never => {

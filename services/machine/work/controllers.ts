@@ -60,12 +60,17 @@ const give = async (
   return given;
 };
 
+type MovingDeps = {
+  readonly records: Pick<Records, 'assignments' | 'machines'>;
+  readonly writer: MachineWriter;
+};
+
 /**
  * What the new agent is told says what the former one did, so that nothing is booted anew. Machines
  * are locked before assignments, as everywhere.
  */
-const moveServers = async (
-  { records, writer }: Deps,
+export const moveServers = async (
+  { records, writer }: MovingDeps,
   tx: Tx,
   { providerUid, agentKey }: HardwareLease,
 ): Promise<void> => {

@@ -8,11 +8,21 @@ import { type Clock, OVER } from '../../runtime/clock.ts';
 import { resourceExhausted, unavailable } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
+import type { Tx } from '../../store/sql/transaction.ts';
 import type { AgentSession, Report } from '../agent-port.ts';
 import type { OpenOrder } from '../hardware-ports.ts';
 import type { OrderResult, PlacedOrder } from '../order-port.ts';
 import type { Records } from '../ports.ts';
 import { createTogether } from './together.ts';
+
+export type Lent = {
+  readonly commandId: string;
+  /** Empty = at no controller that is recorded. */
+  readonly providerUid: string;
+  /** Empty = none. */
+  readonly secret: string;
+  readonly forMs: number;
+};
 
 export type OrderHub = {
   /**
@@ -26,11 +36,11 @@ export type OrderHub = {
   ) => Promise<OrderResult>;
   readonly commandResult: (report: Extract<Report, { kind: 'command-result' }>) => void;
   readonly sessionEnded: (session: AgentSession) => void;
-  /** Lets the agent read a secret while it opens a console. */
-  readonly lend: (
-    session: AgentSession,
-    lent: { readonly commandId: string; readonly secret: string; readonly forMs: number },
-  ) => Promise<void>;
+  /**
+   * Lets the agent read a secret while it opens a console. Errors: unavailable NO_AGENT when
+   * another agent works at that controller by now.
+   */
+  readonly lend: (session: AgentSession, lent: Lent) => Promise<void>;
 };
 
 type Deps = {
@@ -55,31 +65,36 @@ const ACTOR = { principal: 'services/machine', requestId: 'orders' };
 export const createOrderHub = (deps: Deps): OrderHub => {
   const open = new Map<string, Open>();
   const { hardware } = deps.records;
-  const lending = createTogether<OpenOrder>((orders) =>
-    deps.store.transaction(undefined, ACTOR, (tx) => hardware.openOrders(tx, orders)),
-  );
+  /** Not opened, because their controllers have other agents by now. */
+  const moved = new Set<string>();
+  const lending = createTogether<OpenOrder>(async (orders) => {
+    const work = (tx: Tx) => hardware.openOrders(tx, orders);
+    for (const id of await deps.store.transaction(undefined, ACTOR, work)) moved.add(id);
+  });
   const takingBack = createTogether<string>((commandUids) =>
     deps.store.transaction(undefined, ACTOR, (tx) => hardware.closeOrders(tx, commandUids)),
   );
-  const lend: OrderHub['lend'] = async ({ agentKey }, { commandId, secret, forMs }) => {
-    if (secret === '') return;
+  const lend: OrderHub['lend'] = async (session, { commandId, providerUid, secret, forMs }) => {
+    if (secret === '' && providerUid === '') return;
     const untilMs = deps.clock.now().getTime() + forMs;
+    const { agentKey } = session;
     const secretKey = secret.toLowerCase();
-    await lending.add({ commandUid: commandId, agentKey, secretKey, untilMs });
+    await lending.add({ commandUid: commandId, agentKey, providerUid, secretKey, untilMs });
+    if (moved.delete(commandId)) throw hasMoved(session);
   };
-  const takeBack = async (commandId: string, secret: string): Promise<void> => {
-    if (secret === '') return;
+  const takeBack = async (commandId: string): Promise<void> => {
     await takingBack
       .add(commandId)
       .catch((error: unknown) => deps.log.warn({ err: error }, 'an order stays open till its end'));
   };
   const run = async (session: AgentSession, placed: PlacedOrder): Promise<void> => {
     const { commandId, validForMs, order } = placed;
+    const { providerUid } = order;
     const secret = secretOf(order);
     const forMs = validForMs + timeoutMsOf(order) + WAY_MS;
     const limit = new AbortController();
     try {
-      await lend(session, { commandId, secret, forMs });
+      await lend(session, { commandId, providerUid, secret, forMs });
       if (!session.outbox.push({ kind: 'order', commandId, validForMs, order })) {
         throw lost(session, 'its session is ending');
       }
@@ -93,7 +108,7 @@ export const createOrderHub = (deps: Deps): OrderHub => {
     } finally {
       limit.abort(OVER);
       open.delete(commandId);
-      await takeBack(commandId, secret);
+      if (secret !== '' || providerUid !== '') await takeBack(commandId);
     }
   };
   return {
@@ -142,6 +157,13 @@ const orAborted = <T>(result: Promise<T>, signal: AbortSignal): Promise<T> => {
 const lost = (session: AgentSession, why: string) =>
   unavailable('NO_AGENT', `The agent ${session.name} was lost while it worked: ${why}`, {
     metadata: { agent: session.name },
+    retryAfterMs: 1_000,
+  });
+
+/** Nothing was sent: the order may be placed at the other agent. */
+const hasMoved = (session: AgentSession) =>
+  unavailable('NO_AGENT', `Another agent than ${session.name} works at that controller by now`, {
+    metadata: { agent: session.name, begun: 'no' },
     retryAfterMs: 1_000,
   });
 

@@ -61,7 +61,8 @@ export const createOrders = (deps: Deps): Orders => {
           return await atAgent(agentKey, placed, signal);
         } catch (error) {
           const isLost = isDomainError(error, 'unavailable', 'NO_AGENT');
-          if (!isLost || !isSafeTwice || tries >= TRIES) throw error;
+          const isUntouched = isLost && error.metadata.begun === 'no';
+          if (!isLost || !(isSafeTwice || isUntouched) || tries >= TRIES) throw error;
           // The row of an agent whose session has ended says so a moment later.
           await deps.clock.sleep(PAUSE_MS * tries, signal);
         }

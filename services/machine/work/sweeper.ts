@@ -19,6 +19,7 @@ import type { MachineWriter, Records } from '../ports.ts';
 import { type ClaimFollowerDeps, followClaims } from './claim-follower.ts';
 import { moveStranded } from './controllers.ts';
 import { findUnseen, type GuardDeps, guardProviders } from './provider-guard.ts';
+import { createRebalancer } from './rebalance.ts';
 
 export type SweeperDeps = GuardDeps &
   Omit<ClaimFollowerDeps, 'endMachine'> & {
@@ -52,6 +53,7 @@ export const sweepPartition = async (
 ): Promise<void> => {
   const leaseMs = deps.sweepMs * 5;
   const guard = createGuard(deps, partition);
+  const rebalance = createRebalancer(deps, partition);
   let term: AbortController | undefined;
   while (!signal.aborted) {
     try {
@@ -67,6 +69,7 @@ export const sweepPartition = async (
         term ??= begin(deps, partition, signal);
         await sweepOnce(deps, partition);
         await moveStranded(deps, deps.controllers, partition);
+        if (deps.isSynced()) await rebalance(signal);
         await guard(signal);
       }
     } catch (error) {
