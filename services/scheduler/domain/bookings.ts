@@ -39,6 +39,21 @@ export const createBooked = (): Booked => ({
 export const isUntouched = ({ own, above, below }: Booked): boolean =>
   own.length === 0 && above === undefined && below === undefined;
 
+/** True when the claim's hold is this one already. */
+export const isBooked = ({ own }: Booked, hold: Hold | undefined): boolean => {
+  if (hold === undefined) return false;
+  const { claimUid, amounts, fromMs, toMs, later, whole } = hold;
+  const before = own.find((one) => one.claimUid === claimUid);
+  return (
+    before !== undefined &&
+    before.amounts === amounts &&
+    before.fromMs === fromMs &&
+    before.toMs === toMs &&
+    before.later === later &&
+    before.whole === whole
+  );
+};
+
 /** Puts the claim's hold in place of the one that it had; undefined = takes that away. */
 export const bookOwn = (booked: Booked, claimUid: string, hold: Hold | undefined): void => {
   const before = booked.own.find((one) => one.claimUid === claimUid);

@@ -3,7 +3,7 @@
  * tag and property, linked into trees, with what claims hold of each now and later. Every change
  * costs what it touches, never the size of the fleet.
  */
-import { type Booked, bookOwn, createBooked, isUntouched } from './bookings.ts';
+import { type Booked, bookOwn, createBooked, isBooked, isUntouched } from './bookings.ts';
 import {
   type CapacityRecord,
   isClosed,
@@ -171,6 +171,8 @@ class Index implements ProviderIndex {
     if (member === undefined) return;
     if (member.booked === undefined && hold === undefined) return;
     member.booked ??= createBooked();
+    // What was taken with the decision is told once more with its commit.
+    if (isBooked(member.booked, hold)) return;
     bookOwn(member.booked, claimUid, hold);
     if (this.forest.isInTree(member.n)) {
       for (const touched of imply(this, member, { claimUid, hold })) this.#settle(touched);

@@ -8,7 +8,8 @@ const OURSELVES = 'services/scheduler';
 
 /** A call that another replica of the scheduler relayed: it is not relayed again. */
 export const isRelayed = (context: HandlerContext): boolean =>
-  context.requestHeader.has(RELAYED_FOR) && callOf(context).actor.principal === OURSELVES;
+  // In this order: headers are made when somebody looks at them.
+  callOf(context).actor.principal === OURSELVES && context.requestHeader.has(RELAYED_FOR);
 
 export const originOf = (context: HandlerContext): Origin => ({
   ...callerOf(context),
