@@ -9,6 +9,7 @@ import { derivedRequestId, type Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { isControlled, type ProviderView } from '../domain/capacity.ts';
+import { cleanedText } from '../domain/cleaned-text.ts';
 import { type HardwareTask, type TaskFailure, tryAgain } from '../domain/hardware-task.ts';
 import type { Problem } from '../domain/machine.ts';
 import { RELEASE_MS } from '../domain/provider-deadline.ts';
@@ -183,7 +184,8 @@ const finish = async (deps: Deps, { task, signal }: TaskTurn): Promise<TaskStep>
       const known = await deps.records.cleanings.find(tx, { claimUid, providerUid });
       const doneMs = deps.clock.now().getTime();
       if (known !== undefined) await deps.records.cleanings.save(tx, { ...known, doneMs });
-      const message = `It is clean after ${name}, and free again`;
+      const decided = await deps.records.providers.find(tx, providerUid);
+      const message = cleanedText(name, decided?.state);
       const told = { type: 'provider.cleaned', message, data: { claim: name } };
       await tellOfProvider(deps, tx, { provider: placeOf(task), told });
     },
