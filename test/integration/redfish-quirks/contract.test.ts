@@ -29,13 +29,14 @@ const MAKES: Readonly<Record<string, Make>> = {
       serialAt: 'SKU',
       firmware: 'all',
       memoryUnit: 'decimal',
+      biosByJob: true,
       sensors: 'old',
       indicator: 'old',
       expand: false,
     },
     quirks: [
-      ...['dell-account-places', 'dell-installed-firmware', 'dell-memory-unit'],
-      'dell-service-tag',
+      ...['dell-account-places', 'dell-bios-job', 'dell-installed-firmware'],
+      ...['dell-memory-unit', 'dell-service-tag'],
     ],
   },
   'an iLO 4': {

@@ -1,7 +1,7 @@
 import type { LabServer } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, link, noContent, refuse } from '../message.ts';
-import { SYSTEM } from './paths.ts';
+import { MANAGER, SYSTEM } from './paths.ts';
 import { resource, unknownProperty } from './shape.ts';
 import { taskReply } from './task-service.ts';
 
@@ -9,14 +9,19 @@ import { taskReply } from './task-service.ts';
 const BIOS = `${SYSTEM}/Bios`;
 const SETTINGS = `${BIOS}/Settings`;
 
-const biosOf = ({ server }: LabContext): Json =>
+type Attributes = ReadonlyMap<string, string | number | boolean>;
+
+/** Written, and no job made of it yet. */
+const written = new WeakMap<LabServer, Attributes>();
+
+const biosOf = ({ server, personality }: LabContext): Json =>
   resource('Bios', BIOS, {
     Name: 'BIOS',
     Attributes: Object.fromEntries(server.bios()),
     '@Redfish.Settings': {
       '@odata.type': '#Settings.v1_3_5.Settings',
       SettingsObject: link(SETTINGS),
-      SupportedApplyTimes: ['OnReset'],
+      ...(personality.biosByJob === true ? {} : { SupportedApplyTimes: ['OnReset'] }),
     },
   });
 
@@ -26,6 +31,7 @@ const settingsOf = ({ server }: LabContext): Json =>
     Attributes: {
       ...Object.fromEntries(server.bios()),
       ...Object.fromEntries(server.pendingBios()),
+      ...Object.fromEntries(written.get(server) ?? []),
     },
   });
 
@@ -46,10 +52,23 @@ const patchSettings: Write = ({ server, personality, tasks }, body) => {
     if (!isRight) return refuse(400, 'PropertyValueTypeError', { detail: `It is ${name}.`, about });
     wanted.set(name, value);
   }
+  if (personality.biosByJob === true) {
+    written.set(server, wanted);
+    return noContent;
+  }
   const isTask = personality.biosByTask === true;
   if (isTask && body['@Redfish.SettingsApplyTime'] === undefined) return noContent;
   server.setBios(wanted);
   if (!isTask) return noContent;
+  return taskReply(tasks.start('BIOS settings', () => untilBooted(server)));
+};
+
+const makeJob: Write = ({ server, tasks }, body) => {
+  if (body.TargetSettingsURI !== SETTINGS) {
+    return refuse(400, 'PropertyMissing', { detail: `TargetSettingsURI is ${SETTINGS}.` });
+  }
+  server.setBios(written.get(server) ?? new Map());
+  written.delete(server);
   return taskReply(tasks.start('BIOS settings', () => untilBooted(server)));
 };
 
@@ -68,4 +87,9 @@ const isSetting = (value: unknown): value is string | number | boolean =>
 export const BIOS_ROUTES: readonly Route[] = [
   { path: BIOS, get: biosOf },
   { path: SETTINGS, get: settingsOf, patch: patchSettings },
+  {
+    path: `${MANAGER}/Jobs`,
+    post: makeJob,
+    lacks: ({ personality }) => personality.biosByJob !== true,
+  },
 ];

@@ -1,7 +1,9 @@
 import { type BiosAspect, BmcError, type Offer } from '../../bmc-port.ts';
 import { seen } from '../read-back.ts';
+import type { Call } from './exchange.ts';
+import { failureOf } from './messages.ts';
 import type { Place } from './place.ts';
-import { asResource, at, linkAt, type Resource, textsAt } from './resource.ts';
+import { asResource, at, linkAt, type Resource, textAt, textsAt } from './resource.ts';
 
 /** BIOS attributes: read where they hold, written where they wait (DSP0266, settings resource). */
 export const offerBios = (place: Place): Offer<BiosAspect> => {
@@ -14,8 +16,10 @@ export const offerBios = (place: Place): Offer<BiosAspect> => {
     const waiting = linkAt(bios, '@Redfish.Settings', 'SettingsObject') || link;
     const settings = waiting === link ? bios : await client.get(waiting, signal);
     checkNames(wanted, attributesIn(bios));
-    const body = { Attributes: Object.fromEntries(wanted), ...applyTimeOf(bios) };
-    await client.stage(settings, body, signal);
+    const applyTime = applyTimeOf(bios);
+    await client.stage(settings, { Attributes: Object.fromEntries(wanted), ...applyTime }, signal);
+    const isScheduled = Object.keys(applyTime).length > 0;
+    if (place.rules.biosJob === 'needed' && !isScheduled) await makeJob(place, waiting, signal);
     await seen(
       place,
       {
@@ -30,6 +34,19 @@ export const offerBios = (place: Place): Offer<BiosAspect> => {
     );
   };
   return { kind: 'offered', aspect: { read, set }, how: `PATCH the settings of ${link}` };
+};
+
+/** Its work is done at the next boot, so its end is not waited for. */
+const makeJob = async (
+  { client, manager }: Place,
+  settings: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const known = linkAt(manager, 'Links', 'Oem', 'Dell', 'Jobs');
+  const link = known || `${textAt(manager, '@odata.id').replace(/\/+$/, '')}/Jobs`;
+  const call: Call = { method: 'POST', link, body: { TargetSettingsURI: settings } };
+  const { status, body } = await client.send(call, signal);
+  if (status >= 400) throw failureOf({ ...call, status, body });
 };
 
 type Attributes = ReadonlyMap<string, string | number | boolean>;

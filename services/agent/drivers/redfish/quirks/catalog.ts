@@ -1,5 +1,6 @@
 import type { BmcIdentity, Quirk } from '../quirk.ts';
 import { dellAccountPlaces } from './dell-account-places.ts';
+import { dellBiosJob } from './dell-bios-job.ts';
 import { dellInstalledFirmware } from './dell-installed-firmware.ts';
 import { dellMemoryUnit } from './dell-memory-unit.ts';
 import { dellServiceTag } from './dell-service-tag.ts';
@@ -13,6 +14,7 @@ import { supermicroUsbCd } from './supermicro-usb-cd.ts';
 /** All that is known, in the order in which they apply. */
 export const QUIRKS: readonly Quirk[] = [
   dellAccountPlaces,
+  dellBiosJob,
   dellInstalledFirmware,
   dellMemoryUnit,
   dellServiceTag,
