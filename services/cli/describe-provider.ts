@@ -34,6 +34,7 @@ export const describeProvider = (provider: Provider, standing: readonly Field[] 
     ['uid', provider.uid],
     ['type', enumWord(ProviderTypeSchema, spec?.type ?? ProviderType.UNSPECIFIED)],
     ...standing,
+    ['provisioned', spec?.neverProvision ? 'never: nobody gets it, and nothing disturbs it' : ''],
     ['problem', status?.problem?.message ?? ''],
     ['capabilities', (spec?.capabilities ?? []).join(' ')],
     ['groups', (spec?.groups ?? []).join(' ')],

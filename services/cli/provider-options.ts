@@ -23,6 +23,11 @@ export const PROVIDER_OPTIONS: Readonly<Record<string, Option>> = {
     help: 'what it offers, for example runm.memory=64GiB,2GiB or runm.cpu.shared=16,0,4',
   },
   distance: DISTANCE_OPTION,
+  'never-provision': {
+    type: 'string',
+    value: 'yes|no',
+    help: 'yes: nobody gets it, and nothing disturbs what runs on it',
+  },
   parent: { type: 'string', value: 'NAME', help: 'provider of which it is a part' },
   agent: {
     type: 'string',
@@ -37,6 +42,14 @@ export const parseInventories = (args: Args): Inventory[] =>
 
 export const parseDistances = (args: Args): Distance[] =>
   args.strings('distance').map(parseDistanceTo);
+
+/** Undefined: not said. */
+export const parseNeverProvision = (args: Args): boolean | undefined => {
+  const typed = args.string('never-provision');
+  if (typed === undefined) return undefined;
+  if (typed === 'yes' || typed === 'no') return typed === 'yes';
+  throw new UsageError(`--never-provision: "${typed}" is neither yes nor no`);
+};
 
 /** Name of the provider of which it is a part; "none": it is a root. Undefined: not said. */
 export const parseParent = (context: Context, args: Args): string | undefined => {

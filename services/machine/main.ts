@@ -307,6 +307,7 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
   return [
     machineRpc({
       ...rpc,
+      pools: parts.neighbours.pools,
       places: createPlaces(connect, clock),
       pageKey: machinePageKey,
       creations: createCreations(rpc),

@@ -8,6 +8,7 @@ import {
   PROVIDER_OPTIONS,
   parseDistances,
   parseInventories,
+  parseNeverProvision,
   parseParent,
   parsePools,
 } from '../provider-options.ts';
@@ -32,6 +33,7 @@ export const update: Command = {
   run: async (context, typed) => {
     const args = withoutNone(typed);
     const parentProvider = parseParent(context, args);
+    const neverProvision = parseNeverProvision(args);
     const ownPaths = [
       ...(typed.strings('capability').length ? ['spec.capabilities'] : []),
       ...(typed.strings('group').length ? ['spec.groups'] : []),
@@ -39,6 +41,7 @@ export const update: Command = {
       ...(typed.strings('agent').length ? ['spec.agent_pools'] : []),
       ...(typed.strings('distance').length ? ['spec.distances'] : []),
       ...(parentProvider === undefined ? [] : ['spec.parent_provider']),
+      ...(neverProvision === undefined ? [] : ['spec.never_provision']),
     ];
     const client = createClient(ProviderService, context.transport());
     const name = providerNoun.fullName(context, args.positional('name'));
@@ -62,6 +65,7 @@ export const update: Command = {
             agentPools: parsePools(context, args),
             distances: parseDistances(args),
             parentProvider: parentProvider ?? '',
+            neverProvision: neverProvision ?? false,
           },
         },
         updateMask: { paths },

@@ -20,6 +20,7 @@ import {
   PROVIDER_OPTIONS,
   parseDistances,
   parseInventories,
+  parseNeverProvision,
   parseParent,
   parsePools,
 } from '../provider-options.ts';
@@ -90,6 +91,7 @@ export const create: Command = {
       throw new UsageError('--type is missing', `one of ${PROVIDER_TYPE_WORDS}`);
     }
     const parentProvider = parseParent(context, args);
+    const neverProvision = parseNeverProvision(args);
     const present = { tags: base?.tags ?? [], properties: base?.properties ?? {} };
     const { tags, properties } = propertyChangesIfAny(args, present);
     const { $typeName: _, ...declared } = base?.spec ?? { $typeName: '' };
@@ -110,6 +112,7 @@ export const create: Command = {
             agentPools: [...(base?.spec?.agentPools ?? []), ...parsePools(context, args)],
             distances: [...(base?.spec?.distances ?? []), ...parseDistances(args)],
             ...(parentProvider !== undefined && { parentProvider }),
+            ...(neverProvision !== undefined && { neverProvision }),
           },
         },
         requestId: context.random.requestId(),

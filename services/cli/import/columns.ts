@@ -75,6 +75,13 @@ const wholeNumber = (text: string): number => {
   return Number(text);
 };
 
+const yesOrNo = (text: string): boolean => {
+  const word = text.toLowerCase();
+  if (word === 'yes' || word === 'true') return true;
+  if (word === 'no' || word === 'false') return false;
+  throw new UsageError(`"${text}" is neither yes nor no`);
+};
+
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const uuidOf = (text: string): string => {
@@ -117,6 +124,12 @@ const COLUMNS: Readonly<Record<string, Column>> = {
     put: ({ spec }, text) => void spec.capabilities.push(...listOf(text)),
   },
   tags: { path: 'tags', put: ({ tags }, text) => void tags.push(...listOf(text)) },
+  never_provision: {
+    path: 'spec.never_provision',
+    put: ({ spec }, text) => {
+      spec.neverProvision = yesOrNo(text);
+    },
+  },
   rack: location((rack) => ({ rack })),
   position: location((text) => ({ position: wholeNumber(text) })),
   height: location((text) => ({ height: wholeNumber(text) })),

@@ -36,6 +36,8 @@ export type ProviderView = {
   readonly isVmHost: boolean;
   /** A server that a tenant may own whole. */
   readonly isMetal: boolean;
+  /** Nothing may disturb what runs there: see never-provision.ts. */
+  readonly isNeverProvisioned: boolean;
   readonly generation: number;
   readonly inventories: readonly Inventory[];
   /** Resource names of the agents that serve it in the role vm. */

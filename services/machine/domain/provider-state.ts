@@ -90,6 +90,9 @@ export const cleansItself = opensItself;
 /** Of a VM host: whether one of its agents is here, and whether all of them are drained. */
 export type Served = { readonly isServed: boolean; readonly isDrained: boolean };
 
+const mayOpen = (provider: ProviderView, { isServed, isDrained }: Served): boolean =>
+  isServed && !isDrained && !provider.isNeverProvisioned && opensItself(provider);
+
 /** What the scheduler should hold of it; leave: what it holds already. */
 export const wantedOf = (
   provider: ProviderView,
@@ -103,12 +106,12 @@ export const wantedOf = (
     case 'retired':
       return 'closed';
     case 'available':
-      if (isDrained) return 'closed';
+      if (isDrained || provider.isNeverProvisioned) return 'closed';
       return isServed || !opensItself(provider) ? 'open' : 'leave';
     case 'inspecting':
     case 'inspect_failed':
     case 'enrolled':
-      if (state === 'enrolled' && isServed && !isDrained && opensItself(provider)) return 'open';
+      if (state === 'enrolled' && mayOpen(provider, { isServed, isDrained })) return 'open';
       // Somebody may have begun to open it and died.
       return known !== undefined && known.owner !== null ? 'closed' : 'leave';
     default:

@@ -23,7 +23,9 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { ANY } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import { type WatchEvents, watchResponses } from '../../runtime/watch.ts';
+import type { ProviderView } from '../domain/capacity.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
+import { demandProvisionable } from '../domain/never-provision.ts';
 import type { MachineFilter, Parent } from '../ports.ts';
 import { demandNoConsole } from './console-guard.ts';
 import { type CreateDeps, createMachine, parentPattern } from './machine-create.ts';
@@ -33,10 +35,15 @@ import { findVisible, runVerb, type VerbAnswer, type VerbCall } from './machine-
 import { cutPage, pageFor, presentPages, type RpcDeps } from './rpc-deps.ts';
 import { forceFailMachine, setBootDevice } from './server-verbs.ts';
 
-export type MachineRpcDeps = CreateDeps & {
-  /** Ordering columns of a machine, for page tokens. */
-  readonly pageKey: (machine: Machine) => readonly string[];
+type VerbDeps = RpcDeps & {
+  readonly pools: { readonly find: (providerUid: string) => ProviderView | undefined };
 };
+
+export type MachineRpcDeps = CreateDeps &
+  VerbDeps & {
+    /** Ordering columns of a machine, for page tokens. */
+    readonly pageKey: (machine: Machine) => readonly string[];
+  };
 
 type Named = { readonly name: string; readonly etag: string };
 
@@ -110,14 +117,21 @@ type Verb<D extends DescMessage> = {
   readonly answer: (given: VerbAnswer) => MessageShape<D>;
 };
 
+/** What boots a server anew. */
+const BOOTS: ReadonlySet<string> = new Set(['start', 'reset']);
+
 const verb = <D extends DescMessage>(
-  deps: RpcDeps,
+  deps: VerbDeps,
   context: HandlerContext,
   { request, verb: asked, schema, answer }: Verb<D>,
 ) => {
   const { name, etag } = request;
   const key = requestKeyOf(context, schema);
-  return runVerb(deps, { name, etag, request: { verb: asked }, key, answer }, context);
+  const guard = async (_: unknown, { holding }: Machine): Promise<void> => {
+    const provider = BOOTS.has(asked) && deps.pools.find(holding?.providerUid ?? '');
+    if (provider) demandProvisionable(provider);
+  };
+  return runVerb(deps, { name, etag, request: { verb: asked }, guard, key, answer }, context);
 };
 
 const remove = async (

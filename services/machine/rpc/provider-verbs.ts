@@ -33,6 +33,7 @@ export type ProviderStateNeighbours = {
   readonly inventory: Pick<InventoryPort, 'findProvider' | 'recordDiscoveries'>;
   readonly scheduler: Pick<SchedulerPort, 'tell' | 'usage' | 'finishRelease'>;
   readonly pools: {
+    readonly find: (providerUid: string) => ProviderView | undefined;
     readonly inPartition: (partition: string) => readonly ProviderView[];
     readonly isSynced: () => boolean;
   };
@@ -119,7 +120,8 @@ const decide = async <D extends DescMessage>(
   // Whoever died while he told the scheduler leaves that open: it is closed until it is told.
   if (!isTellable || !isNews) return { after, cleaned, isCertain: known.owner === null };
   try {
-    await tell(next !== 'available' || isDrained, signal);
+    const isShut = isDrained || provider.isNeverProvisioned;
+    await tell(next !== 'available' || isShut, signal);
   } catch (error) {
     // What is not to be trusted is out of the pool for us, even while the scheduler is away.
     if (verb !== 'quarantine' || !isAway(error) || signal.aborted) throw error;

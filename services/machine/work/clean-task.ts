@@ -12,6 +12,7 @@ import { isControlled, type ProviderView } from '../domain/capacity.ts';
 import { cleanedText } from '../domain/cleaned-text.ts';
 import { type HardwareTask, type TaskFailure, tryAgain } from '../domain/hardware-task.ts';
 import type { Problem } from '../domain/machine.ts';
+import { demandProvisionable } from '../domain/never-provision.ts';
 import { RELEASE_MS } from '../domain/provider-deadline.ts';
 import { type CleaningLife, follow } from '../domain/provider-lifecycle.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
@@ -125,6 +126,7 @@ const beginHook = async (
   task: HardwareTask,
 ): Promise<TaskStep> => {
   const { hook } = deps;
+  demandProvisionable(provider);
   if (hook === undefined) return awaitOperator(deps, provider, task);
   const runs = Number(task.data.runs ?? '0') + 1;
   if (runs > RUNS_MAX) {

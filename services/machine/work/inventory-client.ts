@@ -106,6 +106,7 @@ const providerView = (provider: Provider): ProviderView => ({
     ratioMilli: one.allocationRatioMilli,
   })),
   isMetal: provider.spec?.type === ProviderType.BARE_METAL,
+  isNeverProvisioned: provider.spec?.neverProvision ?? false,
   vmAgents: poolOf(provider, 'vm'),
   controller: controllerOf(provider.spec?.bmc),
   bmcAgents: poolOf(provider, 'bmc'),

@@ -20,6 +20,7 @@ import type { SqlStore } from '../../store/sql/open.ts';
 import type { AgentHub } from '../agent-port.ts';
 import type { ProviderView } from '../domain/capacity.ts';
 import { demandController } from '../domain/controller.ts';
+import { demandUndisturbed } from '../domain/never-provision.ts';
 import {
   type Controllers,
   controllerMessage,
@@ -53,6 +54,7 @@ export const createOrders = (deps: Deps): Orders => {
   return {
     atAgent,
     atProvider: async (provider, ordered, signal) => {
+      demandUndisturbed(provider, ordered.work);
       const { commandId, isSafeTwice } = ordered;
       const placed = { commandId, validForMs: VALID_MS, order: orderOf(provider, ordered) };
       for (let tries = 1; ; tries += 1) {

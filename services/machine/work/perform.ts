@@ -7,7 +7,8 @@ import { isDomainError } from '../../runtime/errors.ts';
 import { derivedRequestId } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import { type ClaimView, choosePlace, holdOwn } from '../domain/claim.ts';
-import type { Machine } from '../domain/machine.ts';
+import { isMetal, type Machine } from '../domain/machine.ts';
+import { demandProvisionable } from '../domain/never-provision.ts';
 import { type Failure, failureOf, type Operation } from '../domain/operation.ts';
 import type { Call, CallResult } from '../domain/view.ts';
 import type { InventoryPort, SchedulerPort } from '../neighbours-port.ts';
@@ -105,7 +106,7 @@ const providerNameOf = (machine: Machine): string | undefined => {
 };
 
 const useGiven = async (
-  { scheduler, store, records }: PerformDeps,
+  { scheduler, inventory, store, records }: PerformDeps,
   { operation, machine }: Asked,
   signal: AbortSignal,
 ): Promise<CallResult> => {
@@ -118,9 +119,12 @@ const useGiven = async (
   }
   const used = await store.read((reader) => records.machines.placesUsed(reader, claim.uid));
   const choice = choosePlace(claim, machine, used);
-  return choice.kind === 'place'
-    ? { kind: 'held', holding: choice.holding }
-    : failed('failed_precondition', 'INVALID_STATE', choice.why);
+  if (choice.kind !== 'place') return failed('failed_precondition', 'INVALID_STATE', choice.why);
+  const { holding } = choice;
+  // It may have been set aside after the claim was placed on it.
+  const provider = isMetal(machine) && (await inventory.findProvider(holding.provider, signal));
+  if (provider) demandProvisionable(provider);
+  return { kind: 'held', holding };
 };
 
 const beginRelease = async (

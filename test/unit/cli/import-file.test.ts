@@ -32,8 +32,8 @@ test('a spreadsheet row is a provider', async (t) => {
   const contents = csvContents(
     sourceOf(
       [
-        'name,type,groups,rack,position,tags,nic:eth0,nic:bmc,bmc.type,bmc.address,bmc.secret,serial,inventory:runm.memory,property:zone,property:slots,agents:bmc',
-        'r1u1,metal,row1;site1,rack1,7,"a b",02-00-00-00-00-0A,02:00:00:00:00:0b,redfish,10.0.0.1,bmc,SN1,"64GiB,2GiB",east,4,a1',
+        'name,type,groups,rack,position,tags,nic:eth0,nic:bmc,bmc.type,bmc.address,bmc.secret,serial,inventory:runm.memory,property:zone,property:slots,agents:bmc,never_provision',
+        'r1u1,metal,row1;site1,rack1,7,"a b",02-00-00-00-00-0A,02:00:00:00:00:0b,redfish,10.0.0.1,bmc,SN1,"64GiB,2GiB",east,4,a1,yes',
       ].join('\n'),
     ),
   );
@@ -45,6 +45,7 @@ test('a spreadsheet row is a provider', async (t) => {
   t.is(spec?.type, ProviderType.BARE_METAL);
   t.deepEqual(spec?.groups, ['row1', 'site1', 'rack1']);
   t.like(spec?.location, { rack: 'rack1', position: 7 });
+  t.true(spec?.neverProvision);
   t.deepEqual(
     spec?.nics.map(({ label, mac, type }) => [label, mac, type]),
     [

@@ -272,6 +272,25 @@ test('a provider moves below another one, is far from groups, and keeps its othe
   t.is(request?.provider?.properties.zone?.kind.case, 'stringValue');
 });
 
+test('a provider is set aside for what runs on it, and given free again', async (t) => {
+  const { seen, routes } = providers();
+  await callCommand(updateProvider, ['host1', '--never-provision', 'yes'], routes);
+  await callCommand(updateProvider, ['host1', '--never-provision', 'no'], routes);
+  t.deepEqual(
+    seen.updated.map(({ updateMask, provider }) => [
+      updateMask?.paths,
+      provider?.spec?.neverProvision,
+    ]),
+    [
+      [['spec.never_provision'], true],
+      [['spec.never_provision'], false],
+    ],
+  );
+  const wrong = await callCommand(updateProvider, ['host1', '--never-provision', 'maybe'], routes);
+  t.is(wrong.code, 2);
+  t.regex(wrong.stderr, /--never-provision: "maybe" is neither yes nor no/);
+});
+
 test('a turnaround is set for one type of provider and those of the others stay', async (t) => {
   const requests: UpdatePartitionRequest[] = [];
   const routes = (router: ConnectRouter) => {

@@ -163,6 +163,7 @@ test('a provider is opened and closed at the scheduler as its state wants', (t) 
     inventories: [],
     isMetal: !isVmHost,
     controller: null,
+    isNeverProvisioned: false,
     bmcAgents: [],
     vmAgents: isVmHost ? ['a'] : [],
   });
@@ -216,6 +217,7 @@ test('a server with a controller is inspected when it is new, and again when its
       type: 'redfish',
       ...{ address: 'a', ipmiAddress: '', secret: '', certificateSha256: '' },
     },
+    isNeverProvisioned: false,
     bmcAgents: ['b'],
     vmAgents: [],
   } as const;

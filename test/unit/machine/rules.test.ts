@@ -259,6 +259,7 @@ test('what a provider offers is after reserve and ratio, exact for large amounts
     generation: 1,
     isMetal: false,
     controller: null,
+    isNeverProvisioned: false,
     bmcAgents: [],
     vmAgents: [],
     inventories: [

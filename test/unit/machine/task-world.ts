@@ -41,6 +41,7 @@ export const PROVIDER: ProviderView = {
     ipmiAddress: '',
     certificateSha256: '',
   },
+  isNeverProvisioned: false,
   bmcAgents: ['partitions/lab/agents/b1'],
 };
 
