@@ -66,11 +66,14 @@ export type OperationRecords = {
     uids: readonly string[],
   ) => Promise<ReadonlyMap<string, SeenOperation>>;
   /**
-   * Writes it and takes or lets go its row, where nobody wrote that since it was read and nobody
-   * else holds it. False: somebody did, and nothing was written.
+   * Writes each and takes or lets go its row, where nobody wrote that since it was read and nobody
+   * else holds it. Uids of those that were written.
    */
-  readonly write: (tx: Tx, operation: Operation, grip: Grip) => Promise<boolean>;
-  /** Takes the row or lets it go and leaves the operation as it is. False as above. */
+  readonly write: (
+    tx: Tx,
+    gripped: readonly { readonly operation: Operation; readonly grip: Grip }[],
+  ) => Promise<ReadonlySet<string>>;
+  /** Takes the row or lets it go and leaves the operation as it is. False: it was not to be had. */
   readonly hold: (tx: Tx, uid: string, grip: Grip) => Promise<boolean>;
   /** Writes whoever holds it, and ends that lease: for pre-emption and cancellation. */
   readonly saveTaking: (tx: Tx, operation: Operation) => Promise<void>;

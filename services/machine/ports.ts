@@ -41,8 +41,8 @@ export type MachineRecords = {
    * is taken.
    */
   readonly save: (tx: Tx, machine: Machine) => Promise<void>;
-  /** The same of a row that is not locked. False: its version is no longer the one before. */
-  readonly saveNext: (tx: Tx, machine: Machine) => Promise<boolean>;
+  /** The same of rows that are not locked. Uids of those that still had the version before. */
+  readonly saveNext: (tx: Tx, machines: readonly Machine[]) => Promise<ReadonlySet<string>>;
   readonly find: (reader: Reader, uid: string) => Promise<Machine | undefined>;
   /** By name among the living, or by uid under that parent. */
   readonly findByPath: (reader: Reader, path: MachinePath) => Promise<Machine | undefined>;
@@ -84,7 +84,7 @@ export type AssignmentRow = Held & {
 };
 
 export type AssignmentRecords = {
-  readonly put: (tx: Tx, row: AssignmentRow) => Promise<void>;
+  readonly put: (tx: Tx, ...rows: readonly AssignmentRow[]) => Promise<void>;
   readonly find: (reader: Reader, uid: string) => Promise<AssignmentRow | undefined>;
   readonly findMany: (reader: Reader, uids: readonly string[]) => Promise<readonly AssignmentRow[]>;
   readonly ofAgent: (reader: Reader, agentKey: string) => Promise<readonly AssignmentRow[]>;
@@ -316,15 +316,13 @@ export type MachineWriter = {
   /** The machine's row must be locked by this transaction. */
   readonly write: (tx: Tx, change: MachineChange) => Promise<void>;
   /**
-   * The same where no row is locked: `between` of those whose row still had the version before;
-   * it writes what comes after the machine in the order of locks. The others are left alone.
+   * The same where no row is locked, of those whose row still has the version before; the others
+   * are left alone. `between` writes what comes after the machines in the order of locks.
    */
   readonly writeNext: (
     tx: Tx,
-    changes: readonly {
-      readonly change: MachineChange;
-      readonly between: () => Promise<void>;
-    }[],
+    changes: readonly MachineChange[],
+    between: (written: readonly MachineChange[]) => Promise<void>,
   ) => Promise<void>;
   readonly tell: (
     tx: Tx,

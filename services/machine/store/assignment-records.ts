@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { AssignmentRecords, AssignmentRow } from '../ports.ts';
 import { db, keyOf } from './rows.ts';
@@ -19,30 +20,40 @@ const read = (row: Omit<AssignmentTableRow, 'id'>): AssignmentRow => ({
   bytes: row.bytes,
 });
 
+const rowOf = (row: AssignmentRow) => ({
+  uid: row.uid,
+  partition_key: keyOf(row.partition),
+  provider_uid: row.providerUid,
+  agent_key: row.agentKey,
+  incarnation: row.incarnation,
+  generation: row.generation,
+  digest: row.digest,
+  absent: row.absent ? 1 : 0,
+  gone: row.gone ? 1 : 0,
+  server: row.isServer ? 1 : 0,
+  digests: row.digests.join(','),
+  secrets: row.secrets.join(','),
+  bytes: row.bytes,
+});
+
+/** All of the row but whose it is. */
+const ANEW = [
+  ...['partition_key', 'provider_uid', 'agent_key', 'incarnation', 'generation', 'digest'],
+  ...['absent', 'gone', 'server', 'digests', 'secrets', 'bytes'],
+];
+const anew = Object.fromEntries(ANEW.map((name) => [name, sql.ref(`excluded.${name}`)]));
+
 const changed = (tx: Tx, uid: string): void => tx.change({ kind: 'assignment', uid });
 
 export const assignmentRecords: AssignmentRecords = {
-  put: async (tx, row) => {
-    const values = {
-      partition_key: keyOf(row.partition),
-      provider_uid: row.providerUid,
-      agent_key: row.agentKey,
-      incarnation: row.incarnation,
-      generation: row.generation,
-      digest: row.digest,
-      absent: row.absent ? 1 : 0,
-      gone: row.gone ? 1 : 0,
-      server: row.isServer ? 1 : 0,
-      digests: row.digests.join(','),
-      secrets: row.secrets.join(','),
-      bytes: row.bytes,
-    };
+  put: async (tx, ...rows) => {
+    if (rows.length === 0) return;
     await db(tx)
       .insertInto('assignment')
-      .values({ uid: row.uid, ...values })
-      .onConflict((conflict) => conflict.column('uid').doUpdateSet(values))
+      .values(rows.map(rowOf))
+      .onConflict((conflict) => conflict.column('uid').doUpdateSet(anew))
       .execute();
-    changed(tx, row.uid);
+    for (const row of rows) changed(tx, row.uid);
   },
   find: async (reader, uid) => {
     const row = await db(reader)

@@ -4,6 +4,7 @@ import { isUid } from '../../runtime/names.ts';
 import { behindKey } from '../../store/sql/page.ts';
 import { uniqueViolation } from '../../store/sql/store-error.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { updateRows } from '../../store/sql/update-rows.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import type { MachineFilter, MachineRecords } from '../ports.ts';
 import { below, db, keyOf, readDoc, within, writeDoc } from './rows.ts';
@@ -61,6 +62,22 @@ const explain = (error: unknown, machine: Machine): unknown => {
   return error;
 };
 
+const explainOne = (error: unknown, [only, ...others]: readonly Machine[]): unknown =>
+  only === undefined || others.length > 0 ? error : explain(error, only);
+
+const SAVED_COLUMNS = {
+  uid: 'text',
+  version: 'bigint',
+  living: 'bigint',
+  state: 'text',
+  state_ms: 'bigint',
+  claim_uid: 'text',
+  claim_group: 'text',
+  claim_index: 'bigint',
+  image_uid: 'text',
+  doc: 'text',
+} as const;
+const SAVED = ['version', 'living', 'state', 'state_ms', 'claim_uid', 'claim_group'] as const;
 const COLUMNS = ['doc', 'version'] as const;
 const NAME_COLUMNS = ['partition_key', 'project_key', 'id_key'];
 
@@ -73,8 +90,7 @@ export const machineRecords: MachineRecords = {
         .values(machines.map((machine) => ({ ...keysOf(machine), ...rowOf(machine) })))
         .execute();
     } catch (error) {
-      const [only, ...others] = machines;
-      throw only === undefined || others.length > 0 ? error : explain(error, only);
+      throw explainOne(error, machines);
     }
     for (const machine of machines) changed(tx, machine);
   },
@@ -99,20 +115,20 @@ export const machineRecords: MachineRecords = {
     }
     changed(tx, machine);
   },
-  saveNext: async (tx, machine) => {
+  saveNext: async (tx, machines) => {
     try {
-      const result = await db(tx)
-        .updateTable('machine')
-        .set(rowOf(machine))
-        .where('uid', '=', machine.uid)
-        .where('version', '=', machine.version - 1)
-        .executeTakeFirst();
-      if (result.numUpdatedRows !== 1n) return false;
+      const saved = await updateRows(db(tx), {
+        table: 'machine',
+        columns: SAVED_COLUMNS,
+        rows: machines.map((machine) => ({ uid: machine.uid, ...rowOf(machine) })),
+        written: [...SAVED, 'claim_index', 'image_uid', 'doc'],
+        where: sql<boolean>`machine.version = given.version - 1`,
+      });
+      for (const machine of machines) if (saved.has(machine.uid)) changed(tx, machine);
+      return saved;
     } catch (error) {
-      throw explain(error, machine);
+      throw explainOne(error, machines);
     }
-    changed(tx, machine);
-    return true;
   },
   find: async (reader, uid) =>
     first(

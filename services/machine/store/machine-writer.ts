@@ -45,39 +45,38 @@ export const createMachineWriter = ({
     );
     await records.events.insert(tx, rows);
   };
-  const address = async (tx: Tx, { machine, assignment, agentKey }: MachineChange) => {
-    const absent = assignment === 'absent';
-    const known = await records.assignments.find(tx, machine.uid);
-    if (absent && known === undefined) return;
-    const key = known?.agentKey ?? agentKey ?? '';
-    await records.assignments.put(
+  const address = async (tx: Tx, changes: readonly MachineChange[]) => {
+    const told = changes.filter(({ assignment }) => assignment !== null);
+    const rows = await records.assignments.findMany(
       tx,
-      assignmentOf(machine, {
-        incarnation: incarnation(),
-        agentKey: key,
-        absent,
-        ...siteOf(machine, known),
-      }),
+      told.map(({ machine }) => machine.uid),
     );
+    const known = new Map(rows.map((row) => [row.uid, row]));
+    const put = told.flatMap(({ machine, assignment, agentKey: to }) => {
+      const absent = assignment === 'absent';
+      const row = known.get(machine.uid);
+      if (absent && row === undefined) return [];
+      const agentKey = row?.agentKey ?? to ?? '';
+      const site = siteOf(machine, row);
+      return [assignmentOf(machine, { incarnation: incarnation(), agentKey, absent, ...site })];
+    });
+    await records.assignments.put(tx, ...put);
   };
   return {
     tell,
     write: async (tx, change) => {
       const updateMs = clock.now().getTime();
       await records.machines.save(tx, { ...change.machine, updateMs });
-      if (change.assignment !== null) await address(tx, change);
+      await address(tx, [change]);
       await tell(tx, change);
     },
-    writeNext: async (tx, changes) => {
+    writeNext: async (tx, changes, between) => {
       const updateMs = clock.now().getTime();
-      const written: MachineChange[] = [];
-      for (const { change, between } of changes) {
-        const machine = { ...change.machine, updateMs };
-        if (!(await records.machines.saveNext(tx, machine))) continue;
-        await between();
-        written.push(change);
-      }
-      for (const change of written) if (change.assignment !== null) await address(tx, change);
+      const machines = changes.map(({ machine }) => ({ ...machine, updateMs }));
+      const saved = await records.machines.saveNext(tx, machines);
+      const written = changes.filter(({ machine }) => saved.has(machine.uid));
+      await between(written);
+      await address(tx, written);
       await tell(tx, ...written);
     },
     renewAssignment: async (tx, machine) => {

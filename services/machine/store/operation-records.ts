@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { ANY } from '../../runtime/names.ts';
 import type { Page } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { updateRows } from '../../store/sql/update-rows.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Operation } from '../domain/operation.ts';
 import type { Grip, OperationRecords, SeenAgent, SeenOperation } from '../operation-ports.ts';
@@ -90,16 +91,24 @@ export const operationRecords: OperationRecords = {
       .execute();
     return new Map(rows.map(seen).map((one) => [one.operation.uid, one]));
   },
-  write: async (tx, operation, grip) => {
-    const result = await db(tx)
-      .updateTable('operation')
-      .set({ ...rowOf(operation), ...gripOf(grip) })
-      .where('uid', '=', operation.uid)
-      .where(isGripped(grip))
-      .executeTakeFirst();
-    if (result.numUpdatedRows !== 1n) return false;
-    changed(tx, operation);
-    return true;
+  write: async (tx, gripped) => {
+    const written = await updateRows(db(tx), {
+      table: 'operation',
+      columns: GRIPPED_COLUMNS,
+      rows: gripped.map(({ operation, grip }) => ({
+        uid: operation.uid,
+        ...rowOf(operation),
+        ...gripOf(grip),
+        mine: grip.owner,
+        now_ms: grip.nowMs,
+      })),
+      written: ['done', 'end_ms', 'claim_begun', 'doc', ...GRIP],
+      where: sql<boolean>`operation.done = 0 and operation.lease_epoch = given.lease_epoch - 1
+        and (operation.owner = given.mine or operation.owner is null
+          or operation.lease_until_ms < given.now_ms)`,
+    });
+    for (const { operation } of gripped) if (written.has(operation.uid)) changed(tx, operation);
+    return written;
   },
   hold: async (tx, uid, grip) => {
     const result = await db(tx)
@@ -232,6 +241,21 @@ const gripOf = ({ owner, epoch, untilMs, wakeMs }: Grip) => ({
   wake_ms: untilMs === 0 ? wakeMs : untilMs,
   lease_epoch: epoch + 1,
 });
+
+const GRIP = ['owner', 'lease_until_ms', 'wake_ms', 'lease_epoch'] as const;
+const GRIPPED_COLUMNS = {
+  uid: 'text',
+  done: 'bigint',
+  end_ms: 'bigint',
+  claim_begun: 'bigint',
+  doc: 'text',
+  owner: 'text',
+  lease_until_ms: 'bigint',
+  wake_ms: 'bigint',
+  lease_epoch: 'bigint',
+  mine: 'text',
+  now_ms: 'bigint',
+} as const;
 
 const isGripped = ({ owner, epoch, nowMs }: Grip) =>
   sql<boolean>`done = 0 and lease_epoch = ${epoch}

@@ -91,19 +91,24 @@ const writeIn = async (
   entries: readonly Entry[],
 ): Promise<readonly Outcome[]> => {
   const outcomes = new Map<Entry, Outcome>();
-  const take = async (entry: Entry): Promise<void> => {
-    const { uid, operation, grip } = entry;
-    const isTaken =
-      operation === undefined
-        ? await records.operations.hold(tx, uid, grip)
-        : await records.operations.write(tx, operation, grip);
-    if (!isTaken && entry.change !== undefined) throw new Taken();
-    outcomes.set(entry, isTaken ? 'written' : 'taken');
-  };
-  const changes = entries.flatMap((entry) =>
-    entry.change === undefined ? [] : [{ change: entry.change, between: () => take(entry) }],
+  const byChange = new Map(
+    entries.flatMap((entry) => (entry.change ? [[entry.change, entry]] : [])),
   );
-  await writer.writeNext(tx, changes);
-  for (const entry of entries) if (entry.change === undefined) await take(entry);
+  await writer.writeNext(tx, [...byChange.keys()], async (changes) => {
+    const changed = changes.flatMap((change) => byChange.get(change) ?? []);
+    const alone = entries.filter(({ change }) => change === undefined);
+    const gripped = [...changed, ...alone].flatMap(({ operation, grip }) =>
+      operation === undefined ? [] : [{ operation, grip }],
+    );
+    const written = await records.operations.write(tx, gripped);
+    if (changed.some(({ uid }) => !written.has(uid))) throw new Taken();
+    for (const entry of [...changed, ...alone]) {
+      const isWritten =
+        entry.operation === undefined
+          ? await records.operations.hold(tx, entry.uid, entry.grip)
+          : written.has(entry.uid);
+      outcomes.set(entry, isWritten ? 'written' : 'taken');
+    }
+  });
   return entries.map((entry) => outcomes.get(entry) ?? 'outdated');
 };

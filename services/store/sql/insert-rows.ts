@@ -74,7 +74,7 @@ const insertPlainly = async (
 /** Names of ours, without quotes of their own. */
 const quoted = (name: string): string => `"${name}"`;
 
-const arraysOf = <Row extends AnyRow>(
+export const arraysOf = <Row extends AnyRow>(
   columns: ColumnTypes<Row>,
   rows: readonly Row[],
 ): RawBuilder<unknown> => {
@@ -84,5 +84,5 @@ const arraysOf = <Row extends AnyRow>(
   return sql`select * from unnest(${sql.join(arrays)})`;
 };
 
-const valuesOf = (names: readonly string[], rows: readonly AnyRow[]): RawBuilder<unknown> =>
+export const valuesOf = (names: readonly string[], rows: readonly AnyRow[]): RawBuilder<unknown> =>
   sql`values ${sql.join(rows.map((row) => sql`(${sql.join(names.map((name) => row[name]))})`))}`;
