@@ -93,10 +93,9 @@ const holdsMapToSort = (desc: DescMessage, message: object): boolean =>
     const value = valueIn(message, field);
     if (typeof value !== 'object' || value === null) return false;
     if (field.fieldKind === 'message') {
-      // The one message that stands there as plain JSON.
-      if (field.message.typeName === 'google.protobuf.Struct') return true;
-      return holdsMapToSort(field.message, value);
+      return isStruct(field.message) || holdsMapToSort(field.message, value);
     }
+    if (field.fieldKind === 'list') return anyHoldsMapToSort(field.message, value);
     const keys = Object.keys(value);
     if (field.fieldKind !== 'map') return keys.length > 0;
     if (!isInOrder(keys)) return true;
@@ -106,6 +105,14 @@ const holdsMapToSort = (desc: DescMessage, message: object): boolean =>
       fieldsOnTheWayToMaps(field.message).length > 0
     );
   });
+
+/** A large batch would be copied for nothing. */
+const anyHoldsMapToSort = (desc: DescMessage | undefined, items: object): boolean =>
+  desc !== undefined &&
+  (isStruct(desc) || Object.values(items).some((item: object) => holdsMapToSort(desc, item)));
+
+/** The one message that stands there as plain JSON. */
+const isStruct = ({ typeName }: DescMessage): boolean => typeName === 'google.protobuf.Struct';
 
 const valueIn = (message: object, { oneof, localName }: DescField): unknown => {
   if (oneof === undefined) return Reflect.get(message, localName);

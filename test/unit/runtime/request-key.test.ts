@@ -1,5 +1,6 @@
-import { create, fromJson } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonObject } from '@bufbuild/protobuf';
 import test from 'ava';
+import { BatchUpsertProvidersRequestSchema } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import {
   CreateMachineRequestSchema,
   CreateMachineResponseSchema,
@@ -23,6 +24,21 @@ test('the hash ignores the request id and the order of map entries', (t) => {
     machine: { properties: { a: { integerValue: '2' }, b: { stringValue: '1' } } },
   });
   t.is(a, b);
+});
+
+test('the order of map entries does not count in the items of a batch either', (t) => {
+  const batch = (properties: JsonObject) =>
+    fromJson(BatchUpsertProvidersRequestSchema, {
+      items: [
+        { providerId: 'r1' },
+        { providerId: 'r2', provider: { spec: { nics: [{ label: 'eth0' }] }, properties } },
+      ],
+    });
+  const hashOf = (properties: JsonObject) =>
+    Buffer.from(argumentHash(BatchUpsertProvidersRequestSchema, batch(properties))).toString('hex');
+  const [a, b] = [{ integerValue: '2' }, { stringValue: '1' }];
+  t.is(hashOf({ b, a }), hashOf({ a, b }));
+  t.not(hashOf({ a, b }), hashOf({ a: b, b: a }));
 });
 
 test('the hash sees every other difference', (t) => {
