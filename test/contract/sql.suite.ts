@@ -179,6 +179,36 @@ const rowTests = (subject: SqlSubject): void => {
     t.deepEqual(book.createTime, createTime);
   });
 
+  test('texts of any kind are written as they are, many at a time', async (t) => {
+    const store = await storeOf(subject, t);
+    const texts = ['', 'a "quoted" one', 'back\\slash', 'two\nlines', '{a,b}', 'NULL', 'größer'];
+    const odd = ['\u001f', 'x\u001fy', '\u001e'];
+    for (const names of [texts, [...texts, ...odd], [''], odd]) {
+      await store.transaction(undefined, actor, async (tx) => {
+        for (const [at, objectName] of names.entries()) {
+          const rest = at % 2 === 0 ? {} : { after: { objectName } };
+          tx.audit({ action: 'write', objectKind: 'k', objectUid: `${at}`, objectName, ...rest });
+        }
+      });
+      const rows = await store.read(({ kysely }) =>
+        kysely<{ audit: { id: number; object_name: string; after: string | null } }>()
+          .selectFrom('audit')
+          .select(['object_name', 'after'])
+          .orderBy('id')
+          .execute(),
+      );
+      const written = rows.slice(-names.length);
+      t.deepEqual(
+        written.map((row) => row.object_name),
+        names,
+      );
+      t.deepEqual(
+        written.map(({ after }) => (after === null ? null : JSON.parse(after).objectName)),
+        names.map((name, at) => (at % 2 === 0 ? null : name)),
+      );
+    }
+  });
+
   test('a list is paged by its key, and names are ordered bytewise', async (t) => {
     const store = await storeOf(subject, t);
     await addBooks(store, ['b', 'a', 'B', 'ä', 'c_1', 'c-1', 'C']);

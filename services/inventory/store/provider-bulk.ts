@@ -26,7 +26,7 @@ export const writeProviders: ProviderRecords['writeAll'] = async (tx, writes) =>
   if (refused.length > 0) return refused.map(({ record, taken }) => ({ uid: record.uid, taken }));
   await writeTerms(
     tx,
-    writes.map(({ record, parts }) => ({ record, terms: parts.terms })),
+    writes.map(({ record, parts, isNew }) => ({ record, terms: parts.terms, isNew })),
   );
   await writeDistances(
     tx,

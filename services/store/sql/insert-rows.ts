@@ -9,6 +9,7 @@ import {
   type RawBuilder,
   sql,
 } from 'kysely';
+import { arrayOf } from './array-of.ts';
 
 /** Types of the columns of the rows, by name, in any order. */
 export type ColumnTypes<Row> = { readonly [Name in keyof Row]: 'text' | 'bigint' };
@@ -78,8 +79,11 @@ export const arraysOf = <Row extends AnyRow>(
   columns: ColumnTypes<Row>,
   rows: readonly Row[],
 ): RawBuilder<unknown> => {
-  const arrays = Object.entries<string>(columns).map(
-    ([name, type]) => sql`${rows.map((row) => row[name])}::${sql.raw(type)}[]`,
+  const arrays = Object.entries<string>(columns).map(([name, type]) =>
+    arrayOf(
+      rows.map((row) => row[name] ?? null),
+      type,
+    ),
   );
   return sql`select * from unnest(${sql.join(arrays)})`;
 };
