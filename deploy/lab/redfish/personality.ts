@@ -53,6 +53,8 @@ export type Personality = {
   readonly sessions?: 'none';
   /** BIOS settings wait as a task for the next boot, and only where it was said that they do. */
   readonly biosByTask?: boolean;
+  /** Disks are in SmartStorage and not in Storage (iLO). */
+  readonly disksAt?: 'smart-storage';
   /** BIOS settings wait until a job is made of them (iDRAC 7 and 8). */
   readonly biosByJob?: boolean;
   /** Resets are tasks: 202 with a monitor. */

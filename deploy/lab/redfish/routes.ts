@@ -9,6 +9,7 @@ import { OLD_INVENTORY_ROUTES } from './resources/old-inventory.ts';
 import { ROOT_ROUTES } from './resources/root.ts';
 import { SENSOR_ROUTES } from './resources/sensors.ts';
 import { SESSION_ROUTES } from './resources/session-service.ts';
+import { SMART_STORAGE_ROUTES } from './resources/smart-storage.ts';
 import { SYSTEM_ROUTES } from './resources/system.ts';
 import { TASK_ROUTES } from './resources/task-service.ts';
 import { THERMAL_POWER_ROUTES } from './resources/thermal-power.ts';
@@ -17,6 +18,7 @@ import { MEDIA_ROUTES } from './resources/virtual-media.ts';
 
 const ROUTES: readonly Route[] = [
   ...ROOT_ROUTES,
+  ...SMART_STORAGE_ROUTES,
   ...SYSTEM_ROUTES,
   ...HARDWARE_ROUTES,
   ...OLD_INVENTORY_ROUTES,

@@ -51,8 +51,9 @@ const MAKES: Readonly<Record<string, Make>> = {
       indicator: 'old',
       expand: false,
       noSoftOff: 'push-button',
+      disksAt: 'smart-storage',
     },
-    quirks: ['hpe-account-flags', 'hpe-boot-mode'],
+    quirks: ['hpe-account-flags', 'hpe-boot-mode', 'hpe-smart-storage'],
     hasFixedBootMode: true,
   },
   'an iLO 5': {
@@ -62,8 +63,9 @@ const MAKES: Readonly<Record<string, Make>> = {
       accountsLack: 'enabled',
       bootMode: 'read-only',
       indicator: 'old',
+      disksAt: 'smart-storage',
     },
-    quirks: ['hpe-boot-mode'],
+    quirks: ['hpe-boot-mode', 'hpe-smart-storage'],
     hasFixedBootMode: true,
   },
   'an XCC': {

@@ -4,6 +4,7 @@ import { type Json, type LabReply, link, links, noContent, refuse } from '../mes
 import type { Personality } from '../personality.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
 import { collection, flagField, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
+import { SMART_STORAGE } from './smart-storage.ts';
 import { taskReply } from './task-service.ts';
 
 /** The computer system: power, boot device, indicator (DSP0268, ComputerSystem). */
@@ -77,7 +78,9 @@ const systemOf = (context: LabContext): Json => {
     ...(personality.inventory === 'old'
       ? { SimpleStorage: link(`${SYSTEM}/SimpleStorage`) }
       : {
-          Storage: link(`${SYSTEM}/Storage`),
+          ...(personality.disksAt === 'smart-storage'
+            ? SMART_STORAGE
+            : { Storage: link(`${SYSTEM}/Storage`) }),
           EthernetInterfaces: link(`${SYSTEM}/EthernetInterfaces`),
           MemorySummary: { TotalSystemMemoryGiB: gibibytesOf(memoryBytes, personality) },
         }),

@@ -18,6 +18,25 @@ const diskKindOf = (drive: Resource): DiskFact['kind'] => {
   return media === 'HDD' ? 'hdd' : 'unknown';
 };
 
+const MEBIBYTE = 2 ** 20;
+
+/** HpeSmartStorageDiskDrive; its size is rounded everywhere but in blocks. */
+export const diskOfSmartStorage = (drive: Resource): DiskFact => {
+  const [blocks, blockBytes] = [
+    numberAt(drive, 'CapacityLogicalBlocks'),
+    numberAt(drive, 'BlockSizeBytes'),
+  ];
+  const rounded = (numberAt(drive, 'CapacityMiB') ?? 0) * MEBIBYTE;
+  const isNvme = /^nvme$/i.test(textAt(drive, 'InterfaceType'));
+  return {
+    label: textAt(drive, 'Location') || textAt(drive, 'Id'),
+    model: textAt(drive, 'Model'),
+    serialNumber: textAt(drive, 'SerialNumber'),
+    sizeBytes: blocks === undefined || blockBytes === undefined ? rounded : blocks * blockBytes,
+    kind: isNvme ? 'nvme' : diskKindOf(drive),
+  };
+};
+
 /** SimpleStorage knows a name, a model and a size (DSP0268, SimpleStorage). */
 export const disksOfSimple = (storage: Resource): readonly DiskFact[] =>
   listAt(storage, 'Devices')

@@ -1,8 +1,9 @@
 import type { FactsAspect, HardwareFacts, Offer } from '../../bmc-port.ts';
-import { diskOf, disksOfSimple, macOf, nicOf } from './fact-parts.ts';
+import { disksIn } from './disks.ts';
+import { macOf, nicOf } from './fact-parts.ts';
 import { firmwareIn } from './firmware.ts';
 import type { Place } from './place.ts';
-import { linkAt, linksAt, numberAt, type Resource, textAt } from './resource.ts';
+import { isThere, linkAt, numberAt, type Resource, textAt } from './resource.ts';
 
 /** What the machine is made of; each part from the place where this service keeps it. */
 export const offerFacts = (place: Place): Offer<FactsAspect> => ({
@@ -32,8 +33,6 @@ const readFacts = async (place: Place, signal: AbortSignal): Promise<HardwareFac
     firmware: await firmwareIn(place, system, signal),
   };
 };
-
-const isThere = (part: Resource): boolean => textAt(part, 'Status', 'State') !== 'Absent';
 
 const PLACEHOLDERS =
   /^(?:0+|f+|none|n\/?a|unknown|null|empty|default string|to be filled by o\.?e\.?m\.?|not specified|system serial number|0123456789|1234567890?)$/i;
@@ -99,26 +98,6 @@ const memoryIn = async (place: Place, system: Resource, signal: AbortSignal): Pr
   return modules
     .filter(isThere)
     .reduce((sum, one) => sum + (numberAt(one, 'CapacityMiB') ?? 0) * MEBIBYTE, 0);
-};
-
-const DRIVES_MAX = 512;
-
-const disksIn = async (
-  place: Place,
-  system: Resource,
-  signal: AbortSignal,
-): Promise<HardwareFacts['disks']> => {
-  const { client } = place;
-  const storages = await client.parts(linkAt(system, 'Storage'), signal);
-  const links = [...new Set(storages.flatMap((one) => linksAt(one, 'Drives')))];
-  const drives: Resource[] = [];
-  for (const link of links.slice(0, DRIVES_MAX)) {
-    const drive = await client.find(link, signal);
-    if (drive !== undefined && isThere(drive)) drives.push(drive);
-  }
-  if (drives.length > 0) return drives.map(diskOf);
-  const simple = await client.parts(linkAt(system, 'SimpleStorage'), signal);
-  return simple.flatMap(disksOfSimple);
 };
 
 const nicsIn = async (

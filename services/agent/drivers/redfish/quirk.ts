@@ -21,6 +21,8 @@ export type QuirkRules = {
   readonly mediaDrives?: RegExp;
   /** Where the machine's serial number is, as its operating system shows it. */
   readonly serialNumber?: 'SKU';
+  /** Where disks are beside Storage. */
+  readonly disks?: 'smart-storage';
   /** BIOS settings that were written wait for ever unless a job is made that applies them. */
   readonly biosJob?: 'needed';
   /** Ids of what runs, where the inventory lists what could be gone back to as well. */

@@ -61,3 +61,6 @@ export const linksAt = (value: unknown, ...path: readonly string[]): readonly st
 /** Whether more than a link to it was sent. */
 export const isWhole = (value: unknown): boolean =>
   Object.keys(asResource(value)).some((name) => !name.startsWith('@'));
+
+/** An empty place has a resource, too. */
+export const isThere = (part: unknown): boolean => textAt(part, 'Status', 'State') !== 'Absent';

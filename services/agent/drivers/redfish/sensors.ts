@@ -1,6 +1,6 @@
 import type { Offer, SensorAspect, SensorReading } from '../../bmc-port.ts';
 import type { Place } from './place.ts';
-import { at, linkAt, listAt, numberAt, type Resource, textAt } from './resource.ts';
+import { at, isThere, linkAt, listAt, numberAt, type Resource, textAt } from './resource.ts';
 
 /**
  * Sensors of the chassis (since 2018.3), else Thermal and Power, which most firmware has and which
@@ -43,8 +43,6 @@ const readingsOf = async (
 };
 
 /** An empty slot has a sensor too, and some say 0 degrees of it (iLO). */
-const isThere = (part: unknown): boolean => textAt(part, 'Status', 'State') !== 'Absent';
-
 const partsOf = (resource: Resource | undefined, name: string): readonly unknown[] =>
   listAt(resource, name).filter(isThere);
 

@@ -6,6 +6,7 @@ import { dellMemoryUnit } from './dell-memory-unit.ts';
 import { dellServiceTag } from './dell-service-tag.ts';
 import { hpeAccountFlags } from './hpe-account-flags.ts';
 import { hpeBootMode } from './hpe-boot-mode.ts';
+import { hpeSmartStorage } from './hpe-smart-storage.ts';
 import { lenovoMediaDrives } from './lenovo-media-drives.ts';
 import { nvidiaBaseboard } from './nvidia-baseboard.ts';
 import { supermicroBootMode } from './supermicro-boot-mode.ts';
@@ -20,6 +21,7 @@ export const QUIRKS: readonly Quirk[] = [
   dellServiceTag,
   hpeAccountFlags,
   hpeBootMode,
+  hpeSmartStorage,
   lenovoMediaDrives,
   nvidiaBaseboard,
   supermicroBootMode,
