@@ -110,6 +110,8 @@ export type TaskRecords = {
       readonly kinds: readonly TaskKind[];
       readonly failure: TaskFailure;
       readonly nowMs: number;
+      /** Whether a worker that died may have left something at work; nobody lets such a task go. */
+      readonly mayBeOrphan: (task: HardwareTask) => boolean;
     },
   ) => Promise<readonly HardwareTask[]>;
   /** The worker of a task whose lease he lost has stopped. */

@@ -2,7 +2,7 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { newTask, type TaskKind } from '../domain/hardware-task.ts';
+import { type HardwareTask, newTask, type TaskKind } from '../domain/hardware-task.ts';
 import { follow, type ProviderVerb } from '../domain/provider-lifecycle.ts';
 import type { Cleaning, ProviderState } from '../domain/provider-state.ts';
 import { cleanTaskOf } from '../domain/provider-work.ts';
@@ -46,8 +46,11 @@ export const stopTasks = async (
   const message = `${principal} ended it: ${verb}`;
   const failure = { reason: 'CANCELLED', message };
   const { uid: providerUid } = provider;
+  // A run that is waited for by who took it over: its own worker died, and it may not have ended.
+  const mayBeOrphan = ({ step }: HardwareTask) => step === 'hook-running';
+  const ended = { providerUid, kinds, failure, nowMs, mayBeOrphan };
   await deps.store.transaction(undefined, actorOf(context), async (tx) => {
-    const tasks = await deps.records.tasks.cancel(tx, { providerUid, kinds, failure, nowMs });
+    const tasks = await deps.records.tasks.cancel(tx, ended);
     const cleans = tasks.filter(({ kind }) => kind === 'clean');
     for (const { subject } of cleans) {
       const cleaning = cleanings.find(({ claimUid }) => claimUid === subject);

@@ -4,6 +4,9 @@ import type { TaskRecords } from '../hardware-ports.ts';
 import { db, readDoc, writeDoc } from './rows.ts';
 import type { HardwareTaskRow } from './tables.ts';
 
+/** Stands for a worker that died. */
+const ORPHAN = 'nobody';
+
 const rowOf = (task: HardwareTask) => ({
   done: task.endMs === null ? 0 : 1,
   wake_ms: task.wakeMs,
@@ -100,7 +103,7 @@ export const taskRecords: TaskRecords = {
       .executeTakeFirst();
     return numUpdatedRows === 1n;
   },
-  cancel: async (tx, { providerUid, kinds, failure, nowMs }) => {
+  cancel: async (tx, { providerUid, kinds, failure, nowMs, mayBeOrphan }) => {
     const rows = await db(tx)
       .selectFrom('hardware_task')
       .select('doc')
@@ -113,6 +116,9 @@ export const taskRecords: TaskRecords = {
       await db(tx)
         .updateTable('hardware_task')
         .set({ ...rowOf(task), lease_epoch: sql<number>`lease_epoch + 1`, lease_until_ms: 0 })
+        .$if(mayBeOrphan(task), (row) =>
+          row.set({ owner: sql<string>`coalesce(owner, ${ORPHAN})` }),
+        )
         .where('uid', '=', task.uid)
         .where('done', '=', 0)
         .execute();

@@ -1,14 +1,17 @@
 /**
  * Runs a cleaning command and leaves nothing of it behind. It is a process of its own, so that the
- * command ends in its time even where the service dies. Arguments: what the command may take and
- * what it gets to end once it was told to, in milliseconds; then the command. A SIGTERM ends the
- * command before its time.
+ * command ends even where the service dies. Arguments: what the command may take and what it gets
+ * to end once it was told to, in milliseconds; then the command. Before its time a SIGTERM ends it,
+ * and the end of the pipe at LIFELINE: the service is gone, nobody would hear how it went, and a
+ * server that is given back must not be cleaned by what nobody knows of.
  */
 import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import { systemClock as clock, OVER } from '../../runtime/clock.ts';
 
 /** As timeout(1) and shells say it. */
 const [TIMED_OUT, NOT_STARTED, KILLED] = [124, 127, 128];
+const LIFELINE = 3;
 const LOOK_MS = 10;
 /** What was killed is gone at once, unless nobody takes the dead away where this runs. */
 const GONE_MS = 2_000;
@@ -44,6 +47,11 @@ const end = async (): Promise<void> => {
   await pause(Number(graceMs));
   if (!ended.signal.aborted) signalAll('SIGKILL');
 };
+
+const lifeline = new Socket({ fd: LIFELINE, readable: true, writable: false });
+lifeline.on('error', () => end());
+lifeline.on('close', () => end());
+lifeline.resume();
 
 const code = new Promise<number>((resolve) => {
   child.once('error', (error) => {

@@ -84,7 +84,7 @@ const KILL_MS = 10_000;
 const GUARD_MS = 5_000;
 const SHOWN = 500;
 
-/** Outlives this process and ends the command in its time all the same. */
+/** Ends the command in its time, and soon after this process where that dies. */
 const GUARD = join(import.meta.dirname, 'cleaning-guard.ts');
 
 /** Under the guard nothing of it is left when this answers, whatever it began. */
@@ -95,7 +95,8 @@ const runCommand = async (
   const limits = [String(timeoutMs), String(KILL_MS)];
   const child = spawn(process.execPath, ['--no-warnings', GUARD, ...limits, ...command], {
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    // The last ends with this process, however that ends.
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, RUNM_CLEANING: order.id },
   });
   let said = '';
@@ -104,6 +105,7 @@ const runCommand = async (
   };
   child.stdout.on('data', listen);
   child.stderr.on('data', listen);
+  child.stdio[3]?.on('error', () => undefined);
   // A command that does not read its input closes it; how it ends is what counts.
   child.stdin.on('error', () => undefined);
   child.stdin.end(order.body);

@@ -92,18 +92,31 @@ test('a command that is called off has ended when that is told', async (t) => {
   t.false(lives(pid));
 });
 
-test('a command whose service died ends in its time, also one that does not want to', async (t) => {
+/** As the service begins it; nobody listens. */
+const guarded = (limitMs: number, script: string) => {
+  const args = [GUARD, String(limitMs), '200', '/bin/sh', '-c', script];
+  const stdio = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
+  const guard = spawn(process.execPath, args, { detached: true, stdio: [...stdio] });
+  return { lifeline: guard.stdio[3], over: once(guard, 'exit') };
+};
+
+test('a command ends in its time, also one that does not want to', async (t) => {
   using dir = temporaryDir();
   const file = join(dir.path, 'pid');
-  const command = ['/bin/sh', '-c', stubborn(file)];
-  // As the service begins it; that one is gone, and so is whoever listened.
-  const guard = spawn(process.execPath, [GUARD, '1500', '200', ...command], { detached: true });
-  const [listening, over] = [guard.stdout, once(guard, 'exit')];
-  listening.destroy();
-  guard.stderr.destroy();
-  guard.stdin.destroy();
+  const { over } = guarded(1_500, stubborn(file));
   const pid = await pidIn(file);
   t.true(lives(pid));
   t.is((await over)[0], 124);
+  t.false(lives(pid));
+});
+
+test('a command whose service died ends soon, whatever its time', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const { lifeline, over } = guarded(3_600_000, stubborn(file));
+  const pid = await pidIn(file);
+  t.true(lives(pid));
+  lifeline?.destroy();
+  await over;
   t.false(lives(pid));
 });
