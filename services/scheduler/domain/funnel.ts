@@ -151,14 +151,44 @@ const inTheWayOf = (
   steps: readonly Step[],
   all: Uint32Array,
 ): readonly Step[] => {
-  const abouts = [...new Set(steps.map(({ about }) => about))];
-  return abouts.flatMap((dropped) => {
-    const left = all.slice();
-    for (const { about, bits } of steps) if (about !== dropped) andBits(left, bits);
+  const abouts = [...Map.groupBy(steps, ({ about }) => about)].map(([dropped, own]) => {
+    const bits = all.slice();
+    for (const step of own) andBits(bits, step.bits);
+    return { dropped, own, bits };
+  });
+  const without = eachWithout(
+    abouts.map(({ bits }) => bits),
+    all,
+  );
+  return abouts.flatMap(({ dropped, own, bits: kept }) => {
+    const left = without(kept);
     if (!hasRoom(room, left, dropped)) return [];
-    const own = steps.filter(({ about }) => about === dropped);
     return own.find(({ bits }) => removesAll(left, bits)) ?? own.at(-1) ?? [];
   });
+};
+
+/**
+ * What all others leave when one of many is dropped. Whoever fails at two of them fails in any
+ * case, so that each is looked at twice, and not once for each of the others.
+ */
+const eachWithout = (
+  each: readonly Uint32Array[],
+  all: Uint32Array,
+): ((dropped: Uint32Array) => Uint32Array) => {
+  const failsOnce = new Uint32Array(all.length);
+  const failsTwice = new Uint32Array(all.length);
+  for (const bits of each) {
+    for (let at = 0; at < all.length; at += 1) {
+      const fails = ~(bits[at] ?? 0);
+      failsTwice[at] = (failsTwice[at] ?? 0) | ((failsOnce[at] ?? 0) & fails);
+      failsOnce[at] = (failsOnce[at] ?? 0) | fails;
+    }
+  }
+  return (dropped) =>
+    all.map((word, at) => {
+      const atMostOnce = word & ~(failsTwice[at] ?? 0);
+      return atMostOnce & ~((failsOnce[at] ?? 0) & (dropped[at] ?? 0));
+    });
 };
 
 const removesAll = (left: Uint32Array, bits: Uint32Array): boolean =>
