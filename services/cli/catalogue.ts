@@ -283,6 +283,18 @@ export const CATALOGUE: Catalogue = {
       delete: verb('revoke a certificate', async () => (await import('./commands/cert.ts')).remove),
     },
   },
+  apply: verb(
+    'make providers, groups and what they name what a file says',
+    async () => (await import('./commands/provider/import.ts')).importProviders,
+  ),
+  diff: verb(
+    'show what applying a file would change',
+    async () => (await import('./commands/provider/import.ts')).diff,
+  ),
+  export: verb(
+    'write all of it that is declared as a file',
+    async () => (await import('./commands/provider/export.ts')).exportProviders,
+  ),
   ...LAB_NOUNS,
   profile: {
     summary: 'where runm connects and as whom',

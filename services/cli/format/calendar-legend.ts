@@ -72,13 +72,21 @@ const legendLines = (calendar: Calendar, request: LegendRequest, time: ShortTime
     stamp ? time(timestampDate(stamp).getTime()) : absent;
   const columns = [
     { title: '', value: ({ letter }: Row) => letter },
-    { title: 'CLAIM', value: ({ held }: Row) => shortName(held.claim) },
+    { title: 'CLAIM', value: ({ held }: Row) => claimText(held) },
     { title: 'FROM', value: ({ held }: Row) => at(held.acquireTime, 'now') },
     { title: 'UNTIL', value: ({ held }: Row) => at(held.releaseTime, 'for ever') },
     { title: 'STATE', value: ({ held }: Row) => enumWord(ClaimStateSchema, held.state) },
     { title: 'FOR', value: ({ held }: Row) => lastSegment(held.consumer?.name ?? '') },
   ];
-  return [...formatTable(columns, rows).split('\n'), marks];
+  return [...formatTable(columns, rows, request.width).split('\n'), marks];
+};
+
+/** A machine made its own claim and named it by a uid, which nobody reads. */
+const claimText = ({ claim, consumer }: ClaimAllocation): string => {
+  const machine = lastSegment(consumer?.name ?? '');
+  return machine !== '' && /\/machine-[0-9a-f-]{36}$/.test(claim)
+    ? `${claim.split('/')[3] ?? ''}/${printable(machine)} (its own)`
+    : shortName(claim);
 };
 
 /** "red/web" of "partitions/lab/projects/red/claims/web". */

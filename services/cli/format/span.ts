@@ -74,15 +74,16 @@ export const formatLocalTime = (time: Timestamp | undefined): string => {
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 /**
- * "2026-03-01T14:05Z", "now", "today" (its begin), "tomorrow" (in 24 hours), "in 2h", "7d ago", or
- * local: "today 18:00", "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
+ * "2026-03-01T14:05Z", "now", "today" (its begin), "tomorrow" (in 24 hours), "in 2h", "+2h",
+ * "7d ago", or local: "today 18:00", "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
  */
 export const parseTime = (text: string, what: string, now: Date): Date => {
   if (text === 'now') return now;
   if (text === 'today') return new Date(new Date(now).setHours(0, 0, 0, 0));
   if (text === 'tomorrow') return new Date(now.getTime() + 86_400_000);
-  if (text.startsWith('in ')) {
-    return new Date(now.getTime() + parseSpanSeconds(text.slice(3).trim(), what) * 1000);
+  const ahead = /^(?:in |\+)(.*)$/.exec(text)?.[1];
+  if (ahead !== undefined) {
+    return new Date(now.getTime() + parseSpanSeconds(ahead.trim(), what) * 1000);
   }
   if (text.endsWith(' ago')) {
     return new Date(now.getTime() - parseSpanSeconds(text.slice(0, -4).trim(), what) * 1000);

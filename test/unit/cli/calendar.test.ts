@@ -153,3 +153,21 @@ test('below the picture each letter is told: who, from when, until when', (t) =>
   ];
   t.is(text, lines.join('\n'));
 });
+
+test('the claim that a machine made for itself is told by the machine, and its end is not cut', (t) => {
+  const claim = 'machine-01a21b36-0be7-76a6-a534-611cfe0d5670';
+  const consumer = { name: 'partitions/lab/projects/red/machines/bench-1', uid: 'x', type: 't' };
+  const { acquireTime, ...rest } = allocation(claim, '2026-03-01T10:00Z');
+  const { claim: name, claimUid, state } = rest;
+  const own = { claim: name, claimUid, state, consumer, ...(acquireTime && { acquireTime }) };
+  const holds = [hold('metal-01', claim, '2026-03-01T10:00Z', '2026-03-08T10:00Z')];
+  const allocations = [create(ClaimAllocationSchema, own)];
+  const text = calendarText(drawCalendar({ ...WEEK, holds }), { ...WEEK, width: 60, allocations });
+  t.regex(text, /^A {2}red\/bench-1 .*for ever/m);
+  t.true(
+    text
+      .split('\n')
+      .slice(7)
+      .every((line) => line.length <= 60),
+  );
+});

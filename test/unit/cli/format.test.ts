@@ -63,6 +63,7 @@ test('spans are shown as people say them', (t) => {
 test('times may be absolute or relative', (t) => {
   const now = new Date('2026-03-01T12:00:00Z');
   t.is(parseTime('in 2h', 'x', now).toISOString(), '2026-03-01T14:00:00.000Z');
+  t.is(parseTime('+7d', 'x', now).toISOString(), '2026-03-08T12:00:00.000Z');
   t.is(parseTime('tomorrow', 'x', now).toISOString(), '2026-03-02T12:00:00.000Z');
   t.is(parseTime('2026-05-01T00:00Z', 'x', now).toISOString(), '2026-05-01T00:00:00.000Z');
   t.throws(() => parseTime('whenever', '--from', now), { message: /--from/ });

@@ -2,7 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { importProviders } from '../../../services/cli/commands/provider/import.ts';
+import {
+  ProviderService,
+  UpsertOutcome,
+} from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { diff, importProviders } from '../../../services/cli/commands/provider/import.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
 import { callCommand } from './call-command.ts';
 
@@ -26,4 +30,24 @@ test('a file without items, or that is not there, says so', async (t) => {
   const absent = await callCommand(importProviders, ['-f', join(dir.path, 'none.csv')]);
   t.is(absent.code, 2);
   t.regex(absent.stderr, /none\.csv: there is no such file/);
+});
+
+test('a difference is shown and nothing is written', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'fleet.csv');
+  writeFileSync(file, 'name,type\nr1,metal\n');
+  const written: boolean[] = [];
+  const called = await callCommand(diff, ['-f', file], (router) => {
+    router.service(ProviderService, {
+      batchUpsertProviders: ({ items, validateOnly }) => {
+        written.push(!validateOnly);
+        const name = `partitions/lab/providers/${items[0]?.providerId}`;
+        return { results: [{ name, outcome: UpsertOutcome.CREATED }] };
+      },
+    });
+  });
+  t.is(called.code, 0, called.stderr);
+  t.deepEqual(written, [false]);
+  t.regex(called.stderr, /1 would be created/);
+  t.is((await callCommand(diff, ['-f', file, '--dry-run'])).code, 2);
 });

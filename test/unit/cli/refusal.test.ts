@@ -1,3 +1,4 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
 import test from 'ava';
 import { ErrorInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
@@ -256,4 +257,14 @@ test('windows are searched for a length, and the first can be reserved as it is 
   t.is(stderr, `next: ${reserve} --from 2026-01-01T02:00:00.000Z --for 4h\n`);
   const quiet = await callCommand(windows, ['--whole', '--for', '4h', '-q'], routes);
   t.is(quiet.stdout, '2026-01-01T02:00:00.000Z\n');
+});
+
+test('a window that is open now is claimed and not reserved for a time that is past', async (t) => {
+  const begin = timestampFromDate(new Date('2026-01-01T00:00:00Z'));
+  const { stderr } = await callCommand(windows, ['--whole', '--for', '4h'], (router) => {
+    router.service(ClaimService, {
+      findWindows: () => ({ windows: [{ begin, latestBegin: begin, providers: 9 }] }),
+    });
+  });
+  t.is(stderr, 'next: runm claim create NAME --whole --for 4h\n');
 });

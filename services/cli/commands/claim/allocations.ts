@@ -56,7 +56,7 @@ export const allocations: Command = {
     until: { type: 'string', value: 'TIME', help: 'what overlaps the time before this' },
     'all-projects': { type: 'boolean', help: 'of all projects that you may see' },
   },
-  examples: ['runm claim allocations --group rack1 --from now --until +7d --all-projects'],
+  examples: ['runm claim allocations --group rack1 --from now --until "in 7d" --all-projects'],
   run: async (context, args) => {
     const now = context.clock.now();
     const from = optionalTime(args.string('from'), '--from', now);

@@ -85,6 +85,12 @@ const advise = (context: Context, args: Args, { begin, seconds }: First): void =
     context.output.remark(['next: runm claim explain', ...request].join(' '));
     return;
   }
+  // A begin that has come is past by the time that it is typed.
+  if (timestampDate(begin).getTime() <= context.clock.now().getTime()) {
+    const now = ['next: runm claim create NAME', ...request, `--for ${spanText(seconds)}`];
+    context.output.remark(now.join(' '));
+    return;
+  }
   const from = shellQuoted(timestampDate(begin).toISOString());
   const window = [`--from ${from}`, `--for ${spanText(seconds)}`];
   context.output.remark(['next: runm claim reserve NAME', ...request, ...window].join(' '));

@@ -51,29 +51,42 @@ export const importProviders: Command = {
     'runm provider import -f fleet.csv',
     'runm provider export > fleet.yaml',
   ],
-  run: async (context, args) => {
-    const file = args.string('file');
-    if (file === undefined) throw new UsageError('--file is missing', 'see --help');
-    const { partition } = context.settings;
-    const contents = contentsOf(context, args, file);
-    const dryRun = args.flag('dry-run');
-    const bytes = file === '-' ? undefined : await sizeOf(file);
-    const report = createReport(context, { dryRun, each: args.flag('each'), bytes });
-    try {
-      const fromLine = lineOf(args.string('from-line'));
-      await sendEntries(context, { contents, partition, dryRun, fromLine, onDone: report.done });
-    } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
-      // A file that cannot be read from its first line on: nothing was done, nothing goes on.
-      if (report.isEmpty() && error.cause instanceof UsageError) throw error.cause;
-      report.end();
-      if (!dryRun) context.output.remark(goOn(file, args, error.line));
-      throw error.cause;
-    }
+  run: (context, args) => importFile(context, args, args.flag('dry-run')),
+};
+
+const { 'dry-run': _, 'from-line': __, ...COMPARED } = importProviders.options ?? {};
+
+/** The same without a doubt that nothing is written. */
+export const diff: Command = {
+  summary: 'show what applying a file would change, field by field; writes nothing',
+  options: COMPARED,
+  examples: ['runm export > fleet.yaml', 'runm diff -f fleet.yaml'],
+  run: (context, args) => importFile(context, args, true),
+};
+
+const importFile = async (context: Context, args: Args, dryRun: boolean): Promise<number> => {
+  const file = args.string('file');
+  if (file === undefined) {
+    throw new UsageError('--file is missing', 'for example -f fleet.yaml; - is standard input');
+  }
+  const { partition } = context.settings;
+  const contents = contentsOf(context, args, file);
+  const bytes = file === '-' ? undefined : await sizeOf(file);
+  const report = createReport(context, { dryRun, each: args.flag('each'), bytes });
+  try {
+    const fromLine = lineOf(args.string('from-line'));
+    await sendEntries(context, { contents, partition, dryRun, fromLine, onDone: report.done });
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    // A file that cannot be read from its first line on: nothing was done, nothing goes on.
+    if (report.isEmpty() && error.cause instanceof UsageError) throw error.cause;
     report.end();
-    if (report.isEmpty()) context.output.remark(`${file} holds nothing to import`);
-    return report.hasFailed() ? EXIT.failed : EXIT.ok;
-  },
+    if (!dryRun) context.output.remark(goOn(file, args, error.line));
+    throw error.cause;
+  }
+  report.end();
+  if (report.isEmpty()) context.output.remark(`${file} holds nothing to import`);
+  return report.hasFailed() ? EXIT.failed : EXIT.ok;
 };
 
 const goOn = (file: string, args: Args, line: number): string => {
