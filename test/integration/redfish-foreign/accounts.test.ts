@@ -1,6 +1,7 @@
 import test from 'ava';
-import { foreignRedfish } from '../../support/foreign-redfish.ts';
-import { inTime, offered } from '../../support/redfish-lab.ts';
+import { BmcError } from '../../../services/agent/bmc-port.ts';
+import { foreignRedfish, type Written } from '../../support/foreign-redfish.ts';
+import { inTime, offered, redfishLab } from '../../support/redfish-lab.ts';
 
 const SERVICE = '/redfish/v1/AccountService';
 const ACCOUNT = `${SERVICE}/Accounts/1`;
@@ -40,4 +41,37 @@ test('an administrator under another name gets a password and keeps the role', a
     written.map(({ body }) => body),
     [{ Password: 'Next-secret-3' }],
   );
+});
+
+test('a password that is repeated in a refusal is not passed on', async (t) => {
+  const echo = ({ body }: Written) => ({
+    status: 400,
+    body: {
+      'Password@Message.ExtendedInfo': [
+        { MessageId: 'Base.1.8.PropertyValueFormatError', Message: `${Object(body).Password}?` },
+      ],
+    },
+  });
+  const { open } = await foreignRedfish(t, withRole(ALL), echo);
+  const accounts = offered((await open()).offers.accounts);
+  const putting = accounts.put({ user: 'admin', password: 'Next-secret-3' }, inTime());
+  const error = await t.throwsAsync(putting, { instanceOf: BmcError });
+  t.is(error.fault, 'refused');
+  t.deepEqual(error.said, ['…?']);
+  t.false(JSON.stringify([error.message, error.said, String(error.stack)]).includes('Next-secret'));
+});
+
+test('a session that cannot be renewed at once is renewed by the next call', async (t) => {
+  let isFull = false;
+  const lab = await redfishLab(t, {
+    // Holds from the next request on, which signs in.
+    onRequest: ({ method }) => lab.setFault(isFull && method === 'GET' ? '503' : undefined),
+  });
+  const power = offered((await lab.open()).offers.power);
+  for (const { id } of lab.service.guard.sessions()) lab.service.guard.signOut(id);
+  isFull = true;
+  const error = await t.throwsAsync(power.read(inTime()), { instanceOf: BmcError });
+  t.regex(error.message, /^POST \S+Sessions was answered with 503/);
+  isFull = false;
+  t.is(await power.read(inTime()), 'off');
 });

@@ -7,6 +7,7 @@ import {
 } from '../../bmc-port.ts';
 import { seen } from '../read-back.ts';
 import { missingRights, newRights, privilegeOf } from './account-rights.ts';
+import { withoutSecret } from './messages.ts';
 import type { Place } from './place.ts';
 import { flagAt, linkAt, type Resource, textAt } from './resource.ts';
 
@@ -27,7 +28,10 @@ export const offerAccounts = (place: Place): Offer<AccountAspect> => {
     return found;
   };
   const put = async (credentials: BmcCredentials, signal: AbortSignal): Promise<void> => {
-    await write(place, { places: await all(signal), credentials }, signal);
+    const places = await all(signal);
+    await write(place, { places, credentials }, signal).catch((error: unknown) => {
+      throw error instanceof BmcError ? withoutSecret(error, credentials.password) : error;
+    });
     // Controllers end the sessions of an account whose password changes.
     place.renew(credentials);
     await confirm(

@@ -89,3 +89,9 @@ export const failureOf = ({
     said,
   );
 };
+
+/** Some repeat in their answer the password that they refuse; people and logs must not see it. */
+export const withoutSecret = (error: BmcError, secret: string): BmcError => {
+  const hidden = (text: string): string => (secret === '' ? text : text.replaceAll(secret, '…'));
+  return new BmcError(error.fault, hidden(error.message), error.said.map(hidden), error.cause);
+};

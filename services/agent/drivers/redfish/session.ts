@@ -1,6 +1,6 @@
 import { type BmcCredentials, BmcError } from '../../bmc-port.ts';
 import type { Answer, Call, Exchange } from './exchange.ts';
-import { failureOf, messageNamesIn } from './messages.ts';
+import { failureOf, messageNamesIn, withoutSecret } from './messages.ts';
 import { linkAt } from './resource.ts';
 
 /**
@@ -40,7 +40,7 @@ export const createSession = (exchange: Exchange, first: BmcCredentials): Sessio
     const { user, password } = credentials;
     const call = { method: 'POST', link, body: { UserName: user, Password: password } } as const;
     const answer = await exchange.send(call, signal);
-    state = stateAfter(answer, { link, exchange });
+    state = stateAfter(answer, { link, exchange, password });
     if (state.kind === 'refused') throw state.error;
   };
 
@@ -49,7 +49,7 @@ export const createSession = (exchange: Exchange, first: BmcCredentials): Sessio
     const answer = await exchange.send(signed(call, state, credentials), signal);
     if (answer.status !== 401 || state.kind === 'none') return answer;
     if (state.kind === 'session') {
-      state = { kind: 'none' };
+      // Where that fails, it stays the one that has expired: the next call tries again.
       await signIn(sessionsLink, signal);
       const again = await exchange.send(signed(call, state, credentials), signal);
       if (again.status !== 401) return again;
@@ -74,19 +74,24 @@ export const createSession = (exchange: Exchange, first: BmcCredentials): Sessio
   return { kind, signIn, send, renew, signOut };
 };
 
-type SignInPlace = { readonly link: string; readonly exchange: Exchange };
+type SignInPlace = {
+  readonly link: string;
+  readonly exchange: Exchange;
+  readonly password: string;
+};
 
 /** Answers that say "sessions are not for you" and not "you are wrong". */
 const NO_SESSIONS = new Set([404, 405, 501]);
 
-const stateAfter = (answer: Answer, { link, exchange }: SignInPlace): State => {
+const stateAfter = (answer: Answer, { link, exchange, password }: SignInPlace): State => {
   const { status, body } = answer;
   if (NO_SESSIONS.has(status)) return { kind: 'basic' };
   // All sessions taken: basic authentication needs none.
   if (messageNamesIn(body).includes('SessionLimitExceeded')) return { kind: 'basic' };
   if (status >= 400) {
     const retryAfter = answer.headers['retry-after'] ?? '';
-    const failure = failureOf({ method: 'POST', link, status, body, retryAfter });
+    const said = failureOf({ method: 'POST', link, status, body, retryAfter });
+    const failure = withoutSecret(said, password);
     const isWrong = failure.fault === 'unauthorized' || status === 403 || status === 400;
     if (!isWrong) throw failure;
     const words = `User or password is wrong, or the account is locked: ${failure.message}`;
