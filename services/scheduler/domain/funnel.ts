@@ -13,10 +13,17 @@ import { FILTERS } from './selection.ts';
 import { leastOf } from './tally.ts';
 import { questionOf, vacancyOf, wantsWhole } from './vacancy.ts';
 
+/** About a quarter of a second. */
+const FREE_LOOKS = 6_000_000;
+
 /** The funnel of the first group that finds no place, and what hinders all together. */
-export const refusalOf = (index: ProviderIndex, request: PlaceRequest): Refusal => {
+export const refusalOf = (
+  index: ProviderIndex,
+  request: PlaceRequest,
+  looksMax = FREE_LOOKS,
+): Refusal => {
   let first: Funnel | undefined;
-  const free = createFree(index, request);
+  const free = createFree(index, request, looksMax);
   for (const asked of askedOf(request)) {
     const funnel = funnelOf({ index, request, asked }, free);
     if (funnel.remaining === 0) return { funnel, together: undefined };
@@ -31,7 +38,7 @@ export function* funnelsOf(
   index: ProviderIndex,
   request: PlaceRequest,
 ): Generator<void, readonly Funnel[]> {
-  const free = createFree(index, request);
+  const free = createFree(index, request, FREE_LOOKS);
   const funnels: Funnel[] = [];
   for (const asked of askedOf(request)) {
     funnels.push(funnelOf({ index, request, asked }, free));
@@ -40,16 +47,20 @@ export function* funnelsOf(
   return funnels;
 }
 
-/** Who has room for one resource; looked for once for all groups that want the same of it. */
-type Free = (one: ResourceRequest) => Uint32Array;
+/**
+ * Who has room for one resource; looked for once for all groups that want the same of it. undefined
+ * = it cannot be told within the looks that one request may take.
+ */
+type Free = (one: ResourceRequest) => Uint32Array | undefined;
 
-const createFree = (index: ProviderIndex, request: PlaceRequest): Free => {
-  const known = new Map<string, Uint32Array>();
+const createFree = (index: ProviderIndex, request: PlaceRequest, looksMax: number): Free => {
+  const known = new Map<string, Uint32Array | undefined>();
+  const question = questionOf(request);
+  const spent = { looks: 0, looksMax, isCut: false };
   return (one) => {
     const key = `${one.resourceType} ${one.amount} ${one.minAmount}`;
-    const bits = known.get(key) ?? freeBits(index, [one], questionOf(request));
-    known.set(key, bits);
-    return bits;
+    if (!known.has(key)) known.set(key, freeBits(index, { asked: one, question, spent }));
+    return known.get(key);
   };
 };
 
@@ -85,16 +96,14 @@ const funnelOf = (room: RoomQuestion, free: Free): Funnel => {
     ...FILTERS.flatMap((filter) => filter.constraints(asked, index)).map((one) =>
       stepOf(index, one, all),
     ),
-    ...resources.map((one): Step => {
+    ...resources.flatMap((one): readonly Step[] => {
       const { resourceType } = one;
-      return {
-        name: freeReason(resourceType),
-        bits: free(one),
-        about: resourceType,
-        isGiven: true,
-      };
+      const bits = free(one);
+      if (bits === undefined) return [];
+      return [{ name: freeReason(resourceType), bits, about: resourceType, isGiven: true }];
     }),
   ];
+  const isCut = resources.some((one) => free(one) === undefined);
   const left = all.slice();
   const counted = [];
   let remaining = countBits(left);
@@ -106,7 +115,7 @@ const funnelOf = (room: RoomQuestion, free: Free): Funnel => {
     remaining = now;
   }
   const fitsAlone = hasRoom(room, left, undefined);
-  const inTheWay = fitsAlone ? [] : inTheWayOf(room, steps, all);
+  const inTheWay = fitsAlone || isCut ? [] : inTheWayOf(room, steps, all);
   return {
     group: isPart ? `${group.name} ${resources[0]?.resourceType}` : group.name,
     providers,

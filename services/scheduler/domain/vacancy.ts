@@ -82,6 +82,33 @@ export const isIdle = (
 export const wantsWhole = ({ resources }: Pick<RequestGroup, 'resources'>): boolean =>
   resources.some(({ resourceType }) => resourceType === WHOLE);
 
+/**
+ * Whether enough of one resource that is not the whole is free, the same as that it is not lacking;
+ * a refusal asks it of the whole fleet, and the sums of what is held mostly tell.
+ */
+export const hasFree = (
+  index: ProviderIndex,
+  member: Member,
+  { asked, question }: { readonly asked: ResourceRequest; readonly question: Question },
+): boolean => {
+  const { booked, shape } = member;
+  const offer = shape.offers.get(asked.resourceType);
+  if (offer === undefined) return false;
+  const fitsBeside = (used: number) =>
+    mostAmount(offer, asked, Math.max(0, offer.usable - used)) !== undefined;
+  if (booked === undefined) return fitsBeside(0);
+  if (booked.wholes === 0 && booked.above === undefined) {
+    const sum = booked.sums?.get(asked.resourceType) ?? 0;
+    if (fitsBeside(sum)) return true;
+    const [only, another] = booked.own;
+    if (another === undefined && only !== undefined) {
+      const counts = only.claimUid !== question.ignoreClaimUid && overlaps(only, question.window);
+      return !counts && fitsBeside(0);
+    }
+  }
+  return lackingIn(shape, vacancyOf(index, member, question), [asked]).length === 0;
+};
+
 /** The resource types of which too little is free. */
 export const lackingIn = (
   { offers }: Pick<Shape, 'offers'>,
