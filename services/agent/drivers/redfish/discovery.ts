@@ -107,7 +107,8 @@ const oneOf = async (
   if (second === undefined) return first;
   const named = members.filter((one) => candidates.includes(textAt(one, '@odata.id')));
   const [physical, other] = await physicalIn(client, named, signal);
-  if (physical !== undefined && other === undefined) return physical;
+  const isOne = physical !== undefined && other === undefined && named.length <= LISTED_MAX;
+  if (isOne) return physical;
   throw new BmcError(
     'refused',
     `The BMC has several systems (${told(candidates)}): name one of them in its address, ` +
@@ -115,7 +116,10 @@ const oneOf = async (
   );
 };
 
-/** Beside the machine some show the hypervisor on it or a card in it (OpenBMC of IBM). */
+/**
+ * Beside the machine some show the hypervisor on it or a card in it (OpenBMC of IBM). What does not
+ * say that it is something else may be a machine, and so may what cannot be read now.
+ */
 const physicalIn = async (
   client: RedfishClient,
   members: readonly Resource[],
@@ -124,10 +128,24 @@ const physicalIn = async (
   const found: string[] = [];
   for (const member of members.slice(0, LISTED_MAX)) {
     const link = textAt(member, '@odata.id');
-    const whole = isWhole(member) ? member : await client.find(link, signal);
-    if (textAt(whole, 'SystemType') === 'Physical') found.push(link);
+    const whole = isWhole(member) ? member : await readOrNot(client, link, signal);
+    const type = textAt(whole, 'SystemType');
+    if (type === '' || type === 'Physical') found.push(link);
   }
   return found;
+};
+
+const readOrNot = async (
+  client: RedfishClient,
+  link: string,
+  signal: AbortSignal,
+): Promise<Resource | undefined> => {
+  try {
+    return await client.find(link, signal);
+  } catch (error) {
+    if (error instanceof BmcError && /^(?:busy|refused)$/.test(error.fault)) return undefined;
+    throw error;
+  }
 };
 
 const LISTED_MAX = 8;
