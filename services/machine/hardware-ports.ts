@@ -41,6 +41,10 @@ export type HardwareRecords = {
     asked: { readonly providerUid: string; readonly nowMs: number },
   ) => Promise<boolean>;
   readonly findLease: (reader: Reader, providerUid: string) => Promise<HardwareLease | undefined>;
+  readonly findLeases: (
+    reader: Reader,
+    providerUids: readonly string[],
+  ) => Promise<readonly HardwareLease[]>;
   /**
    * Gives the work to that agent if the row still has `epoch` (0 = there is none yet). Undefined:
    * somebody else gave it meanwhile.

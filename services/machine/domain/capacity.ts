@@ -71,3 +71,8 @@ const scaled = (amount: number, ratioMilli: number): number =>
 
 /** Agents compare without regard to case, as names do. */
 export const agentKey = (name: string): string => name.toLowerCase();
+
+type AgentPlace = { readonly partition: string; readonly agentId: string };
+
+export const agentKeyOf = ({ partition, agentId }: AgentPlace): string =>
+  agentKey(`partitions/${partition}/agents/${agentId}`);

@@ -3,6 +3,7 @@ import type { Access } from '../../runtime/access.ts';
 import { ANY } from '../../runtime/names.ts';
 import { behindKey } from '../../store/sql/page.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { agentKeyOf } from '../domain/capacity.ts';
 import type { Agent, AgentRecords } from '../ports.ts';
 import { db, keyOf, readDoc, writeDoc } from './rows.ts';
 
@@ -35,10 +36,6 @@ const first = (row: Stored | undefined): Agent | undefined =>
   row === undefined ? undefined : read(row);
 
 const changed = (tx: Tx, uid: string): void => tx.change({ kind: 'agent', uid });
-
-/** Lower-case resource name: how assignments are addressed. */
-export const agentKeyOf = (agent: Pick<Agent, 'partition' | 'agentId'>): string =>
-  keyOf(`partitions/${agent.partition}/agents/${agent.agentId}`);
 
 export const agentRecords: AgentRecords = {
   insert: async (tx, agent) => {

@@ -81,6 +81,14 @@ export const hardwareRecords: HardwareRecords = {
       .executeTakeFirst();
     return row === undefined ? undefined : readLease(row);
   },
+  findLeases: async (reader, providerUids) => {
+    const rows = await db(reader)
+      .selectFrom('hardware_lease')
+      .selectAll()
+      .where('provider_uid', 'in', [...providerUids])
+      .execute();
+    return rows.map(readLease);
+  },
   giveLease: async (tx, { providerUid, partition, agentKey, epoch }) => {
     const given = { provider_uid: providerUid, agent_key: agentKey, epoch: epoch + 1 };
     const row =

@@ -8,10 +8,11 @@ import { createHash } from 'node:crypto';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
-import type { ProviderView } from '../domain/capacity.ts';
+import { agentKeyOf, type ProviderView } from '../domain/capacity.ts';
 import type { HardwareLease } from '../hardware-ports.ts';
 import type { Controllers } from '../order-port.ts';
 import type { MachineWriter, Records } from '../ports.ts';
+import { createGathered } from './gathered.ts';
 
 type Deps = {
   readonly store: SqlStore;
@@ -22,27 +23,46 @@ type Deps = {
 
 const ACTOR = { principal: 'services/machine', requestId: 'controllers' };
 
-export const createControllers = (deps: Deps): Controllers => ({
-  agentFor: async (provider) => {
-    const { bmcAgents: pool, uid: providerUid } = provider;
-    if (pool.length === 0) return '';
-    const { lease, up } = await deps.store.read(async (reader) => {
-      const { agents, hardware } = deps.records;
-      const found = await hardware.findLease(reader, providerUid);
-      const rows = await Promise.all(pool.map((key) => agents.findByKey(reader, key)));
-      return { lease: found, up: pool.filter((_, at) => rows[at]?.state === 'up') };
-    });
-    const holder = lease?.agentKey ?? '';
-    if (up.includes(holder)) return holder;
-    if (up.length === 0 && pool.includes(holder)) return holder;
-    const next = favourite(providerUid, up.length > 0 ? up : pool);
-    const given = await give(deps, provider, { agentKey: next, epoch: lease?.epoch ?? 0 });
-    if (given !== undefined) return given.agentKey;
-    // Somebody else gave it in between: what is written counts.
-    const now = await deps.store.read((r) => deps.records.hardware.findLease(r, providerUid));
-    return now?.agentKey ?? next;
-  },
-});
+const TOGETHER_MAX = 64;
+
+export const createControllers = (deps: Deps): Controllers => {
+  const find = createGathered<ProviderView, Found>((all) => findAll(deps, all), TOGETHER_MAX);
+  return {
+    agentFor: async (provider) => {
+      const { bmcAgents: pool, uid: providerUid } = provider;
+      if (pool.length === 0) return '';
+      const { lease, up } = await find(provider);
+      const holder = lease?.agentKey ?? '';
+      if (up.includes(holder)) return holder;
+      if (up.length === 0 && pool.includes(holder)) return holder;
+      const next = favourite(providerUid, up.length > 0 ? up : pool);
+      const given = await give(deps, provider, { agentKey: next, epoch: lease?.epoch ?? 0 });
+      if (given !== undefined) return given.agentKey;
+      // Somebody else gave it in between: what is written counts.
+      const [now] = await findAll(deps, [provider]);
+      return now?.lease?.agentKey ?? next;
+    },
+  };
+};
+
+type Found = { readonly lease: HardwareLease | undefined; readonly up: readonly string[] };
+
+/** Who has the controllers, and who of their pools is up. */
+const findAll = (
+  { store, records }: Deps,
+  providers: readonly ProviderView[],
+): Promise<readonly Found[]> =>
+  store.read(async (reader) => {
+    const uids = providers.map(({ uid }) => uid);
+    const leases = await records.hardware.findLeases(reader, uids);
+    const pools = new Set(providers.flatMap(({ bmcAgents }) => bmcAgents));
+    const agents = await records.agents.findManyByKey(reader, [...pools]);
+    const up = new Set(agents.filter(({ state }) => state === 'up').map(agentKeyOf));
+    return providers.map(({ uid, bmcAgents }) => ({
+      lease: leases.find(({ providerUid }) => providerUid === uid),
+      up: bmcAgents.filter((key) => up.has(key)),
+    }));
+  });
 
 const give = async (
   deps: Deps,

@@ -5,14 +5,15 @@
 import { isDomainError } from '../../runtime/errors.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { agentKeyOf } from '../domain/capacity.ts';
 import type { Operation } from '../domain/operation.ts';
-import type { Grip, SeenOperation } from '../operation-ports.ts';
+import type { Grip, SeenAgent, SeenOperation } from '../operation-ports.ts';
 import type { MachineChange, MachineWriter, Records } from '../ports.ts';
 import { createGathered } from './gathered.ts';
 
 type Deps = {
   readonly store: SqlStore;
-  readonly records: Pick<Records, 'operations'>;
+  readonly records: Pick<Records, 'operations' | 'agents'>;
   readonly writer: Pick<MachineWriter, 'writeNext'>;
 };
 
@@ -31,6 +32,8 @@ export type Entry = {
 export type Outcome = 'written' | 'outdated' | 'taken';
 
 export type Journal = {
+  /** By its lower-case name. */
+  readonly agent: (agentKey: string) => Promise<SeenAgent | undefined>;
   readonly look: (uid: string) => Promise<SeenOperation | undefined>;
   /** Errors: those of a transaction; aborted BUSY when its place in a claim is taken. */
   readonly write: (entry: Entry) => Promise<Outcome>;
@@ -46,6 +49,13 @@ export const createJournal = (deps: Deps): Journal => {
     ENTRIES_MAX,
   );
   return {
+    agent: createGathered(async (keys) => {
+      const agents = await store.read((reader) =>
+        records.agents.findManyByKey(reader, [...new Set(keys)]),
+      );
+      const known = new Map(agents.map((agent) => [agentKeyOf(agent), agent]));
+      return keys.map((key) => known.get(key));
+    }, LOOKS_MAX),
     look: createGathered(async (uids) => {
       const seen = await store.read((reader) => records.operations.look(reader, uids));
       return uids.map((uid) => seen.get(uid));

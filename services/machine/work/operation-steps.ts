@@ -2,18 +2,16 @@
  * Steps that follow each other without a call are one write: a crash finds all of them or none, and
  * whoever resumes decides the same.
  */
-import type { SqlStore } from '../../store/sql/open.ts';
 import { nextStep } from '../domain/advance.ts';
 import { agentKey } from '../domain/capacity.ts';
 import type { Machine } from '../domain/machine.ts';
 import { currentStep, isDone, note } from '../domain/operation.ts';
 import type { AgentView, Decided, Recording, View } from '../domain/view.ts';
-import type { Records } from '../ports.ts';
+import type { Journal } from './operation-journal.ts';
 import { agentView } from './operation-view.ts';
 
 type Deps = {
-  readonly store: SqlStore;
-  readonly records: Pick<Records, 'agents'>;
+  readonly journal: Pick<Journal, 'agent'>;
   readonly agentFor: (machine: Machine, signal: AbortSignal) => Promise<string>;
   /** Whether others wait for their place: who has his is told to his agent after that. */
   readonly givesWay: (operationUid: string) => boolean;
@@ -70,10 +68,7 @@ type Told = { readonly key: string; readonly agent: AgentView };
 
 const addressee = async (deps: Deps, machine: Machine, signal: AbortSignal): Promise<Told> => {
   const key = agentKey(await deps.agentFor(machine, signal));
-  const agent =
-    key === ''
-      ? undefined
-      : await deps.store.read((reader) => deps.records.agents.findByKey(reader, key));
+  const agent = key === '' ? undefined : await deps.journal.agent(key);
   return { key, agent: agentView(key, agent) };
 };
 
