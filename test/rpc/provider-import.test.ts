@@ -7,7 +7,7 @@ import { GroupKind } from '../../gen/runmachine/common/v1/group_kind_pb.ts';
 import { CapabilityService } from '../../gen/runmachine/inventory/v1/capability_service_pb.ts';
 import { DistanceTypeService } from '../../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
 import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
-import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { BmcType, NicType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import {
   ProviderService,
@@ -123,6 +123,52 @@ const declaredIn = async ({ admin }: InventoryFixture) => {
     })),
   };
 };
+
+test('an export as CSV imports to the same, and runs in no spreadsheet', async (t) => {
+  using dir = temporaryDir();
+  const here = await startInventory(t);
+  await makePartition(here, 'lab');
+  await makeDistanceType(here);
+  await furnish(here);
+  const providers = createClient(ProviderService, here.admin);
+  const sheet = await callCommand(exportProviders, ['--format', 'csv'], here.admin);
+  t.is(sheet.code, 0, sheet.stderr);
+  t.regex(sheet.stderr, /4 providers/);
+  t.regex(sheet.stderr, /1 say more than its columns hold \(z-server\)/);
+  await providers.deleteProvider({ name: `${LAB}/providers/a-gpu` });
+  const plain = {
+    tags: ['=cmd()', 'two'],
+    properties: {
+      slots: { kind: { case: 'stringValue' as const, value: '4' } },
+      feeds: { kind: { case: 'stringList' as const, value: { values: ['a', 'b'] } } },
+      note: { kind: { case: 'stringValue' as const, value: '+1 "two", three' } },
+      below: { kind: { case: 'integerValue' as const, value: -3n } },
+    },
+    spec: {
+      type: ProviderType.BARE_METAL,
+      groups: ['a-rack', 'z-row'],
+      inventories: [{ resourceType: 'gpu.a100', total: 8n, reserved: 1n, maxUnit: 4n }],
+      nics: [{ label: 'eth0', mac: '02:00:00:00:00:09', type: NicType.PHYSICAL }],
+      bmc: { type: BmcType.REDFISH, address: '10.0.0.2', secret: 'projects/ops/secrets/bmc' },
+      agentPools: [{ role: 'bmc', agents: [`${LAB}/agents/one`] }],
+      location: { rack: 'a-rack', position: 7, note: '@home' },
+    },
+  };
+  const made = await makeProvider(here, 'plain', plain);
+  const { stdout, stderr } = await callCommand(exportProviders, ['--format', 'csv'], here.admin);
+  t.false(/plain/.test(stderr), stderr);
+  for (const cell of stdout.split(/[,\n]/)) t.false(/^"?[=+@]/.test(cell), cell);
+  const file = join(dir.path, 'fleet.csv');
+  const [head = '', ...rows] = stdout.split('\n');
+  writeFileSync(file, [head, ...rows.filter((row) => row.startsWith('plain,'))].join('\n'));
+  await providers.deleteProvider({ name: made.name });
+  const again = await callCommand(importProviders, ['-f', file], here.admin);
+  t.is(again.code, 0, again.stderr + again.stdout);
+  const { provider } = await providers.getProvider({ name: made.name });
+  t.deepEqual([provider?.tags, provider?.properties], [made.tags, made.properties]);
+  t.deepEqual({ ...provider?.spec, inventories: [] }, { ...made.spec, inventories: [] });
+  t.like(provider?.spec?.inventories[0], { total: 8n, reserved: 1n, maxUnit: 4n });
+});
 
 for (const format of ['yaml', 'ndjson']) {
   test(`an export as ${format} imports to the same, and changes nothing here`, async (t) => {

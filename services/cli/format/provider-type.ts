@@ -22,3 +22,7 @@ export const parseProviderType = (text: string, what: string): ProviderType => {
   }
   return type;
 };
+
+/** The word that is read as that type; empty: none. */
+export const providerTypeWord = (type: ProviderType): string =>
+  Object.keys(TYPES).find((word) => TYPES[word] === type) ?? '';

@@ -238,6 +238,9 @@ type Cell = { readonly column: Column; readonly text: string; readonly title: st
 /** A spreadsheet program would run it, and a person who exports from one did not mean it. */
 const FORMULA = /^[=+@]/;
 
+/** Text that would be one, behind the apostrophe by which spreadsheet programs tell it. */
+const GUARDED = /^'(?=[=+@-])/;
+
 const putCell = (draft: Draft, { column, text, title }: Cell): void => {
   if (FORMULA.test(text)) {
     throw new UsageError(
@@ -245,7 +248,7 @@ const putCell = (draft: Draft, { column, text, title }: Cell): void => {
     );
   }
   try {
-    column.put(draft, text);
+    column.put(draft, text.replace(GUARDED, ''));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`column "${title}": ${error.message}`);

@@ -18,6 +18,7 @@ import { ResourceTypeService } from '../../../../gen/runmachine/inventory/v1/res
 import { callOptions } from '../../call-options.ts';
 import type { Command, Context } from '../../command.ts';
 import { yamlText } from '../../format/message.ts';
+import { csvRows } from '../../import/csv-rows.ts';
 import { allPages } from '../../pages.ts';
 import { lastSegment, partitionParent } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -25,13 +26,15 @@ import { UsageError } from '../../usage-error.ts';
 export const exportProviders: Command = {
   summary: 'write everything declared of providers as a file to import',
   options: {
-    format: { type: 'string', value: 'FORMAT', help: 'yaml or ndjson (yaml)' },
+    format: { type: 'string', value: 'FORMAT', help: 'yaml, ndjson or csv (yaml)' },
   },
   examples: [
     'runm provider export > fleet.yaml',
     'runm provider export --format ndjson > fleet.ndjson',
+    'runm provider export --format csv > fleet.csv',
   ],
   run: async (context, args) => {
+    if (args.string('format') === 'csv') return exportCsv(context);
     const text = writerOf(args.string('format') ?? 'yaml');
     let count = 0;
     for await (const document of documentsOf(context)) {
@@ -44,10 +47,29 @@ export const exportProviders: Command = {
   },
 };
 
+const NAMED_MAX = 5;
+
+/** Providers alone: a row for each, wholes before their parts. */
+const exportCsv = async (context: Context): Promise<undefined> => {
+  const found: Provider[] = [];
+  for await (const provider of providers(context)) found.push(provider);
+  const { partition, project } = context.settings;
+  const { lines, cut } = csvRows(byParents(found), { partition, project });
+  for (const line of lines) context.output.result(line);
+  context.output.remark(`${found.length} providers; groups and definitions stand in no CSV file`);
+  if (cut.length > 0) {
+    const names = cut.slice(0, NAMED_MAX).join(', ') + (cut.length > NAMED_MAX ? ', …' : '');
+    context.output.remark(
+      `${cut.length} say more than its columns hold (${names}); to import them again, export yaml`,
+    );
+  }
+  return undefined;
+};
+
 const writerOf = (format: string): ((document: JsonObject) => string) => {
   if (format === 'ndjson') return (document) => JSON.stringify(document);
   if (format === 'yaml') return (document) => `---\n${yamlText(document)}`;
-  throw new UsageError(`--format: "${format}" is no format`, 'yaml or ndjson');
+  throw new UsageError(`--format: "${format}" is no format`, 'yaml, ndjson or csv');
 };
 
 /** In an order in which each names only what stands before it. */
