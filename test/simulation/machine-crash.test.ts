@@ -4,8 +4,8 @@
  * their own that outlive the kill.
  */
 import test, { type ExecutionContext } from 'ava';
-import type { Machine } from '../../../services/machine/domain/machine.ts';
-import { unavailable } from '../../../services/runtime/errors.ts';
+import type { Machine } from '../../services/machine/domain/machine.ts';
+import { unavailable } from '../../services/runtime/errors.ts';
 import {
   day,
   EXPECTED,
@@ -17,8 +17,8 @@ import {
   signal,
   stateOf,
   type World,
-} from './crash-world.ts';
-import { MACHINE_UID, machine as newMachine, spec } from './fixtures.ts';
+} from '../unit/machine/crash-world.ts';
+import { MACHINE_UID, machine as newMachine, spec } from '../unit/machine/fixtures.ts';
 
 for (const verb of ['create', 'stop', 'start', 'reset', 'delete'] as const) {
   test(`a kill at any point of ${verb} changes nothing but the time`, async (t) => {
