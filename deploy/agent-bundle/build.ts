@@ -173,6 +173,9 @@ const sha256Of = async (path: string): Promise<string> => {
   return hash.digest('hex');
 };
 
-const [outputDir, option] = process.argv.slice(2);
-if (outputDir === undefined) throw new Error('the output directory is missing');
+const [outputDir = '', option, ...more] = process.argv.slice(2);
+if (/^(?:-|$)/.test(outputDir) || (option ?? '--fetch') !== '--fetch' || more.length > 0) {
+  console.error('usage: node deploy/agent-bundle/build.ts OUTPUT_DIR [--fetch]');
+  process.exit(/^(?:-h|--help)$/.test(outputDir) ? 0 : 2);
+}
 await makeBundles(outputDir, option === '--fetch');

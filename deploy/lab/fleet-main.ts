@@ -55,6 +55,7 @@ const main = async (): Promise<number> => {
 
 const tellRefusal = (error: unknown): number => {
   console.error(`the fleet cannot start: ${error instanceof Error ? error.message : error}`);
+  console.error('what to do: node deploy/lab/fleet-main.ts --help tells its options');
   if (!isDomainError(error)) console.error(error);
   return 1;
 };

@@ -72,6 +72,7 @@ const tellRefusal = (error: unknown): number => {
   const message = error instanceof Error ? error.message : String(error);
   tell({ lab: 'refused', message });
   console.error(`the lab cannot start: ${message}`);
+  console.error('what to do: node deploy/lab/main.ts --help tells its options');
   if (!isDomainError(error)) console.error(error);
   return 1;
 };

@@ -4,9 +4,9 @@ import { tableOf } from './report.ts';
 import { type Judged, judge, readTargets } from './targets.ts';
 
 /**
- * `npm run bench -- <name> [--json] [--quick]`; `claims` and `bmc` also take `--only row,…` and
- * `--sizes n,…`, `claims` also `--cpu-prof folder`. Exit 0 when every target was met, 1 when one
- * was missed or could not be measured, 2 for a wrong command line.
+ * `npm run bench -- <name> [--json] [--quick]`; `claims`, `enrol` and `bmc` also take
+ * `--only row,…`, `--sizes n,…` and `--cpu-prof folder`. Exit 0 when every target was met, 1 when
+ * one was missed or could not be measured, 2 for a wrong command line.
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rpc: async () => (await import('./rpc.ts')).rpc,
@@ -74,6 +74,7 @@ const parse = (): Choice => {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
+        help: { type: 'boolean', short: 'h', default: false },
         json: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         only: { type: 'string', default: '' },
@@ -81,6 +82,10 @@ const parse = (): Choice => {
         'cpu-prof': { type: 'string' },
       },
     });
+    if (values.help) {
+      console.log(usage(known));
+      process.exit(0);
+    }
     const unknown = positionals.find((name) => name !== 'all' && !known.includes(name));
     if (unknown !== undefined) throw new Error(`there is no bench "${unknown}"`);
     if (positionals.length === 0) throw new Error('the name of a bench is missing');
@@ -89,12 +94,19 @@ const parse = (): Choice => {
     const sizes = sizesOf(values.sizes) ?? (quick ? SIZES_QUICK : SIZES);
     return { names, json, quick, only: listOf(only), sizes, cpuProfileDir: values['cpu-prof'] };
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    console.error(`usage: npm run bench -- <${known.join('|')}|all> [--json] [--quick]`);
-    console.error('       claims: [--only row,…] [--sizes n,…] [--cpu-prof folder]');
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(message.split('. ')[0] ?? message);
+    console.error(usage(known));
     process.exit(2);
   }
 };
+
+const usage = (known: readonly string[]): string =>
+  [
+    `usage: npm run bench -- <${known.join('|')}|all> [--json] [--quick]`,
+    '       claims, enrol, bmc: [--only row,…] [--sizes n,…] [--cpu-prof folder]',
+    '       test/bench/README.md has the rows',
+  ].join('\n');
 
 const listOf = (text: string): readonly string[] =>
   text.split(',').filter((part) => part.trim() !== '');

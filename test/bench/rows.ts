@@ -1,4 +1,4 @@
-import type { Bench, BenchOptions, Measured } from './bench.ts';
+import { type Bench, type BenchOptions, CannotMeasure, type Measured } from './bench.ts';
 
 /** By the name that --only takes; the README has a table of them. */
 export type Rows = Readonly<
@@ -11,7 +11,9 @@ export const benchOf = (rows: Rows, of: Pick<Bench, 'summary' | 'limitMs'>): Ben
   run: async (options) => {
     const unknown = options.only.find((name) => rows[name] === undefined);
     if (unknown !== undefined) {
-      throw new Error(`there is no row "${unknown}"; known: ${Object.keys(rows).join(', ')}`);
+      throw new CannotMeasure(
+        `there is no row "${unknown}"; known: ${Object.keys(rows).join(', ')}`,
+      );
     }
     const measured: Measured[] = [];
     for (const [name, row] of Object.entries(rows)) {

@@ -13,28 +13,38 @@ export const printable = (text: string): string =>
 
 /**
  * A table for people: columns as wide as their longest cell, two spaces between. Where that is
- * wider than there is room, the widest columns are cut; the first one, by which a row is named, is
- * not.
+ * wider than there is room, columns that say nothing are left out and then the widest are cut; the
+ * first one, by which a row is named, is not.
  */
 export const formatTable = <Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   room = Number.POSITIVE_INFINITY,
 ): string => {
-  const titles = columns.map(({ title }) => title);
-  const cells = rows.map((row) => columns.map((column) => printable(column.value(row)) || '-'));
-  const lines = [titles, ...cells];
-  const natural = titles.map((_, index) =>
-    Math.max(...lines.map((line) => line[index]?.length ?? 0)),
+  const table = columns.map(({ title, value }) => [
+    title,
+    ...rows.map((row) => printable(value(row)) || EMPTY),
+  ]);
+  const saying = table.filter(
+    (cells, at) => at === 0 || cells.slice(1).some((cell) => cell !== EMPTY),
   );
-  const widths = fitted(natural, room - GAP.length * (columns.length - 1));
-  const text = (line: readonly string[]): string =>
-    line
-      .map((cell, index) => cut(cell, widths[index] ?? 0).padEnd(widths[index] ?? 0))
+  const shown = widthOf(table) > room && rows.length > 0 ? saying : table;
+  const widths = fitted(shown.map(longest), room - GAP.length * (shown.length - 1));
+  const line = (row: number): string =>
+    shown
+      .map((cells, at) => cut(cells[row] ?? '', widths[at] ?? 0).padEnd(widths[at] ?? 0))
       .join(GAP)
       .trimEnd();
-  return lines.map(text).join('\n');
+  return Array.from({ length: rows.length + 1 }, (_, row) => line(row)).join('\n');
 };
+
+const EMPTY = '-';
+
+const longest = (cells: readonly string[]): number =>
+  cells.reduce((width, cell) => Math.max(width, cell.length), 0);
+
+const widthOf = (table: readonly (readonly string[])[]): number =>
+  table.reduce((sum, cells) => sum + longest(cells) + GAP.length, -GAP.length);
 
 const GAP = '  ';
 /** Less of a cell says nothing. */

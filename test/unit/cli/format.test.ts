@@ -84,6 +84,17 @@ test('a table that is wider than its room is cut where it is widest, but for its
   t.true(formatTable(columns, rows).includes('at length'));
 });
 
+test('a column that says nothing takes no room where there is little', (t) => {
+  const columns = ['NAME', 'PROBLEM', 'STATE'].map((title, at) => ({
+    title,
+    value: (row: readonly string[]) => row[at] ?? '',
+  }));
+  const rows = [['r1u1', '', 'available']];
+  t.is(formatTable(columns, rows, 20), 'NAME  STATE\nr1u1  available');
+  t.is(formatTable(columns, rows), 'NAME  PROBLEM  STATE\nr1u1  -        available');
+  t.is(formatTable(columns, [], 10), 'NAME  PROBLEM  STATE');
+});
+
 test('a table lines up and keeps control characters from the terminal', (t) => {
   const columns = [
     { title: 'NAME', value: (row: string) => row },
