@@ -81,8 +81,9 @@ test('one that has too much to do is busy, after some patience', async (t) => {
 test('one that was busy for a moment is asked again', async (t) => {
   const { lab, power } = await opened(t);
   lab.fault('503');
+  const before = lab.looks();
   const reading = power.read(within(LIMIT_MS));
-  await clock.sleep(150);
+  await eventually(() => lab.looks() >= before + 2, { message: 'a busy answer' });
   lab.fault(undefined);
   t.is(await reading, 'off');
 });

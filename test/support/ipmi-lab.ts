@@ -17,6 +17,8 @@ export type IpmiLab = {
   readonly port: number;
   readonly server: LabServer;
   readonly fault: (fault: LabFault | undefined) => void;
+  /** How often the controller looked whether something is wrong with it: twice a command. */
+  readonly looks: () => number;
   /** How often somebody could not sign in. */
   readonly refusals: () => number;
   /** The controller ends, and another one begins that knows no session. */
@@ -45,10 +47,15 @@ export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLa
   });
   cleanup.defer(() => server.close());
   const fault = createFaultSwitch();
+  let looks = 0;
+  const current = () => {
+    looks += 1;
+    return fault.faults.current();
+  };
   const start = (port: number) =>
     startIpmiFrontWith(
       {
-        ...{ server, faults: fault.faults, host: '127.0.0.1', port, directory: dir.path },
+        ...{ server, faults: { current }, host: '127.0.0.1', port, directory: dir.path },
         ...{ clock, random, log: silentLog },
       },
       { ...PLAIN, ...options.personality },
@@ -58,7 +65,7 @@ export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLa
   cleanup.defer(() => front.close());
   const owned = cleanup.move();
   return {
-    ...{ address: `127.0.0.1:${port}`, port, server, fault: fault.set },
+    ...{ address: `127.0.0.1:${port}`, port, server, fault: fault.set, looks: () => looks },
     refusals: () => server.log().filter(({ message }) => message.startsWith('Sign-in')).length,
     restart: async () => {
       await front.close();
