@@ -39,15 +39,22 @@ const SERVER_FLAGS = [
   ...['jit=off', 'max_wal_size=256MB', 'autovacuum_naptime=5s', 'log_min_messages=panic'],
 ].flatMap((setting) => ['-c', setting]);
 
-/** `programs` is what `needs('postgres')` gives for `postgres` and `initdb`. */
-export const startPostgres = async (programs: PostgresPrograms): Promise<TestPostgres> => {
+/**
+ * `programs` is what `needs('postgres')` gives for `postgres` and `initdb`; `settings`, each as
+ * "name=value", count more than those of tests.
+ */
+export const startPostgres = async (
+  programs: PostgresPrograms,
+  settings: readonly string[] = [],
+): Promise<TestPostgres> => {
   await using cleanup = new AsyncDisposableStack();
   const dir = createDir();
   cleanup.defer(() => rmSync(dir, { recursive: true, force: true }));
   const password = randomBytes(9).toString('hex');
   await initialise(programs.initdb, dir, password);
   const port = await freePort();
-  const run = () => spawnServer(programs.postgres, dir, port);
+  const flags = [...SERVER_FLAGS, ...settings.flatMap((setting) => ['-c', setting])];
+  const run = () => spawnServer(programs.postgres, { dir, port, flags });
   let child = run();
   cleanup.defer(() => stop(child, 'SIGQUIT'));
   const urlOf = (database: string) =>
@@ -125,14 +132,16 @@ const initialise = async (initdb: Program, dir: string, password: string): Promi
   }
 };
 
-const spawnServer = (postgres: Program, dir: string, port: number): ChildProcess => {
+type Served = { readonly dir: string; readonly port: number; readonly flags: readonly string[] };
+
+const spawnServer = (postgres: Program, { dir, port, flags }: Served): ChildProcess => {
   const sockets = join(dir, 's');
   mkdirSync(sockets, { recursive: true });
   if (owner.uid !== undefined) {
     chownSync(sockets, owner.uid, owner.gid);
   }
   const place = ['-D', join(dir, 'data'), '-k', sockets, '-h', '127.0.0.1', '-p', String(port)];
-  return start(postgres, [...place, ...SERVER_FLAGS], dir);
+  return start(postgres, [...place, ...flags], dir);
 };
 
 const stop = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
