@@ -146,7 +146,13 @@ const verb = ({ isReasonNeeded = false, ...told }: Verb, call: Call): Command =>
       const outcomes = await atEach(context, targets.names, async (one) =>
         stateWord(await send(one)),
       );
-      return showOutcomes(context, outcomes, 'state');
+      const code = await showOutcomes(context, outcomes, 'state');
+      if (told.follow && context.output.mode === 'table') {
+        context.output.remark(
+          'their controllers are asked now; how it ends: runm event list --all',
+        );
+      }
+      return code;
     }
     const changed = await send(targets.names[0] ?? '');
     await showState(context, changed);

@@ -61,11 +61,16 @@ const rack = (isSchedulerAway = false) => {
             asked.push(request);
             const given = allocation(1, 'given-back', tomorrow);
             const finishTime = timestampFromDate(new Date('2025-12-31T00:00:00Z'));
+            const booked = {
+              ...allocation(10, 'later', undefined),
+              acquireTime: timestampFromDate(tomorrow),
+            };
             return {
               allocations: [
                 { ...given, allocation: { ...given.allocation, finishTime } },
                 allocation(2, 'bench-1', tomorrow),
                 allocation(10, 'web', undefined),
+                ...(request.until === undefined ? [booked] : []),
                 allocation(10, 'db', tomorrow),
               ],
             };
@@ -139,5 +144,6 @@ test('a provider says where it stands and who holds it until when', async (t) =>
   const { stdout } = await callCommand(get, ['r1u10'], rack().routes);
   t.regex(stdout, /^state +in use$/m);
   t.regex(stdout, /^held by +red\/web, for ever$/m);
+  t.regex(stdout, /^booked by +red\/later, from 2026-01-02 00:00:00 UTC, for ever$/m);
   t.regex(stdout, /^held by +red\/db, until 2026-01-02 00:00:00 UTC$/m);
 });

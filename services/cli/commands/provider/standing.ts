@@ -27,7 +27,12 @@ export type Standing = {
 };
 
 /** Of one provider, or of those of a group, or of all. */
-export type Asked = { readonly providerUid?: string; readonly providerGroup?: string };
+export type Asked = {
+  readonly providerUid?: string;
+  readonly providerGroup?: string;
+  /** Also what is booked for later. */
+  readonly isLaterToo?: boolean;
+};
 
 /** What the caller may not see, or what cannot be asked now, is left empty. */
 export const readStanding = async (
@@ -72,11 +77,17 @@ export const stateOf = async (context: Context, name: string): Promise<ProviderS
 };
 
 /** What is held now. */
-const allocations = async (context: Context, asked: Asked): Promise<ClaimAllocation[]> => {
+const allocations = async (
+  context: Context,
+  { isLaterToo = false, ...asked }: Asked,
+): Promise<ClaimAllocation[]> => {
   const client = createClient(ClaimService, context.transport());
   const parent = `${partitionParent(context.settings)}/projects/-`;
   const now = context.clock.now().getTime();
-  const window = { from: timestampFromMs(now), until: timestampFromMs(now + 1) };
+  const window = {
+    from: timestampFromMs(now),
+    ...(!isLaterToo && { until: timestampFromMs(now + 1) }),
+  };
   const rows = await allPages(async (pageToken) => {
     const request = { parent, ...asked, ...window, pageSize: 1000, pageToken };
     const answer = await client.listAllocations(request, callOptions(context));
