@@ -52,13 +52,16 @@ type Situation = {
  */
 const USUAL = ['On', 'ForceOff', 'GracefulShutdown', 'ForceRestart'];
 
+/** Some list "GracefulShutdownGracefulRestart" as one type: a comma is missing (Supermicro). */
+const parted = (type: string): readonly string[] => type.split(/(?<=[a-z])(?=Graceful|Force)/);
+
 const stepsFor = async (
   wanted: PowerChange,
   { now, action, signal }: Situation,
 ): Promise<readonly Step[]> => {
   if (wanted === now) return [];
   if (wanted === 'on' && now === 'turning_on') return [{ until: 'on' }];
-  const said = await action.allowed('ResetType', signal);
+  const said = (await action.allowed('ResetType', signal)).flatMap(parted);
   const allowed = said.length > 0 ? said : USUAL;
   const pick = (wish: string, ...candidates: readonly string[]): string =>
     chosen({ wish, candidates, allowed });
