@@ -182,6 +182,7 @@ const overuseAt = (
 ): string | undefined => {
   const claims = [...state.claims.ofProvider(uid)].filter(isMeant);
   const all = claims.flatMap((claim) => holdsOf(claim, nowMs).get(uid) ?? []);
+  if (all.length === 0) return undefined;
   const offered = (code: string): number => state.offersOf(uid).get(code)?.usable ?? 0;
   const holdsOn = (uids: Iterable<string>): readonly Hold[] =>
     [...uids].flatMap((one) =>
