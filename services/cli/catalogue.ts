@@ -67,6 +67,14 @@ export const CATALOGUE: Catalogue = {
         'type at the serial console',
         async () => (await import('./commands/machine/console.ts')).machineConsole,
       ),
+      share: verb(
+        'give somebody a token for the console of one',
+        async () => (await import('./commands/machine/share.ts')).share,
+      ),
+      join: verb(
+        'open a console with such a token',
+        async () => (await import('./commands/machine/join.ts')).join,
+      ),
       timeline: verb(
         'what happened to a machine',
         async () => (await import('./commands/machine/timeline.ts')).timeline,

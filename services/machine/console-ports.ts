@@ -10,6 +10,24 @@ export type ConsoleSession = {
   readonly sinceMs: number;
 };
 
+/** What lets somebody without an account at the console of one machine. */
+export type ConsoleToken = {
+  /** SHA-256 of it in hexadecimal; the token itself is kept nowhere. */
+  readonly hash: string;
+  readonly machineUid: string;
+  readonly readOnly: boolean;
+  /** Who made it. */
+  readonly principal: string;
+  readonly untilMs: number;
+};
+
+export type ConsoleTokenRecords = {
+  readonly insert: (tx: Tx, token: ConsoleToken) => Promise<void>;
+  /** Also one that has expired. */
+  readonly find: (reader: Reader, hash: string) => Promise<ConsoleToken | undefined>;
+  readonly removeExpired: (tx: Tx, beforeMs: number) => Promise<void>;
+};
+
 export type ConsoleRecords = {
   readonly insert: (tx: Tx, session: ConsoleSession) => Promise<void>;
   readonly remove: (tx: Tx, uid: string) => Promise<void>;

@@ -6,7 +6,7 @@
 import type { Access } from '../runtime/access.ts';
 import type { Page } from '../store/sql/page.ts';
 import type { Reader, Tx } from '../store/sql/transaction.ts';
-import type { ConsoleRecords } from './console-ports.ts';
+import type { ConsoleRecords, ConsoleTokenRecords } from './console-ports.ts';
 import type { UsedPlace } from './domain/claim.ts';
 import type { EventDraft, EventRecord } from './domain/event.ts';
 import type { Greeting, Held } from './domain/hello.ts';
@@ -296,6 +296,7 @@ export type Records = {
   readonly hardware: HardwareRecords;
   readonly tasks: TaskRecords;
   readonly consoles: ConsoleRecords;
+  readonly consoleTokens: ConsoleTokenRecords;
   readonly sweepers: SweeperRecords;
 };
 

@@ -28,6 +28,9 @@ const isRead = (method: DescMethod): boolean =>
 const EXCEPTIONS: Readonly<Record<string, 'not audited' | 'no request_id' | 'neither'>> = {
   // A key press; that the console was opened is audited.
   'ConsoleService/WriteConsole': 'neither',
+  'ConsoleService/WriteConsoleByToken': 'neither',
+  // A retry issues another one, and both end by themselves.
+  'ConsoleService/IssueConsoleToken': 'no request_id',
   // A stream is opened once; nothing of it can be answered again.
   'ConsoleService/AttachConsole': 'no request_id',
   'OrderService/PlaceOrder': 'neither',
@@ -81,9 +84,11 @@ test('the guard of every process reads the same policy', (t) => {
   }
 });
 
-test('nobody may call without a name except to become somebody', (t) => {
+test('nobody calls without a name but to become somebody, or by a token of a console', (t) => {
   const open = methods.filter((method) => policyOf(method)?.scope === Scope.ANONYMOUS);
   t.deepEqual(open.map(shortName).toSorted(), [
+    'ConsoleService/WatchConsoleByToken',
+    'ConsoleService/WriteConsoleByToken',
     'TrustService/GetTrustBundle',
     'TrustService/Join',
     'TrustService/Renew',

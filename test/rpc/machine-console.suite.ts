@@ -73,7 +73,7 @@ export type ConsoleSubject = {
   readonly createUrl?: () => Promise<string>;
 };
 
-const start = async ({ replicas, createUrl }: ConsoleSubject): Promise<Site> => {
+export const start = async ({ replicas, createUrl }: ConsoleSubject): Promise<Site> => {
   const url = await createUrl?.();
   return startSite({ replicas, ...(url !== undefined && { url }) });
 };

@@ -16,6 +16,7 @@ import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { createFakeAgent } from './machine-agent.ts';
 import { machineConsoleSuite } from './machine-console.suite.ts';
+import { machineConsoleTokenSuite } from './machine-console-token.suite.ts';
 import { machineDaySuite } from './machine-day.suite.ts';
 import {
   AGENT,
@@ -64,6 +65,13 @@ machineConsoleSuite({
   createUrl,
 });
 machineConsoleSuite({ test: serial, what: 'another replica', index: 1, replicas: 2, createUrl });
+machineConsoleTokenSuite({
+  test: serial,
+  what: 'another replica',
+  index: 1,
+  replicas: 2,
+  createUrl,
+});
 
 const twoReplicas = async (): Promise<Site> => startSite({ replicas: 2, url: await createUrl() });
 

@@ -1,4 +1,4 @@
-import type { ConsoleRecords } from '../console-ports.ts';
+import type { ConsoleRecords, ConsoleTokenRecords } from '../console-ports.ts';
 import { db } from './rows.ts';
 
 export const consoleRecords: ConsoleRecords = {
@@ -33,5 +33,33 @@ export const consoleRecords: ConsoleRecords = {
       .where('replica', 'not in', [...replicas])
       .execute();
     return rows.map(({ uid }) => uid);
+  },
+};
+
+export const consoleTokenRecords: ConsoleTokenRecords = {
+  insert: async (tx, { hash, machineUid, readOnly, principal, untilMs }) => {
+    const row = { hash, machine_uid: machineUid, principal, until_ms: untilMs };
+    await db(tx)
+      .insertInto('console_token')
+      .values({ ...row, read_only: readOnly ? 1 : 0 })
+      .execute();
+  },
+  find: async (reader, hash) => {
+    const row = await db(reader)
+      .selectFrom('console_token')
+      .selectAll()
+      .where('hash', '=', hash)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    return {
+      hash: row.hash,
+      machineUid: row.machine_uid,
+      readOnly: Number(row.read_only) === 1,
+      principal: row.principal,
+      untilMs: Number(row.until_ms),
+    };
+  },
+  removeExpired: async (tx, beforeMs) => {
+    await db(tx).deleteFrom('console_token').where('until_ms', '<', beforeMs).execute();
   },
 };

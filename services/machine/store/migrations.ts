@@ -306,6 +306,21 @@ const consoles = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('console_session', ['target_uid']);
 };
 
+const consoleTokens = async (db: MigrationDb): Promise<void> => {
+  await db.createTable(
+    'console_token',
+    columns(db, {
+      hash: 'text',
+      machine_uid: 'text',
+      read_only: 'integer',
+      principal: 'text',
+      until_ms: 'bigint',
+    }),
+  );
+  await db.createUnique('console_token', ['hash']);
+  await db.createIndex('console_token', ['until_ms']);
+};
+
 const cleaningEnds = async (db: MigrationDb): Promise<void> => {
   await db.kysely.schema
     .alterTable('provider_cleaning')
@@ -344,4 +359,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0009-cleaning-ends', up: cleaningEnds },
   { name: '0010-orders-at-providers', up: ordersAtProviders },
   { name: '0011-provider-conflicts', up: conflicts },
+  { name: '0012-console-tokens', up: consoleTokens },
 ];

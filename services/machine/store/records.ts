@@ -5,7 +5,7 @@ import { createArtifactRecords } from './artifact-records.ts';
 import { assignmentRecords } from './assignment-records.ts';
 import { claimNewsRecords } from './claim-news-records.ts';
 import { conflictRecords } from './conflict-records.ts';
-import { consoleRecords } from './console-records.ts';
+import { consoleRecords, consoleTokenRecords } from './console-records.ts';
 import { eventRecords } from './event-records.ts';
 import { hardwareRecords } from './hardware-records.ts';
 import { imageRecords } from './image-records.ts';
@@ -33,5 +33,6 @@ export const createRecords = (clock: Clock): Records => ({
   hardware: hardwareRecords,
   tasks: taskRecords,
   consoles: consoleRecords,
+  consoleTokens: consoleTokenRecords,
   sweepers: sweeperRecords,
 });

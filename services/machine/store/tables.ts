@@ -22,7 +22,17 @@ export type MachineTables = {
   readonly hardware_lease: HardwareLeaseRow;
   readonly hardware_task: HardwareTaskRow;
   readonly console_session: ConsoleSessionRow;
+  readonly console_token: ConsoleTokenRow;
   readonly sweeper: SweeperRow;
+};
+
+export type ConsoleTokenRow = {
+  readonly id: Generated<number>;
+  readonly hash: string;
+  readonly machine_uid: string;
+  readonly read_only: number;
+  readonly principal: string;
+  readonly until_ms: number;
 };
 
 export type MachineRow = {

@@ -132,6 +132,9 @@ const sweepRows = async (deps: HousekeepingDeps, signal: AbortSignal): Promise<v
     ),
   );
   await store.transaction(undefined, ACTOR, (tx) =>
+    records.consoleTokens.removeExpired(tx, before(0)),
+  );
+  await store.transaction(undefined, ACTOR, (tx) =>
     records.hardware.removeOldOrders(tx, before(HOUR_MS)),
   );
   const unused = await store.read((r) => records.artifacts.unused(r, before(KEPT.uploadMs), BITE));

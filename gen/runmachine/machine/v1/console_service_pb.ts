@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_runmachine_common_v1_policy } from "../../common/v1/policy_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runmachine/machine/v1/console_service.proto.
  */
 export const file_runmachine_machine_v1_console_service: GenFile = /*@__PURE__*/
-  fileDesc("CitydW5tYWNoaW5lL21hY2hpbmUvdjEvY29uc29sZV9zZXJ2aWNlLnByb3RvEhVydW5tYWNoaW5lLm1hY2hpbmUudjEidwoUQXR0YWNoQ29uc29sZVJlcXVlc3QSMgoEb3BlbhgBIAEoCzIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Db25zb2xlT3BlbkgAEhkKBGRhdGEYAiABKAxCCbpIBnoEGICABEgAQhAKB2NvbnRlbnQSBbpIAggBInUKC0NvbnNvbGVPcGVuEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAQSEQoJcmVhZF9vbmx5GAIgASgIEh8KDHJlcGxheV9ieXRlcxgDIAEoDUIJukgGKgQYgIBAEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikgEKFUF0dGFjaENvbnNvbGVSZXNwb25zZRI2CgZvcGVuZWQYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ29uc29sZU9wZW5lZEgAEg4KBGRhdGEYAiABKAxIABIUCgp0YWtlbl9vdmVyGAMgASgJSAASEAoGY2xvc2VkGAQgASgJSABCCQoHY29udGVudCI2Cg1Db25zb2xlT3BlbmVkEhIKCnNlc3Npb25faWQYASABKAkSEQoJcmVhZF9vbmx5GAIgASgIIoMCChNXYXRjaENvbnNvbGVSZXF1ZXN0Ep0BCgRuYW1lGAEgASgJQo4BukiKAXKHARiABDKBAV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L21hY2hpbmVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIRCglyZWFkX29ubHkYAiABKAgSHwoMcmVwbGF5X2J5dGVzGAMgASgNQgm6SAYqBBiAgEASGAoGcmVhc29uGAQgASgJQgi6SAVyAxiAAiJVChRXYXRjaENvbnNvbGVSZXNwb25zZRI9Cgdjb250ZW50GAEgASgLMiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkF0dGFjaENvbnNvbGVSZXNwb25zZSLsAQoTV3JpdGVDb25zb2xlUmVxdWVzdBKdAQoEbmFtZRgBIAEoCUKOAbpIigFyhwEYgAQygQFecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9tYWNoaW5lcy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSHAoKc2Vzc2lvbl9pZBgCIAEoCUIIukgFcgOwAQESFwoEZGF0YRgDIAEoDEIJukgGegQYgIAEIhYKFFdyaXRlQ29uc29sZVJlc3BvbnNlIvEBChRHZXRDb25zb2xlTG9nUmVxdWVzdBKdAQoEbmFtZRgBIAEoCUKOAbpIigFyhwEYgAQygQFecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9tYWNoaW5lcy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSHQoKdGFpbF9ieXRlcxgCIAEoDUIJukgGKgQYgIBAEhoKCGNvbnRhaW5zGAMgASgJQgi6SAVyAxiAAiI4ChVHZXRDb25zb2xlTG9nUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIRCgl0cnVuY2F0ZWQYAiABKAgysgQKDkNvbnNvbGVTZXJ2aWNlEokBCg1BdHRhY2hDb25zb2xlEisucnVubWFjaGluZS5tYWNoaW5lLnYxLkF0dGFjaENvbnNvbGVSZXF1ZXN0GiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkF0dGFjaENvbnNvbGVSZXNwb25zZSIZirUYFQoPbWFjaGluZS5jb25zb2xlEAMYASgBMAEShwEKDFdhdGNoQ29uc29sZRIqLnJ1bm1hY2hpbmUubWFjaGluZS52MS5XYXRjaENvbnNvbGVSZXF1ZXN0GisucnVubWFjaGluZS5tYWNoaW5lLnYxLldhdGNoQ29uc29sZVJlc3BvbnNlIhyQAgGKtRgVCg9tYWNoaW5lLmNvbnNvbGUQAxgBMAESgAEKDFdyaXRlQ29uc29sZRIqLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Xcml0ZUNvbnNvbGVSZXF1ZXN0GisucnVubWFjaGluZS5tYWNoaW5lLnYxLldyaXRlQ29uc29sZVJlc3BvbnNlIheKtRgTCg9tYWNoaW5lLmNvbnNvbGUQAxKGAQoNR2V0Q29uc29sZUxvZxIrLnJ1bm1hY2hpbmUubWFjaGluZS52MS5HZXRDb25zb2xlTG9nUmVxdWVzdBosLnJ1bm1hY2hpbmUubWFjaGluZS52MS5HZXRDb25zb2xlTG9nUmVzcG9uc2UiGpACAYq1GBMKD21hY2hpbmUuY29uc29sZRADYgZwcm90bzM", [file_buf_validate_validate, file_runmachine_common_v1_policy]);
+  fileDesc("CitydW5tYWNoaW5lL21hY2hpbmUvdjEvY29uc29sZV9zZXJ2aWNlLnByb3RvEhVydW5tYWNoaW5lLm1hY2hpbmUudjEidwoUQXR0YWNoQ29uc29sZVJlcXVlc3QSMgoEb3BlbhgBIAEoCzIiLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Db25zb2xlT3BlbkgAEhkKBGRhdGEYAiABKAxCCbpIBnoEGICABEgAQhAKB2NvbnRlbnQSBbpIAggBInUKC0NvbnNvbGVPcGVuEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAQSEQoJcmVhZF9vbmx5GAIgASgIEh8KDHJlcGxheV9ieXRlcxgDIAEoDUIJukgGKgQYgIBAEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikgEKFUF0dGFjaENvbnNvbGVSZXNwb25zZRI2CgZvcGVuZWQYASABKAsyJC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQ29uc29sZU9wZW5lZEgAEg4KBGRhdGEYAiABKAxIABIUCgp0YWtlbl9vdmVyGAMgASgJSAASEAoGY2xvc2VkGAQgASgJSABCCQoHY29udGVudCI2Cg1Db25zb2xlT3BlbmVkEhIKCnNlc3Npb25faWQYASABKAkSEQoJcmVhZF9vbmx5GAIgASgIIoMCChNXYXRjaENvbnNvbGVSZXF1ZXN0Ep0BCgRuYW1lGAEgASgJQo4BukiKAXKHARiABDKBAV5wYXJ0aXRpb25zL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L3Byb2plY3RzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9L21hY2hpbmVzL1tBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIRCglyZWFkX29ubHkYAiABKAgSHwoMcmVwbGF5X2J5dGVzGAMgASgNQgm6SAYqBBiAgEASGAoGcmVhc29uGAQgASgJQgi6SAVyAxiAAiJVChRXYXRjaENvbnNvbGVSZXNwb25zZRI9Cgdjb250ZW50GAEgASgLMiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkF0dGFjaENvbnNvbGVSZXNwb25zZSLsAQoTV3JpdGVDb25zb2xlUmVxdWVzdBKdAQoEbmFtZRgBIAEoCUKOAbpIigFyhwEYgAQygQFecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9tYWNoaW5lcy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSHAoKc2Vzc2lvbl9pZBgCIAEoCUIIukgFcgOwAQESFwoEZGF0YRgDIAEoDEIJukgGegQYgIAEIhYKFFdyaXRlQ29uc29sZVJlc3BvbnNlIvEBChRHZXRDb25zb2xlTG9nUmVxdWVzdBKdAQoEbmFtZRgBIAEoCUKOAbpIigFyhwEYgAQygQFecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9tYWNoaW5lcy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSHQoKdGFpbF9ieXRlcxgCIAEoDUIJukgGKgQYgIBAEhoKCGNvbnRhaW5zGAMgASgJQgi6SAVyAxiAAiI4ChVHZXRDb25zb2xlTG9nUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIRCgl0cnVuY2F0ZWQYAiABKAgiigIKGElzc3VlQ29uc29sZVRva2VuUmVxdWVzdBKdAQoEbmFtZRgBIAEoCUKOAbpIigFyhwEYgAQygQFecGFydGl0aW9ucy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9wcm9qZWN0cy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fS9tYWNoaW5lcy9bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSEQoJcmVhZF9vbmx5GAIgASgIEjsKCGxpZmV0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUqACJhChlJc3N1ZUNvbnNvbGVUb2tlblJlc3BvbnNlEhMKBXRva2VuGAEgASgJQgSQtRgBEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKJAQoaV2F0Y2hDb25zb2xlQnlUb2tlblJlcXVlc3QSHQoFdG9rZW4YASABKAlCDrpIB3IFEAEYgAGQtRgBEhEKCXJlYWRfb25seRgCIAEoCBIfCgxyZXBsYXlfYnl0ZXMYAyABKA1CCbpIBioEGICAQBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGIACIlwKG1dhdGNoQ29uc29sZUJ5VG9rZW5SZXNwb25zZRI9Cgdjb250ZW50GAEgASgLMiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkF0dGFjaENvbnNvbGVSZXNwb25zZSJyChpXcml0ZUNvbnNvbGVCeVRva2VuUmVxdWVzdBIdCgV0b2tlbhgBIAEoCUIOukgHcgUQARiAAZC1GAESHAoKc2Vzc2lvbl9pZBgCIAEoCUIIukgFcgOwAQESFwoEZGF0YRgDIAEoDEIJukgGegQYgIAEIh0KG1dyaXRlQ29uc29sZUJ5VG9rZW5SZXNwb25zZTLbBwoOQ29uc29sZVNlcnZpY2USiQEKDUF0dGFjaENvbnNvbGUSKy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQXR0YWNoQ29uc29sZVJlcXVlc3QaLC5ydW5tYWNoaW5lLm1hY2hpbmUudjEuQXR0YWNoQ29uc29sZVJlc3BvbnNlIhmKtRgVCg9tYWNoaW5lLmNvbnNvbGUQAxgBKAEwARKHAQoMV2F0Y2hDb25zb2xlEioucnVubWFjaGluZS5tYWNoaW5lLnYxLldhdGNoQ29uc29sZVJlcXVlc3QaKy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuV2F0Y2hDb25zb2xlUmVzcG9uc2UiHJACAYq1GBUKD21hY2hpbmUuY29uc29sZRADGAEwARKAAQoMV3JpdGVDb25zb2xlEioucnVubWFjaGluZS5tYWNoaW5lLnYxLldyaXRlQ29uc29sZVJlcXVlc3QaKy5ydW5tYWNoaW5lLm1hY2hpbmUudjEuV3JpdGVDb25zb2xlUmVzcG9uc2UiF4q1GBMKD21hY2hpbmUuY29uc29sZRADEoYBCg1HZXRDb25zb2xlTG9nEisucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldENvbnNvbGVMb2dSZXF1ZXN0GiwucnVubWFjaGluZS5tYWNoaW5lLnYxLkdldENvbnNvbGVMb2dSZXNwb25zZSIakAIBirUYEwoPbWFjaGluZS5jb25zb2xlEAMSkQEKEUlzc3VlQ29uc29sZVRva2VuEi8ucnVubWFjaGluZS5tYWNoaW5lLnYxLklzc3VlQ29uc29sZVRva2VuUmVxdWVzdBowLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Jc3N1ZUNvbnNvbGVUb2tlblJlc3BvbnNlIhmKtRgVCg9tYWNoaW5lLmNvbnNvbGUQAxgBEosBChNXYXRjaENvbnNvbGVCeVRva2VuEjEucnVubWFjaGluZS5tYWNoaW5lLnYxLldhdGNoQ29uc29sZUJ5VG9rZW5SZXF1ZXN0GjIucnVubWFjaGluZS5tYWNoaW5lLnYxLldhdGNoQ29uc29sZUJ5VG9rZW5SZXNwb25zZSILkAIBirUYBBABGAEwARKEAQoTV3JpdGVDb25zb2xlQnlUb2tlbhIxLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Xcml0ZUNvbnNvbGVCeVRva2VuUmVxdWVzdBoyLnJ1bm1hY2hpbmUubWFjaGluZS52MS5Xcml0ZUNvbnNvbGVCeVRva2VuUmVzcG9uc2UiBoq1GAIQAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_runmachine_common_v1_policy]);
 
 /**
  * One message of AttachConsole.
@@ -351,6 +353,182 @@ export const GetConsoleLogResponseSchema: GenMessage<GetConsoleLogResponse> = /*
   messageDesc(file_runmachine_machine_v1_console_service, 9);
 
 /**
+ * Request of IssueConsoleToken.
+ *
+ * @generated from message runmachine.machine.v1.IssueConsoleTokenRequest
+ */
+export type IssueConsoleTokenRequest = Message<"runmachine.machine.v1.IssueConsoleTokenRequest"> & {
+  /**
+   * Resource name, "partitions/{partition}/projects/{project}/machines/{machine}"; the last segment may be the uid.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * It only reads.
+   *
+   * @generated from field: bool read_only = 2;
+   */
+  readOnly: boolean;
+
+  /**
+   * How long it is good for. Absent: ten minutes. At most a day.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 3;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.IssueConsoleTokenRequest.
+ * Use `create(IssueConsoleTokenRequestSchema)` to create a new message.
+ */
+export const IssueConsoleTokenRequestSchema: GenMessage<IssueConsoleTokenRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 10);
+
+/**
+ * Response of IssueConsoleToken.
+ *
+ * @generated from message runmachine.machine.v1.IssueConsoleTokenResponse
+ */
+export type IssueConsoleTokenResponse = Message<"runmachine.machine.v1.IssueConsoleTokenResponse"> & {
+  /**
+   * The token; it cannot be read again.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.IssueConsoleTokenResponse.
+ * Use `create(IssueConsoleTokenResponseSchema)` to create a new message.
+ */
+export const IssueConsoleTokenResponseSchema: GenMessage<IssueConsoleTokenResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 11);
+
+/**
+ * Request of WatchConsoleByToken.
+ *
+ * @generated from message runmachine.machine.v1.WatchConsoleByTokenRequest
+ */
+export type WatchConsoleByTokenRequest = Message<"runmachine.machine.v1.WatchConsoleByTokenRequest"> & {
+  /**
+   * Token of IssueConsoleToken.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Only read, also where the token allows typing.
+   *
+   * @generated from field: bool read_only = 2;
+   */
+  readOnly: boolean;
+
+  /**
+   * How much of the captured output comes first. 0: none.
+   *
+   * @generated from field: uint32 replay_bytes = 3;
+   */
+  replayBytes: number;
+
+  /**
+   * Why a writer is taken over, told to him and kept in the timeline. Empty: nothing is said.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.WatchConsoleByTokenRequest.
+ * Use `create(WatchConsoleByTokenRequestSchema)` to create a new message.
+ */
+export const WatchConsoleByTokenRequestSchema: GenMessage<WatchConsoleByTokenRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 12);
+
+/**
+ * One message of a console.
+ *
+ * @generated from message runmachine.machine.v1.WatchConsoleByTokenResponse
+ */
+export type WatchConsoleByTokenResponse = Message<"runmachine.machine.v1.WatchConsoleByTokenResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: runmachine.machine.v1.AttachConsoleResponse content = 1;
+   */
+  content?: AttachConsoleResponse | undefined;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.WatchConsoleByTokenResponse.
+ * Use `create(WatchConsoleByTokenResponseSchema)` to create a new message.
+ */
+export const WatchConsoleByTokenResponseSchema: GenMessage<WatchConsoleByTokenResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 13);
+
+/**
+ * Request of WriteConsoleByToken.
+ *
+ * @generated from message runmachine.machine.v1.WriteConsoleByTokenRequest
+ */
+export type WriteConsoleByTokenRequest = Message<"runmachine.machine.v1.WriteConsoleByTokenRequest"> & {
+  /**
+   * Token of IssueConsoleToken.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Session of WatchConsoleByToken.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * Bytes as typed.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message runmachine.machine.v1.WriteConsoleByTokenRequest.
+ * Use `create(WriteConsoleByTokenRequestSchema)` to create a new message.
+ */
+export const WriteConsoleByTokenRequestSchema: GenMessage<WriteConsoleByTokenRequest> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 14);
+
+/**
+ * Response of WriteConsoleByToken.
+ *
+ * @generated from message runmachine.machine.v1.WriteConsoleByTokenResponse
+ */
+export type WriteConsoleByTokenResponse = Message<"runmachine.machine.v1.WriteConsoleByTokenResponse"> & {
+};
+
+/**
+ * Describes the message runmachine.machine.v1.WriteConsoleByTokenResponse.
+ * Use `create(WriteConsoleByTokenResponseSchema)` to create a new message.
+ */
+export const WriteConsoleByTokenResponseSchema: GenMessage<WriteConsoleByTokenResponse> = /*@__PURE__*/
+  messageDesc(file_runmachine_machine_v1_console_service, 15);
+
+/**
  * The serial console of a machine. One caller writes; a newcomer takes over; others read.
  *
  * @generated from service runmachine.machine.v1.ConsoleService
@@ -395,6 +573,38 @@ export const ConsoleService: GenService<{
     methodKind: "unary";
     input: typeof GetConsoleLogRequestSchema;
     output: typeof GetConsoleLogResponseSchema;
+  },
+  /**
+   * Makes a token with which somebody without an account opens the console of this one machine, and does nothing else. It
+   * is shown once, ends by itself and with the machine, and may be used by several at once.
+   *
+   * @generated from rpc runmachine.machine.v1.ConsoleService.IssueConsoleToken
+   */
+  issueConsoleToken: {
+    methodKind: "unary";
+    input: typeof IssueConsoleTokenRequestSchema;
+    output: typeof IssueConsoleTokenResponseSchema;
+  },
+  /**
+   * As WatchConsole, for whoever has a console token; ends with it. UNAUTHENTICATED BAD_CREDENTIALS: the token is unknown,
+   * has expired, or its machine is being released.
+   *
+   * @generated from rpc runmachine.machine.v1.ConsoleService.WatchConsoleByToken
+   */
+  watchConsoleByToken: {
+    methodKind: "server_streaming";
+    input: typeof WatchConsoleByTokenRequestSchema;
+    output: typeof WatchConsoleByTokenResponseSchema;
+  },
+  /**
+   * Types at the console opened by WatchConsoleByToken. PERMISSION_DENIED NOT_ALLOWED: the token only reads.
+   *
+   * @generated from rpc runmachine.machine.v1.ConsoleService.WriteConsoleByToken
+   */
+  writeConsoleByToken: {
+    methodKind: "unary";
+    input: typeof WriteConsoleByTokenRequestSchema;
+    output: typeof WriteConsoleByTokenResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runmachine_machine_v1_console_service, 0);

@@ -1,0 +1,152 @@
+/** Consoles for whoever has a token of one machine and perhaps no account (MAC-09). */
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { HandlerContext } from '@connectrpc/connect';
+import {
+  type IssueConsoleTokenRequest,
+  type IssueConsoleTokenResponse,
+  IssueConsoleTokenResponseSchema,
+  type WatchConsoleByTokenRequest,
+  type WatchConsoleByTokenResponse,
+  WatchConsoleByTokenResponseSchema,
+  type WriteConsoleByTokenRequest,
+} from '../../../gen/runmachine/machine/v1/console_service_pb.ts';
+import { callOf } from '../../runtime/context.ts';
+import { permissionDenied, unauthenticated } from '../../runtime/errors.ts';
+import { forCaller } from '../../runtime/rpc/outgoing.ts';
+import type { Reader } from '../../store/sql/transaction.ts';
+import type { OpenConsole } from '../agent-port.ts';
+import type { ConsoleToken } from '../console-ports.ts';
+import { type Machine, machineName } from '../domain/machine.ts';
+import { type ConsoleRpcDeps, clientAt, known, locate, open, type Site } from './console-site.ts';
+import { streamOptions, writable } from './console-stream.ts';
+import { findVisible } from './machine-verbs.ts';
+import { actorOf, callerOf } from './rpc-deps.ts';
+
+const TOKEN_BYTES = 32;
+const LIFETIME_MS = 600_000;
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/** Errors: not_found. */
+export const issueToken = async (
+  deps: ConsoleRpcDeps,
+  { name, readOnly, lifetime }: IssueConsoleTokenRequest,
+  context: HandlerContext,
+): Promise<IssueConsoleTokenResponse> => {
+  const token = `rct_${deps.random.bytes(TOKEN_BYTES).toString('base64url')}`;
+  const lifetimeMs = lifetime === undefined ? LIFETIME_MS : durationMs(lifetime);
+  const untilMs = deps.clock.now().getTime() + lifetimeMs;
+  const { principal } = callerOf(context);
+  await deps.store.transaction(undefined, actorOf(context), async (tx) => {
+    const machine = await findVisible(deps, tx, { name, context });
+    const row = { hash: hashOf(token), machineUid: machine.uid, readOnly, principal, untilMs };
+    await deps.records.consoleTokens.insert(tx, row);
+    tx.audit({
+      action: 'machine.console_token_issued',
+      objectKind: 'machine',
+      objectUid: machine.uid,
+      objectName: machineName(machine),
+      projectUid: machine.project,
+      partition: machine.partition,
+      after: { read_only: readOnly, until: new Date(untilMs).toISOString() },
+    });
+  });
+  return create(IssueConsoleTokenResponseSchema, { token, expireTime: timestampFromMs(untilMs) });
+};
+
+type Admitted = { readonly token: ConsoleToken; readonly site: Site };
+
+const OVER: ReadonlySet<Machine['state']> = new Set(['releasing', 'release_failed', 'gone']);
+
+/** Errors: unauthenticated BAD_CREDENTIALS, unavailable NO_AGENT. */
+const admit = async (
+  deps: ConsoleRpcDeps,
+  presented: string,
+  context: HandlerContext,
+): Promise<Admitted> => {
+  let token: ConsoleToken | undefined;
+  const find = async (reader: Reader): Promise<Machine> => {
+    token = await deps.records.consoleTokens.find(reader, hashOf(presented));
+    if (token === undefined || token.untilMs <= deps.clock.now().getTime()) throw wrongToken();
+    const [machine] = await deps.records.machines.findMany(reader, [token.machineUid]);
+    if (machine === undefined || OVER.has(machine.state)) throw wrongToken();
+    return machine;
+  };
+  const site = await locate(deps, find, context);
+  if (token === undefined) throw wrongToken();
+  return { token, site };
+};
+
+const wrongToken = () =>
+  unauthenticated(
+    'BAD_CREDENTIALS',
+    'The console token is not known: it may be mistyped, over, or its machine given back',
+  );
+
+/** As one caller, whoever of those that have the token it is. */
+const byOf = ({ principal, hash }: ConsoleToken): string =>
+  `${principal} (console token ${hash.slice(0, 8)})`;
+
+export async function* watchByToken(
+  deps: ConsoleRpcDeps,
+  request: WatchConsoleByTokenRequest,
+  context: HandlerContext,
+): AsyncGenerator<WatchConsoleByTokenResponse> {
+  const { token, site } = await admit(deps, request.token, context);
+  if (site.kind === 'there') {
+    yield* clientAt(deps, site.address).watchConsoleByToken(request, streamOptions(context));
+    return;
+  }
+  const { replayBytes, reason } = request;
+  const actor = { principal: token.principal, requestId: callOf(context).requestId };
+  const opened = await open(deps, site, {
+    ...{ by: byOf(token), actor, replayBytes, reason, context },
+    readOnly: request.readOnly || token.readOnly,
+  });
+  using until = endAt(deps, token, opened);
+  for await (const content of known(deps, opened)) {
+    const isOver = content.content.case === 'closed' && until.isOver();
+    const shown = isOver ? { content: { case: 'closed' as const, value: OVER_TEXT } } : content;
+    yield create(WatchConsoleByTokenResponseSchema, { content: shown });
+  }
+}
+
+const OVER_TEXT = 'the time of the console token is over';
+
+/** Closes it when the token's time is over. */
+const endAt = (
+  { clock }: ConsoleRpcDeps,
+  { untilMs }: ConsoleToken,
+  opened: OpenConsole,
+): Disposable & { readonly isOver: () => boolean } => {
+  const ended = new AbortController();
+  let isOver = false;
+  clock.sleep(Math.max(0, untilMs - clock.now().getTime()), ended.signal).then(
+    () => {
+      isOver = true;
+      opened.close();
+    },
+    () => undefined,
+  );
+  return { isOver: () => isOver, [Symbol.dispose]: () => ended.abort() };
+};
+
+export const writeByToken = async (
+  deps: ConsoleRpcDeps,
+  request: WriteConsoleByTokenRequest,
+  context: HandlerContext,
+) => {
+  const { token, site } = await admit(deps, request.token, context);
+  if (token.readOnly) throw readsOnly();
+  if (site.kind === 'there') {
+    return clientAt(deps, site.address).writeConsoleByToken(request, forCaller(context));
+  }
+  const asked = { sessionId: request.sessionId, by: byOf(token), targetUid: token.machineUid };
+  await writable(deps.consoles, asked).write(request.data);
+  return {};
+};
+
+const readsOnly = () =>
+  permissionDenied('NOT_ALLOWED', 'This console token only reads; ask for one that types');
