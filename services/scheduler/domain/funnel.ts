@@ -169,6 +169,7 @@ const inTheWayOf = (
     abouts.map(({ bits }) => bits),
     all,
   );
+  if (without === undefined) return [];
   return abouts.flatMap(({ dropped, own, bits: kept }) => {
     const left = without(kept);
     if (!hasRoom(room, left, dropped)) return [];
@@ -178,12 +179,13 @@ const inTheWayOf = (
 
 /**
  * What all others leave when one of many is dropped. Whoever fails at two of them fails in any
- * case, so that each is looked at twice, and not once for each of the others.
+ * case, so that each is looked at twice, and not once for each of the others. undefined = nobody is
+ * left, whichever is dropped.
  */
 const eachWithout = (
   each: readonly Uint32Array[],
   all: Uint32Array,
-): ((dropped: Uint32Array) => Uint32Array) => {
+): ((dropped: Uint32Array) => Uint32Array) | undefined => {
   const failsOnce = new Uint32Array(all.length);
   const failsTwice = new Uint32Array(all.length);
   for (const bits of each) {
@@ -193,11 +195,10 @@ const eachWithout = (
       failsOnce[at] = (failsOnce[at] ?? 0) | fails;
     }
   }
+  const atMostOnce = all.map((word, at) => word & ~(failsTwice[at] ?? 0));
+  if (countBits(atMostOnce) === 0) return undefined;
   return (dropped) =>
-    all.map((word, at) => {
-      const atMostOnce = word & ~(failsTwice[at] ?? 0);
-      return atMostOnce & ~((failsOnce[at] ?? 0) & (dropped[at] ?? 0));
-    });
+    atMostOnce.map((word, at) => word & ~((failsOnce[at] ?? 0) & (dropped[at] ?? 0)));
 };
 
 const removesAll = (left: Uint32Array, bits: Uint32Array): boolean =>
