@@ -35,6 +35,8 @@ const STREAM_MS = 100;
 
 /** Reads that are no person's, and whose. */
 const OF_NO_PERSON: ReadonlySet<string> = new Set([
+  // Of whoever has a token of that console; what it opens is asked in machine-console-token.
+  'ConsoleService.WatchConsoleByToken',
   // Of agents, each for what is assigned to it.
   'AgentService.GetArtifact',
   'AgentService.GetSecret',

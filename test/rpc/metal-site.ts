@@ -186,7 +186,13 @@ const makeMachine = async (transport: Transport, id: string) => {
     },
     { limitMs: 30_000, message: 'a server is open for claims' },
   );
-  const { machine } = await machines.getMachine({ name });
+  const machine = await eventually(
+    async () => {
+      const answer = await machines.getMachine({ name });
+      return answer.machine?.status?.claim ? answer.machine : undefined;
+    },
+    { limitMs: 30_000, message: 'the machine has its claim' },
+  );
   const listed = await createClient(OperationService, transport).listOperations({
     parent: PARTITION,
   });
@@ -194,8 +200,8 @@ const makeMachine = async (transport: Transport, id: string) => {
   const { createSecret } = createClient(SecretService, transport);
   const secret = { parent: `projects/of-${id}`, secretId: `secret-of-${id}` };
   const kept = await createSecret({ ...secret, data: { key: 'value' }, requestId: requestId() });
-  const claim = machine?.status?.claim ?? '';
-  const uid = machine?.uid ?? '';
+  const claim = machine.status?.claim ?? '';
+  const { uid } = machine;
   const byUid = `${parent}/machines/${uid}`;
   return { machine: name, own: [name, byUid, claim, ...operations, kept.secret?.name ?? ''] };
 };
