@@ -100,9 +100,10 @@ export async function* watchByToken(
     return;
   }
   const { replayBytes, reason } = request;
-  const actor = { principal: token.principal, requestId: callOf(context).requestId };
+  const { principal } = token;
+  const actor = { principal, requestId: callOf(context).requestId };
   const opened = await open(deps, site, {
-    ...{ by: byOf(token), actor, replayBytes, reason, context },
+    ...{ by: byOf(token), principal, actor, replayBytes, reason, context },
     readOnly: request.readOnly || token.readOnly,
   });
   using until = endAt(deps, token, opened);

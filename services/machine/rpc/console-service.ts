@@ -41,11 +41,10 @@ export const consoleRpc = (deps: ConsoleRpcDeps): Implementation =>
 const siteOf = (deps: ConsoleRpcDeps, name: string, context: HandlerContext): Promise<Site> =>
   locate(deps, (reader) => findVisible(deps, reader, { name, context }), context);
 
-const caller = (context: HandlerContext) => ({
-  by: callOf(context).identity.principal,
-  actor: actorOf(context),
-  context,
-});
+const caller = (context: HandlerContext) => {
+  const { principal } = callOf(context).identity;
+  return { by: principal, principal, actor: actorOf(context), context };
+};
 
 async function* attach(
   deps: ConsoleRpcDeps,

@@ -66,6 +66,8 @@ export const clientAt = (deps: ConsoleRpcDeps, address: string) =>
 export type Opening = {
   /** Who looks at it, for whoever is taken over and the timeline. */
   readonly by: string;
+  /** Who answers for it. */
+  readonly principal: string;
   readonly actor: Actor;
   readonly readOnly: boolean;
   readonly replayBytes: number;
@@ -77,7 +79,7 @@ export type Opening = {
 export const open = async (
   deps: ConsoleRpcDeps,
   { machine, session }: Extract<Site, { kind: 'here' }>,
-  { by, actor, readOnly, replayBytes, reason, context }: Opening,
+  { by, principal, actor, readOnly, replayBytes, reason, context }: Opening,
 ): Promise<OpenConsole> => {
   const order = { targetUid: machine.uid, readOnly, replayBytes, logOnly: false, by, reason };
   const opened = await deps.consoles.open(session, order, context.signal);
@@ -98,7 +100,7 @@ export const open = async (
       const how = opened.readOnly ? 'reads' : 'opened';
       const message = `${by} ${how} the console${reason === '' ? '' : `: ${reason}`}`;
       const events = [event(nowMs, { type: 'machine.console_opened', message })];
-      await deps.writer.tell(tx, { machine, events, principal: actor.principal, operation: '' });
+      await deps.writer.tell(tx, { machine, events, principal, operation: '' });
       const { id: uid, targetUid } = opened;
       const open = { uid, targetUid, replica: deps.replicaId, principal: by, sinceMs: nowMs };
       await deps.records.consoles.insert(tx, open);
