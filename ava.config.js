@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const statsFile = process.env.RUNM_TEST_STATS_FILE;
+const titlesByFile = fileURLToPath(new URL('./test/runner/titles-by-file.mjs', import.meta.url));
 const compileCache = fileURLToPath(new URL('./test/runner/compile-cache.mjs', import.meta.url));
 
 /** Leaves the counts of the run in a file for test/run.ts, which sets the variable. */
@@ -21,7 +22,7 @@ export default {
   // A guest boots in an emulated machine while others do the same.
   timeout: '4m',
   failFast: false,
-  nodeArguments: [`--require=${compileCache}`],
+  nodeArguments: [`--require=${compileCache}`, `--require=${titlesByFile}`],
   concurrency: 2,
   ...(statsFile === undefined
     ? {}

@@ -9,6 +9,7 @@ import { declaredNeeds } from './runner/declared-needs.ts';
 import { parseOptions, type RunOptions, UNIT_FILES } from './runner/options.ts';
 import { countAll, type NotRun, summary } from './runner/outcome.ts';
 import { type Prepared, prepare } from './runner/prepare.ts';
+import { type UnitGroups, writeUnitGroups } from './runner/unit-groups.ts';
 import { testToolsDir } from './tools-dir.ts';
 
 /**
@@ -29,7 +30,8 @@ const main = async (): Promise<number> => {
   if (options.prepareOnly) return prepared.missing.size === 0 ? 0 : 1;
   const runDir = mkdtempSync(join(tmpdir(), 'runm-test-run-'));
   try {
-    const avaExitCode = await runAva(options, { toolsDir, runDir, prepared });
+    using groups = options.unit && options.checks ? writeUnitGroups(root) : undefined;
+    const avaExitCode = await runAva(options, { toolsDir, runDir, prepared, groups });
     const counts = countAll(readStats(runDir), {
       avaExitCode,
       checksPassed: checks.passed,
@@ -62,17 +64,26 @@ const patternsOf = (options: RunOptions): readonly string[] => {
   return files.length > 0 ? files : ['test/**/*.test.ts'];
 };
 
+type AvaRun = {
+  readonly toolsDir: string;
+  readonly runDir: string;
+  readonly prepared: Prepared;
+  /** Undefined: each file by itself. */
+  readonly groups: UnitGroups | undefined;
+};
+
 const runAva = (
   options: RunOptions,
-  { toolsDir, runDir, prepared }: { toolsDir: string; runDir: string; prepared: Prepared },
+  { toolsDir, runDir, prepared, groups }: AvaRun,
 ): Promise<number> => {
   const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.js');
-  const files = options.unit ? UNIT_FILES : [];
+  const files = groups?.patterns ?? (options.unit ? UNIT_FILES : []);
   const env = {
     ...process.env,
     RUNM_TOOLS_DIR: toolsDir,
     RUNM_TEST_NOT_RUN_DIR: join(runDir, 'not-run'),
     RUNM_TEST_STATS_FILE: join(runDir, 'stats.json'),
+    RUNM_TEST_GROUPED: groups === undefined ? '' : '1',
     RUNM_TEST_APT: prepared.missing.has('apt') ? 'unreachable' : 'reachable',
   };
   const child = spawn(process.execPath, [cli, ...files, ...options.forAva], {

@@ -13,7 +13,7 @@ import { checkSource, describeViolation, type Violation } from './tidy/source-ru
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = ['proto', 'services', 'gen', 'deploy', 'test', '.ci', '.github'];
-const IGNORED = /(?:^|\/)(?:node_modules|\.runmachine|dist)(?:\/|$)/;
+const IGNORED = /(?:^|\/)(?:node_modules|\.runmachine|dist|test\/grouped)(?:\/|$)/;
 const FILE_BYTES_MAX = 2_000_000;
 
 const listFiles = (): string[] => [

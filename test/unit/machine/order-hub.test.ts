@@ -47,7 +47,7 @@ const dying = (at: Step | undefined): typeof hardwareRecords => ({
 });
 
 const openWorld = async () => {
-  await using made = new AsyncDisposableStack();
+  const made = new AsyncDisposableStack();
   const dir = made.use(temporaryDir({ inMemory: true }));
   const url = `sqlite:${join(dir.path, 'machine.db')}`;
   const surroundings = { clock: systemClock, random: systemRandom, log: silentLog };
@@ -75,14 +75,16 @@ const openWorld = async () => {
       hub.commandResult({ ...report, answer: ANSWER });
       return true;
     };
-    return { hub, session: sessionOf(push) };
+    const session = sessionOf(push);
+    // What a dead replica waits for would keep this process for as long as its order is valid.
+    made.defer(() => hub.sessionEnded(session));
+    return { hub, session };
   };
-  const owned = made.move();
   return {
     store,
     replica,
     done: () => done,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => made.disposeAsync(),
   };
 };
 

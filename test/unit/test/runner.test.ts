@@ -2,6 +2,7 @@ import test from 'ava';
 import { needsInSource } from '../../runner/declared-needs.ts';
 import { parseOptions } from '../../runner/options.ts';
 import { countAll, summary } from '../../runner/outcome.ts';
+import { dealt } from '../../runner/unit-groups.ts';
 
 const call = (args: string): string => `const need = ${'needs'}(${args});`;
 
@@ -10,6 +11,14 @@ test('what a test file needs is read from its text', (t) => {
   t.deepEqual(needsInSource(call('\n  "python3-grpcio",\n')), ['python3-grpcio']);
   t.deepEqual(needsInSource(call("'unknown'")), []);
   t.deepEqual(needsInSource('const test = 1;'), []);
+});
+
+test('unit test files are dealt to their groups one after the other, and none is left out', (t) => {
+  t.deepEqual(dealt([1, 2, 3, 4, 5], 2), [
+    [1, 3, 5],
+    [2, 4],
+  ]);
+  t.deepEqual(dealt([1], 3), [[1]]);
 });
 
 test('naming a file runs it without the checks', (t) => {
