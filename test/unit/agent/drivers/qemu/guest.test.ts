@@ -31,14 +31,18 @@ const host = async (change: Partial<QemuDriverDeps> = {}) => {
     ...{ clock, log },
     ...change,
   };
+  const drivers: QemuDriver[] = [];
   const newDriver = (): QemuDriver => {
     const driver = createQemuDriver(deps);
+    drivers.push(driver);
     driver.onEvent((event) => events.push(event));
     return driver;
   };
   const first = newDriver();
   const directory = join(deps.guestsDir, 'guest-1');
   made.defer(async () => {
+    // One that still watches would write while its folder is removed.
+    for (const driver of drivers) await driver.close();
     const last = createQemuDriver(deps);
     for (const name of await readdir(deps.guestsDir).catch(() => [])) await last.remove(name);
   });
