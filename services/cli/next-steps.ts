@@ -39,6 +39,9 @@ const BY_REASON: Readonly<Record<string, (metadata: Metadata) => readonly string
   NO_CAPACITY: () => ['runm claim explain, runm claim windows and runm claim calendar say more'],
   NO_AGENT: () => ['runm agent list; then try it again'],
   UNKNOWN_GROUP: () => ['runm group list'],
+  NEVER_PROVISION: ({ name = 'NAME' }) => [
+    `runm provider update ${lastSegment(name)} --never-provision no, if it is for use after all`,
+  ],
   HELD_BY_TENANT: () => ['the same with --force --reason "why", once whoever works there knows'],
 };
 

@@ -1,6 +1,6 @@
 /** Past changes, past claims and the audit rows of both, written from the log of a partition. */
-
 import { insertRows } from '../../store/sql/insert-rows.ts';
+import { AUDIT_COLUMNS } from '../../store/sql/notes.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { SharedTables } from '../../store/sql/shared-tables.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
@@ -126,21 +126,6 @@ const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
   before: null,
   after,
 });
-
-const AUDIT_COLUMNS = {
-  at_ms: 'bigint',
-  principal: 'text',
-  on_behalf_of: 'text',
-  request_id: 'text',
-  action: 'text',
-  object_kind: 'text',
-  object_uid: 'text',
-  object_name: 'text',
-  project_uid: 'text',
-  partition: 'text',
-  before: 'text',
-  after: 'text',
-} as const;
 
 /** Repeating it does nothing. */
 const insertClaims = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {

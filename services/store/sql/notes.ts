@@ -70,7 +70,8 @@ const CHANGE_COLUMNS = {
   at_ms: 'bigint',
 } as const;
 
-const AUDIT_COLUMNS = {
+/** Of the table `audit`, in the order in which many rows are written at once. */
+export const AUDIT_COLUMNS = {
   at_ms: 'bigint',
   principal: 'text',
   on_behalf_of: 'text',

@@ -64,6 +64,12 @@ test(
   refusal(Code.FailedPrecondition, 'x', 'HELD_BY_TENANT'),
   /--force --reason/,
 );
+test(
+  'a server that is never to be provisioned',
+  next,
+  refusal(Code.FailedPrecondition, 'x', 'NEVER_PROVISION'),
+  /runm provider update .* --never-provision no/,
+);
 test('an agent that is away', next, refusal(Code.Unavailable, 'x', 'NO_AGENT'), /runm agent list/);
 test(
   'a service that is away',
