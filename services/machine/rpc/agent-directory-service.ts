@@ -13,7 +13,7 @@ import { ANY, isUid, namePattern } from '../../runtime/names.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import type { AgentHub } from '../agent-port.ts';
-import { agentKey } from '../domain/capacity.ts';
+import { agentKeyOf } from '../domain/capacity.ts';
 import type { Agent } from '../ports.ts';
 import { agentMessage } from './agent-message.ts';
 import { actorOf, cutPage, missing, pageFor, type RpcDeps } from './rpc-deps.ts';
@@ -41,7 +41,7 @@ export const agentDirectoryRpc = (deps: DirectoryDeps): Implementation =>
       const answer = await deps.store.transaction(key, actorOf(context), async (tx) =>
         create(schema, { agent: await setDrained(deps, tx, change) }),
       );
-      await deps.seeHosts(keyOf(agent), context.signal);
+      await deps.seeHosts(agentKeyOf(agent), context.signal);
       return answer;
     },
     resumeAgent: async ({ name }, context) => {
@@ -52,7 +52,7 @@ export const agentDirectoryRpc = (deps: DirectoryDeps): Implementation =>
       const answer = await deps.store.transaction(key, actorOf(context), async (tx) =>
         create(schema, { agent: await setDrained(deps, tx, change) }),
       );
-      await deps.seeHosts(keyOf(agent), context.signal);
+      await deps.seeHosts(agentKeyOf(agent), context.signal);
       return answer;
     },
   });
@@ -90,11 +90,8 @@ const revoked = (agent: Agent) =>
     invalidState: { state: 'REVOKED', allowed: ['UP', 'DOWN', 'DRAINED'] },
   });
 
-const keyOf = (agent: Agent): string =>
-  agentKey(`partitions/${agent.partition}/agents/${agent.agentId}`);
-
 const message = (deps: DirectoryDeps, agent: Agent) => {
-  const session = deps.hub.sessionOf(keyOf(agent));
+  const session = deps.hub.sessionOf(agentKeyOf(agent));
   const silentMs = session === undefined ? 0 : deps.clock.monotonicMs() - session.lastHeardMs;
   const heardMs = session === undefined ? undefined : deps.clock.now().getTime() - silentMs;
   return agentMessage(agent, { incarnation: deps.store.incarnation(), heardMs });
@@ -126,7 +123,7 @@ const list = async (deps: DirectoryDeps, request: ListAgentsRequest, context: Ha
   const { messages, nextPageToken } = cutPage({
     page,
     rows,
-    keyOf: (agent) => [keyOf(agent)],
+    keyOf: (agent) => [agentKeyOf(agent)],
     schema: AgentSchema,
     message: (agent) => message(deps, agent),
   });

@@ -32,7 +32,7 @@ import type {
   ConsoleHub,
   Down,
 } from '../agent-port.ts';
-import { agentKey } from '../domain/capacity.ts';
+import { agentKeyOf } from '../domain/capacity.ts';
 import { ARTIFACT_PART_BYTES } from '../ports.ts';
 import { downMessage, helloOf, reportOf, welcomeMessage } from './agent-message.ts';
 import { type AgentSecretDeps, agentSecret } from './agent-secret.ts';
@@ -218,7 +218,7 @@ async function* artifact(
   const found = await deps.store.read(async (reader) => {
     const agent = await deps.records.agents.find(reader, agentUid);
     if (agent === undefined) return undefined;
-    const key = agentKey(`partitions/${agent.partition}/agents/${agent.agentId}`);
+    const key = agentKeyOf(agent);
     const isIts = await deps.records.assignments.namesDigest(reader, key, sha256);
     return isIts ? deps.records.artifacts.find(reader, sha256) : undefined;
   });

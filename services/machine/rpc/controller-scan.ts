@@ -10,7 +10,7 @@ import { accessFor } from '../../runtime/access.ts';
 import { accessOf, identityOf, requestKeyOf } from '../../runtime/context.ts';
 import { internal, invalidArgument, isDomainError, unavailable } from '../../runtime/errors.ts';
 import { namePattern } from '../../runtime/names.ts';
-import { agentKey } from '../domain/capacity.ts';
+import { agentKey, agentKeyOf } from '../domain/capacity.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
 import type { Orders } from '../order-port.ts';
 import { answered } from './answered.ts';
@@ -128,7 +128,7 @@ const scanner = async (
     deps.records.agents.list(reader, { partition, access }, page),
   );
   const one = agents.find(({ state, roles }) => state === 'up' && roles.includes('bmc'));
-  if (one !== undefined) return agentKey(`partitions/${one.partition}/agents/${one.agentId}`);
+  if (one !== undefined) return agentKeyOf(one);
   throw unavailable('NO_AGENT', `No agent with the role bmc is connected in "${parent}"`, {
     metadata: { parent },
     retryAfterMs: 2_000,

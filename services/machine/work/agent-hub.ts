@@ -8,7 +8,7 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { AgentHub, AgentSession, Down, Report } from '../agent-port.ts';
-import { agentKey } from '../domain/capacity.ts';
+import { agentKey, agentKeyOf } from '../domain/capacity.ts';
 import { differences, silenceMsMax } from '../domain/hello.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
 import type { Agent, AssignmentRow, MachineWriter, Records } from '../ports.ts';
@@ -121,7 +121,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
         deps.records.agents.findMany(reader, agentUids),
       );
       for (const row of rows) {
-        const session = byKey.get(agentKey(`partitions/${row.partition}/agents/${row.agentId}`));
+        const session = byKey.get(agentKeyOf(row));
         if (session === undefined) continue;
         if (session.epoch < row.epoch) close(session, 'SUPERSEDED');
         else if (row.state === 'drained') for (const end of session.consoles) end();

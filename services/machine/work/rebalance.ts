@@ -7,7 +7,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
-import type { ProviderView } from '../domain/capacity.ts';
+import { agentKeyOf, type ProviderView } from '../domain/capacity.ts';
 import { type Held, hasSettled, nextMove } from '../domain/rebalance.ts';
 import type { HardwareLease } from '../hardware-ports.ts';
 import type { MachineWriter, Records } from '../ports.ts';
@@ -92,7 +92,7 @@ const look = async (
       agents
         .filter(({ state }) => state === 'up')
         .map((agent) => {
-          const key = `partitions/${agent.partition}/agents/${agent.agentId}`.toLowerCase();
+          const key = agentKeyOf(agent);
           return [key, counts.find(({ agentKey }) => agentKey === key)?.count ?? 0] as const;
         }),
     );
