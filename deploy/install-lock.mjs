@@ -10,38 +10,46 @@ const WAIT_LIMIT_MS = 15 * 60 * 1000;
 const POLL_MS = 250;
 
 /** Runs `work` while holding `lockDir`; `fail(cause, cure)` must end the process. */
-export const withInstallLock = async ({ lockDir, fail, print }, work) => {
+export const withInstallLock = async ({ lockDir, fail, print, pollMs = POLL_MS }, work) => {
   const until = Date.now() + WAIT_LIMIT_MS;
   let told = false;
   while (!tryLock(lockDir, fail)) {
     const holders = readHolders(lockDir);
-    const alive = holders.filter(isAlive);
-    if (alive.length === 0) {
-      removeStale(lockDir, holders);
-      continue;
-    }
-    const pid = alive[0].split(' ')[0];
-    if (!told) print(`runmachine: waiting for the installation by process ${pid}`);
-    told = true;
+    const alive = holders.filter((holder) => isAlive(holder.identity));
+    const pid = alive.length > 0 ? alive[0].identity.split(' ')[0] : undefined;
     if (Date.now() > until) {
       fail(
-        `process ${pid} has been installing for long`,
+        `process ${pid || 'of an unknown number'} has been installing for long`,
         `End it, or remove ${lockDir} if it hangs.`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (alive.length > 0) {
+      if (!told) print(`runmachine: waiting for the installation by process ${pid}`);
+      told = true;
+    } else {
+      // What dead ones left is an empty folder then, which the next try takes.
+      for (const { file } of holders) fs.rmSync(file, { force: true });
+    }
+    await new Promise((resolve) => setTimeout(resolve, alive.length > 0 ? pollMs : 1));
   }
-  const unlock = () => fs.rmSync(lockDir, { recursive: true, force: true });
+  const unlock = () => release(lockDir);
   process.once('exit', unlock);
   await work();
+  // Once: what stands there afterwards may be the lock of somebody who waited for this one.
+  process.removeListener('exit', unlock);
   unlock();
 };
 
 /** npm goes on when its parent is killed; until it ends the lock must hold. */
 export const alsoHeldBy = (lockDir, pid) =>
-  fs.writeFileSync(path.join(lockDir, `holder-${pid}`), identityOf(pid));
+  fs.writeFileSync(path.join(lockDir, holderName(pid)), identityOf(pid));
 
-/** A folder and its content appear at once by renaming, which fails where the lock is. */
+const holderName = (pid) => `holder-${pid}`;
+
+/**
+ * A folder and its content appear at once by renaming, which replaces an empty folder and fails
+ * where somebody's name is in it (rename(2)).
+ */
 const tryLock = (lockDir, fail) => {
   const own = `${lockDir}.${process.pid}`;
   try {
@@ -63,10 +71,28 @@ const tryLock = (lockDir, fail) => {
   }
 };
 
+/** Our own name goes last, as whoever waits may take the folder once it is empty. */
+const release = (lockDir) => {
+  const own = path.join(lockDir, holderName(process.pid));
+  for (const { file } of readHolders(lockDir)) {
+    if (file !== own) fs.rmSync(file, { force: true });
+  }
+  fs.rmSync(own, { force: true });
+  try {
+    fs.rmdirSync(lockDir);
+  } catch (_error) {
+    // It is the next one's already.
+  }
+};
+
+/** None where the lock is given back meanwhile. */
 const readHolders = (folder) => {
   try {
     const files = fs.readdirSync(folder).sort();
-    return files.map((file) => fs.readFileSync(path.join(folder, file), 'utf8'));
+    return files.map((name) => {
+      const file = path.join(folder, name);
+      return { file, identity: fs.readFileSync(file, 'utf8') };
+    });
   } catch (_error) {
     return [];
   }
@@ -90,17 +116,4 @@ const isAlive = (holder) => {
     if (error.code !== 'EPERM') return false;
   }
   return identityOf(pid) === holder;
-};
-
-const removeStale = (lockDir, holders) => {
-  const aside = `${lockDir}.stale.${process.pid}`;
-  try {
-    fs.renameSync(lockDir, aside);
-  } catch (_error) {
-    return;
-  }
-  // Somebody else may have cleared the stale one and locked between our look and our rename.
-  const same = readHolders(aside).join() === holders.join();
-  if (!same && !fs.existsSync(lockDir)) fs.renameSync(aside, lockDir);
-  else fs.rmSync(aside, { recursive: true, force: true });
 };

@@ -126,6 +126,32 @@ test('after a kill the next one waits for the orphaned npm and uses what it did'
   t.regex(second.stderr, /waiting/);
 });
 
+/** Takes the lock often, and says so where another one is inside. */
+const TAKES_THE_LOCK = `
+  import fs from 'node:fs';
+  import { withInstallLock } from './deploy/install-lock.mjs';
+  const fail = (cause) => { throw new Error(cause); };
+  for (let round = 0; round < 100; round += 1) {
+    await withInstallLock({ lockDir: 'lock', fail, print: () => {}, pollMs: 1 }, async () => {
+      fs.writeFileSync('inside', '', { flag: 'wx' });
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
+      fs.rmSync('inside');
+    });
+  }`;
+
+test('however often four take turns, one is inside at a time and nobody fails', async (t) => {
+  using repo = checkout();
+  writeFileSync(repo.at('takes.js'), TAKES_THE_LOCK);
+  const take = () =>
+    spawn(process.execPath, ['takes.js'], {
+      cwd: repo.at(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  const ended = await Promise.all([take(), take(), take(), take()].map((one) => finished(one)));
+  t.deepEqual(ended, Array(4).fill({ exitCode: 0, stderr: '' }));
+  t.false(existsSync(repo.at('lock')));
+});
+
 test('a lock that a dead process left is taken over', async (t) => {
   using repo = checkout();
   mkdirSync(repo.at('.bootstrap.lock'));
