@@ -257,6 +257,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     controllers,
     tasks: hardware.tasks,
     hasCleaningHook: hook !== undefined,
+    endCleanings: async () => hook?.endLeft(),
     wake: queue.wake,
     sweepMs: config.sweepMs,
     dueMs: config.dueMs,

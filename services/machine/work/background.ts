@@ -25,6 +25,8 @@ export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
     readonly pools: ProviderPools;
     readonly opener: ProviderOpener;
     readonly tasks: TaskRunner;
+    /** Ends what a former life left running here. */
+    readonly endCleanings: () => Promise<void>;
     readonly dueMs: number;
     readonly memberLeaseMs: number;
     readonly sinks: readonly Sink[];
@@ -56,6 +58,7 @@ export const createBackground = (deps: BackgroundDeps): Background => {
       run('agents', deps.hub.work(signal));
       run('providers', deps.pools.work(signal));
       run('openings', deps.opener.work(signal));
+      run('former cleanings', deps.endCleanings());
       run('hardware tasks', deps.tasks.work(signal));
       run('images', deps.images.work(signal));
       run('partitions', sweepPartitions(deps, signal));

@@ -41,8 +41,8 @@ const QUIET_MS = 1_000;
 const FINISH_MS = 30 * 24 * 3_600_000;
 /** A hook whose replica died is run again, but not for ever. */
 const RUNS_MAX = 3;
-/** What the hook may take to begin, and to end once it was told to. */
-const KILL_MS = 20_000;
+/** What the hook may take to begin. */
+const BEGIN_MS = 10_000;
 
 export const createCleanTask =
   (deps: Deps): TaskHandler =>
@@ -133,7 +133,7 @@ const beginHook = async (
     const message = `Its cleaning was interrupted ${RUNS_MAX} times`;
     return fails(deps, task, { reason: 'CLEANING_FAILED', message });
   }
-  const until = String(deps.clock.now().getTime() + hook.timeoutMs + KILL_MS);
+  const until = String(deps.clock.now().getTime() + hook.timeoutMs + BEGIN_MS + hook.endMs);
   return { outcome: { kind: 'next', step: 'hook-running', data: { runs: String(runs), until } } };
 };
 
@@ -159,7 +159,9 @@ const runHook = async (
   const { hook, clock } = deps;
   if (hook === undefined) return { outcome: { kind: 'next', step: 'hook' } };
   if (!isFresh) {
-    // Whoever began it died, and it may still run somewhere: it is over by then.
+    // Whoever began it died, its guard perhaps as well.
+    await hook.endLeft();
+    // It may still run somewhere else: it is over by then.
     const restMs = Number(task.data.until ?? '0') - clock.now().getTime();
     const why = 'an earlier run may still be at work';
     return restMs > 0

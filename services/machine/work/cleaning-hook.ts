@@ -3,11 +3,12 @@
  * of ours does it. It gets the provider, the claim and the facts as JSON, and its success is what
  * frees the server, so whatever is not clearly a success is a failure.
  */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { Agent, request } from 'undici';
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, OVER } from '../../runtime/clock.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
+import { systemRandom } from '../../runtime/random.ts';
+import { endStrays, GUARD, GUARDED } from './cleaning-strays.ts';
 import { readSecret } from './sink-secret.ts';
 import { sign } from './webhook.ts';
 
@@ -39,6 +40,8 @@ export type CleaningHook = {
   /** What a run may take to end once it was told to. */
   readonly endMs: number;
   readonly run: (order: CleaningOrder, signal: AbortSignal) => Promise<Cleaned>;
+  /** Ends what a former life of this service and its guards left running here. */
+  readonly endLeft: () => Promise<void>;
 };
 
 export const NO_CLEANING: CleaningConfig = {
@@ -61,14 +64,21 @@ export const createCleaningHook = async (
   if (command.length > 0) {
     return {
       timeoutMs,
-      endMs: KILL_MS + GUARD_MS,
-      run: (order, signal) => runCommand(config, { order, signal }),
+      // The command under its guard, then what a guard that was killed left.
+      endMs: 2 * (KILL_MS + GUARD_MS),
+      run: (order, signal) => runCommand(clock, config, { order, signal }),
+      endLeft: () => endStrays(clock, { graceMs: KILL_MS }),
     };
   }
   if (webhook === '') return undefined;
   if (!URL.canParse(webhook)) throw wrong('cleaning.webhook', 'is no URL');
   if (secretFile !== '') await readSecret(secretFile);
-  return { timeoutMs, endMs: 0, run: (order, signal) => post(clock, config, { order, signal }) };
+  return {
+    timeoutMs,
+    endMs: 0,
+    run: (order, signal) => post(clock, config, { order, signal }),
+    endLeft: async () => undefined,
+  };
 };
 
 const wrong = (field: string, description: string) =>
@@ -82,22 +92,26 @@ type Running = { readonly order: CleaningOrder; readonly signal: AbortSignal };
 const KILL_MS = 10_000;
 /** What the guard may need to see that everything is gone. */
 const GUARD_MS = 5_000;
+/** What is left to be read when nobody writes any more. */
+const HEARD_MS = 2_000;
 const SHOWN = 500;
 
-/** Ends the command in its time, and soon after this process where that dies. */
-const GUARD = join(import.meta.dirname, 'cleaning-guard.ts');
-
-/** Under the guard nothing of it is left when this answers, whatever it began. */
+/**
+ * The guard ends the command in its time, and soon after this process where that dies. Nothing of
+ * it is left when this answers, whatever it began, also where the guard was killed.
+ */
 const runCommand = async (
+  clock: Clock,
   { command, timeoutMs }: CleaningConfig,
   { order, signal }: Running,
 ): Promise<Cleaned> => {
   const limits = [String(timeoutMs), String(KILL_MS)];
+  const run = systemRandom.requestId();
   const child = spawn(process.execPath, ['--no-warnings', GUARD, ...limits, ...command], {
     detached: true,
     // The last ends with this process, however that ends.
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, RUNM_CLEANING: order.id },
+    env: { PATH: process.env.PATH, RUNM_CLEANING: order.id, [GUARDED]: run },
   });
   let said = '';
   const listen = (data: Buffer) => {
@@ -111,7 +125,10 @@ const runCommand = async (
   child.stdin.end(order.body);
   const ended = new Promise<Cleaned>((resolve) => {
     child.once('error', (error) => resolve({ kind: 'later', message: error.message }));
-    child.once('close', (code, by) => resolve(commandEnd({ code, by, said: said.trim() })));
+    child.once('exit', async (code, by) => {
+      await leaveNothing(clock, child, run);
+      resolve(commandEnd({ code, by, said: said.trim() }));
+    });
   });
   // Never worse than SIGTERM: without its guard the command would go on.
   const onAbort = () => child.kill('SIGTERM');
@@ -122,6 +139,17 @@ const runCommand = async (
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+};
+
+/** After the guard, which leaves nothing unless it was killed. */
+const leaveNothing = async (clock: Clock, child: ChildProcess, run: string): Promise<void> => {
+  const heard = new AbortController();
+  child.once('close', () => heard.abort(OVER));
+  await endStrays(clock, { run, isGuardGone: true, graceMs: KILL_MS });
+  await clock.sleep(HEARD_MS, heard.signal).catch(() => undefined);
+  // Whoever cannot be ended may hold what is read here, and does not hold up the rest.
+  child.stdout?.destroy();
+  child.stderr?.destroy();
 };
 
 type End = { readonly code: number | null; readonly by: string | null; readonly said: string };

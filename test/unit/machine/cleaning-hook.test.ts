@@ -1,5 +1,6 @@
 /** A cleaning command ends in its time, with everything that it began, whoever dies meanwhile. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,11 +25,14 @@ const run = async (
   return hook.run({ id: 'c1', body: '{"cleaning":"c1"}' }, signal);
 };
 
-const pidIn = (file: string): Promise<number> =>
+/** Written in one go, and ended by a line's end. */
+const pidsIn = (file: string): Promise<readonly number[]> =>
   eventually(() => {
-    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-    return pid > 0 ? pid : undefined;
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return text.endsWith('\n') ? text.trim().split(' ').map(Number) : undefined;
   });
+
+const pidIn = async (file: string): Promise<number> => (await pidsIn(file))[0] ?? 0;
 
 const lives = (pid: number): boolean => {
   try {
@@ -96,8 +100,9 @@ test('a command that is called off has ended when that is told', async (t) => {
 const guarded = (limitMs: number, script: string) => {
   const args = [GUARD, String(limitMs), '200', '/bin/sh', '-c', script];
   const stdio = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
-  const guard = spawn(process.execPath, args, { detached: true, stdio: [...stdio] });
-  return { lifeline: guard.stdio[3], over: once(guard, 'exit') };
+  const env = { ...process.env, RUNM_CLEANING_GUARDED: randomUUID() };
+  const guard = spawn(process.execPath, args, { detached: true, env, stdio: [...stdio] });
+  return { guard, lifeline: guard.stdio[3], over: once(guard, 'exit') };
 };
 
 test('a command ends in its time, also one that does not want to', async (t) => {
@@ -119,4 +124,44 @@ test('a command whose service died ends soon, whatever its time', async (t) => {
   lifeline?.destroy();
   await over;
   t.false(lives(pid));
+});
+
+test('a command whose guard is killed ends, and counts as failed', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const running = run(`echo $$ $PPID > ${file}; ${FOREVER}`);
+  const [pid = 0, guard = 0] = await pidsIn(file);
+  process.kill(guard, 'SIGKILL');
+  t.deepEqual(await running, {
+    kind: 'failed',
+    message: 'The cleaning command was killed by SIGKILL; it said nothing',
+  });
+  t.false(lives(pid));
+});
+
+test('the next life of a service ends what it and the guards left, and nothing else', async (t) => {
+  using dir = temporaryDir();
+  const [left, held] = [join(dir.path, 'left'), join(dir.path, 'held')];
+  const dead = guarded(3_600_000, `echo $$ > ${left}; ${FOREVER}`);
+  const living = guarded(3_600_000, `echo $$ > ${held}; ${FOREVER}`);
+  const [leftPid, heldPid] = [await pidIn(left), await pidIn(held)];
+  dead.guard.kill('SIGKILL');
+  await dead.over;
+  t.true(lives(leftPid));
+  const config = { ...NO_CLEANING, command: ['/bin/true'] };
+  const hook = await createCleaningHook(systemClock, config);
+  await hook?.endLeft();
+  t.false(lives(leftPid));
+  t.true(lives(heldPid));
+  living.lifeline?.destroy();
+  await living.over;
+  t.false(lives(heldPid));
+});
+
+test('what got away from its group ends as well, and holds nobody up', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'pid');
+  const script = `setsid /bin/sh -c 'echo $$ > ${file}; ${FOREVER}' &`;
+  t.deepEqual(await run(`${script} while ! [ -s ${file} ]; do :; done`), { kind: 'clean' });
+  t.false(lives(await pidIn(file)));
 });
