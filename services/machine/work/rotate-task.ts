@@ -34,10 +34,13 @@ const PURPOSE = 'services/machine';
 export const createRotateTask =
   (deps: Deps): TaskHandler =>
   async ({ task, signal }) => {
-    const provider = await deps.findProvider(task, signal);
-    if (provider === undefined) return fails('NOT_FOUND', 'The provider is not there any more');
     const secret = task.data.secret ?? '';
+    const { partition, providerUid: uid } = task;
+    // Where inventory stays away, this much is known of it.
+    const place = { name: `partitions/${partition}/providers/${uid}`, partition, uid };
     try {
+      const provider = await deps.findProvider(task, signal);
+      if (provider === undefined) return fails('NOT_FOUND', 'The provider is not there any more');
       switch (task.step) {
         case 'stage':
           return await stage(deps, { task, secret }, signal);
@@ -65,7 +68,7 @@ export const createRotateTask =
       const nowMs = deps.clock.now().getTime();
       const failure = failureOf(error, nowMs >= task.stepMs + LIMIT_MS);
       const outcome = tryAgain(task, failure, { nowMs, limitMs: LIMIT_MS });
-      return outcome.kind === 'failed' ? ends(deps, provider, outcome) : { outcome };
+      return outcome.kind === 'failed' ? ends(deps, place, outcome) : { outcome };
     }
   };
 
@@ -93,7 +96,7 @@ const fails = (reason: string, message: string): TaskStep => ({
 
 const ends = (
   { records, clock, random }: Deps,
-  provider: ProviderView,
+  provider: Pick<ProviderView, 'name' | 'partition' | 'uid'>,
   outcome: TaskStep['outcome'],
 ): TaskStep => ({
   outcome,

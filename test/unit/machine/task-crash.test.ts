@@ -127,7 +127,9 @@ test('what is away for long ends in a failed state that says why, and frees noth
     ['agent', 'inspect'],
     ['inventory', 'inspect'],
     ['agent', 'clean'],
+    ['inventory', 'clean'],
     ['agent', 'rotate'],
+    ['inventory', 'rotate'],
     ['secrets', 'rotate'],
   ] as const) {
     const world = await openTaskWorld();
@@ -149,6 +151,7 @@ test('a bug that is met again and again ends in a failed state too, and frees no
     ['scheduler', 'inspect'],
     ['agent', 'clean'],
     ['scheduler', 'clean'],
+    ['inventory', 'rotate'],
     ['secrets', 'rotate'],
   ] as const) {
     const world = await openTaskWorld();

@@ -177,6 +177,7 @@ const portsOf = (world: TaskWorld) => {
   const hook: CleaningHook = {
     timeoutMs: HOOK_MS,
     endMs: 0,
+    endLeft: async () => undefined,
     run: async () => {
       if (away.has('hook')) return { kind: 'later', message: 'nobody listens' };
       const nowMs = clock.now().getTime();
@@ -205,6 +206,7 @@ export const taskReplica = (world: TaskWorld, owner: string, dieAt: number) => {
   };
   const ports = portsOf(world);
   const deps = { ...ports, ...world, store, random: systemRandom, log: silentLog };
+  const findProvider = () => ports.inventory.findProvider(PROVIDER.name, signal);
   const mortal =
     (handler: TaskHandler): TaskHandler =>
     async (turn) => {
@@ -218,7 +220,7 @@ export const taskReplica = (world: TaskWorld, owner: string, dieAt: number) => {
   const handlers: Readonly<Record<TaskKind, TaskHandler>> = {
     inspect: mortal(createInspectTask(deps)),
     clean: mortal(createCleanTask(deps)),
-    rotate: mortal(createRotateTask({ ...deps, findProvider: async () => PROVIDER })),
+    rotate: mortal(createRotateTask({ ...deps, findProvider })),
   };
   const runner = createTaskRunner({
     store,
