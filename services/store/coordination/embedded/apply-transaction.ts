@@ -19,7 +19,7 @@ export const applyTransaction = (
   next: Revision,
 ): Applied => {
   const unchanged = next - 1n;
-  if (!transaction.compare.every((compare) => holds(compare, deps.records.find(compare.key))))
+  if (!transaction.compare.every((compare) => holds(compare, deps.records)))
     return { value: { succeeded: false, revision: unchanged }, events: [] };
   for (const write of transaction.writes)
     if ('put' in write && write.leaseId && !deps.isAlive(write.leaseId))
@@ -31,22 +31,25 @@ export const applyTransaction = (
 };
 
 /** The deletion of keys at revision `next`. */
-export const deletions = (keys: readonly KeyValue[], next: Revision): readonly WatchEvent[] =>
-  keys.map(({ key }) => ({ kind: 'delete', key, modRevision: next }));
+export const deletions = (
+  keys: readonly Pick<KeyValue, 'key'>[],
+  next: Revision,
+): readonly WatchEvent[] => keys.map(({ key }) => ({ kind: 'delete', key, modRevision: next }));
 
-const holds = (compare: Compare, at: KeyValue | undefined): boolean => {
-  if (compare.target === 'value')
-    return at !== undefined && Buffer.compare(at.value, compare.equals) === 0;
-  return (at?.[compare.target] ?? 0n) === compare.equals;
+const holds = (compare: Compare, { find, counts }: Records): boolean => {
+  if (compare.target !== 'value')
+    return (counts(compare.key)?.[compare.target] ?? 0n) === compare.equals;
+  const at = find(compare.key);
+  return at !== undefined && Buffer.compare(at.value, compare.equals) === 0;
 };
 
 const eventsOf = (records: Records, write: Write, next: Revision): readonly WatchEvent[] => {
   if ('deletePrefix' in write) return deletions(records.below(write.deletePrefix), next);
   if ('delete' in write) {
-    const at = records.find(write.delete);
-    return at === undefined ? [] : deletions([at], next);
+    const isThere = records.counts(write.delete) !== undefined;
+    return isThere ? deletions([{ key: write.delete }], next) : [];
   }
-  const before = records.find(write.put);
+  const before = records.counts(write.put);
   return [
     {
       kind: 'put',

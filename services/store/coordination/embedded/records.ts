@@ -10,7 +10,7 @@ import {
   type WatchEvent,
 } from '../port.ts';
 import { endOfPrefix } from '../transaction-rules.ts';
-import { openMarks, prepareQuery, type Row } from './database.ts';
+import { type Counts, openMarks, prepareCounts, prepareQuery, type Row } from './database.ts';
 
 /** What is stored, as a transaction or a reader needs it. Every call is synchronous. */
 export type Records = ReturnType<typeof openRecords>;
@@ -28,6 +28,10 @@ export const openRecords = (database: DatabaseSync) => {
 
 const openReads = (database: DatabaseSync, mark: (name: 'current' | 'compacted') => Revision) => {
   const one = prepareQuery(database, 'SELECT * FROM kv WHERE key = ?');
+  const counts = prepareCounts(
+    database,
+    'SELECT create_revision, mod_revision, version FROM kv WHERE key = ?',
+  );
   const held = prepareQuery(database, 'SELECT * FROM kv WHERE lease_id = ? ORDER BY key');
   const page = prepareQuery(
     database,
@@ -68,6 +72,8 @@ const openReads = (database: DatabaseSync, mark: (name: 'current' | 'compacted')
       const row = one.first(Buffer.from(key));
       return row === undefined ? undefined : toKeyValue(row);
     },
+    /** Of a key what can be told without reading its value. */
+    counts: (key: string): Counts | undefined => counts(Buffer.from(key)),
     below: (prefix: string): KeyValue[] => {
       const start = Buffer.from(prefix);
       return page.all(start, endOfPrefix(start), -1).map(toKeyValue);
