@@ -180,7 +180,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     address: deps.replica.address,
   };
   const orderHub = createOrderHub(base);
-  const consoles = createConsoleHub({ clock, random, lend: orderHub.lend });
+  const consoles = createConsoleHub({ clock, random, loans: orderHub });
   const bell = createOperationBell(clock);
   const pools = createProviderPools({
     ...base,

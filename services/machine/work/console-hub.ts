@@ -24,8 +24,9 @@ type Waiting = {
 };
 
 const OPEN_MS = 10_000;
-/** A console may have to sign in again when its controller restarts. */
-const LENT_MS = 10 * 60_000;
+/** Lent anew while the console is open, so that what a replica that died lent is soon over. */
+const LENT_MS = 60_000;
+const LEND_MS = LENT_MS / 3;
 /** Parts of at most 64 KiB (what an agent sends) and pieces of typing. */
 const PARTS_MAX = 16;
 const CONSOLES_MAX = 1_000;
@@ -33,8 +34,11 @@ const CONSOLES_MAX = 1_000;
 type Deps = {
   readonly clock: Clock;
   readonly random: Random;
-  /** Lets the agent read the secret of a controller while it opens its console. */
-  readonly lend: OrderHub['lend'];
+  /**
+   * Lets the agent read the secret of a controller while its console is open: it may have to sign
+   * in again when its controller restarts.
+   */
+  readonly loans: Pick<OrderHub, 'lend' | 'takeBack'>;
 };
 
 export const createConsoleHub = (deps: Deps): ConsoleHub => {
@@ -54,10 +58,9 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
       const fail = (message: string) => failed.reject(cannotOpen(session, message));
       waiting.set(channelId, { agentUid: session.agentUid, commandId, output, input, fail });
       const limit = new AbortController();
+      const closed = new AbortController();
       try {
-        const secret = order.site?.controller.secret ?? '';
-        const providerUid = order.site === undefined ? '' : order.targetUid;
-        await deps.lend(session, { commandId, providerUid, secret, forMs: LENT_MS });
+        await lendWhileOpen(deps, { session, order, commandId, closed: closed.signal });
         session.outbox.push({ kind: 'open-channel', commandId, channelId, ...order });
         const stop = AbortSignal.any([limit.signal, signal]);
         const late = deps.clock.sleep(OPEN_MS, stop).then((): never => {
@@ -70,6 +73,7 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
         const registered: OpenConsole = {
           ...made,
           close: () => {
+            closed.abort(OVER);
             open.delete(channelId);
             session.consoles.delete(registered.close);
             close();
@@ -79,6 +83,7 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
         session.consoles.add(registered.close);
         return registered;
       } catch (error) {
+        closed.abort(OVER);
         output.end();
         input.end();
         throw error;
@@ -105,6 +110,36 @@ export const createConsoleHub = (deps: Deps): ConsoleHub => {
       }
     },
   };
+};
+
+type Lending = {
+  readonly session: AgentSession;
+  readonly order: ConsoleOrder;
+  readonly commandId: string;
+  readonly closed: AbortSignal;
+};
+
+/**
+ * Resolves when it is lent for the first time. Only for consoles of providers: an agent that has a
+ * machine is told in its assignment what it may read.
+ */
+const lendWhileOpen = async (
+  { clock, loans }: Deps,
+  { session, order: { site, targetUid: providerUid }, commandId, closed }: Lending,
+): Promise<void> => {
+  if (site === undefined) return;
+  const { secret } = site.controller;
+  const lent = { commandId, providerUid, secret, forMs: LENT_MS };
+  await loans.lend(session, lent);
+  const goOn = async (): Promise<void> => {
+    while (!closed.aborted) {
+      await clock.sleep(LEND_MS, closed).catch(() => undefined);
+      // What fails is tried again; at worst the console cannot sign in anew.
+      if (!closed.aborted) await loans.lend(session, lent).catch(() => undefined);
+    }
+    await loans.takeBack(commandId);
+  };
+  void goOn();
 };
 
 type Parts = {

@@ -37,10 +37,12 @@ export type OrderHub = {
   readonly commandResult: (report: Extract<Report, { kind: 'command-result' }>) => void;
   readonly sessionEnded: (session: AgentSession) => void;
   /**
-   * Lets the agent read a secret while it opens a console. Errors: unavailable NO_AGENT when
-   * another agent works at that controller by now.
+   * Lets the agent read a secret for some time, or longer than before. Errors: unavailable NO_AGENT
+   * when another agent works at that controller by now.
    */
   readonly lend: (session: AgentSession, lent: Lent) => Promise<void>;
+  /** What cannot be taken back ends with its time. */
+  readonly takeBack: (commandId: string) => Promise<void>;
 };
 
 type Deps = {
@@ -113,6 +115,7 @@ export const createOrderHub = (deps: Deps): OrderHub => {
   };
   return {
     lend,
+    takeBack,
     place: async (session, placed, signal) => {
       // A repeat waits for the first.
       const known = open.get(placed.commandId);
