@@ -28,6 +28,8 @@ export type BmcContract = {
   readonly without: readonly AspectName[];
   /** The boot mode cannot be chosen at this controller. */
   readonly hasFixedBootMode?: boolean;
+  /** A boot device cannot be set for one boot only, nor taken back. */
+  readonly bootDeviceLasts?: boolean;
   /** Stands before the titles. */
   readonly name: string;
 };
@@ -39,10 +41,14 @@ type Case = (t: ExecutionContext<unknown>, under: BmcUnderTest) => Promise<void>
 
 /** What every driver must do at every controller that behaves, whatever its make. */
 export const bmcContract = (test: TestFn, contract: BmcContract): void => {
-  const { name, start, without, hasFixedBootMode = false } = contract;
+  const { name, start, without, hasFixedBootMode = false, bootDeviceLasts = false } = contract;
+  const impossible = [
+    ...(hasFixedBootMode || bootDeviceLasts ? [setsEachDevice] : []),
+    ...(bootDeviceLasts ? [leavesMode] : []),
+  ];
   const cases: readonly (readonly [AspectName, string, Case])[] = [
     ...POWER,
-    ...(hasFixedBootMode ? BOOT.filter(([, , run]) => run !== setsEachDevice) : BOOT),
+    ...BOOT.filter(([, , run]) => !impossible.includes(run)),
     ...SETTINGS,
     ...READINGS,
     ...ACCOUNTS,
@@ -149,18 +155,16 @@ const setsEachDevice: Case = async (t, { bmc, server }) => {
   t.is((await boot.read(inTime())).device, 'none');
 };
 
+const leavesMode: Case = async (t, { bmc, server }) => {
+  server.setBoot({ device: 'none', persistent: false, mode: 'uefi' });
+  const boot = aspectOf(bmc, 'bootDevice');
+  await boot.set({ device: 'network', persistent: false }, inTime());
+  t.deepEqual(server.boot(), { device: 'network', persistent: false, mode: 'uefi' });
+};
+
 const BOOT: readonly (readonly [AspectName, string, Case])[] = [
   ['bootDevice', 'each boot device is set once and for good, and taken back', setsEachDevice],
-  [
-    'bootDevice',
-    'a choice without a mode leaves the mode as it is',
-    async (t, { bmc, server }) => {
-      server.setBoot({ device: 'none', persistent: false, mode: 'uefi' });
-      const boot = aspectOf(bmc, 'bootDevice');
-      await boot.set({ device: 'network', persistent: false }, inTime());
-      t.deepEqual(server.boot(), { device: 'network', persistent: false, mode: 'uefi' });
-    },
-  ],
+  ['bootDevice', 'a choice without a mode leaves the mode as it is', leavesMode],
   [
     'bootDevice',
     'a boot device that is not kept is told',

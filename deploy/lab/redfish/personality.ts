@@ -31,6 +31,8 @@ export type Personality = {
   readonly cdrom?: 'usb';
   /** `forgotten`: Legacy where it is not said with an override. `read-only`: refused where said. */
   readonly bootMode?: 'forgotten' | 'read-only';
+  /** An override is for good whatever is asked, and has no target None. */
+  readonly bootOverride?: 'lasts';
   /** Boot is written at a settings resource (@Redfish.Settings). */
   readonly bootAt?: 'settings';
   /** Other virtual drives that come first and take nothing. */

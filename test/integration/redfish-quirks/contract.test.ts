@@ -11,6 +11,7 @@ type Make = {
   readonly personality: Personality;
   readonly quirks: readonly string[];
   readonly hasFixedBootMode?: boolean;
+  readonly bootDeviceLasts?: boolean;
 };
 
 const SUPERMICRO: Make = {
@@ -86,6 +87,15 @@ const MAKES: Readonly<Record<string, Make>> = {
     quirks: ['nvidia-baseboard'],
   },
   'an X12 board': SUPERMICRO,
+  'an emulator of sushy-tools': {
+    hardware: { vendor: 'Sushy Emulator', model: '' },
+    personality: {
+      ...{ sessions: 'none', expand: false, indicator: 'old', mediaAt: 'system' },
+      bootOverride: 'lasts',
+    },
+    quirks: ['sushy-tools-boot-lasts'],
+    bootDeviceLasts: true,
+  },
 };
 
 for (const [name, make] of Object.entries(MAKES)) {
@@ -95,8 +105,8 @@ for (const [name, make] of Object.entries(MAKES)) {
     t.deepEqual(bmc.quirks, make.quirks);
     return { bmc, server, open, setFault };
   };
-  const { hasFixedBootMode = false } = make;
-  bmcContract(test, { name, start, without: ['console'], hasFixedBootMode });
+  const { hasFixedBootMode = false, bootDeviceLasts = false } = make;
+  bmcContract(test, { name, start, without: ['console'], hasFixedBootMode, bootDeviceLasts });
 }
 
 test('every quirk has a controller here that has it', (t) => {

@@ -18,7 +18,7 @@ const POWER: Readonly<Record<LabPower, string>> = {
 type Target = { readonly name: string; readonly device: LabBootDevice };
 
 const targetsOf = ({ personality }: LabContext): readonly Target[] => [
-  { name: 'None', device: 'none' },
+  ...(personality.bootOverride === 'lasts' ? [] : [{ name: 'None', device: 'none' } as const]),
   { name: 'Pxe', device: 'network' },
   { name: 'Hdd', device: 'disk' },
   // Where the drive is at USB, this one finds nothing and the disk is next.
@@ -30,10 +30,12 @@ const targetsOf = ({ personality }: LabContext): readonly Target[] => [
 const bootOf = (context: LabContext): Json => {
   const { device, persistent, mode } = context.server.boot();
   const targets = targetsOf(context);
-  const enabled = persistent ? 'Continuous' : 'Once';
+  const lasts = context.personality.bootOverride === 'lasts';
+  const enabled = persistent || lasts ? 'Continuous' : 'Once';
   return {
-    BootSourceOverrideEnabled: device === 'none' ? 'Disabled' : enabled,
-    BootSourceOverrideTarget: targets.find((one) => one.device === device)?.name ?? 'None',
+    BootSourceOverrideEnabled: device === 'none' && !lasts ? 'Disabled' : enabled,
+    BootSourceOverrideTarget:
+      targets.find((one) => one.device === device)?.name ?? (lasts ? 'Hdd' : 'None'),
     'BootSourceOverrideTarget@Redfish.AllowableValues': targets.map(({ name }) => name),
     BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy',
     'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
@@ -180,9 +182,13 @@ const patchBoot = (context: LabContext, body: Json): LabReply | undefined => {
   if (mode.kind === 'value' && personality.bootMode === 'read-only') {
     return refuse(400, 'PropertyNotWritable', { about: 'Boot/BootSourceOverrideMode' });
   }
+  const lasts = personality.bootOverride === 'lasts';
+  if (lasts && target.kind === 'absent' && mode.kind === 'absent') {
+    return refuse(400, 'PropertyMissing', { about: 'Boot/BootSourceOverrideTarget' });
+  }
   const wanted = target.kind === 'value' ? target.value : '';
   const device = targets.find(({ name }) => name === wanted)?.device ?? now.device;
-  const isOff = enabled.kind === 'value' && enabled.value === 'Disabled';
+  const isOff = !lasts && enabled.kind === 'value' && enabled.value === 'Disabled';
   const unsaid = personality.bootMode === 'forgotten' ? 'legacy' : now.mode;
   const said = mode.kind === 'value' && mode.value === 'UEFI' ? 'uefi' : 'legacy';
   server.setBoot({

@@ -17,7 +17,8 @@ export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
   }
   const read = async (signal: AbortSignal): Promise<BootChoice> =>
     choiceIn(await ownerOf(place, signal), place);
-  const set = async (choice: BootChoice, signal: AbortSignal): Promise<void> => {
+  const set = async (asked: BootChoice, signal: AbortSignal): Promise<void> => {
+    const choice = possible(asked, place);
     const owner = await ownerOf(place, signal);
     await place.client.stage(owner, { Boot: bodyFor(choice, owner, place) }, signal);
     await seen(
@@ -32,6 +33,13 @@ export const offerBootDevice = (place: Place): Offer<BootDeviceAspect> => {
     );
   };
   return { kind: 'offered', aspect: { read, set }, how: `PATCH ${place.systemLink}, Boot` };
+};
+
+/** What comes closest where an override neither ends by itself nor can be ended. */
+const possible = (asked: BootChoice, { rules }: Place): BootChoice => {
+  if (rules.bootOverride !== 'lasts') return asked;
+  const device = asked.device === 'none' ? 'disk' : asked.device;
+  return { ...asked, device, persistent: true };
 };
 
 /**

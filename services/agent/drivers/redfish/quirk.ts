@@ -15,6 +15,8 @@ export type QuirkRules = {
    * `never`: it is an error to say it, even where it stays as it is.
    */
   readonly bootMode?: 'always' | 'never';
+  /** An override is for good whatever is asked, and cannot be ended: the disk takes its place. */
+  readonly bootOverride?: 'lasts';
   /** What it calls a virtual CD-ROM as boot target, where it is not `Cd`. */
   readonly cdromTarget?: string;
   /** Ids of the virtual drives that take a URL, where others do not and do not say so. */

@@ -11,6 +11,7 @@ import { lenovoMediaDrives } from './lenovo-media-drives.ts';
 import { nvidiaBaseboard } from './nvidia-baseboard.ts';
 import { supermicroBootMode } from './supermicro-boot-mode.ts';
 import { supermicroUsbCd } from './supermicro-usb-cd.ts';
+import { sushyToolsBootLasts } from './sushy-tools-boot-lasts.ts';
 
 /** All that is known, in the order in which they apply. */
 export const QUIRKS: readonly Quirk[] = [
@@ -26,6 +27,7 @@ export const QUIRKS: readonly Quirk[] = [
   nvidiaBaseboard,
   supermicroBootMode,
   supermicroUsbCd,
+  sushyToolsBootLasts,
 ];
 
 export const quirksOf = (identity: BmcIdentity): readonly Quirk[] =>
