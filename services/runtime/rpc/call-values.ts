@@ -5,22 +5,29 @@ import type { ContextKey, ContextValues } from '@connectrpc/connect';
  * two values, so they are looked for one by one.
  */
 export class CallValues implements ContextValues {
-  readonly #held: (readonly [id: symbol, value: unknown])[] = [];
+  readonly #ids: symbol[] = [];
+  readonly #held: unknown[] = [];
 
   get<T>(key: ContextKey<T>): T {
-    const held = this.#held.find(([id]) => id === key.id);
-    return held === undefined ? key.defaultValue : (held[1] as T);
+    const at = this.#ids.indexOf(key.id);
+    return at < 0 ? key.defaultValue : (this.#held[at] as T);
   }
 
   set<T>(key: ContextKey<T>, value: T): this {
-    this.delete(key);
-    this.#held.push([key.id, value]);
+    const at = this.#ids.indexOf(key.id);
+    if (at >= 0) this.#held[at] = value;
+    else {
+      this.#ids.push(key.id);
+      this.#held.push(value);
+    }
     return this;
   }
 
   delete(key: ContextKey<unknown>): this {
-    const at = this.#held.findIndex(([id]) => id === key.id);
-    if (at >= 0) this.#held.splice(at, 1);
+    const at = this.#ids.indexOf(key.id);
+    if (at < 0) return this;
+    this.#ids.splice(at, 1);
+    this.#held.splice(at, 1);
     return this;
   }
 }

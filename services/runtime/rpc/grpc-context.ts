@@ -17,6 +17,7 @@ export class GrpcContext implements HandlerContext {
   readonly #metadata: Metadata;
   readonly #deadlineMs: number;
   readonly #abort = new AbortController();
+  #isAnswered = false;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -59,12 +60,14 @@ export class GrpcContext implements HandlerContext {
       : undefined;
   }
 
-  /**
-   * The caller went away or its deadline passed. grpc-js says so after every call, also when all
-   * went well.
-   */
+  /** The caller went away or its deadline passed. */
   cancel(): void {
-    this.#abort.abort(GONE);
+    if (!this.#isAnswered) this.#abort.abort(GONE);
+  }
+
+  /** grpc-js says of every call that it was cancelled, also when all went well. */
+  answered(): void {
+    this.#isAnswered = true;
   }
 
   /** To be sent now. Not kept: a stream may live for days. */

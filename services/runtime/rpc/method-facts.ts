@@ -53,7 +53,10 @@ export const factsOf = (service: DescService, method: DescMethod): MethodFacts =
 });
 
 const textField = (message: DescMessage, name: string): DescField | undefined =>
-  message.fields.find((field) => field.name === name && field.fieldKind === 'scalar');
+  message.fields.find(
+    ({ name: its, fieldKind, oneof }) =>
+      its === name && fieldKind === 'scalar' && oneof === undefined,
+  );
 
 const textReader = (
   message: DescMessage,
@@ -61,8 +64,9 @@ const textReader = (
 ): ((request: Message) => string | undefined) => {
   const field = textField(message, name);
   if (field === undefined) return () => undefined;
+  // The property itself: to reflect costs as much as to decode a small request.
   return (request) => {
-    const value: unknown = reflect(message, request).get(field);
+    const value: unknown = Reflect.get(request, field.localName);
     return typeof value === 'string' ? value : undefined;
   };
 };

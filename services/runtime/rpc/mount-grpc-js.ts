@@ -151,6 +151,7 @@ const serveUnary = async (
   try {
     const answer = await spec.impl(decode(spec.method.input, call.request), context);
     const encoded = encode(spec.method.output, answer);
+    context.answered();
     sendHeader(call, context);
     done(null, encoded, context.trailer());
   } catch (error) {

@@ -64,13 +64,12 @@ const atHome = async <T>(
 ): Promise<T> => {
   const call = callOf(context);
   const leftMs = call.remainingMs();
-  const done = new AbortController();
   const limit = new AbortController();
   const onAbort = () => limit.abort(call.signal.reason);
   if (call.signal.aborted) onAbort();
   call.signal.addEventListener('abort', onAbort, { once: true });
   if (leftMs !== undefined) {
-    clock.sleep(Math.max(0, leftMs - MARGIN_MS), done.signal).then(
+    clock.sleep(Math.max(0, leftMs - MARGIN_MS), limit.signal).then(
       () => limit.abort(tooLate()),
       () => undefined,
     );
@@ -79,7 +78,8 @@ const atHome = async <T>(
     return await ways.local(local, limit.signal);
   } finally {
     call.signal.removeEventListener('abort', onAbort);
-    done.abort(OVER);
+    // Its timer goes with it.
+    limit.abort(OVER);
   }
 };
 
