@@ -29,7 +29,11 @@ export type ItemReader = (item: BatchClaim) => Promise<ReadItem>;
 
 type Reading = { readonly partition: string; readonly signal: AbortSignal };
 
-type Known = { readonly content: Content; readonly checked: Promise<void> };
+type Known = {
+  readonly bytes: Uint8Array;
+  readonly content: Content;
+  readonly checked: Promise<void>;
+};
 
 /** Reads the items of one call. */
 export const createBatchItems = (
@@ -37,22 +41,27 @@ export const createBatchItems = (
   reading: Reading,
 ): ItemReader => {
   const known = new Map<string, Known>();
+  let last: Known | undefined;
+  // It keeps its buffer from one item to the next.
+  const writer = new BinaryWriter();
   return async (item) => {
     const { claim } = item;
     const bytes = claim === undefined ? NONE : orderedBytes(ClaimSchema, claim);
-    const key = textOf(bytes);
-    const before = known.get(key);
+    // Most are like the one before: to compare is quicker than to make a key of them.
+    const isSame = last !== undefined && Buffer.compare(last.bytes, bytes) === 0;
+    const before = isSame ? last : known.get(textOf(bytes));
     // What is valid with one name is so with the next, if that is valid for itself.
     checkItem(BatchClaimSchema, before === undefined ? item : { ...item, claim: BLANK });
-    const { content, checked } = before ?? learn(key, contentOf(claim));
+    last = before ?? learn(bytes, contentOf(claim));
+    const { content, checked } = last;
     await checked;
-    return { content, argumentHash: itemHash(item, bytes) };
+    return { content, argumentHash: itemHash(writer, item, bytes) };
   };
 
-  function learn(key: string, content: Content): Known {
+  function learn(bytes: Uint8Array, content: Content): Known {
     const checked = checkNames(deps, { ...reading, spec: content.spec, at: 'claim.spec' });
-    const made = { content, checked };
-    known.set(key, made);
+    const made = { bytes, content, checked };
+    known.set(textOf(bytes), made);
     return made;
   }
 };
@@ -68,9 +77,8 @@ const textOf = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 
 /** The same as argumentHash, with the bytes of the claim at hand. */
-const itemHash = (item: BatchClaim, claimBytes: Uint8Array): string => {
+const itemHash = (writer: BinaryWriter, item: BatchClaim, claimBytes: Uint8Array): string => {
   const { claimId, claim } = BatchClaimSchema.field;
-  const writer = new BinaryWriter();
   writer.tag(claimId.number, WireType.LengthDelimited).string(item.claimId);
   writer.tag(claim.number, WireType.LengthDelimited).bytes(claimBytes);
   for (const { no, wireType, data } of item.$unknown ?? []) writer.tag(no, wireType).raw(data);
