@@ -22,6 +22,10 @@ const COMPARED = {
   version: { target: 'Version', field: 'version' },
 } as const;
 
+/** The same bytes: nobody changes what is being written. */
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
 export const openMessages = (prefix: string): Messages => {
   const toKey = (key: string): Buffer => Buffer.from(prefix + key);
   const fromKey = (key: Buffer): string => key.toString().slice(prefix.length);
@@ -59,7 +63,7 @@ export const openMessages = (prefix: string): Messages => {
       if ('delete' in write) return { request_delete_range: { key: toKey(write.delete) } };
       const lease = write.leaseId ? { lease: write.leaseId } : {};
       return {
-        request_put: { key: toKey(write.put), value: Buffer.from(write.value), ...lease },
+        request_put: { key: toKey(write.put), value: asBuffer(write.value), ...lease },
       };
     },
     event: ({ type, kv }) =>
