@@ -21,6 +21,15 @@ export type ConsoleToken = {
   readonly untilMs: number;
 };
 
+/** Those who made console tokens. */
+export type ConsoleIssuers = {
+  /** As it was at most some seconds ago. Errors: unavailable while nobody can say. */
+  readonly mayOpen: (
+    principal: string,
+    place: { readonly partition: string; readonly project: string },
+  ) => Promise<boolean>;
+};
+
 export type ConsoleTokenRecords = {
   readonly insert: (tx: Tx, token: ConsoleToken) => Promise<void>;
   /** Also one that has expired. */

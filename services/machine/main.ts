@@ -3,6 +3,7 @@ import { unavailable } from '../runtime/errors.ts';
 import type { RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
 import type { AgentHub, AgentSession } from './agent-port.ts';
+import type { ConsoleIssuers } from './console-ports.ts';
 import type { ProviderView } from './domain/capacity.ts';
 import { opensItself } from './domain/provider-state.ts';
 import type { Backoff, Sink } from './domain/sink.ts';
@@ -38,6 +39,7 @@ import {
   NO_CLEANING,
 } from './work/cleaning-hook.ts';
 import { createConsoleHub } from './work/console-hub.ts';
+import { createConsoleIssuers } from './work/console-issuers.ts';
 import { createControllers } from './work/controllers.ts';
 import { createIdentityClient } from './work/identity-client.ts';
 import { createImageFetcher, type ImageFetcher } from './work/image-fetcher.ts';
@@ -145,6 +147,7 @@ type Parts = {
   readonly bell: OperationBell;
   readonly hub: AgentHub;
   readonly consoles: ReturnType<typeof createConsoleHub>;
+  readonly issuers: ConsoleIssuers;
   readonly images: ImageFetcher;
   readonly replica: { readonly id: string; readonly address: string };
   readonly neighbours: ProviderStateNeighbours;
@@ -285,7 +288,8 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     await Promise.all(uids.slice(0, SEEN_HOSTS_MAX).map((uid) => opener.see(uid, signal)));
   };
   const metal = { ...hardware, orderHub, controllers, secrets };
-  const loops = { queue, bell, hub, consoles, images, background };
+  const issuers = createConsoleIssuers({ clock, identity });
+  const loops = { queue, bell, hub, consoles, issuers, images, background };
   return { ...base, ...loops, neighbours, seeHosts, metal, replica };
 };
 
@@ -303,6 +307,7 @@ const lookAtProviders = (
 const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) => {
   const { clock, random, log, connect } = deps;
   const { store, records, writer, queue, bell, hub, consoles, images, replica, metal } = parts;
+  const { issuers } = parts;
   const rpc = { store, records, writer, clock, random, log, wake: queue.wake };
   const heartbeatMs = deps.config.heartbeatMs ?? DEFAULTS.heartbeatMs;
   return [
@@ -316,7 +321,7 @@ const implementationsOf = (deps: Deps, parts: Parts, isStarted: () => boolean) =
       owner: replica.id,
       leaseMs: deps.config.leaseMs ?? DEFAULTS.leaseMs,
     }),
-    consoleRpc({ ...rpc, hub, consoles, connect, replicaId: replica.id }),
+    consoleRpc({ ...rpc, hub, consoles, issuers, connect, replicaId: replica.id }),
     imageRpc({ ...rpc, fetchSoon: images.nudge }),
     operationRpc({ ...rpc, changed: bell.heard }),
     eventRpc(rpc),

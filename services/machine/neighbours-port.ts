@@ -1,6 +1,7 @@
 /** The other services as work sees them. */
 import type { FoundController } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
 import type { Facts } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import type { Identity } from '../runtime/identity.ts';
 import type { Offer, ProviderView } from './domain/capacity.ts';
 import type { ClaimView } from './domain/claim.ts';
 import type { FollowedClaim } from './domain/claim-news.ts';
@@ -126,4 +127,6 @@ export type IdentityPort = {
     uid: string,
     signal: AbortSignal,
   ) => Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined>;
+  /** What a principal may do now; undefined = it does not exist any more. */
+  readonly findPrincipal: (principal: string, signal: AbortSignal) => Promise<Identity | undefined>;
 };

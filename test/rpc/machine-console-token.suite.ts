@@ -1,5 +1,7 @@
 /** Consoles for whoever has a token of one machine and no account. */
 
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Identity } from '../../services/runtime/identity.ts';
 import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { type ConsoleSubject, start as startConsoleSite } from './machine-console.suite.ts';
@@ -123,6 +125,57 @@ export const machineConsoleTokenSuite = (subject: ConsoleSubject): void => {
     await red.machines.deleteMachine({ name: NAME, requestId: uuid() });
     t.is(((await watch(stranger, long).ended) as { code?: number }).code, 16);
   });
+
+  test(`a token ends when its maker lost the right to it through ${what}`, async (t) => {
+    await using site = await startConsoleSite(subject);
+    await connectAgent(site);
+    const { people, away } = site.neighbours;
+    const red = at(site, index, 'red');
+    await createMachine(red, 'web-1');
+    const { token } = await red.consoles.issueConsoleToken({ name: NAME });
+    const stranger = at(site, index);
+    const first = watch(stranger, token);
+    await eventually(() => first.seen.sessionId !== '');
+    // For a while nobody can say whose right it is: what is open goes on.
+    away.add('identity');
+    const isRefused = async () => (await codeOf(watch(stranger, token))) === Code.Unavailable;
+    await eventually(isRefused, LATE);
+    t.is(first.seen.closed, '');
+    away.delete('identity');
+    const maker = people.get('users/red');
+    people.set('users/red', { ...people.get('users/blue'), principal: 'users/red' } as Identity);
+    await eventually(() => first.seen.closed !== '', LATE);
+    t.is(first.seen.closed, 'users/red may not open this console any more');
+    t.is(await codeOf(watch(stranger, token)), Code.Unauthenticated);
+    const typed = { token, sessionId: first.seen.sessionId, data: Buffer.from('rm') };
+    await refused(t, stranger.consoles.writeConsoleByToken(typed), WRONG);
+    people.delete('users/red');
+    t.is(await codeOf(watch(stranger, token)), Code.Unauthenticated);
+    if (maker !== undefined) people.set('users/red', maker);
+  });
+
+  test(`an open console ends when its machine is given back through ${what}`, async (t) => {
+    await using site = await startConsoleSite(subject);
+    await connectAgent(site);
+    const red = at(site, index, 'red');
+    await createMachine(red, 'web-1');
+    const { token } = await red.consoles.issueConsoleToken({ name: NAME });
+    const { seen, ended } = watch(at(site, index), token);
+    await eventually(() => seen.sessionId !== '');
+    await red.machines.deleteMachine({ name: NAME, requestId: uuid() });
+    await ended;
+    t.not(seen.closed, '');
+  });
+};
+
+const LATE = { limitMs: 30_000 };
+
+const codeOf = async ({ ended, leave }: ReturnType<typeof watch>): Promise<Code | undefined> => {
+  // One that is let in would stay.
+  const over = AbortSignal.timeout(5_000);
+  over.addEventListener('abort', leave, { once: true });
+  const error = await ended;
+  return error instanceof ConnectError ? error.code : undefined;
 };
 
 const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);

@@ -99,6 +99,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const agentUid = systemRandom.uid();
   const neighbours = createNeighbours(AGENT);
   neighbours.agents.set(agentUid, AGENT);
+  for (const person of USERS.values()) neighbours.people.set(person.principal, person);
   const coordination = openEmbeddedCoordination({
     file: join(dir.path, 'coordination.db'),
     clock: systemClock,

@@ -31,6 +31,7 @@ import {
   type CreateClaimRequest,
 } from '../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { notFound, resourceExhausted, unavailable } from '../../services/runtime/errors.ts';
+import type { Identity } from '../../services/runtime/identity.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { toConnectError } from '../../services/runtime/rpc/error-mapping.ts';
 import { decodeOnBehalfOf, ON_BEHALF_OF } from '../../services/runtime/rpc/on-behalf-of.ts';
@@ -48,6 +49,8 @@ export type Neighbours = {
   readonly provider: Provider;
   /** Agents that have joined: uid to resource name. */
   readonly agents: Map<string, string>;
+  /** What people may do, by principal. */
+  readonly people: Map<string, Identity>;
   /** Values by lower-case name. */
   readonly secrets: FakeSecrets['values'];
   /** What was written down of servers. */
@@ -58,7 +61,7 @@ export type Neighbours = {
   readonly finishes: string[];
   /** Addresses of controllers that scans found. */
   readonly discovered: string[];
-  /** Services that do not answer: inventory, scheduler. */
+  /** Services that do not answer: identity, inventory, scheduler. */
   readonly away: Set<string>;
   /** Contacts of every project. */
   readonly contacts: string[];
@@ -83,6 +86,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const claimers: string[] = [];
   const offers: SetCapacityRequest[] = [];
   const agents = new Map<string, string>();
+  const people = new Map<string, Identity>();
   const secrets = createFakeSecrets();
   const contacts: string[] = [];
   const recorded: RecordProviderFactsRequest[] = [];
@@ -125,7 +129,11 @@ export const createNeighbours = (agentName: string): Neighbours => {
   const identity = createRouterTransport(({ service }) => {
     service(TrustService, {
       introspect: ({ credential }) => {
-        const uid = credential.case === 'principal' ? credential.value.split('/')[1] : undefined;
+        if (away.has('identity')) throw gone('identity');
+        const named = credential.case === 'principal' ? credential.value : '';
+        const person = people.get(named);
+        if (person !== undefined) return introspected(person);
+        const uid = named.split('/')[1];
         const agent = agents.get(uid ?? '');
         if (agent === undefined) throw missing(uid ?? '');
         return { principal: `agents/${uid}`, uid: uid ?? '', agent, agentRoles: ['vm', 'bmc'] };
@@ -252,6 +260,7 @@ export const createNeighbours = (agentName: string): Neighbours => {
     offers,
     provider,
     agents,
+    people,
     secrets: secrets.values,
     contacts,
     recorded,
@@ -284,6 +293,19 @@ export const createNeighbours = (agentName: string): Neighbours => {
     tellClaim: () => claimBell.ring(),
   };
 };
+
+const introspected = ({ principal, uid, grants }: Identity) => ({
+  principal,
+  uid,
+  grants: grants.map(({ role, permissions, partition, project }) => ({
+    grant: {
+      role: `roles/${role}`,
+      partition: partition === undefined ? '' : `partitions/${partition}`,
+      project: project === undefined ? '' : `projects/${project}`,
+    },
+    permissions: [...permissions],
+  })),
+});
 
 const gone = (service: string): ConnectError =>
   toConnectError(unavailable('SERVICE_UNAVAILABLE', `${service} does not answer`));

@@ -12,8 +12,9 @@ import {
   WatchConsoleByTokenResponseSchema,
   type WriteConsoleByTokenRequest,
 } from '../../../gen/runmachine/machine/v1/console_service_pb.ts';
+import { OVER } from '../../runtime/clock.ts';
 import { callOf } from '../../runtime/context.ts';
-import { permissionDenied, unauthenticated } from '../../runtime/errors.ts';
+import { isDomainError, permissionDenied, unauthenticated } from '../../runtime/errors.ts';
 import { forCaller } from '../../runtime/rpc/outgoing.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
 import type { OpenConsole } from '../agent-port.ts';
@@ -58,7 +59,20 @@ export const issueToken = async (
 
 type Admitted = { readonly token: ConsoleToken; readonly site: Site };
 
-const OVER: ReadonlySet<Machine['state']> = new Set(['releasing', 'release_failed', 'gone']);
+const LEAVING: ReadonlySet<Machine['state']> = new Set(['releasing', 'release_failed', 'gone']);
+
+/** The token and its machine, where both are still good. Errors: unauthenticated. */
+const findToken = async (
+  { records, clock }: Pick<ConsoleRpcDeps, 'records' | 'clock'>,
+  reader: Reader,
+  hash: string,
+): Promise<{ readonly token: ConsoleToken; readonly machine: Machine }> => {
+  const token = await records.consoleTokens.find(reader, hash);
+  if (token === undefined || token.untilMs <= clock.now().getTime()) throw wrongToken();
+  const [machine] = await records.machines.findMany(reader, [token.machineUid]);
+  if (machine === undefined || LEAVING.has(machine.state)) throw wrongToken();
+  return { token, machine };
+};
 
 /** Errors: unauthenticated BAD_CREDENTIALS, unavailable NO_AGENT. */
 const admit = async (
@@ -68,21 +82,21 @@ const admit = async (
 ): Promise<Admitted> => {
   let token: ConsoleToken | undefined;
   const find = async (reader: Reader): Promise<Machine> => {
-    token = await deps.records.consoleTokens.find(reader, hashOf(presented));
-    if (token === undefined || token.untilMs <= deps.clock.now().getTime()) throw wrongToken();
-    const [machine] = await deps.records.machines.findMany(reader, [token.machineUid]);
-    if (machine === undefined || OVER.has(machine.state)) throw wrongToken();
-    return machine;
+    const found = await findToken(deps, reader, hashOf(presented));
+    token = found.token;
+    return found.machine;
   };
   const site = await locate(deps, find, context);
   if (token === undefined) throw wrongToken();
+  if (!(await deps.issuers.mayOpen(token.principal, site.machine))) throw wrongToken();
   return { token, site };
 };
 
 const wrongToken = () =>
   unauthenticated(
     'BAD_CREDENTIALS',
-    'The console token is not known: it may be mistyped, over, or its machine given back',
+    'The console token is not known: it may be mistyped, over, its machine given back, or ' +
+      'whoever made it may not open that console any more',
   );
 
 /** As one caller, whoever of those that have the token it is. */
@@ -106,32 +120,53 @@ export async function* watchByToken(
     ...{ by: byOf(token), principal, actor, replayBytes, reason, context },
     readOnly: request.readOnly || token.readOnly,
   });
-  using until = endAt(deps, token, opened);
+  using end = endWith(deps, token, opened);
   for await (const content of known(deps, opened)) {
-    const isOver = content.content.case === 'closed' && until.isOver();
-    const shown = isOver ? { content: { case: 'closed' as const, value: OVER_TEXT } } : content;
+    const why = content.content.case === 'closed' ? end.why() : '';
+    const shown = why === '' ? content : { content: { case: 'closed' as const, value: why } };
     yield create(WatchConsoleByTokenResponseSchema, { content: shown });
   }
 }
 
-const OVER_TEXT = 'the time of the console token is over';
+const LOOK_MS = 2_000;
+/** A token goes on for so long while nobody can say whether it is still good. */
+const UNKNOWN_MS = 30_000;
 
-/** Closes it when the token's time is over. */
-const endAt = (
-  { clock }: ConsoleRpcDeps,
-  { untilMs }: ConsoleToken,
-  opened: OpenConsole,
-): Disposable & { readonly isOver: () => boolean } => {
+type End = Disposable & { readonly why: () => string };
+
+/** Closes it when the token is over, its machine is given back or its maker lost the right. */
+const endWith = (deps: ConsoleRpcDeps, token: ConsoleToken, opened: OpenConsole): End => {
+  const { clock } = deps;
   const ended = new AbortController();
-  let isOver = false;
-  clock.sleep(Math.max(0, untilMs - clock.now().getTime()), ended.signal).then(
-    () => {
-      isOver = true;
-      opened.close();
-    },
-    () => undefined,
-  );
-  return { isOver: () => isOver, [Symbol.dispose]: () => ended.abort() };
+  let why = '';
+  const watch = async (): Promise<void> => {
+    let knownMs = clock.monotonicMs();
+    while (why === '') {
+      const restMs = Math.max(0, token.untilMs - clock.now().getTime());
+      await clock.sleep(Math.min(LOOK_MS, restMs), ended.signal);
+      const standing = restMs <= LOOK_MS ? 'over' : await standingOf(deps, token);
+      if (standing !== 'unknown') knownMs = clock.monotonicMs();
+      if (standing === 'over') why = 'the time of the console token is over';
+      if (standing === 'gone') why = 'the machine is being given back';
+      if (standing === 'refused') why = `${token.principal} may not open this console any more`;
+      if (clock.monotonicMs() - knownMs > UNKNOWN_MS) why = 'nobody can say who may be here';
+    }
+    opened.close();
+  };
+  watch().catch(() => undefined);
+  return { why: () => why, [Symbol.dispose]: () => ended.abort(OVER) };
+};
+
+const standingOf = async (
+  deps: ConsoleRpcDeps,
+  { hash, principal }: ConsoleToken,
+): Promise<'good' | 'gone' | 'refused' | 'unknown'> => {
+  try {
+    const { machine } = await deps.store.read((reader) => findToken(deps, reader, hash));
+    return (await deps.issuers.mayOpen(principal, machine)) ? 'good' : 'refused';
+  } catch (error) {
+    return isDomainError(error, 'unauthenticated') ? 'gone' : 'unknown';
+  }
 };
 
 export const writeByToken = async (

@@ -9,6 +9,7 @@ import { unavailable } from '../../runtime/errors.ts';
 import type { Connect } from '../../runtime/service.ts';
 import type { Actor, Reader } from '../../store/sql/transaction.ts';
 import type { AgentHub, AgentSession, ConsoleHub, OpenConsole } from '../agent-port.ts';
+import type { ConsoleIssuers } from '../console-ports.ts';
 import { event } from '../domain/event.ts';
 import { type Machine, machineName } from '../domain/machine.ts';
 import { output } from './console-stream.ts';
@@ -17,6 +18,7 @@ import type { RpcDeps } from './rpc-deps.ts';
 export type ConsoleRpcDeps = RpcDeps & {
   readonly hub: Pick<AgentHub, 'sessionOf'>;
   readonly consoles: ConsoleHub;
+  readonly issuers: ConsoleIssuers;
   readonly connect: Connect;
   readonly replicaId: string;
 };

@@ -576,7 +576,8 @@ export const ConsoleService: GenService<{
   },
   /**
    * Makes a token with which somebody without an account opens the console of this one machine, and does nothing else. It
-   * is shown once, ends by itself and with the machine, and may be used by several at once.
+   * is shown once, ends by itself, with the machine and within seconds after the caller lost machine.console there, and may
+   * be used by several at once.
    *
    * @generated from rpc runmachine.machine.v1.ConsoleService.IssueConsoleToken
    */
@@ -587,7 +588,7 @@ export const ConsoleService: GenService<{
   },
   /**
    * As WatchConsole, for whoever has a console token; ends with it. UNAUTHENTICATED BAD_CREDENTIALS: the token is unknown,
-   * has expired, or its machine is being released.
+   * has expired, its machine is being released, or whoever made it may not open that console any more.
    *
    * @generated from rpc runmachine.machine.v1.ConsoleService.WatchConsoleByToken
    */
