@@ -1,12 +1,8 @@
-/** What shells offer while one types; bash does it for real where it is there. */
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+/** What shells offer while one types. */
 import test from 'ava';
 import { CATALOGUE } from '../../../services/cli/catalogue.ts';
 import { completion } from '../../../services/cli/commands/completion.ts';
 import { callCommand } from './call-command.ts';
-
-const ENTRY = join(import.meta.dirname, '../../../services/cli/runm.mjs');
 
 const offered = async (typed: string): Promise<string[]> => {
   const { code, stdout } = await callCommand(completion, ['words', '--', typed]);
@@ -44,34 +40,4 @@ test('the scripts are for the shells that are said', async (t) => {
   const { code, stderr } = await callCommand(completion, ['tcsh']);
   t.is(code, 2);
   t.regex(stderr, /no completion for "tcsh"\n +bash, zsh, fish/);
-});
-
-/** What bash offers at the end of a line, by the script that we print. */
-const inBash = (...words: readonly string[]) =>
-  spawnSync(
-    'bash',
-    [
-      ...['--norc', '-c'],
-      `runm() { "$NODE" "$ENTRY" "$@"; }
-       source <(runm completion bash)
-       COMP_WORDS=(runm "$@"); COMP_CWORD=$#; _runm; printf '%s\\n' "\${COMPREPLY[@]}"`,
-      ...['bash', ...words],
-    ],
-    {
-      encoding: 'utf8',
-      env: { ...process.env, NODE: process.execPath, ENTRY, RUNM_CACHE_DIR: '', HOME: '/nowhere' },
-      timeout: 60_000,
-    },
-  );
-
-test('bash completes nouns, verbs and words', (t) => {
-  const first = inBash('pro');
-  if (first.error !== undefined) {
-    t.pass('there is no bash here');
-    return;
-  }
-  t.deepEqual(first.stdout.trim().split('\n'), ['provider', 'project', 'profile'], first.stderr);
-  t.is(inBash('provider', 'power', 'cy').stdout, 'cycle\n');
-  t.is(inBash('lab', 'fault', 'r1u1', 'lo').stdout, 'lost-write\n');
-  t.is(inBash('provider', 'list', '--so').stdout, '--sort\n');
 });

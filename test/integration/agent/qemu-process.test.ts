@@ -8,9 +8,9 @@ import {
   isRunning,
   type ProcessIdentity,
   signalProcess,
-} from '../../../../../services/agent/drivers/qemu/process.ts';
-import { eventually } from '../../../../support/eventually.ts';
-import { temporaryDir } from '../../../../support/temporary-dir.ts';
+} from '../../../services/agent/drivers/qemu/process.ts';
+import { eventually } from '../../support/eventually.ts';
+import { temporaryDir } from '../../support/temporary-dir.ts';
 
 type Sleeper = Disposable & { child: ChildProcess; identity: ProcessIdentity };
 

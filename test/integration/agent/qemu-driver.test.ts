@@ -6,16 +6,16 @@ import {
   createQemuDriver,
   type QemuDriver,
   type QemuDriverDeps,
-} from '../../../../../services/agent/drivers/qemu/guest.ts';
-import type { GuestEvent } from '../../../../../services/agent/drivers/qemu/guest-book.ts';
-import type { GuestSpec } from '../../../../../services/agent/drivers/qemu/guest-spec.ts';
-import { systemClock as clock } from '../../../../../services/runtime/clock.ts';
-import { eventually } from '../../../../support/eventually.ts';
-import { guestSpec } from '../../../../support/guest-spec.ts';
-import { silentLog as log } from '../../../../support/silent-log.ts';
-import { temporaryDir } from '../../../../support/temporary-dir.ts';
+} from '../../../services/agent/drivers/qemu/guest.ts';
+import type { GuestEvent } from '../../../services/agent/drivers/qemu/guest-book.ts';
+import type { GuestSpec } from '../../../services/agent/drivers/qemu/guest-spec.ts';
+import { systemClock as clock } from '../../../services/runtime/clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { guestSpec } from '../../support/guest-spec.ts';
+import { silentLog as log } from '../../support/silent-log.ts';
+import { temporaryDir } from '../../support/temporary-dir.ts';
 
-const FAKE = join(import.meta.dirname, '../../../../fakes/qemu-program.ts');
+const FAKE = join(import.meta.dirname, '../../fakes/qemu-program.ts');
 
 const host = async (change: Partial<QemuDriverDeps> = {}) => {
   await using made = new AsyncDisposableStack();

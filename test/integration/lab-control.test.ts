@@ -4,11 +4,11 @@ import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { ControlRequest, LabStatus } from '../../../deploy/lab/control-protocol.ts';
-import { openControlSocket } from '../../../deploy/lab/control-socket.ts';
-import { systemClock as clock } from '../../../services/runtime/clock.ts';
-import { collect, createRunm } from '../../support/runm.ts';
-import { temporaryDir } from '../../support/temporary-dir.ts';
+import type { ControlRequest, LabStatus } from '../../deploy/lab/control-protocol.ts';
+import { openControlSocket } from '../../deploy/lab/control-socket.ts';
+import { systemClock as clock } from '../../services/runtime/clock.ts';
+import { collect, createRunm } from '../support/runm.ts';
+import { temporaryDir } from '../support/temporary-dir.ts';
 
 const STATUS: LabStatus = {
   ...{ site: 's', rack: 'r1', machines: 'simulated', why: 'qemu is missing' },
@@ -88,7 +88,7 @@ test('runm shows the lab and sets faults through its socket', async (t) => {
   t.regex(unknown.stderr, /there is no fault "sleepy"\s+slow, lie, hang, 503/);
 });
 
-const CLEAN = join(import.meta.dirname, '../../../deploy/lab/clean.ts');
+const CLEAN = join(import.meta.dirname, '../../deploy/lab/clean.ts');
 
 test('a cleaning wipes the server that it names, and fails where the lab says no', async (t) => {
   const { path, asked } = await withSocket(t);
