@@ -44,6 +44,7 @@ export const isBooked = ({ own }: Booked, hold: Hold | undefined): boolean => {
   if (hold === undefined) return false;
   const { claimUid, amounts, fromMs, toMs, later, whole } = hold;
   const before = own.find((one) => one.claimUid === claimUid);
+  if (before === hold) return true;
   return (
     before !== undefined &&
     before.amounts === amounts &&

@@ -39,9 +39,16 @@ export const isWhole = ({ amounts, whole }: Pick<Hold, 'amounts' | 'whole'>): bo
 export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, Hold> => {
   const toMs = isReleasing(claim, nowMs) ? Infinity : (claim.spec.releaseMs ?? Infinity);
   const { uid, spec } = claim;
-  const rest = { claimUid: uid, fromMs: spec.acquireMs, toMs };
-  const when = spec.acquireMs > nowMs ? ({ ...rest, later: true } as const) : rest;
+  const isLater = spec.acquireMs > nowMs;
+  // Written out, with what is absent last: a copy with something added takes half as much again.
+  const holdOf = (amounts: Amounts): Hold => {
+    const whole = (amounts.get(WHOLE) ?? 0) > 0;
+    const hold = { claimUid: uid, amounts, fromMs: spec.acquireMs, toMs, whole };
+    return isLater ? { ...hold, later: true } : hold;
+  };
   const holds = new Map<string, Hold>();
+  /** Machines of one claim are mostly alike, and have one object. */
+  let last: Hold | undefined;
   for (const placement of claim.placements) {
     const provider = claim.providers[placement.provider];
     const group = spec.groups[placement.group];
@@ -49,7 +56,8 @@ export const holdsOf = (claim: ClaimRecord, nowMs: number): ReadonlyMap<string, 
     const amounts = amountsOf(placedResources(group, placement));
     const before = holds.get(provider.uid);
     const sum = before === undefined ? amounts : added(before.amounts, amounts);
-    holds.set(provider.uid, { ...when, amounts: sum, whole: (sum.get(WHOLE) ?? 0) > 0 });
+    last = last?.amounts === sum ? last : holdOf(sum);
+    holds.set(provider.uid, last);
   }
   return holds;
 };

@@ -51,12 +51,25 @@ export const distanceKey = ({ type, group, step }: Distance): string =>
 export function* keysOf({ tags, properties, distances }: ProviderFacts): Generator<string> {
   for (const distance of distances ?? []) yield distanceKey(distance);
   for (const tag of tags) yield tagKey(tag);
-  for (const [key, value] of properties ?? []) {
-    yield propertyKey(key);
-    yield itemKey({ key, value });
-    yield* textsIn(key, value);
-  }
+  if (properties !== undefined) yield* keysOfProperties(properties);
 }
+
+type Properties = ReadonlyMap<string, Property>;
+
+/** Most providers share their properties with others. */
+const knownKeys = new WeakMap<Properties, readonly string[]>();
+
+const keysOfProperties = (properties: Properties): readonly string[] => {
+  const known = knownKeys.get(properties);
+  if (known !== undefined) return known;
+  const keys = [...properties].flatMap(([key, value]) => [
+    propertyKey(key),
+    itemKey({ key, value }),
+    ...textsIn(key, value),
+  ]);
+  knownKeys.set(properties, keys);
+  return keys;
+};
 
 /** A text that is asked for is also met by a list that holds it. */
 function* textsIn(key: string, value: Property): Generator<string> {

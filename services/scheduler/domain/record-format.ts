@@ -26,9 +26,9 @@ export const encodeClaim = (claim: ClaimRecord): Uint8Array =>
   encoder.encode(`{"v":${CLAIM_VERSION},${JSON.stringify(claim).slice(1)}`);
 
 export const decodeClaim = (bytes: Uint8Array): ClaimRecord => {
-  const { v, ...rest } = JSON.parse(decoder.decode(bytes));
-  if (v === CLAIM_VERSION) return rest;
-  if (v === 1) return fromFirstVersion(rest);
+  const { v, record } = read(bytes, CLAIM_VERSION);
+  if (v === CLAIM_VERSION) return record as ClaimRecord;
+  if (v === 1) return fromFirstVersion(record as FirstClaim);
   throw unknownFormat('claim');
 };
 
@@ -108,12 +108,27 @@ const encode = (value: object): Uint8Array =>
   encoder.encode(JSON.stringify({ v: VERSION, ...value }));
 
 const decode = <T extends object>(bytes: Uint8Array, what: string): T => {
-  const value: unknown = JSON.parse(decoder.decode(bytes));
-  if (typeof value === 'object' && value !== null && 'v' in value && value.v === VERSION) {
-    const { v: _, ...rest } = value;
-    return rest as T;
-  }
+  const { v, record } = read(bytes, VERSION);
+  if (v === VERSION) return record as T;
   throw unknownFormat(what);
+};
+
+/** A record and its version; of one that begins as ours do, nothing is copied to part the two. */
+const read = (
+  bytes: Uint8Array,
+  version: number,
+): { readonly v: unknown; readonly record: unknown } => {
+  const text = decoder.decode(bytes);
+  const begin = `{"v":${version},`;
+  if (text.startsWith(begin)) {
+    return { v: version, record: JSON.parse(`{${text.slice(begin.length)}`) };
+  }
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || !('v' in value)) {
+    return { v: undefined, record: undefined };
+  }
+  const { v, ...record } = value;
+  return { v, record };
 };
 
 const unknownFormat = (what: string) =>

@@ -43,9 +43,11 @@ export const createShapeTable = (): ShapeTable => {
   /** Facts share their sets and offers, so most shapes are found without their long keys. */
   const shared = new WeakMap<Offers, WeakMap<ReadonlySet<string>, Map<string, Shape>>>();
   const sharedBy = (offers: Offers, capabilities: ReadonlySet<string>): Map<string, Shape> => {
+    const known = shared.get(offers)?.get(capabilities);
+    if (known !== undefined) return known;
     const ofOffers = shared.get(offers) ?? new WeakMap<ReadonlySet<string>, Map<string, Shape>>();
     shared.set(offers, ofOffers);
-    const byType = ofOffers.get(capabilities) ?? new Map<string, Shape>();
+    const byType = new Map<string, Shape>();
     ofOffers.set(capabilities, byType);
     return byType;
   };

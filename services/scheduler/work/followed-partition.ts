@@ -65,6 +65,12 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
   };
 };
 
+/** True while nothing of it was told. */
+export const isEmpty = (at: FollowedPartition): boolean =>
+  at.head === undefined &&
+  at.leader === undefined &&
+  at.claims.size() + at.capacities.size + at.quotas.size + at.log.size === 0;
+
 export const putClaim = (at: FollowedPartition, claim: ClaimRecord, revision: bigint): void => {
   at.claims.put(claim);
   at.quotaBook?.count(claim.uid, claim);

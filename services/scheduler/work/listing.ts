@@ -8,6 +8,7 @@ import type { KeyValue, RangeResult } from '../../store/coordination/port.ts';
 import { type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
 import {
   type FollowedPartition,
+  isEmpty,
   removeCapacity,
   removeClaim,
   removeQuota,
@@ -24,7 +25,8 @@ export const listAll = async (
   { partitions, put }: Listing,
   signal: AbortSignal,
 ): Promise<bigint> => {
-  const marks = partitions.size === 0 ? undefined : createMarks();
+  // Nothing can be gone where nothing is known; a million uids are a lot to note for that.
+  const marks = [...partitions.values()].every(isEmpty) ? undefined : createMarks();
   let revision: bigint | undefined;
   const pace = createPace();
   for (let after: string | undefined; ; ) {

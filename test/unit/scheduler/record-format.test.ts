@@ -44,6 +44,15 @@ test('a claim that 0.1.0 stored is read: no owner, no ancestors, one block of ca
   t.deepEqual(decodeClaim(first(one)).spec.groups[0]?.capabilities, [one]);
 });
 
+test('a record is read wherever its version stands in it', (t) => {
+  const state = stateWith(HOSTS);
+  const decision = run(state, setCapacity('p1', { [CPU]: 9 }, { requestId: 'r' }));
+  if (decision.kind !== 'capacity') return t.fail();
+  const { v, ...rest } = JSON.parse(new TextDecoder().decode(encodeCapacity(decision.capacity)));
+  const last = new TextEncoder().encode(JSON.stringify({ ...rest, v }));
+  t.deepEqual(decodeCapacity(last), decision.capacity);
+});
+
 test('a record of a newer program is refused', (t) => {
   const newer = new TextEncoder().encode(JSON.stringify({ v: 3, uid: 'x' }));
   t.throws(() => decodeClaim(newer), { message: /format/ });
