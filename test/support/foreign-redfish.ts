@@ -37,6 +37,10 @@ const BARE: Bodies = {
   '/redfish/v1/Managers/1': { '@odata.id': '/redfish/v1/Managers/1' },
 };
 
+/** What reading it is answered with, instead of 200 and it. */
+export const failing = (status: number): Readonly<Record<string, unknown>> => ({ [FAILS]: status });
+const FAILS = '@fails';
+
 /** Opens a line to a controller that shows `bodies`, beside the least that there must be. */
 export const foreignRedfish = async (
   t: ExecutionContext<unknown>,
@@ -55,6 +59,8 @@ export const foreignRedfish = async (
       outgoing.end(body === undefined ? undefined : JSON.stringify(body));
     };
     const found = shown.get(path);
+    const failed = Number(found?.[FAILS] ?? 0);
+    if (method === 'GET' && failed > 0) return send(failed, { error: { message: 'Unsupported' } });
     if (method === 'GET') return found === undefined ? send(404, {}) : send(200, found);
     const call = { method, path, body: JSON.parse(Buffer.concat(parts).toString() || '{}') };
     written.push(call);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import { BmcError } from '../../bmc-port.ts';
 import type { Answer, Call } from './exchange.ts';
-import { failureOf } from './messages.ts';
+import { AnsweredError, failureOf } from './messages.ts';
 import { asResource, isWhole, linkAt, listAt, type Resource, textAt } from './resource.ts';
 import type { Session } from './session.ts';
 import { finished } from './task.ts';
@@ -17,13 +17,16 @@ export type RedfishClient = {
   readonly members: (link: string, signal: AbortSignal) => Promise<readonly Resource[]>;
   /**
    * As members; none where there is no link or nothing behind it, which is a common gap and no
-   * reason to know nothing. What `keep` does not want is not read.
+   * reason to know nothing; nor is one that the service fails at (500). What `keep` does not want
+   * is not read.
    */
   readonly parts: (
     link: string,
     signal: AbortSignal,
     keep?: (member: Resource) => boolean,
   ) => Promise<readonly Resource[]>;
+  /** As find; nothing as well where the service fails at it (500). */
+  readonly part: (link: string, signal: AbortSignal) => Promise<Resource | undefined>;
   /** Answers when the work is over, also where it is a task. */
   readonly post: (link: string, body: Resource, signal: AbortSignal) => Promise<Answer>;
   /** `resource` as it was read: its ETag goes with the change. */
@@ -67,15 +70,18 @@ export const createClient = (deps: ClientDeps): RedfishClient => {
     return resourceOf(call, answer);
   };
   const find = (link: string, signal: AbortSignal) => foundOrNot(get(link, signal));
+  const part = (link: string, signal: AbortSignal) => foundOrNot(get(link, signal), isGap);
   const list = createList({ get, canExpand: deps.canExpand });
   const members = createMembers({ list, find });
+  const parts = createMembers({ list, find: part });
   return {
     get,
     find,
     list,
     members,
+    part,
     parts: async (link, signal, keep) =>
-      link === '' ? [] : ((await foundOrNot(members(link, signal, keep))) ?? []),
+      link === '' ? [] : ((await foundOrNot(parts(link, signal, keep), isGap)) ?? []),
     post: (link, body, signal) => waited({ method: 'POST', link, body }, signal),
     patch: createPatch({ get, send, settle }),
     stage: createPatch({ get, send, settle: taken }),
@@ -97,11 +103,18 @@ const resourceOf = (call: Call, { body, headers }: Answer): Resource => {
   return etag === '' ? asResource(body) : { ...body, [ETAG]: etag };
 };
 
-const foundOrNot = async <T>(reading: Promise<T>): Promise<T | undefined> => {
+const isMissing = (error: unknown): boolean =>
+  error instanceof BmcError && error.fault === 'unsupported';
+
+/** Firmware links to what it cannot show (iDRAC, AMI), and says 500 instead of 404 or 501. */
+const isGap = (error: unknown): boolean =>
+  isMissing(error) || (error instanceof AnsweredError && error.status === 500);
+
+const foundOrNot = async <T>(reading: Promise<T>, isNot = isMissing): Promise<T | undefined> => {
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof BmcError && error.fault === 'unsupported') return undefined;
+    if (isNot(error)) return undefined;
     throw error;
   }
 };

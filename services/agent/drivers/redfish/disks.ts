@@ -30,7 +30,7 @@ const drivesIn = async (
   const links = [...new Set(storages.flatMap((one) => linksAt(one, 'Drives')))];
   const drives: Resource[] = [];
   for (const link of links.slice(0, DRIVES_MAX)) {
-    const drive = await client.find(link, signal);
+    const drive = await client.part(link, signal);
     if (drive !== undefined && isThere(drive)) drives.push(drive);
   }
   return drives;
@@ -45,7 +45,7 @@ const smartDrivesIn = async (
   if (rules.disks !== 'smart-storage') return [];
   const links = ['Hpe', 'Hp'].map((make) => linkAt(system, 'Oem', make, 'Links', 'SmartStorage'));
   const at = links.find((link) => link !== '') ?? '';
-  const storage = at === '' ? undefined : await client.find(at, signal);
+  const storage = at === '' ? undefined : await client.part(at, signal);
   const found: DiskFact[] = [];
   const controllers = linkAt(storage, 'Links', 'ArrayControllers');
   for (const controller of await client.parts(controllers, signal)) {

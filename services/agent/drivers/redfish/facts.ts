@@ -117,7 +117,7 @@ const nicsIn = async (
 const functionsOf = async (place: Place, signal: AbortSignal): Promise<readonly Resource[]> => {
   const found: Resource[] = [];
   for (const link of place.chassisLinks.slice(0, 1)) {
-    const chassis = await place.client.find(link, signal);
+    const chassis = await place.client.part(link, signal);
     for (const adapter of await place.client.parts(linkAt(chassis, 'NetworkAdapters'), signal)) {
       const functions = linkAt(adapter, 'NetworkDeviceFunctions');
       found.push(...(await place.client.parts(functions, signal)));

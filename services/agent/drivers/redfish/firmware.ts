@@ -11,7 +11,7 @@ export const firmwareIn = async (
 ): Promise<readonly FirmwareFact[]> => {
   const { client, rules } = place;
   const service = linkAt(place.root, 'UpdateService');
-  const update = service === '' ? undefined : await client.find(service, signal);
+  const update = service === '' ? undefined : await client.part(service, signal);
   const link = linkAt(update, 'FirmwareInventory');
   // Where each item is a call, those that do not run are most of them.
   const inventory = await client.parts(link, signal, runsBy(rules.installedFirmware));

@@ -73,17 +73,28 @@ export type FailedCall = {
   readonly retryAfter?: string;
 };
 
+/** An answer of 400 and above. */
+export class AnsweredError extends BmcError {
+  readonly status: number;
+
+  constructor(status: number, fault: BmcFault, message: string, said: readonly string[]) {
+    super(fault, message, said);
+    this.status = status;
+  }
+}
+
 export const failureOf = ({
   method,
   link,
   status,
   body,
   retryAfter = '',
-}: FailedCall): BmcError => {
+}: FailedCall): AnsweredError => {
   const said = saidIn(body);
   const words = said.length === 0 ? '' : `: ${said.join(' ')}`;
   const later = retryAfter === '' ? '' : ` (retry after ${shortened(retryAfter)})`;
-  return new BmcError(
+  return new AnsweredError(
+    status,
     faultOf(status, body),
     `${method} ${link} was answered with ${status}${later}${words}`,
     said,

@@ -37,8 +37,8 @@ const readingsOf = async (
   if (found.length > 0) return found.filter(isThere).map(sensorOf);
   const [thermal, power] = [linkAt(chassis, 'Thermal'), linkAt(chassis, 'Power')];
   return [
-    ...(thermal === '' ? [] : thermalOf(await client.find(thermal, signal))),
-    ...(power === '' ? [] : powerOf(await client.find(power, signal))),
+    ...(thermal === '' ? [] : thermalOf(await client.part(thermal, signal))),
+    ...(power === '' ? [] : powerOf(await client.part(power, signal))),
   ];
 };
 
