@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { DomainError } from '../../../runtime/errors.ts';
-import { coordinationUnavailable, outcomeUnknown } from '../failures.ts';
+import { coordinationUnavailable } from '../failures.ts';
 import type { Revision, WatchEvent } from '../port.ts';
+import { givenUp, type Job, toWaiting, type Waiting } from './queued-job.ts';
 import type { Records } from './records.ts';
 
 /** Jobs that share one commit, so that one fsync pays for all of them. */
@@ -9,111 +10,122 @@ const GROUP_MAX = 256;
 /** Jobs that may wait; beyond it callers are refused instead of the memory growing. */
 const QUEUE_MAX = 20_000;
 
-/**
- * One change of the store. `run` is called inside the SQLite transaction with the revision that
- * its changes get, and gives the changes it wants; it throws a DomainError to refuse, and only
- * this job fails. `committed` is called once the changes are durable.
- */
-export type Job<T> = {
-  readonly run: (next: Revision) => { readonly value: T; readonly events: readonly WatchEvent[] };
-  readonly committed?: (value: T) => void;
-  readonly signal?: AbortSignal;
-};
-
 export type CommitQueue = {
   readonly add: <T>(job: Job<T>) => Promise<T>;
+  /** The newest one that is durable. What SQLite has beyond it nobody may be told yet. */
   readonly revision: () => Revision;
-  /** Commits what waits, then refuses new jobs. */
-  readonly close: () => void;
-};
-
-type Waiting = {
-  readonly run: (next: Revision) => readonly WatchEvent[];
-  readonly settle: () => void;
-  readonly fail: (error: unknown) => void;
-  readonly signal: AbortSignal | undefined;
+  /** Resolves when what SQLite has now is durable or given up; undefined = it is durable. */
+  readonly settling: () => Promise<void> | undefined;
+  /** Throws when the store is closed, by its user or by a failed sync. */
+  readonly assertOpen: () => void;
+  /** Commits what waits and refuses new jobs. */
+  readonly close: () => Promise<void>;
 };
 
 type Deps = {
   readonly database: DatabaseSync;
   readonly records: Records;
+  /** Resolves when what was committed is durable; undefined = there is nothing to wait for. */
+  readonly sync: (() => Promise<void>) | undefined;
   /** Told of every revision that changed something, in order, after it is durable. */
   readonly publish: (revision: Revision, events: readonly WatchEvent[]) => void;
+  /** Told when a sync has failed. Nothing can be committed any more. */
+  readonly onSyncFailure: (error: unknown) => void;
 };
 
 /**
- * Group commit: node:sqlite is synchronous and a commit costs an fsync, so jobs that arrive in one
- * turn of the event loop are run in order in one SQLite transaction, each with its own revision,
- * and answered after the commit.
+ * Group commit: jobs that arrive in one turn of the event loop, or while a group becomes durable,
+ * are run in order in one SQLite transaction, each with its own revision, so that one sync pays for
+ * all of them. The process works on while the disk does. Until then the group exists for nobody:
+ * its jobs are not answered, readers wait (`settling`), watchers see no further than `revision`,
+ * and no other group is begun, so that nothing is decided on what may be lost.
  */
-export const openCommitQueue = ({ database, records, publish }: Deps): CommitQueue => {
+export const openCommitQueue = (deps: Deps): CommitQueue => {
   const waiting: Waiting[] = [];
-  let revision = records.marks.read('current');
-  let closed = false;
+  let revision = deps.records.marks.read('current');
+  let closed: DomainError | undefined;
   let scheduled = false;
+  let settling: Promise<void> | undefined;
 
   const flush = (): void => {
     scheduled = false;
-    const group = waiting.splice(0, GROUP_MAX).filter((job) => {
-      if (!job.signal?.aborted) return true;
-      job.fail(coordinationUnavailable('Given up before it was started', job.signal.reason));
-      return false;
-    });
-    if (group.length > 0) revision = commitGroup({ database, records, publish }, revision, group);
-    if (waiting.length > 0) schedule();
+    if (settling !== undefined) return;
+    const group = waiting.splice(0, GROUP_MAX);
+    if (group.length === 0) return;
+    const committed = commitGroup(deps, revision, group);
+    if (deps.sync === undefined) finish(committed);
+    else
+      settling = deps.sync().then(
+        () => finish(committed),
+        (error: unknown) => breakDown(error, committed),
+      );
+  };
+  const finish = (committed: Committed): void => {
+    settling = undefined;
+    revision = committed.revision;
+    for (const change of committed.changes) deps.publish(change.revision, change.events);
+    for (const job of committed.done) job.settle();
+    schedule();
+  };
+  /** The kernel may have dropped the pages it could not write, so a second sync proves nothing. */
+  const breakDown = (error: unknown, { done }: Committed): void => {
+    settling = undefined;
+    closed = coordinationUnavailable('The store is closed: its file could not be synced', error);
+    for (const job of done) job.lose(error);
+    for (const job of waiting.splice(0)) job.fail(closed);
+    deps.onSyncFailure(error);
   };
   const schedule = (): void => {
-    if (scheduled) return;
+    if (scheduled || settling !== undefined || waiting.length === 0) return;
     scheduled = true;
     setImmediate(flush);
+  };
+  const leave = (job: Waiting): void => {
+    waiting.splice(waiting.indexOf(job), 1);
   };
 
   return {
     add: (job) => {
-      if (closed) return Promise.reject(coordinationUnavailable('The store is closed'));
+      if (closed !== undefined) return Promise.reject(closed);
       if (waiting.length >= QUEUE_MAX)
         return Promise.reject(coordinationUnavailable('Too many changes wait for the store'));
-      const { queued, answer } = toWaiting(job);
+      if (job.signal?.aborted) return Promise.reject(givenUp(job.signal));
+      const { queued, answer } = toWaiting(job, leave);
       waiting.push(queued);
       schedule();
       return answer;
     },
     revision: () => revision,
-    close: () => {
-      closed = true;
-      while (waiting.length > 0) flush();
+    settling: () => settling,
+    assertOpen: () => {
+      if (closed !== undefined) throw closed;
+    },
+    close: async () => {
+      closed ??= coordinationUnavailable('The store is closed');
+      while (settling !== undefined || waiting.length > 0) {
+        await settling;
+        flush();
+      }
     },
   };
-};
-
-const toWaiting = <T>(job: Job<T>): { queued: Waiting; answer: Promise<T> } => {
-  const answer = Promise.withResolvers<T>();
-  let value: { readonly is: T } | undefined;
-  const queued: Waiting = {
-    run: (next) => {
-      const outcome = job.run(next);
-      value = { is: outcome.value };
-      return outcome.events;
-    },
-    settle: () => {
-      if (value === undefined) return;
-      job.committed?.(value.is);
-      answer.resolve(value.is);
-    },
-    fail: answer.reject,
-    signal: job.signal,
-  };
-  return { queued, answer: answer.promise };
 };
 
 type Change = { readonly revision: Revision; readonly events: readonly WatchEvent[] };
 
-/** Runs the group and answers its jobs; gives the revision that the store then has. */
+/** What SQLite has and nobody was told of. */
+type Committed = {
+  /** Of the store, with it. */
+  readonly revision: Revision;
+  readonly changes: readonly Change[];
+  readonly done: readonly Waiting[];
+};
+
+/** Runs the group; those of its jobs that failed have been told. */
 const commitGroup = (
-  { database, records, publish }: Deps,
+  { database, records }: Deps,
   before: Revision,
   group: readonly Waiting[],
-): Revision => {
+): Committed => {
   const done: Waiting[] = [];
   const changes: Change[] = [];
   let revision = before;
@@ -134,25 +146,18 @@ const commitGroup = (
     rollBack(database);
     const failure = coordinationUnavailable('The store cannot write', error);
     for (const job of group) job.fail(failure);
-    return before;
+    return { revision: before, changes: [], done: [] };
   }
   try {
     database.exec('COMMIT');
   } catch (error) {
-    // A failed fsync leaves it open whether the pages will be there after a crash.
+    // A commit that failed half way leaves it open whether it will be there after a crash.
     rollBack(database);
-    for (const job of done) job.fail(outcomeUnknown(error));
+    for (const job of done) job.lose(error);
     const current = records.marks.read('current');
-    if (current === revision) publishAll(publish, changes);
-    return current;
+    return { revision: current, changes: current === revision ? changes : [], done: [] };
   }
-  publishAll(publish, changes);
-  for (const job of done) job.settle();
-  return revision;
-};
-
-const publishAll = (publish: Deps['publish'], changes: readonly Change[]): void => {
-  for (const change of changes) publish(change.revision, change.events);
+  return { revision, changes, done };
 };
 
 /** The events of the job, or undefined when it refused. */

@@ -25,8 +25,8 @@ INSERT OR IGNORE INTO mark VALUES ('current', 1), ('compacted', 0), ('swept', 0)
 `;
 
 /**
- * Opens or creates the file. Journal and locks are such that a commit that was answered survives
- * a power cut, and that a second process is refused instead of forking the revisions.
+ * Opens or creates the file. Its locks are such that a second process is refused instead of forking
+ * the revisions. A commit survives a power cut once the journal is synced after it.
  */
 export const openDatabase = (file: string): DatabaseSync => {
   const database = new DatabaseSync(file);

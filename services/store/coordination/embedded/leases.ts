@@ -58,6 +58,7 @@ export const openLeases = (deps: Deps): Leases => {
     ttlMs,
     keepAlive: async (signal) => {
       if (signal.aborted) throw coordinationUnavailable('Given up', signal.reason);
+      queue.assertOpen();
       const lease = held.get(id);
       if (lease === undefined || !isAlive(id)) throw leaseLost(id);
       lease.expiresAtMs = clock.monotonicMs() + ttlMs;
@@ -75,6 +76,7 @@ export const openLeases = (deps: Deps): Leases => {
           return { value: toLease(id, ttlMs), events: [] };
         },
         committed: ({ id }) => hold(id, ttlMs),
+        isRepeatable: true,
         signal,
       }),
     close: sweeper.close,
@@ -101,6 +103,7 @@ const endLeases = async (
     committed: () => {
       for (const id of ids) held.delete(id);
     },
+    isRepeatable: true,
     ...(signal === undefined ? {} : { signal }),
   });
 };

@@ -5,9 +5,11 @@ import type { Random } from '../../../runtime/random.ts';
 import { coordinationUnavailable, futureRevision } from '../failures.ts';
 import type { Coordination, Revision } from '../port.ts';
 import { assertValidKey, assertValidRange, assertValidTransaction } from '../transaction-rules.ts';
+import { abortable } from '../waiting.ts';
 import { applyTransaction } from './apply-transaction.ts';
 import { type CommitQueue, openCommitQueue } from './commit-queue.ts';
 import { openDatabase } from './database.ts';
+import { openJournal, type Sync, syncToDisk } from './journal.ts';
 import { openLeases } from './leases.ts';
 import { openRecords, type Records } from './records.ts';
 import { openWatchers } from './watchers.ts';
@@ -15,12 +17,16 @@ import { openWatchers } from './watchers.ts';
 /** Revisions that one step of a compaction covers. */
 const COMPACTION_STEP = 64n;
 
+const IN_MEMORY = ':memory:';
+
 export type EmbeddedOptions = {
   /** SQLite file of its own, created when missing; ':memory:' ends with the process. */
   readonly file: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Absent = as the kernel does it. Tests make it slow, or let it fail. */
+  readonly sync?: Sync;
 };
 
 /**
@@ -28,11 +34,20 @@ export type EmbeddedOptions = {
  * object: a second opening of the file is refused with failed_precondition STORE_IN_USE.
  */
 export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination => {
-  const { file, clock, random, log } = options;
-  const database = openDatabase(file);
+  const { file, clock, random, log, sync = syncToDisk } = options;
+  const { database, journal } = openFile(file, sync);
   const records = openRecords(database);
-  const watchers = openWatchers(records);
-  const queue = openCommitQueue({ database, records, publish: watchers.publish });
+  const watchers = openWatchers(records, () => queue.revision());
+  const queue = openCommitQueue({
+    database,
+    records,
+    sync: journal?.sync,
+    publish: watchers.publish,
+    onSyncFailure: (error) => {
+      log.error({ err: error, file }, 'the store is closed until a restart: it cannot be synced');
+      close().catch((err: unknown) => log.error({ err, file }, 'the store could not be closed'));
+    },
+  });
   const onSweepFailure = (error: unknown) =>
     log.error({ err: error, file }, 'expired leases could not be swept');
   const leases = openLeases({ clock, random, records, queue, onSweepFailure });
@@ -41,8 +56,25 @@ export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination
   // Reads are synchronous: a failing one rejects its own promise, never throws into the caller.
   const read = async <T>(signal: AbortSignal, ask: () => T): Promise<T> => {
     if (signal.aborted) throw coordinationUnavailable('Given up', signal.reason);
-    if (closing !== undefined) throw coordinationUnavailable('The store is closed');
-    return ask();
+    queue.assertOpen();
+    const answer = ask();
+    // It may hold what a power cut would still take back.
+    const settling = queue.settling();
+    if (settling !== undefined) {
+      await unlessGivenUp(settling, signal);
+      queue.assertOpen();
+    }
+    return answer;
+  };
+
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      watchers.close();
+      await Promise.all([queue.close(), leases.close()]);
+      database.close();
+      journal?.close();
+    })();
+    return closing;
   };
 
   return {
@@ -71,17 +103,27 @@ export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination
     watch: watchers.watch,
     compact: (revision, signal) => compact({ records, queue }, revision, signal),
     ping: (signal) => read(signal, () => void records.marks.read('current')),
-    close: () => {
-      closing ??= (async () => {
-        watchers.close();
-        queue.close();
-        await leases.close();
-        database.close();
-      })();
-      return closing;
-    },
+    close,
   };
 };
+
+const openFile = (file: string, sync: Sync) => {
+  const database = openDatabase(file);
+  try {
+    return {
+      database,
+      journal: file === IN_MEMORY ? undefined : openJournal(database, file, sync),
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+};
+
+const unlessGivenUp = (settling: Promise<void>, signal: AbortSignal): Promise<void> =>
+  abortable(settling, signal).catch((cause: unknown) => {
+    throw coordinationUnavailable('Given up', cause);
+  });
 
 const compact = async (
   { records, queue }: { readonly records: Records; readonly queue: CommitQueue },
@@ -91,7 +133,7 @@ const compact = async (
   if (revision > queue.revision()) throw futureRevision();
   if (revision <= records.marks.read('compacted')) return;
   const step = (run: () => void) =>
-    queue.add({ run: () => ({ value: run(), events: [] }), signal });
+    queue.add({ run: () => ({ value: run(), events: [] }), isRepeatable: true, signal });
   await step(() => {
     if (revision > records.marks.read('compacted')) records.marks.write('compacted', revision);
   });

@@ -23,7 +23,8 @@ export type Watchers = {
   readonly close: () => void;
 };
 
-export const openWatchers = (records: Records): Watchers => {
+/** Watchers see no further than `durable`, though the records may already have more. */
+export const openWatchers = (records: Records, durable: () => Revision): Watchers => {
   const watchers = new Set<Watcher>();
   let closed = false;
 
@@ -47,7 +48,7 @@ export const openWatchers = (records: Records): Watchers => {
         } else if (watcher.live) {
           await woken(watcher);
         } else {
-          yield* catchUp(records, watcher);
+          yield* catchUp(records, watcher, durable());
         }
       }
     } finally {
@@ -80,20 +81,20 @@ const offer = (watcher: Watcher, revision: Revision, events: readonly WatchEvent
 };
 
 /** A window of history; at its end the watcher goes live, in one turn, so that no gap opens. */
-function* catchUp(records: Records, watcher: Watcher): Generator<WatchBatch> {
+function* catchUp(records: Records, watcher: Watcher, current: Revision): Generator<WatchBatch> {
   if (watcher.next < records.marks.read('compacted')) throw compacted();
-  const current = records.marks.read('current');
   if (watcher.next > current) {
     watcher.live = true;
     if (watcher.next === current + 1n) yield { revision: current, events: [] };
     return;
   }
-  const end = watcher.next + HISTORY_WINDOW;
+  const last = watcher.next + HISTORY_WINDOW - 1n;
+  const end = (last < current ? last : current) + 1n;
   for (const batch of records.changes(watcher.prefix, watcher.next, end)) {
     watcher.next = batch.revision + 1n;
     yield batch;
   }
-  watcher.next = end <= current ? end : current + 1n;
+  watcher.next = end;
 }
 
 const woken = (watcher: Watcher): Promise<void> => {
