@@ -152,22 +152,52 @@ const fitsAt = (model: Model, now: number, items: readonly Item[]): boolean => {
   });
 };
 
-const amountsOf = ({ group, resources, amounts }: Item): Readonly<Record<string, number>> =>
-  Object.fromEntries(
+/** Asked for at every instant of every assignment that is tried. */
+const known = {
+  amounts: new WeakMap<Item, Readonly<Record<string, number>>>(),
+  relatives: new WeakMap<Model['providers'], readonly Relatives[]>(),
+};
+
+const amountsOf = (item: Item): Readonly<Record<string, number>> => {
+  const found = known.amounts.get(item);
+  if (found !== undefined) return found;
+  const { group, resources, amounts } = item;
+  const counted = Object.fromEntries(
     resources.flatMap((at, n) => {
       const one = group.resources[at];
       if (one === undefined) return [];
       return [[one.resourceType, amounts?.[n] ?? leastOf(one)] as const];
     }),
   );
-
-export const above = ({ providers }: Model, provider: number): readonly number[] => {
-  const parent = providers[provider]?.parent;
-  return parent === undefined ? [] : [parent, ...above({ providers } as Model, parent)];
+  known.amounts.set(item, counted);
+  return counted;
 };
 
+/** Of one provider: the nearest first. */
+type Relatives = { readonly above: readonly number[]; readonly below: readonly number[] };
+
+const relativesOf = ({ providers }: Model, provider: number): Relatives => {
+  const found = known.relatives.get(providers) ?? relativesIn(providers);
+  known.relatives.set(providers, found);
+  return found[provider] ?? { above: [], below: [] };
+};
+
+const relativesIn = (providers: Model['providers']): readonly Relatives[] => {
+  const over = (provider: number): readonly number[] => {
+    const parent = providers[provider]?.parent;
+    return parent === undefined ? [] : [parent, ...over(parent)];
+  };
+  return providers.map((_, provider) => ({
+    above: over(provider),
+    below: providers.flatMap((_, one) => (over(one).includes(provider) ? [one] : [])),
+  }));
+};
+
+export const above = (model: Model, provider: number): readonly number[] =>
+  relativesOf(model, provider).above;
+
 export const below = (model: Model, provider: number): readonly number[] =>
-  model.providers.flatMap((_, one) => (above(model, one).includes(provider) ? [one] : []));
+  relativesOf(model, provider).below;
 
 const rootOf = (model: Model, provider: number): number =>
   above(model, provider).at(-1) ?? provider;
