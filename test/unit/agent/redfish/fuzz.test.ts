@@ -98,6 +98,11 @@ const readAll = async (offers: Offers): Promise<void> => {
   for (const read of reads) await read?.().catch(mustBeBmcError);
 };
 
+/** fc.webUrl() first lists all characters there are, which takes a second. */
+const addresses = fc
+  .tuple(fc.constantFrom('https://', 'http://', '//'), fc.domain(), fc.constantFrom('/', '?', '#'))
+  .chain((begin) => fc.string().map((rest) => [...begin, rest].join('')));
+
 const mustBeBmcError = (error: unknown): void => {
   if (!(error instanceof BmcError)) throw error;
 };
@@ -135,7 +140,7 @@ test('whatever bytes come as an answer, they are JSON or an error', async (t) =>
     status: fc.integer({ min: 200, max: 599 }),
     headers: fc.record({
       'content-type': fc.constantFrom('application/json', 'text/html', '', 'application/json;x'),
-      location: fc.oneof(fc.string(), fc.webUrl(), fc.constant('/redfish/v1/')),
+      location: fc.oneof(fc.string(), addresses, fc.constant('/redfish/v1/')),
     }),
     body: fc.oneof(fc.string(), fc.json(), fc.constant('{"a":'), fc.constant('<html>')),
   });

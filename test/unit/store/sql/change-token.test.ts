@@ -10,6 +10,9 @@ const position = fc.record({
   seq: fc.maxSafeNat(),
 });
 
+/** fc.string() of all characters first lists them all, which takes a second. */
+const anyText = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units));
+
 test('a token gives back its position', (t) => {
   fc.assert(
     fc.property(position, (given) => {
@@ -24,7 +27,7 @@ test('text that this database did not issue is refused, whatever it is', (t) => 
     const error = t.throws(() => decodeToken(text, 'store'));
     t.true(isDomainError(error, 'out_of_range', 'RESUME_TOKEN_EXPIRED'));
   };
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), refused));
+  fc.assert(fc.property(anyText, refused));
   fc.assert(
     fc.property(fc.nat(token.length - 1), fc.constantFrom('A', 'b', '3', '-'), (at, char) => {
       const changed = token.slice(0, at) + char + token.slice(at + 1);
