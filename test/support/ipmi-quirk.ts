@@ -1,14 +1,15 @@
 import type { ExecutionContext } from 'ava';
 import type { Bmc } from '../../services/agent/bmc-port.ts';
 import { createIpmiDriver } from '../../services/agent/drivers/ipmi/driver.ts';
-import { systemClock as clock } from '../../services/runtime/clock.ts';
+import { type Clock, systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
 import { type IpmiLab, type IpmiLabOptions, LAB_CREDENTIALS, startIpmiLab } from './ipmi-lab.ts';
 
-/** The driver at a controller of some make, over a real socket, until the test ends. */
+/** The driver, of that clock, at a controller of some make over a real socket, for the test. */
 export const ipmiOf = async (
   t: ExecutionContext<unknown>,
   options: IpmiLabOptions,
+  clock: Clock = systemClock,
 ): Promise<{ readonly lab: IpmiLab; readonly bmc: Bmc }> => {
   const lab = await startIpmiLab(options);
   t.teardown(() => lab[Symbol.asyncDispose]());
