@@ -6,6 +6,7 @@ import { goToBackground } from './background.ts';
 import { HELP, parseStartOptions, StartRefused } from './options.ts';
 import { reset } from './reset.ts';
 import { runInForeground } from './run.ts';
+import { DISK_FULL_CURE, isDiskFull } from './state-dir.ts';
 import { stopRunning } from './stop.ts';
 
 const main = async (): Promise<number> => {
@@ -30,6 +31,7 @@ const tellRefusal = (error: unknown): number => {
   const message = error instanceof Error ? error.message : String(error);
   console.error(`\nrunmachine cannot start: ${message}`);
   if (process.env.RUNM_LOG_LEVEL === 'debug') console.error(error);
+  if (isDiskFull(error)) console.error(`what to do: ${DISK_FULL_CURE}`);
   else console.error('what to do: look into the log, or run again with RUNM_LOG_LEVEL=debug');
   return 1;
 };

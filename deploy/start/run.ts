@@ -4,7 +4,12 @@ import { type Embedded, startEmbedded } from '../../services/embedded.ts';
 import { createPeopleTransport, type PeopleTransport } from '../../services/runtime/client.ts';
 import { type Clock, systemClock } from '../../services/runtime/clock.ts';
 import { isDomainError } from '../../services/runtime/errors.ts';
-import { lockHolder, lockStateDir, type StateLock } from '../../services/runtime/lock-file.ts';
+import {
+  type LockHolder,
+  lockHolder,
+  lockStateDir,
+  type StateLock,
+} from '../../services/runtime/lock-file.ts';
 import { createLog, type Logger } from '../../services/runtime/log.ts';
 import { openLogFile } from '../../services/runtime/log-file.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
@@ -45,7 +50,7 @@ const ONE_CTRL_C_MS = 1_000;
 /** Starts everything, shows that it works, and stays until it is told to stop. */
 export const runInForeground = async (options: StartOptions): Promise<number> => {
   const state = openStateDir(options.stateDir);
-  const lock = takeLock(state);
+  const lock = await takeLock(state);
   if (lock === undefined) return 0;
   const interrupt = new AbortController();
   let askedMs = 0;
@@ -90,17 +95,33 @@ const say = (line: string): void => {
 
 const levelOf = (env: NodeJS.ProcessEnv) => (env.RUNM_LOG_LEVEL === 'debug' ? 'debug' : 'info');
 
-const takeLock = (state: StateDir): StateLock | undefined => {
+const takeLock = async (state: StateDir): Promise<StateLock | undefined> => {
   try {
     return lockStateDir(state.path, 'starting');
   } catch (error) {
     if (!isDomainError(error, 'already_exists')) throw error;
-    const holder = lockHolder(state.path);
-    say(`runmachine runs already on ${state.path}${holder ? ` (process ${holder.pid})` : ''}`);
-    if (holder?.note) say(holder.note);
+    const holder = await livingHolder(state.path);
+    say(`runmachine runs already on ${state.path} (process ${holder.pid})`);
+    if (holder.note) say(holder.note);
     say('`npm stop` ends it');
     return undefined;
   }
+};
+
+const HOLDER_MS = 2_000;
+
+/** Whoever has just taken the lock writes down a moment later who it is. */
+const livingHolder = async (stateDir: string): Promise<LockHolder> => {
+  const endMs = systemClock.monotonicMs() + HOLDER_MS;
+  while (systemClock.monotonicMs() < endMs) {
+    const holder = lockHolder(stateDir);
+    if (holder !== undefined) return holder;
+    await systemClock.sleep(50);
+  }
+  throw new StartRefused(
+    `${stateDir} cannot be locked, and no process of this host holds it`,
+    'a network file system may lack locks, or another host has it; give another --state-dir',
+  );
 };
 
 type Started = { readonly ready: Parameters<typeof readyBlock>[0] };

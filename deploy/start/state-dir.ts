@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { makeDir } from '../../services/runtime/make-dir.ts';
 import { StartRefused } from './options.ts';
 
 /**
@@ -29,14 +30,12 @@ export type StateDir = {
 
 export const openStateDir = (path: string): StateDir => {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDir(path);
   } catch (error) {
-    throw new StartRefused(
-      `cannot make the state directory ${path}: ${error instanceof Error ? error.message : error}`,
-      'give another one with --state-dir',
-    );
+    throw unusable(`cannot make the state directory ${path}`, error);
   }
   refuseForeignFiles(path);
+  refuseUnwritable(path);
   const file = (name: string): string => join(path, name);
   return {
     path,
@@ -53,6 +52,39 @@ export const openStateDir = (path: string): StateDir => {
     writeJson: (name, value) => writeWhole(file(name), `${JSON.stringify(value, null, 2)}\n`),
   };
 };
+
+/** Better told now than where the first record is written. */
+const refuseUnwritable = (path: string): void => {
+  const file = join(path, `probe-${process.pid}`);
+  try {
+    writeWhole(file, '\n');
+    rmSync(file);
+  } catch (error) {
+    throw unusable(`cannot write into the state directory ${path}`, error);
+  }
+};
+
+export const DISK_FULL_CURE = 'free about 1 GB, or give another place with --state-dir';
+
+/** https://www.sqlite.org/rescode.html#full */
+const SQLITE_FULL = 13;
+
+/** Also where it only says so further down. */
+export const isDiskFull = (error: unknown): boolean => {
+  if (!(error instanceof Error)) return false;
+  const isFull =
+    ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) ||
+    ('errcode' in error && error.errcode === SQLITE_FULL);
+  return isFull || isDiskFull(error.cause);
+};
+
+const unusable = (what: string, error: unknown): StartRefused =>
+  isDiskFull(error)
+    ? new StartRefused(`${what}: the disk is full`, DISK_FULL_CURE)
+    : new StartRefused(
+        `${what}: ${error instanceof Error ? error.message : error}`,
+        'give another one with --state-dir',
+      );
 
 /** Written whole or not at all, readable by this user only. */
 export const writeWhole = (path: string, text: string, mode = 0o600): void => {
@@ -77,12 +109,20 @@ const refuseForeignFiles = (path: string): void => {
   );
 };
 
+const PARENT_CHARS_MAX = 40;
+
 const makeRuntimeDir = (path: string): string => {
   const id = createHash('sha256').update(path).digest('hex').slice(0, 10);
   const base = process.env.XDG_RUNTIME_DIR;
-  const parent = base !== undefined && base.length < 40 && existsSync(base) ? base : tmpdir();
+  const places = [...(base !== undefined && existsSync(base) ? [base] : []), tmpdir()];
+  const parent = places.find(({ length }) => length < PARENT_CHARS_MAX) ?? '/tmp';
   const runtimeDir = join(parent, `runm-${process.getuid?.() ?? 0}-${id}`);
-  mkdirSync(runtimeDir, { recursive: true, mode: 0o700 });
+  try {
+    makeDir(runtimeDir);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw new StartRefused(`no place for sockets: ${why}`, 'set TMPDIR to a folder that is there');
+  }
   const found = lstatSync(runtimeDir);
   const uid = process.getuid?.();
   if (

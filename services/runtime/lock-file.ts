@@ -4,10 +4,11 @@
  * it. A text file beside it says who holds it, by pid and start time, because a pid alone is used
  * again.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { alreadyExists } from './errors.ts';
+import { alreadyExists, failedPrecondition } from './errors.ts';
+import { makeDir } from './make-dir.ts';
 
 export type LockHolder = {
   readonly pid: number;
@@ -34,10 +35,10 @@ const held = new Set<DatabaseSync>();
 
 /**
  * Takes the directory (made if missing). Throws ALREADY_EXISTS BUSY with the holder's pid and note
- * in metadata.
+ * in metadata, FAILED_PRECONDITION INVALID_STATE where nobody could lock it.
  */
 export const lockStateDir = (stateDir: string, note: string): StateLock => {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  makeDir(stateDir);
   const database = takeLock(stateDir);
   held.add(database);
   const self = { pid: process.pid, startTime: startTimeOf(process.pid) };
@@ -62,12 +63,14 @@ export const lockHolder = (stateDir: string): LockHolder | undefined => {
 };
 
 const takeLock = (stateDir: string): DatabaseSync => {
-  const database = new DatabaseSync(join(stateDir, LOCK), { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(join(stateDir, LOCK), { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return database;
   } catch (cause) {
-    database.close();
+    database?.close();
+    if (!isBusy(cause)) throw cannotLock(stateDir, cause);
     const holder = readHolder(stateDir);
     const who = holder === undefined ? 'another process' : `process ${holder.pid} (${holder.note})`;
     throw alreadyExists('BUSY', `The state directory "${stateDir}" is held by ${who}`, {
@@ -79,6 +82,18 @@ const takeLock = (stateDir: string): DatabaseSync => {
       },
     });
   }
+};
+
+/** https://www.sqlite.org/rescode.html#busy */
+const SQLITE_BUSY = 5;
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+
+const cannotLock = (stateDir: string, cause: unknown) => {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `${join(stateDir, LOCK)} cannot be locked: ${why}`;
+  return failedPrecondition('INVALID_STATE', message, { cause, metadata: { dir: stateDir } });
 };
 
 const readHolder = (stateDir: string): LockHolder | undefined => {

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
+import { makeDir } from './make-dir.ts';
 
 export type LogFileOptions = {
   readonly file: string;
@@ -28,7 +29,7 @@ export const openLogFile = ({
   bytesMax = BYTES_MAX,
   keep = KEEP,
 }: LogFileOptions): LogFile => {
-  mkdirSync(dirname(file), { recursive: true });
+  makeDir(dirname(file), 0o777);
   let bytes = existsSync(file) ? statSync(file).size : 0;
   const destination = pino.destination({ dest: file, sync: true, append: true, mode: 0o600 });
   const rotate = () => {

@@ -48,3 +48,11 @@ test('a pid that is used again is not taken for the holder', (t) => {
   writeFileSync(join(dir.path, 'process.json'), 'garbage');
   t.is(lockHolder(dir.path), undefined);
 });
+
+test('a directory that cannot be locked is not told as held by somebody', (t) => {
+  using dir = temporaryDir();
+  writeFileSync(join(dir.path, 'process.lock'), 'no database at all'.repeat(100));
+  const error = t.throws(() => lockStateDir(dir.path, 'me'), { instanceOf: DomainError });
+  t.is(error.kind, 'failed_precondition');
+  t.regex(error.message, /process\.lock cannot be locked: file is not a database/);
+});
