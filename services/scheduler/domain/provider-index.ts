@@ -271,10 +271,10 @@ class Index implements ProviderIndex {
     return booked !== undefined && !isUntouched(booked);
   }
 
-  #shapeOf({ facts, capacity, shape }: Member): Shape {
-    if (facts === undefined && capacity === undefined && shape.type === '') return shape;
-    const offers = offersInForce(facts, capacity);
-    return this.#shapes.of(facts?.type ?? '', offers, facts?.capabilities ?? NO_CODES);
+  #shapeOf({ facts, capacity }: Member): Shape {
+    // Nothing is placed on what inventory has not told of, whatever its record says.
+    if (facts === undefined) return this.#shapes.of('', NO_OFFERS, NO_CODES);
+    return this.#shapes.of(facts.type, offersInForce(facts, capacity), facts.capabilities);
   }
 
   #leave(member: Member): void {
