@@ -33,13 +33,13 @@ const ask = (lab: RedfishLab, path: string, method = 'GET', body = ''): Promise<
     sending.end(body);
   });
 
+const LINKS = new Set(['@odata.id', '@Redfish.ActionInfo', 'TaskMonitor', 'DataSourceUri', 'Uri']);
+
 const linksIn = (value: unknown): readonly string[] => {
   if (Array.isArray(value)) return value.flatMap(linksIn);
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, one]) => {
-    const isLink = ['@odata.id', '@Redfish.ActionInfo', 'TaskMonitor', 'DataSourceUri'].includes(
-      name,
-    );
+    const isLink = LINKS.has(name);
     return isLink && typeof one === 'string' ? [one] : linksIn(one);
   });
 };
@@ -140,6 +140,20 @@ test('a refusal carries messages that say what is wrong and what to do', async (
     t.is(infos.length, 1);
     t.deepEqual(faultsIn(infos[0], MESSAGE), []);
   }
+});
+
+test('each message of a refusal is in the registry that it names', async (t) => {
+  const lab = await redfishLab(t);
+  const { text } = await ask(lab, '/redfish/v1/Systems/1/Nothing');
+  const [info] = Object(parse(text).error)['@Message.ExtendedInfo'];
+  const [prefix, major, minor, name] = String(info.MessageId).split('.');
+  const file = parse((await ask(lab, '/redfish/v1/Registries/Base')).text);
+  t.is(file.Registry, `${prefix}.${major}.${minor}`);
+  const [{ Uri: uri }] = Object(file.Location);
+  const registry = parse((await ask(lab, uri)).text);
+  const entry = Object(registry.Messages)[String(name)];
+  t.is(entry.Message.replace('%1', info.MessageArgs[0]), info.Message);
+  t.is(entry.Resolution, info.Resolution);
 });
 
 test('whoever has not signed in sees the root and nothing else', async (t) => {

@@ -8,6 +8,12 @@ const member = (properties: Readonly<Record<string, Kind>>): Kind => ({
   list: { properties: { ...MEMBER, ...properties }, required: ['@odata.id', 'MemberId'] },
 });
 
+const SUPPLY: Readonly<Record<string, Kind>> = {
+  PowerSupplyType: ['Unknown', 'AC', 'DC', 'ACorDC', 'DCregulator'],
+  PowerCapacityWatts: 'number',
+  Status: STATUS,
+};
+
 export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
   '#Chassis.v1_22_0.Chassis': {
     ...resourceOf({
@@ -60,7 +66,11 @@ export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
     },
     Status: STATUS,
   }),
-  '#PowerSubsystem.v1_1_0.PowerSubsystem': resourceOf({ Status: STATUS }),
+  '#PowerSubsystem.v1_1_0.PowerSubsystem': resourceOf({
+    Status: STATUS,
+    PowerSupplies: 'link',
+  }),
+  '#PowerSupply.v1_3_0.PowerSupply': resourceOf(SUPPLY),
   '#Thermal.v1_7_1.Thermal': resourceOf({
     Temperatures: member({ ReadingCelsius: 'number', UpperThresholdCritical: 'number' }),
     Fans: member({
@@ -72,5 +82,6 @@ export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
   '#Power.v1_7_1.Power': resourceOf({
     PowerControl: member({ PowerConsumedWatts: 'number', PowerCapacityWatts: 'number' }),
     Voltages: member({ ReadingVolts: 'number', UpperThresholdCritical: 'number' }),
+    PowerSupplies: member({ ...SUPPLY, LastPowerOutputWatts: 'number' }),
   }),
 };

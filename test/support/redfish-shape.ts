@@ -19,7 +19,9 @@ export type Kind =
   | 'attributes'
   | readonly string[]
   | Shape
-  | { readonly list: Kind };
+  | { readonly list: Kind }
+  /** Of any name. */
+  | { readonly each: Shape };
 
 export type Shape = {
   readonly properties: Readonly<Record<string, Kind>>;
@@ -66,6 +68,11 @@ const faultsOfKind = (value: unknown, kind: Kind, path: string): readonly string
     return isOne ? [] : [`${path} is none of ${kind.join(', ')}: ${JSON.stringify(value)}`];
   }
   if ('properties' in kind) return faultsIn(value, kind, path);
+  if ('each' in kind) {
+    return Object.entries(Object(value)).flatMap(([name, one]) =>
+      faultsIn(one, kind.each, `${path}/${name}`),
+    );
+  }
   if (!Array.isArray(value)) return [`${path} is no list`];
   return value.flatMap((one, index) => faultsOfKind(one, kind.list, `${path}/${index}`));
 };

@@ -1,4 +1,5 @@
 import { SUBSYSTEM_SHAPES } from './redfish-chassis-shapes.ts';
+import { LOOKUP_SHAPES } from './redfish-lookup-shapes.ts';
 import type { Kind, Shape } from './redfish-shape.ts';
 import { IDENTITY, resourceOf, STATUS } from './redfish-shape-parts.ts';
 
@@ -301,6 +302,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     Messages: { list: MESSAGE },
   }),
   ...SUBSYSTEM_SHAPES,
+  ...LOOKUP_SHAPES,
 };
 
 const COLLECTION: Shape = {

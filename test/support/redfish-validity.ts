@@ -38,7 +38,8 @@ const faultsOfPlace = (uri: string, { body, allow }: Served): readonly string[] 
   const excess = writes.filter((method) => place?.methods.includes(method) !== true);
   const faults = excess.map((method) => `it allows ${method}, which its type does not have`);
   if (place === undefined) {
-    const isKnown = name.endsWith('Collection') || name === 'ActionInfo';
+    // These may be anywhere.
+    const isKnown = /Collection$|^ActionInfo$|^MessageRegistry$/.test(name);
     return isKnown ? faults : [...faults, `nobody knows where a ${name} may be`];
   }
   // A settings resource is of the type of what it sets, and where the annotation says.

@@ -85,6 +85,25 @@ export type MessageName = keyof typeof MESSAGES;
 
 export const REGISTRY = 'Base.1.13';
 
+export const REGISTRY_VERSION = `${REGISTRY.split('.').slice(1).join('.')}.0`;
+
+/** What the registry file says of each; %1 is what was wrong this time. */
+export const registryMessages = (): Json =>
+  Object.fromEntries(
+    Object.entries(MESSAGES).map(([name, [severity, text, cure]]) => [
+      name,
+      {
+        Description: text,
+        Message: `${text} %1`,
+        Severity: severity,
+        MessageSeverity: severity,
+        NumberOfArgs: 1,
+        ParamTypes: ['string'],
+        Resolution: cure,
+      },
+    ]),
+  );
+
 /** One entry of @Message.ExtendedInfo. */
 export const messageOf = (name: MessageName, detail = '', about = ''): Json => {
   const [severity, text, cure] = MESSAGES[name];

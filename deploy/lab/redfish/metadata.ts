@@ -1,5 +1,5 @@
 import type { Json } from './message.ts';
-import { ROOT } from './resources/paths.ts';
+import { EVENT_SERVICE, JSON_SCHEMAS, REGISTRIES, ROOT } from './resources/paths.ts';
 import { COLLECTIONS, VERSIONS } from './schema-versions.ts';
 
 /**
@@ -55,6 +55,9 @@ const SINGLETONS: Readonly<Record<string, string>> = {
   AccountService: `${ROOT}/AccountService`,
   UpdateService: `${ROOT}/UpdateService`,
   Sessions: `${ROOT}/SessionService/Sessions`,
+  EventService: EVENT_SERVICE,
+  Registries: REGISTRIES,
+  JsonSchemas: JSON_SCHEMAS,
 };
 
 export const odataDocument = (): Json => ({

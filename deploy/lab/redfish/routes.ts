@@ -2,10 +2,13 @@ import type { Found, Route } from './context.ts';
 import { ACCOUNT_ROUTES } from './resources/account-service.ts';
 import { BIOS_ROUTES } from './resources/bios.ts';
 import { CHASSIS_ROUTES } from './resources/chassis.ts';
+import { EVENT_ROUTES } from './resources/event-service.ts';
 import { HARDWARE_ROUTES } from './resources/hardware.ts';
 import { LOG_ROUTES } from './resources/log-services.ts';
 import { MANAGER_ROUTES } from './resources/manager.ts';
 import { OLD_INVENTORY_ROUTES } from './resources/old-inventory.ts';
+import { POWER_SUPPLY_ROUTES } from './resources/power-supplies.ts';
+import { REGISTRY_ROUTES } from './resources/registries.ts';
 import { ROOT_ROUTES } from './resources/root.ts';
 import { SENSOR_ROUTES } from './resources/sensors.ts';
 import { SESSION_ROUTES } from './resources/session-service.ts';
@@ -26,6 +29,7 @@ const ROUTES: readonly Route[] = [
   ...CHASSIS_ROUTES,
   ...SENSOR_ROUTES,
   ...THERMAL_POWER_ROUTES,
+  ...POWER_SUPPLY_ROUTES,
   ...MANAGER_ROUTES,
   ...LOG_ROUTES,
   ...MEDIA_ROUTES,
@@ -33,6 +37,8 @@ const ROUTES: readonly Route[] = [
   ...ACCOUNT_ROUTES,
   ...UPDATE_ROUTES,
   ...TASK_ROUTES,
+  ...EVENT_ROUTES,
+  ...REGISTRY_ROUTES,
 ];
 
 const STATIC = new Map(

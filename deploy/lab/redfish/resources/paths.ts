@@ -7,4 +7,7 @@ export const SESSIONS = `${ROOT}/SessionService/Sessions`;
 export const ACCOUNTS = `${ROOT}/AccountService/Accounts`;
 export const ROLES = `${ROOT}/AccountService/Roles`;
 export const FIRMWARE = `${ROOT}/UpdateService/FirmwareInventory`;
+export const REGISTRIES = `${ROOT}/Registries`;
+export const JSON_SCHEMAS = `${ROOT}/JsonSchemas`;
+export const EVENT_SERVICE = `${ROOT}/EventService`;
 export const TASKS = `${ROOT}/TaskService/Tasks`;

@@ -1,7 +1,7 @@
 import type { LabContext, Route } from '../context.ts';
 import { type Json, link } from '../message.ts';
 import { metadataXml, odataDocument } from '../metadata.ts';
-import { ROOT, SESSIONS } from './paths.ts';
+import { EVENT_SERVICE, JSON_SCHEMAS, REGISTRIES, ROOT, SESSIONS } from './paths.ts';
 import { resource } from './shape.ts';
 
 /** Service root and the documents that OData wants beside it (DSP0266, service root request). */
@@ -32,6 +32,9 @@ const rootOf = ({ server, personality }: LabContext): Json => ({
     SessionService: link(`${ROOT}/SessionService`),
     AccountService: link(`${ROOT}/AccountService`),
     UpdateService: link(`${ROOT}/UpdateService`),
+    EventService: link(EVENT_SERVICE),
+    Registries: link(REGISTRIES),
+    JsonSchemas: link(JSON_SCHEMAS),
     Tasks: link(`${ROOT}/TaskService`),
     Links: { Sessions: link(SESSIONS) },
   }),

@@ -17,7 +17,7 @@ const UNITS = { temperature: 'Cel', fan: '{rev}/min', voltage: 'V', power: 'W' }
 export const healthOf = ({ value, upperCritical }: LabSensor): 'OK' | 'Critical' =>
   value > upperCritical ? 'Critical' : 'OK';
 
-const isNew = ({ personality }: LabContext): boolean => personality.sensors !== 'old';
+export const isNew = ({ personality }: LabContext): boolean => personality.sensors !== 'old';
 
 const sensorOf = (sensor: LabSensor, path: string): Json =>
   resource('Sensor', path, {
@@ -76,7 +76,11 @@ const metricsOf = (context: LabContext): Json | undefined =>
 
 const powerOf = (context: LabContext): Json | undefined =>
   isNew(context)
-    ? resource('PowerSubsystem', POWER, { Name: 'Power subsystem', Status: HEALTHY })
+    ? resource('PowerSubsystem', POWER, {
+        Name: 'Power subsystem',
+        Status: HEALTHY,
+        PowerSupplies: link(`${POWER}/PowerSupplies`),
+      })
     : undefined;
 
 export const SENSOR_ROUTES: readonly Route[] = [

@@ -2,6 +2,7 @@ import type { LabSensor } from '../../server-port.ts';
 import type { LabContext, Route } from '../context.ts';
 import type { Json } from '../message.ts';
 import { CHASSIS } from './paths.ts';
+import { suppliesOf, supplyBase } from './power-supplies.ts';
 import { healthOf } from './sensors.ts';
 import { resource } from './shape.ts';
 
@@ -55,6 +56,11 @@ const powerOf = (context: LabContext): Json =>
       ReadingVolts: sensor.value,
       UpperThresholdCritical: sensor.upperCritical,
       Status: statusOf(sensor),
+    })),
+    PowerSupplies: suppliesOf(context).map((supply, index) => ({
+      ...member(POWER, 'PowerSupplies', index),
+      ...supplyBase(supply),
+      LastPowerOutputWatts: supply.sensor.value,
     })),
   });
 

@@ -1,0 +1,54 @@
+import type { Kind, Shape } from './redfish-shape.ts';
+import { resourceOf, STATUS } from './redfish-shape-parts.ts';
+
+/** Where clients look up what messages and types mean, and whether events are sent. */
+
+const LOCATION: Kind = {
+  list: { properties: { Language: 'text', Uri: 'uri', PublicationUri: 'text' } },
+};
+const LANGUAGES: Kind = { list: 'text' };
+const SEVERITIES = ['OK', 'Warning', 'Critical'];
+
+const ENTRY: Shape = {
+  properties: {
+    Description: 'text',
+    Message: 'text',
+    Severity: SEVERITIES,
+    MessageSeverity: SEVERITIES,
+    NumberOfArgs: 'count',
+    ParamTypes: { list: ['string', 'number'] },
+    Resolution: 'text',
+  },
+  required: ['Description', 'Message', 'Severity', 'NumberOfArgs', 'Resolution'],
+};
+
+export const LOOKUP_SHAPES: Readonly<Record<string, Shape>> = {
+  '#EventService.v1_7_0.EventService': resourceOf({
+    ServiceEnabled: 'flag',
+    Status: STATUS,
+    Subscriptions: 'link',
+  }),
+  '#JsonSchemaFile.v1_1_4.JsonSchemaFile': needing(
+    { Schema: 'text', Languages: LANGUAGES, Location: LOCATION },
+    ['Schema', 'Languages', 'Location'],
+  ),
+  '#MessageRegistryFile.v1_1_3.MessageRegistryFile': needing(
+    { Registry: 'text', Languages: LANGUAGES, Location: LOCATION },
+    ['Registry', 'Languages', 'Location'],
+  ),
+  '#MessageRegistry.v1_5_0.MessageRegistry': needing(
+    {
+      Language: 'text',
+      RegistryPrefix: 'text',
+      RegistryVersion: 'text',
+      OwningEntity: 'text',
+      Messages: { each: ENTRY },
+    },
+    ['Language', 'RegistryPrefix', 'RegistryVersion', 'OwningEntity', 'Messages'],
+  ),
+};
+
+function needing(properties: Readonly<Record<string, Kind>>, names: readonly string[]): Shape {
+  const shape = resourceOf(properties);
+  return { ...shape, required: [...(shape.required ?? []), ...names] };
+}
