@@ -23,6 +23,7 @@ import {
   permissionDenied,
   unavailable,
 } from '../../runtime/errors.ts';
+import { handRest } from '../../runtime/hand-rest.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import type {
   AgentHub,
@@ -104,7 +105,8 @@ const begin = async (
     deps.hub.close(opened, 'FAILED');
   };
   deps.hub.sendDifferences(opened, hello.held).catch(end);
-  read(deps, iterator, opened).then(() => deps.hub.close(opened, 'CLOSED'), end);
+  const read = handRest(iterator, (request) => take(deps, request, opened));
+  read.then(() => deps.hub.close(opened, 'CLOSED'), end);
   return opened;
 };
 
@@ -116,34 +118,13 @@ const message = (deps: AgentRpcDeps, opened: AgentSession, down: Down): SessionR
       })
     : downMessage(down);
 
-/**
- * Reads until the end. No loop with `await`: it would keep the last message of each of ten thousand
- * agents while it waits for the next.
- */
-const read = (
-  deps: AgentRpcDeps,
-  iterator: AsyncIterator<SessionRequest>,
-  opened: AgentSession,
-): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const more = () => {
-      iterator.next().then(onNext).catch(reject);
-    };
-    const onNext = (next: IteratorResult<SessionRequest>) => {
-      if (next.done === true || opened.isClosed) return resolve();
-      const room = take(deps, next.value, opened);
-      if (room === undefined) more();
-      else room.then(more, reject);
-    };
-    more();
-  });
-
 /** Set while the agent must wait before it says more. */
 const take = (
   deps: AgentRpcDeps,
   request: SessionRequest,
   opened: AgentSession,
 ): Promise<void> | undefined => {
+  if (opened.isClosed) return undefined;
   const { content } = request;
   if (content.case === 'hello') throw wrongOrder('Hello comes once, at the beginning');
   deps.hub.heard(opened, content.case === 'heartbeat');

@@ -3,6 +3,7 @@
  * Promise.race: a race against one long-lived promise keeps every result of a long stream in
  * memory.
  */
+import { type HandingIterator, handRest, type Take } from '../hand-rest.ts';
 
 /** The promise, or the signal's reason as a rejection, whichever comes first. */
 export const within = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
@@ -46,7 +47,9 @@ export const abortable = <T>(
     new AbortableIterator(source[Symbol.asyncIterator](), signal, watching),
 });
 
-class AbortableIterator<T> implements AsyncIterator<T> {
+const END = { done: true, value: undefined } as const;
+
+class AbortableIterator<T> implements HandingIterator<T> {
   readonly #source: AsyncIterator<T>;
   readonly #signal: AbortSignal;
   readonly #watching: Watching<T>;
@@ -67,6 +70,31 @@ class AbortableIterator<T> implements AsyncIterator<T> {
       this.#reject = reject;
       this.#source.next().then(this.#onItem, this.#onError);
     });
+  }
+
+  handRest(take: Take<T>): Promise<void> {
+    if (this.#signal.aborted) return Promise.reject(this.#signal.reason);
+    return new Promise((resolve, reject) => {
+      this.#resolve = () => resolve();
+      this.#reject = reject;
+      const onItem = (item: T) => this.pass(item, take);
+      handRest(this.#source, onItem).then(() => this.#onItem(END), this.#onError);
+    });
+  }
+
+  private pass(item: T, take: Take<T>): Promise<void> | undefined {
+    try {
+      // One that a source sends although it was told to return.
+      if (this.#signal.aborted) throw this.#signal.reason;
+      this.#watching.look?.(item);
+      return take(item);
+    } catch (error) {
+      const reject = this.#reject;
+      this.forget();
+      this.release();
+      reject?.(error);
+      throw error;
+    }
   }
 
   return(value?: unknown): Promise<IteratorResult<T>> {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { HandingIterator, Take } from '../hand-rest.ts';
 
 const END = { done: true, value: undefined } as const;
 
@@ -14,11 +15,15 @@ export const incomingMessages = <T>(
   [Symbol.asyncIterator]: () => new IncomingIterator(call, decode),
 });
 
-class IncomingIterator<T> implements AsyncIterator<T, undefined> {
+class IncomingIterator<T> implements HandingIterator<T> {
   readonly #call: Readable;
   readonly #decode: (bytes: Buffer) => T;
   #resolve: ((result: IteratorResult<T, undefined>) => void) | undefined;
   #reject: ((reason: unknown) => void) | undefined;
+  /** Gets what comes; absent = the promise of `next` does. */
+  #take: Take<T> | undefined;
+  /** It has not done yet with what it got last. */
+  #isTaking = false;
   #isOver = false;
   #failure: unknown;
 
@@ -41,30 +46,76 @@ class IncomingIterator<T> implements AsyncIterator<T, undefined> {
     });
   }
 
+  handRest(take: Take<T>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = () => resolve();
+      this.#reject = reject;
+      this.#take = take;
+      this.#look();
+    });
+  }
+
   return(): Promise<IteratorResult<T, undefined>> {
     this.#finish();
     return Promise.resolve(END);
   }
 
   readonly #look = (): void => {
-    const [resolve, reject] = [this.#resolve, this.#reject];
-    if (resolve === undefined || reject === undefined) return;
-    const bytes: Buffer | null = this.#isOver ? null : this.#call.read();
-    if (bytes === null && !this.#isOver) return;
-    this.#resolve = undefined;
-    this.#reject = undefined;
-    if (bytes === null) {
-      if (this.#failure === undefined) resolve(END);
-      else reject(this.#failure);
-      this.#failure = undefined;
-      return;
-    }
-    try {
-      resolve({ done: false, value: this.#decode(bytes) });
-    } catch (error) {
-      reject(error);
+    while (this.#resolve !== undefined && !this.#isTaking) {
+      const bytes: Buffer | null = this.#isOver ? null : this.#call.read();
+      if (bytes !== null) this.pass(bytes);
+      else if (this.#isOver) this.settle();
+      else return;
     }
   };
+
+  private pass(bytes: Buffer): void {
+    try {
+      const value = this.#decode(bytes);
+      if (this.#take === undefined) this.answer({ done: false, value });
+      else this.wait(this.#take(value));
+    } catch (error) {
+      if (this.#take === undefined) this.fail(error);
+      else this.#finish(error);
+    }
+  }
+
+  private wait(pending: Promise<void> | undefined): void {
+    if (pending === undefined) return;
+    this.#isTaking = true;
+    const go = () => {
+      this.#isTaking = false;
+      this.#look();
+    };
+    pending.then(go, (error) => {
+      this.#finish(error);
+      go();
+    });
+  }
+
+  private settle(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure === undefined) this.answer(END);
+    else this.fail(failure);
+  }
+
+  private answer(result: IteratorResult<T, undefined>): void {
+    const resolve = this.#resolve;
+    this.forget();
+    resolve?.(result);
+  }
+
+  private fail(error: unknown): void {
+    const reject = this.#reject;
+    this.forget();
+    reject?.(error);
+  }
+
+  private forget(): void {
+    this.#resolve = undefined;
+    this.#reject = undefined;
+  }
 
   readonly #finish = (error?: unknown): void => {
     if (this.#isOver) return;
