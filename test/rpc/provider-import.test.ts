@@ -133,8 +133,8 @@ test('an export as CSV imports to the same, and runs in no spreadsheet', async (
   const providers = createClient(ProviderService, here.admin);
   const sheet = await callCommand(exportProviders, ['--format', 'csv'], here.admin);
   t.is(sheet.code, 0, sheet.stderr);
-  t.regex(sheet.stderr, /4 providers/);
-  t.regex(sheet.stderr, /1 say more than its columns hold \(z-server\)/);
+  t.regex(sheet.stderr, /3 groups, 4 providers/);
+  t.regex(sheet.stderr, /3 say more than its columns hold \(b-shares, a-rack, z-server\)/);
   await providers.deleteProvider({ name: `${LAB}/providers/a-gpu` });
   const plain = {
     tags: ['=cmd()', 'two'],
@@ -146,28 +146,56 @@ test('an export as CSV imports to the same, and runs in no spreadsheet', async (
     },
     spec: {
       type: ProviderType.BARE_METAL,
-      groups: ['a-rack', 'z-row'],
+      groups: ['a-rack', 'p-rack', 'z-row'],
       inventories: [{ resourceType: 'gpu.a100', total: 8n, reserved: 1n, maxUnit: 4n }],
-      nics: [{ label: 'eth0', mac: '02:00:00:00:00:09', type: NicType.PHYSICAL }],
+      nics: [
+        {
+          ...{ label: 'eth0', mac: '02:00:00:00:00:09', type: NicType.PHYSICAL },
+          ...{ primary: true, speedBitsPerSecond: 25_000_000_000n },
+        },
+        { label: 'bmc', mac: '02:00:00:00:00:0a', type: NicType.BMC },
+      ],
+      neverProvision: true,
       bmc: { type: BmcType.REDFISH, address: '10.0.0.2', secret: 'projects/ops/secrets/bmc' },
       agentPools: [{ role: 'bmc', agents: [`${LAB}/agents/one`] }],
       location: { rack: 'a-rack', position: 7, note: '@home' },
     },
   };
+  const group = {
+    tags: ['one'],
+    properties: { power: { kind: { case: 'integerValue' as const, value: 5n } } },
+    spec: { kind: GroupKind.RACK, parentGroup: 'z-row', description: '=the "last"' },
+  };
+  const groups = createClient(ProviderGroupService, here.admin);
+  await groups.createProviderGroup({ parent: LAB, groupId: 'p-rack', group, requestId: newId() });
   const made = await makeProvider(here, 'plain', plain);
   const { stdout, stderr } = await callCommand(exportProviders, ['--format', 'csv'], here.admin);
-  t.false(/plain/.test(stderr), stderr);
+  t.false(/plain|p-rack/.test(stderr), stderr);
   for (const cell of stdout.split(/[,\n]/)) t.false(/^"?[=+@]/.test(cell), cell);
   const file = join(dir.path, 'fleet.csv');
   const [head = '', ...rows] = stdout.split('\n');
-  writeFileSync(file, [head, ...rows.filter((row) => row.startsWith('plain,'))].join('\n'));
+  writeFileSync(file, [head, ...rows.filter((row) => /^(?:plain|p-rack),/.test(row))].join('\n'));
   await providers.deleteProvider({ name: made.name });
+  const before = await groups.getProviderGroup({ name: `${LAB}/groups/p-rack` });
+  await groups.deleteProviderGroup({ name: `${LAB}/groups/p-rack` });
   const again = await callCommand(importProviders, ['-f', file], here.admin);
   t.is(again.code, 0, again.stderr + again.stdout);
   const { provider } = await providers.getProvider({ name: made.name });
   t.deepEqual([provider?.tags, provider?.properties], [made.tags, made.properties]);
   t.deepEqual({ ...provider?.spec, inventories: [] }, { ...made.spec, inventories: [] });
   t.like(provider?.spec?.inventories[0], { total: 8n, reserved: 1n, maxUnit: 4n });
+  const after = await groups.getProviderGroup({ name: `${LAB}/groups/p-rack` });
+  const declared = ({ tags, properties, spec }: NonNullable<typeof after.group>) => ({
+    ...{ tags, properties, spec },
+  });
+  t.deepEqual(after.group && declared(after.group), before.group && declared(before.group));
+  // Of those that are there already nothing is lost that no column says.
+  writeFileSync(file, 'name,group.kind,group.description\na-rack,rack,the first of its row');
+  t.is((await callCommand(importProviders, ['-f', file], here.admin)).code, 0);
+  const { group: rack } = await groups.getProviderGroup({ name: `${LAB}/groups/a-rack` });
+  t.is(rack?.spec?.description, 'the first of its row');
+  t.is(rack?.spec?.parentGroup, 'z-row');
+  t.is(rack?.spec?.distances.length, 1);
 });
 
 for (const format of ['yaml', 'ndjson']) {

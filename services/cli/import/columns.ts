@@ -5,6 +5,10 @@
 import { create } from '@bufbuild/protobuf';
 import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import {
+  type ProviderGroup,
+  ProviderGroupSchema,
+} from '../../../gen/runmachine/inventory/v1/provider_group_pb.ts';
+import {
   type Bmc,
   BmcSchema,
   BmcType,
@@ -12,8 +16,6 @@ import {
   FactsSchema,
   type Location,
   LocationSchema,
-  NicSchema,
-  NicType,
 } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
   AgentPoolSchema,
@@ -27,6 +29,14 @@ import { parseProviderType } from '../format/provider-type.ts';
 import { parseInventory } from '../inventory-text.ts';
 import { parseProperty } from '../property-options.ts';
 import { UsageError } from '../usage-error.ts';
+import {
+  demandNoGroup,
+  GROUP_COLUMNS,
+  type GroupRow,
+  groupOf,
+  isGroupRow,
+} from './group-columns.ts';
+import { parseNic } from './nic-text.ts';
 
 type Draft = {
   readonly spec: ProviderSpec;
@@ -102,6 +112,9 @@ const bmcType = (text: string): BmcType => {
   throw new UsageError(`"${text}" is none of ${Object.keys(BMC_TYPES).join(', ')}`);
 };
 
+/** Read where the row is a group. */
+const OF_GROUPS: Column = { put: () => undefined };
+
 const COLUMNS: Readonly<Record<string, Column>> = {
   // Read by the reader of rows.
   name: { put: () => undefined },
@@ -145,17 +158,14 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   uuid: facts((text) => ({ smbiosUuid: uuidOf(text) })),
   vendor: facts((vendor) => ({ vendor })),
   model: facts((model) => ({ model })),
+  ...Object.fromEntries(Object.keys(GROUP_COLUMNS).map((title) => [title, OF_GROUPS])),
 };
 
 /** Columns with a name of their own behind a colon. */
 const NAMED: Readonly<Record<string, (name: string) => Column>> = {
   nic: (label) => ({
     path: 'spec.nics',
-    put: ({ spec }, text) => {
-      const mac = text.toLowerCase().replaceAll('-', ':');
-      const type = /^bmc\b/i.test(label) ? NicType.BMC : NicType.PHYSICAL;
-      spec.nics.push(create(NicSchema, { label, mac, type }));
-    },
+    put: ({ spec }, text) => void spec.nics.push(parseNic(label, text)),
   }),
   inventory: (code) => ({
     path: 'spec.inventories',
@@ -184,13 +194,18 @@ export const COLUMN_WORDS = [
   ...['nic:LABEL', 'inventory:TYPE', 'property:KEY', 'agents:ROLE'],
 ].join(', ');
 
+export type Row =
+  | { readonly kind: 'provider'; readonly provider: Provider }
+  /** What `paths` does not name stays as it is. */
+  | { readonly kind: 'group'; readonly group: ProviderGroup; readonly paths: readonly string[] };
+
 export type Sheet = {
   /** How many columns there are. */
   readonly width: number;
   readonly paths: readonly string[];
   readonly nameOf: (cells: readonly string[]) => string;
   /** Errors: UsageError naming the column. */
-  readonly providerOf: (cells: readonly string[], home: Home) => Provider;
+  readonly rowOf: (cells: readonly string[], home: Home) => Row;
 };
 
 /** Errors: UsageError naming the columns that are not known, doubled or missing. */
@@ -207,12 +222,15 @@ export const sheetOf = (titles: readonly string[]): Sheet => {
   if (keys.includes('rack')) paths.add('spec.groups');
   // A new provider needs its type; one that is there keeps its own.
   if (paths.size > 1) paths.delete('spec.type');
-  if (paths.size === 0) throw new UsageError('there is no column beside "name"');
+  const holdsGroups = keys.some((key) => key in GROUP_COLUMNS);
+  if (paths.size === 0 && !holdsGroups) {
+    throw new UsageError('there is no column beside "name"');
+  }
   return {
     width: names.length,
     paths: [...paths],
     nameOf: (cells) => (cells[at] ?? '').trim(),
-    providerOf: (cells, home) => {
+    rowOf: (cells, home) => {
       const draft: Draft = {
         spec: create(ProviderSpecSchema),
         tags: [],
@@ -224,9 +242,17 @@ export const sheetOf = (titles: readonly string[]): Sheet => {
         if (text !== '') putCell(draft, { column, text, title: names[index] ?? '' });
       }
       const { spec, tags, properties } = draft;
+      const row = holdsGroups ? groupRow(keys, cells) : undefined;
+      if (row !== undefined && isGroupRow(row)) {
+        const { spec: said, paths: told } = groupOf(row);
+        const group = create(ProviderGroupSchema, { spec: said, tags, properties });
+        return { kind: 'group', group, paths: told };
+      }
+      if (row !== undefined) demandNoGroup(row);
+      if (paths.size === 0) throw new UsageError('there is no column for a provider');
       const rack = spec.location?.rack ?? '';
       if (rack !== '' && !spec.groups.some((group) => sameId(group, rack))) spec.groups.push(rack);
-      return create(ProviderSchema, { spec, tags, properties });
+      return { kind: 'provider', provider: create(ProviderSchema, { spec, tags, properties }) };
     },
   };
 };
@@ -240,6 +266,14 @@ const FORMULA = /^[=+@]/;
 
 /** Text that would be one, behind the apostrophe by which spreadsheet programs tell it. */
 const GUARDED = /^'(?=[=+@-])/;
+
+const groupRow = (titles: readonly string[], cells: readonly string[]): GroupRow => {
+  const texts = titles.map((title, index): [string, string] => [
+    title,
+    (cells[index] ?? '').trim().replace(GUARDED, ''),
+  ]);
+  return { titles, cells: new Map(texts.filter(([, text]) => text !== '')) };
+};
 
 const putCell = (draft: Draft, { column, text, title }: Cell): void => {
   if (FORMULA.test(text)) {

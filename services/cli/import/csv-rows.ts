@@ -1,7 +1,11 @@
-/** Providers as rows of a spreadsheet, with the columns that an import reads; see columns.ts. */
-import { create, equals } from '@bufbuild/protobuf';
+/** Groups and providers as rows of a spreadsheet that an import reads; see columns.ts. */
+import { create, equals, isMessage } from '@bufbuild/protobuf';
 import type { PropertyValue } from '../../../gen/runmachine/common/v1/property_pb.ts';
 import type { Inventory } from '../../../gen/runmachine/inventory/v1/inventory_pb.ts';
+import {
+  type ProviderGroup,
+  ProviderGroupSchema,
+} from '../../../gen/runmachine/inventory/v1/provider_group_pb.ts';
 import { BmcType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { type Provider, ProviderSchema } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { providerTypeWord } from '../format/provider-type.ts';
@@ -9,6 +13,8 @@ import { parseProperty } from '../property-options.ts';
 import { lastSegment } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
 import { type Home, sheetOf } from './columns.ts';
+import { groupCells } from './group-columns.ts';
+import { nicText } from './nic-text.ts';
 
 export type CsvRows = {
   readonly lines: readonly string[];
@@ -16,19 +22,36 @@ export type CsvRows = {
   readonly cut: readonly string[];
 };
 
-export const csvRows = (providers: readonly Provider[], home: Home): CsvRows => {
-  const rows = providers.map((provider) => ({ provider, cells: cellsOf(provider) }));
+type Declared = {
+  /** Each behind the one in which it lies. */
+  readonly groups: readonly ProviderGroup[];
+  readonly providers: readonly Provider[];
+};
+
+export const csvRows = ({ groups, providers }: Declared, home: Home): CsvRows => {
+  const ofGroups = groups.map((group) => ({ named: group, cells: cellsOfGroup(group) }));
+  const ofProviders = providers.map((one) => ({ named: one, cells: cellsOf(one) }));
+  const rows = [...ofGroups, ...ofProviders];
   const titles = [...new Set(['name', ...rows.flatMap(({ cells }) => [...cells.keys()])])];
-  const table = rows.map(({ provider, cells }) => ({
-    provider,
+  const table = rows.map(({ named, cells }) => ({
+    named,
     cells: titles.map((title) => guarded(cells.get(title) ?? '')),
   }));
-  const cut = table.filter(({ provider, cells }) => !isRead(provider, { titles, cells, home }));
+  const cut = table.filter(({ named, cells }) => !isRead(named, { titles, cells, home }));
   return {
     lines: [titles, ...table.map(({ cells }) => cells)].map((cells) => cells.map(quoted).join(',')),
-    cut: cut.map(({ provider }) => lastSegment(provider.name)),
+    cut: cut.map(({ named }) => lastSegment(named.name)),
   };
 };
+
+const cellsOfGroup = (group: ProviderGroup): ReadonlyMap<string, string> =>
+  new Map(
+    [
+      ...groupCells(group),
+      ['tags', group.tags.join(' ')] as const,
+      ...Object.entries(group.properties).map(propertyCell),
+    ].filter(([, text]) => text !== ''),
+  );
 
 type Written = {
   readonly titles: readonly string[];
@@ -37,10 +60,18 @@ type Written = {
 };
 
 /** Whether an import of the row says the same of it. */
-const isRead = (provider: Provider, { titles, cells, home }: Written): boolean => {
+const isRead = (named: Provider | ProviderGroup, { titles, cells, home }: Written): boolean => {
   try {
-    const read = sheetOf(titles).providerOf(cells, home);
-    return equals(ProviderSchema, declaredOf(read), declaredOf(provider));
+    const read = sheetOf(titles).rowOf(cells, home);
+    if (isMessage(named, ProviderSchema)) {
+      return (
+        read.kind === 'provider' &&
+        equals(ProviderSchema, declaredOf(read.provider), declaredOf(named))
+      );
+    }
+    const { spec, tags, properties } = named;
+    const declared = create(ProviderGroupSchema, { ...(spec && { spec }), tags, properties });
+    return read.kind === 'group' && equals(ProviderGroupSchema, read.group, declared);
   } catch (error) {
     if (error instanceof UsageError) return false;
     throw error;
@@ -91,7 +122,8 @@ const cellsOf = ({ name, spec, properties, tags }: Provider): ReadonlyMap<string
     ['uuid', facts?.smbiosUuid ?? ''],
     ['vendor', facts?.vendor ?? ''],
     ['model', facts?.model ?? ''],
-    ...(spec?.nics ?? []).map(({ label, mac }): [string, string] => [`nic:${label}`, mac]),
+    ['never_provision', spec?.neverProvision === true ? 'yes' : ''],
+    ...(spec?.nics ?? []).map((nic): [string, string] => [`nic:${nic.label}`, nicText(nic)]),
     ...(spec?.inventories ?? []).map(inventoryCell),
     ...Object.entries(properties).map(propertyCell),
     ...(spec?.agentPools ?? []).map(({ role, agents }): [string, string] => [

@@ -81,7 +81,7 @@ const rowEntry = (source: Source, { sheet, record, place }: Read): Entry => {
   }
   if (id === '') return wrong('column "name" is empty');
   try {
-    return { ...place, kind: 'provider', id, provider: sheet.providerOf(record, source) };
+    return { ...place, id, ...sheet.rowOf(record, source) };
   } catch (error) {
     if (error instanceof UsageError) return wrong(error.message);
     throw error;

@@ -11,7 +11,13 @@ export type Entry = {
   readonly bytes: number;
 } & (
   | { readonly kind: 'provider'; readonly id: string; readonly provider: Provider }
-  | { readonly kind: 'group'; readonly id: string; readonly group: ProviderGroup }
+  | {
+      readonly kind: 'group';
+      readonly id: string;
+      readonly group: ProviderGroup;
+      /** Fields that a group which is there already gets; absent: everything. */
+      readonly paths?: readonly string[];
+    }
   | { readonly kind: 'capability'; readonly id: string; readonly capability: Capability }
   | { readonly kind: 'resource type'; readonly id: string; readonly resourceType: ResourceType }
   /** It cannot be read; the rest of the file can. */

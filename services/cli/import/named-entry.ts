@@ -21,6 +21,7 @@ import { callOptions } from '../call-options.ts';
 import type { Context } from '../command.ts';
 import { providerUids } from '../object-uids.ts';
 import type { Entry } from './entry.ts';
+import { withRest } from './group-columns.ts';
 
 export type NamedEntry = Extract<Entry, { kind: 'group' | 'capability' | 'resource type' }>;
 export type Outcome = 'created' | 'updated' | 'unchanged';
@@ -77,7 +78,10 @@ const upsertGroup = async (
     async () => (await client.getProviderGroup({ name }, options)).group,
   );
   const isWhole = isLast || !isForward(entry);
-  const group = await resolved(context, entry, found, isWhole);
+  const group =
+    entry.paths === undefined
+      ? await resolved(context, entry, found, isWhole)
+      : withRest(entry.group, found, entry.paths);
   if (found !== undefined && isSameGroup(found, group) && isWhole) return 'unchanged';
   if (
     found !== undefined &&

@@ -1,9 +1,11 @@
 import test from 'ava';
+import { GroupKind } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import { BmcType, NicType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { ProviderType } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { csvContents } from '../../../services/cli/import/csv.ts';
 import { ndjsonContents, yamlContents } from '../../../services/cli/import/documents.ts';
 import type { Contents, Entry, Source } from '../../../services/cli/import/entry.ts';
+import { nicText, parseNic } from '../../../services/cli/import/nic-text.ts';
 
 /** The text in small parts, as a slow pipe gives it. */
 async function* bytesOf(text: string, size = 7): AsyncGenerator<Uint8Array> {
@@ -70,6 +72,68 @@ test('a spreadsheet row is a provider', async (t) => {
   t.true(contents.paths()?.includes('spec.groups'));
   t.false(contents.paths()?.includes('spec.type'));
   t.false(contents.paths()?.includes('spec.capabilities'));
+});
+
+test('a row that says the kind of a group is one, and what it does not say stays', async (t) => {
+  const text = [
+    'name,type,rack,note,group.kind,group.parent,group.description,tags,nic:eth0',
+    "rack1,,,,rack,row1,'=first,a b,",
+    'r1u1,metal,rack1,x,,,,c,',
+    'rack2,,rack1,,rack,,,,',
+    'r1u2,metal,rack1,x,,row1,,,',
+    'rack3,,,,shelf,,,,',
+  ].join('\n');
+  const entries = await read(csvContents(sourceOf(text)));
+  const [group, provider] = entries;
+  if (group?.kind !== 'group') throw new Error('No group');
+  const { spec, tags } = group.group;
+  t.like(spec, { kind: GroupKind.RACK, parentGroup: 'row1', description: '=first' });
+  t.deepEqual(tags, ['a', 'b']);
+  t.deepEqual(group.paths, ['spec.kind', 'spec.parent_group', 'spec.description', 'tags']);
+  t.is(provider?.kind, 'provider');
+  t.deepEqual(problems(entries), [
+    '4 rack2: column "rack": a group has none',
+    '5 r1u2: column "group.parent": the row is no group; a group has a "group.kind"',
+    '6 rack3: kind: "shelf" is no kind of group',
+  ]);
+  const alone = await read(csvContents(sourceOf('name,group.kind\nrow1,row\nr1,\n')));
+  t.is(alone[0]?.kind, 'group');
+  t.deepEqual(problems(alone), ['3 r1: there is no column for a provider']);
+});
+
+test('an interface has its address, and may have its speed, use and place in the boot', async (t) => {
+  const text = [
+    'name,nic:eth0,nic:bmc,nic:p2',
+    'a,"02-00-00-00-00-0A,speed=25G,primary","02:00:00:00:00:0b,speed=100M",speed=7',
+    'b,,02:00:00:00:00:0c,"02:00:00:00:00:0d,type=bmc"',
+    'c,"02:00:00:00:00:0e,fast",,',
+    'd,"02:00:00:00:00:0f,speed=quick",,',
+  ].join('\n');
+  const entries = await read(csvContents(sourceOf(text)));
+  const nics = entries.flatMap((one) =>
+    one.kind === 'provider' ? (one.provider.spec?.nics ?? []) : [],
+  );
+  t.deepEqual(
+    nics.map(({ label, mac, type, speedBitsPerSecond, primary }) => [
+      ...[label, mac, type, speedBitsPerSecond],
+      primary,
+    ]),
+    [
+      ['eth0', '02:00:00:00:00:0a', NicType.PHYSICAL, 25_000_000_000n, true],
+      ['bmc', '02:00:00:00:00:0b', NicType.BMC, 100_000_000n, false],
+      ['p2', '', NicType.PHYSICAL, 7n, false],
+      ['bmc', '02:00:00:00:00:0c', NicType.BMC, 0n, false],
+      ['p2', '02:00:00:00:00:0d', NicType.BMC, 0n, false],
+    ],
+  );
+  t.deepEqual(
+    nics.slice(0, 4).map((nic) => parseNic(nic.label, nicText(nic))),
+    nics.slice(0, 4),
+  );
+  t.deepEqual(problems(entries), [
+    '4 c: column "nic:eth0": "fast" is nothing of an interface',
+    '5 d: column "nic:eth0": "quick" is no speed',
+  ]);
 });
 
 test('a byte-order mark, semicolons and line breaks in cells are read', async (t) => {

@@ -49,14 +49,18 @@ export const exportProviders: Command = {
 
 const NAMED_MAX = 5;
 
-/** Providers alone: a row for each, wholes before their parts. */
+/** A row for each group and each provider, wholes before their parts. */
 const exportCsv = async (context: Context): Promise<undefined> => {
   const found: Provider[] = [];
   for await (const provider of providers(context)) found.push(provider);
   const { partition, project } = context.settings;
-  const { lines, cut } = csvRows(byParents(found), { partition, project });
+  const declared = { groups: inTheirOrder(await groups(context)), providers: byParents(found) };
+  const { lines, cut } = csvRows(declared, { partition, project });
   for (const line of lines) context.output.result(line);
-  context.output.remark(`${found.length} providers; groups and definitions stand in no CSV file`);
+  context.output.remark(
+    `${declared.groups.length} groups, ${found.length} providers; ` +
+      'resource types and capabilities stand in no CSV file',
+  );
   if (cut.length > 0) {
     const names = cut.slice(0, NAMED_MAX).join(', ') + (cut.length > NAMED_MAX ? ', …' : '');
     context.output.remark(
