@@ -8,7 +8,7 @@ import { finish } from './finish.ts';
 import { machineNoun } from './noun.ts';
 
 export const remove: Command = {
-  summary: 'delete a machine and give back what it held',
+  summary: 'delete a machine with what its disks hold, and give back what it held',
   positionals: [{ name: 'name', help: 'name or uid of the machine' }],
   options: {
     ...WAIT_OPTIONS,
