@@ -8,6 +8,7 @@ import { type Candidate, SCORERS } from './candidate.ts';
 import type { ClaimSpec } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Relations } from './relations.ts';
+import { freeShare } from './scorer.ts';
 import type { Run, Slot } from './slot.ts';
 import type { Bin, Bins } from './spread-bins.ts';
 import type { Stream } from './stream.ts';
@@ -162,7 +163,10 @@ const scoreOf = (
   const candidate = run.candidate(member);
   const fits = candidate !== undefined && tally.room(candidate, run.take, 1) > 0;
   const scored = fits
-    ? { candidate, score: SCORERS[spec.ranking].score(tally.loadsOf(candidate, run.take)) }
+    ? {
+        candidate,
+        score: SCORERS[spec.ranking].score(freeShare(tally.loadsOf(candidate, run.take))),
+      }
     : null;
   if (scores !== undefined) scores[run.number] = scored;
   return scored;

@@ -10,7 +10,7 @@ import type { Ranking } from './claim.ts';
 import { fitsBeside } from './granted.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
-import type { Load, Scorer } from './scorer.ts';
+import { freeShare, type Scorer, shareOf } from './scorer.ts';
 import { packScorer } from './scorers/pack.ts';
 import { randomScorer } from './scorers/random.ts';
 import { spreadScorer } from './scorers/spread.ts';
@@ -180,13 +180,16 @@ const bestFirst = (a: Source, b: Source): number =>
   b.score - a.score || a.surplus - b.surplus || a.order - b.order;
 
 const moveBestFirst = (sources: Source[]): void => {
+  const [first] = sources;
+  if (first === undefined) return;
   let best = 0;
+  let found = first;
   for (let at = 1; at < sources.length; at += 1) {
-    const [one, before] = [sources[at], sources[best]];
-    if (one !== undefined && before !== undefined && bestFirst(one, before) < 0) best = at;
+    const one = sources[at];
+    if (one !== undefined && bestFirst(one, found) < 0) [best, found] = [at, one];
   }
-  const [first, found] = [sources[0], sources[best]];
-  if (first !== undefined && found !== undefined) [sources[0], sources[best]] = [found, first];
+  sources[0] = found;
+  sources[best] = first;
 };
 
 const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
@@ -196,7 +199,7 @@ const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
   for (const shape of selection.shapes) {
     const surplus = ranking === 'pack' ? shape.capabilities.size + shape.codes.length : 0;
     const put = (members: NumberSet, used: readonly number[] | undefined): void => {
-      const score = scorer.score(loadsOf(selection, shape, used));
+      const score = scorer.score(freeOf(selection, shape, used));
       const order = shuffleNumber(seedHash, shape.id * 4_099 + sources.length);
       sources.push({ members, score, surplus, order });
     };
@@ -209,15 +212,21 @@ const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
   return sources;
 };
 
-const loadsOf = (
+/** The mean share; a request has a class for each sum of claims, and nothing is made for each. */
+const freeOf = (
   { resources }: Selection,
   { codes, offers }: Shape,
   used: readonly number[] | undefined,
-): readonly Load[] =>
-  resources.map(({ resourceType }) => {
+): number => {
+  if (resources.length === 0) return freeShare([]);
+  let sum = 0;
+  for (const { resourceType } of resources) {
     const usable = offers.get(resourceType)?.usable ?? 0;
-    return { usable, free: usable - (used?.[codes.indexOf(resourceType)] ?? 0) };
-  });
+    const taken = used?.[codes.indexOf(resourceType)] ?? 0;
+    sum += shareOf({ usable, free: usable - taken });
+  }
+  return sum / resources.length;
+};
 
 /** Those of the sets that fit, looked at one by one, best first. */
 function* judged(
@@ -278,7 +287,7 @@ const judge = (wish: Wish, member: Member, seedHash: number): Candidate | undefi
     usable: shape.offers.get(resourceType)?.usable ?? 0,
     free: vacancy.free(resourceType),
   }));
-  const score = SCORERS[ranking].score(loads);
+  const score = SCORERS[ranking].score(freeShare(loads));
   return { member, vacancy, score, order };
 };
 
@@ -291,7 +300,7 @@ const freshOf = ({ index, selection, question, ranking, spent, fresh }: Wish, me
   const { shape } = member;
   const known = fresh.get(shape) ?? {
     vacancy: vacancyOf(index, member, question),
-    score: SCORERS[ranking].score(loadsOf(selection, shape, undefined)),
+    score: SCORERS[ranking].score(freeOf(selection, shape, undefined)),
   };
   fresh.set(shape, known);
   return known;

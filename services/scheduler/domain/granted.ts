@@ -36,10 +36,12 @@ export const fitsBeside = (
   { codes, offers }: Pick<Shape, 'codes' | 'offers'>,
   used: readonly number[],
   resources: readonly ResourceRequest[],
-): boolean =>
-  resources.every((asked) => {
+): boolean => {
+  for (const asked of resources) {
     const offer = offers.get(asked.resourceType);
     if (offer === undefined) return false;
     const free = offer.usable - (used[codes.indexOf(asked.resourceType)] ?? 0);
-    return mostAmount(offer, asked, free) !== undefined;
-  });
+    if (mostAmount(offer, asked, free) === undefined) return false;
+  }
+  return true;
+};

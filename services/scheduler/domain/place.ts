@@ -14,14 +14,15 @@ import type { NumberSet } from './number-set.ts';
 import { placedPlan } from './placed-plan.ts';
 import type { Placed, Plan } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
-import { createRelations } from './relations.ts';
+import { createRelations, isRelated } from './relations.ts';
 import { type Found, search } from './search.ts';
-import { type Selection, select } from './selection.ts';
+import type { Selection } from './selection.ts';
+import { selectionOf } from './selections.ts';
 import { shuffleKey } from './shuffle.ts';
 import { type Run, slotsOf } from './slot.ts';
 import { createBins } from './spread-bins.ts';
 import { createStream, type Stream } from './stream.ts';
-import { createTally } from './tally.ts';
+import { createTally, type Take } from './tally.ts';
 import { createTwinKey } from './twins.ts';
 import { questionOf } from './vacancy.ts';
 
@@ -113,7 +114,7 @@ type Selections = (asked: Asked) => Selection;
 const createSelections = (index: ProviderIndex): Selections => {
   const known = new Map<readonly ResourceRequest[], Selection>();
   return (asked) => {
-    const selection = known.get(asked.resources) ?? select(index, asked);
+    const selection = known.get(asked.resources) ?? selectionOf(index, asked);
     known.set(asked.resources, selection);
     return selection;
   };
@@ -151,20 +152,43 @@ const areNested = ({ forest, member }: ProviderIndex, { selection }: Run): boole
   return false;
 };
 
+/** The only group, where nothing depends on anything else; undefined = it takes a search. */
+const onlyGroup = ({ groups, count, spread }: PlaceRequest['spec']): RequestGroup | undefined => {
+  const [group, second] = groups;
+  if (group === undefined || second !== undefined || count !== 1) return undefined;
+  return spread !== undefined || isRelated(group) ? undefined : group;
+};
+
+/** Most requests: the best provider is the first that there is. */
+const placeOne = (
+  index: ProviderIndex,
+  request: PlaceRequest,
+  { group, within }: { readonly group: RequestGroup; readonly within: Within },
+): Answer => {
+  const { resources } = group;
+  const part: RunPart = { ...PART, group, resources, within };
+  const selection = selectionFor(request, part);
+  const [candidate] = candidatesByRank(
+    wishOf(index, request, { ...part, selection }),
+    request.spec,
+  );
+  if (candidate === undefined) return noneWithin(within.budget);
+  const take = takeOf(request, { ...part, selection });
+  const tally = createTally(index);
+  tally.add(candidate, take);
+  const slot = { run: { take, resource: undefined }, index: 0 };
+  return placedPlan([{ slot, candidate }], tally);
+};
+
 const searchIn = (index: ProviderIndex, request: PlaceRequest, within: Within): Answer => {
   const { spec } = request;
   const { budget } = within;
+  const group = onlyGroup(spec);
+  if (group !== undefined) return placeOne(index, request, { group, within });
   const runs = inOrder(runsOf(index, request, within));
   const slots = slotsOf(runs, spec);
   const relations = createRelations(index, spec, budget);
   const tally = createTally(index);
-  const [slot] = slots;
-  if (slots.length === 1 && slot !== undefined && !relations.exist && spec.spread === undefined) {
-    const candidate = slot.run.stream.at(0);
-    if (candidate === undefined) return noneWithin(budget);
-    tally.add(candidate, slot.run.take);
-    return placedPlan([{ slot, candidate }], tally);
-  }
   const found = search({
     spec,
     runs,
@@ -234,43 +258,62 @@ type RunPart = {
   readonly within: Within;
 };
 
-const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
-  const { group, position, resources, resource, number, share, within } = part;
-  const { spec } = request;
-  const { budget, only } = within;
-  const selection = within.selections({
+/** Of a request with one group. */
+const PART = { position: 0, resource: undefined, number: 0, share: 1 } as const;
+
+const selectionFor = ({ spec }: PlaceRequest, part: RunPart): Selection => {
+  const { group, resources, resource, within } = part;
+  return within.selections({
     group,
     resources,
     isPart: resource !== undefined,
     ...(spec.spread !== undefined && { spreadKind: spec.spread.groupKind }),
   });
-  const wish: Wish = {
-    index,
-    selection,
-    question: questionOf(request),
-    ranking: spec.ranking,
-    seed: seedOf(request),
-    only,
-    ...(request.except !== undefined && { except: request.except }),
-    // The fleet is looked at once; part of it may be again and again.
-    ...(only.length === 0
-      ? { spent: budget.once, share: budget.once.looksMax * share }
-      : { spent: budget, share: Infinity }),
-    fresh: new Map(),
-  };
+};
+
+type Selected = RunPart & { readonly selection: Selection };
+
+const wishOf = (
+  index: ProviderIndex,
+  request: PlaceRequest,
+  { selection, share, within: { budget, only } }: Selected,
+): Wish => ({
+  index,
+  selection,
+  question: questionOf(request),
+  ranking: request.spec.ranking,
+  seed: seedOf(request),
+  only,
+  ...(request.except !== undefined && { except: request.except }),
+  // The fleet is looked at once; part of it may be again and again.
+  ...(only.length === 0
+    ? { spent: budget.once, share: budget.once.looksMax * share }
+    : { spent: budget, share: Infinity }),
+  fresh: new Map(),
+});
+
+const takeOf = (
+  { spec }: PlaceRequest,
+  { group, position, resources, selection }: Selected,
+): Take => ({
+  position,
+  resources,
+  wantsWhole: selection.wantsWhole,
+  isolatedFrom: isolationOf(spec.groups, group),
+});
+
+const runOf = (index: ProviderIndex, request: PlaceRequest, part: RunPart): Run => {
+  const { group, resource, number } = part;
+  const selection = selectionFor(request, part);
+  const wish = wishOf(index, request, { ...part, selection });
   return {
     number,
     group,
     resource,
     selection,
-    take: {
-      position,
-      resources,
-      wantsWhole: selection.wantsWhole,
-      isolatedFrom: isolationOf(spec.groups, group),
-    },
-    stream: createStream(candidatesByRank(wish, spec)),
-    ...answersOf({ ...wish, spent: budget, share: Infinity }),
+    take: takeOf(request, { ...part, selection }),
+    stream: createStream(candidatesByRank(wish, request.spec)),
+    ...answersOf({ ...wish, spent: part.within.budget, share: Infinity }),
     conflicts: 0,
     failed: new Set(),
     failedTwins: new Set(),

@@ -1,9 +1,15 @@
 /** From what a search chose to what a claim records. */
+import type { Candidate } from './candidate.ts';
 import type { Placement } from './claim.ts';
 import { mostAmount } from './granted.ts';
 import type { Placed, Chosen as PlanProvider } from './plan.ts';
-import type { Chosen } from './slot.ts';
+import type { Run, Slot } from './slot.ts';
 import { leastOf, type Tally } from './tally.ts';
+
+type Chosen = {
+  readonly slot: Pick<Slot, 'index'> & { readonly run: Pick<Run, 'take' | 'resource'> };
+  readonly candidate: Candidate;
+};
 
 /** What is given beyond a minimum is given now, in the order of the placements. */
 export const placedPlan = (chosen: readonly Chosen[], tally: Tally): Placed => {

@@ -12,28 +12,34 @@ export type Postings = {
   readonly of: (key: string) => NumberSet;
   readonly add: (keys: Iterable<string>, n: number) => void;
   readonly remove: (keys: Iterable<string>, n: number) => void;
+  /** Grows whenever a set comes or goes; those that stay are the same objects. */
+  readonly version: () => number;
 };
 
 const NOBODY = new NumberSet();
 
 export const createPostings = (): Postings => {
   const sets = new Map<string, NumberSet>();
+  let version = 0;
+  const made = (key: string): NumberSet => {
+    const set = new NumberSet();
+    sets.set(key, set);
+    version += 1;
+    return set;
+  };
   return {
     of: (key) => sets.get(key) ?? NOBODY,
     add: (keys, n) => {
-      for (const key of keys) {
-        const set = sets.get(key) ?? new NumberSet();
-        sets.set(key, set);
-        set.add(n);
-      }
+      for (const key of keys) (sets.get(key) ?? made(key)).add(n);
     },
     remove: (keys, n) => {
       for (const key of keys) {
         const set = sets.get(key);
         set?.delete(n);
-        if (set?.size === 0) sets.delete(key);
+        if (set?.size === 0 && sets.delete(key)) version += 1;
       }
     },
+    version: () => version,
   };
 };
 

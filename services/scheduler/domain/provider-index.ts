@@ -37,6 +37,8 @@ export type Member = {
 
 export type ProviderIndex = {
   readonly shapes: () => Iterable<Shape>;
+  /** Grows when shapes or posted sets come or go: what was compiled of them before is old. */
+  readonly version: () => number;
   readonly postings: Pick<Postings, 'of'>;
   readonly forest: Omit<Forest, 'setParent' | 'adopt' | 'orphan'>;
   /** Numbers of providers on which something new may be placed. */
@@ -100,6 +102,7 @@ class Index implements ProviderIndex {
     [...this.#heldBy(uid)].flatMap((provider) => this.#numbers.get(provider) ?? []);
 
   shapes = (): Iterable<Shape> => this.#shapes.all();
+  version = (): number => this.#shapes.version() + this.postings.version();
   size = (): number => this.#numbers.size;
   width = (): number => this.#members.length;
   topology = (): Topology => this.#topology;

@@ -83,7 +83,8 @@ export const createRelations = (
   };
 };
 
-const isRelated = (group: RequestGroup): boolean =>
+/** Whether its placements depend on each other or on those of other groups. */
+export const isRelated = (group: RequestGroup): boolean =>
   isOverSeveral(group) ||
   (group.sameSubtree ?? []).length > 0 ||
   (group.distances ?? []).some(({ from }) => from.kind === 'request-group');

@@ -5,13 +5,19 @@ export type Load = { readonly usable: number; readonly free: number };
 
 export type Scorer = {
   readonly name: string;
-  /** 0 … 1, the larger the better; equals are ordered by the shuffle of the request. */
-  readonly score: (loads: readonly Load[]) => number;
+  /**
+   * 0 … 1, the larger the better, of the free share; equals are ordered by the shuffle of the
+   * request.
+   */
+  readonly score: (free: number) => number;
 };
 
 /** Mean of the free shares; 1 for a provider of which nothing is used. */
 export const freeShare = (loads: readonly Load[]): number => {
   if (loads.length === 0) return 1;
-  const shares = loads.map(({ usable, free }) => (usable === 0 ? 0 : free / usable));
-  return shares.reduce((sum, share) => sum + share, 0) / loads.length;
+  let sum = 0;
+  for (const load of loads) sum += shareOf(load);
+  return sum / loads.length;
 };
+
+export const shareOf = ({ usable, free }: Load): number => (usable === 0 ? 0 : free / usable);

@@ -35,11 +35,14 @@ export type ShapeTable = {
   readonly of: (type: string, offers: Offers, capabilities: ReadonlySet<string>) => Shape;
   /** Forgets a shape that has no members any more. */
   readonly tidy: (shape: Shape) => void;
+  /** Grows whenever a shape comes or goes. */
+  readonly version: () => number;
 };
 
 export const createShapeTable = (): ShapeTable => {
   const shapes = new Map<string, Shape>();
   let made = 0;
+  let gone = 0;
   /** Facts share their sets and offers, so most shapes are found without their long keys. */
   const shared = new WeakMap<Offers, WeakMap<ReadonlySet<string>, Map<string, Shape>>>();
   const sharedBy = (offers: Offers, capabilities: ReadonlySet<string>): Map<string, Shape> => {
@@ -81,8 +84,9 @@ export const createShapeTable = (): ShapeTable => {
       return shape;
     },
     tidy: (shape) => {
-      if (shape.members.size === 0) shapes.delete(shape.key);
+      if (shape.members.size === 0 && shapes.delete(shape.key)) gone += 1;
     },
+    version: () => made + gone,
   };
 };
 

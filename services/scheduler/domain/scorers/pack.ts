@@ -1,4 +1,4 @@
-import { freeShare, type Scorer } from '../scorer.ts';
+import type { Scorer } from '../scorer.ts';
 
 /** The fullest that still fits comes first, so that large requests find room later. */
-export const packScorer: Scorer = { name: 'pack', score: (loads) => 1 - freeShare(loads) };
+export const packScorer: Scorer = { name: 'pack', score: (free) => 1 - free };

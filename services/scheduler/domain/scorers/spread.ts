@@ -1,4 +1,4 @@
-import { freeShare, type Scorer } from '../scorer.ts';
+import type { Scorer } from '../scorer.ts';
 
 /** The emptiest comes first. */
-export const spreadScorer: Scorer = { name: 'spread', score: freeShare };
+export const spreadScorer: Scorer = { name: 'spread', score: (free) => free };
