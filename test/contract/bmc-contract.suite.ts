@@ -34,7 +34,7 @@ export type BmcContract = {
   readonly name: string;
 };
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 const inTime = (): AbortSignal => AbortSignal.timeout(LIMIT_MS);
 
 type Case = (t: ExecutionContext<unknown>, under: BmcUnderTest) => Promise<void>;

@@ -8,7 +8,7 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 import { claimersSuite } from './claimers.suite.ts';
 
 claimersSuite(test, async () => {
-  const dir = temporaryDir();
+  const dir = temporaryDir({ inMemory: true });
   const coordination = openEmbeddedCoordination({
     file: join(dir.path, 'coordination.sqlite'),
     clock: systemClock,
@@ -19,7 +19,7 @@ claimersSuite(test, async () => {
     coordination,
     another: () => coordination,
     restart: () => Promise.reject(new Error('This suite restarts nothing')),
-    leaseTtlMs: 300,
+    leaseTtlMs: 1_500,
     [Symbol.asyncDispose]: async () => {
       await coordination.close();
       dir[Symbol.dispose]();

@@ -26,7 +26,7 @@ claimersSuite(test, async () => {
     coordination: another(),
     another,
     restart: () => Promise.reject(new Error('This suite restarts nothing')),
-    leaseTtlMs: 1000,
+    leaseTtlMs: 4_000,
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client.close();
     },

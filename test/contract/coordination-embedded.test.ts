@@ -21,7 +21,7 @@ const open = (file: string): Coordination =>
   openEmbeddedCoordination({ file, clock: systemClock, random: systemRandom, log: silentLog });
 
 const start = async (): Promise<StoreUnderTest> => {
-  const dir = temporaryDir();
+  const dir = temporaryDir({ inMemory: true });
   const file = join(dir.path, 'coordination.sqlite');
   let current = open(file);
   return {
@@ -32,7 +32,7 @@ const start = async (): Promise<StoreUnderTest> => {
       current = open(file);
       return current;
     },
-    leaseTtlMs: 300,
+    leaseTtlMs: 1_500,
     [Symbol.asyncDispose]: async () => {
       await current.close();
       dir[Symbol.dispose]();

@@ -33,7 +33,7 @@ test.serial('a watch lives through kill -9 and restarts, nothing is lost or doub
   const writeSome = async (): Promise<void> => {
     for (let i = 0; i < 20; i += 1) {
       const key = `w/${written.length}`;
-      await eventually(() => write(coordination, put(key, '')), { limitMs: 20_000 });
+      await eventually(() => write(coordination, put(key, '')));
       written.push(`put ${key}=`);
     }
   };
@@ -123,16 +123,16 @@ test.serial('a transaction that never reached etcd is known not to be applied', 
 
 test.serial('a frozen etcd makes calls fail in time, and they work when it thaws', async (t) => {
   await using etcd = await start();
-  const client = etcd.open({ callTimeoutMs: 500 });
+  const client = etcd.open({ callTimeoutMs: 2_000 });
   await write(client, put('head', '0'));
   const follower = follow(client, 'head', 1n);
   await eventually(() => follower.batches.length === 1);
   await etcd.freeze();
-  const startedAtMs = performance.now();
-  await rejectsWith(t, client.transact(counted(1, 'x'), soon()), 'OUTCOME_UNKNOWN');
-  await rejectsWith(t, client.ping(soon()), 'COORDINATION_UNAVAILABLE');
-  await rejectsWith(t, client.grantLease(1000, soon()), 'COORDINATION_UNAVAILABLE');
-  t.true(performance.now() - startedAtMs < 3000);
+  // Who calls never gives up, so it is the client that does.
+  const patient = new AbortController().signal;
+  await rejectsWith(t, client.transact(counted(1, 'x'), patient), 'OUTCOME_UNKNOWN');
+  await rejectsWith(t, client.ping(patient), 'COORDINATION_UNAVAILABLE');
+  await rejectsWith(t, client.grantLease(1000, patient), 'COORDINATION_UNAVAILABLE');
   etcd.thaw();
   // What was sent while it was frozen may be applied now, or not: that is what unknown means.
   await eventually(async () => {
@@ -146,10 +146,10 @@ test.serial('a frozen etcd makes calls fail in time, and they work when it thaws
 
 test.serial('a leader of a frozen etcd steps down before its lease can have ended', async (t) => {
   await using etcd = await start();
-  const leaseTtlMs = 1000;
-  const a = stand(t, etcd.open({ callTimeoutMs: 500 }), { address: 'a', leaseTtlMs });
+  const leaseTtlMs = 6_000;
+  const a = stand(t, etcd.open({ callTimeoutMs: 1_000 }), { address: 'a', leaseTtlMs });
   await eventually(() => a.leads());
-  const b = stand(t, etcd.open({ callTimeoutMs: 500 }), { address: 'b', leaseTtlMs });
+  const b = stand(t, etcd.open({ callTimeoutMs: 1_000 }), { address: 'b', leaseTtlMs });
   await etcd.freeze();
   const frozenAtMs = performance.now();
   await eventually(() => !a.leads());
@@ -165,18 +165,18 @@ test.serial('a leader of a frozen etcd steps down before its lease can have ende
 
 test.serial('a long outage leaves one leader, one key and one lease', async (t) => {
   await using etcd = await start();
-  const leaseTtlMs = 1000;
+  const leaseTtlMs = 2_000;
   const candidates = ['a', 'b', 'c'].map((address) =>
-    stand(t, etcd.open({ callTimeoutMs: 300 }), { address, leaseTtlMs }),
+    stand(t, etcd.open({ callTimeoutMs: 1_000 }), { address, leaseTtlMs }),
   );
   const leaders = () => candidates.filter(({ leads }) => leads());
   await eventually(() => leaders().length === 1);
   await etcd.kill();
   await eventually(() => leaders().length === 0);
-  const endMs = performance.now() + 3000;
+  const endMs = performance.now() + 2 * leaseTtlMs;
   await eventually(() => performance.now() > endMs);
   await etcd.restart();
-  await eventually(() => leaders().length === 1, { limitMs: 20_000 });
+  await eventually(() => leaders().length === 1);
   const raw = new Etcd3({
     hosts: [etcd.endpoint],
     grpcOptions: channelOptions(etcd.endpoint, etcd.tls),

@@ -36,7 +36,7 @@ const start = async (): Promise<StoreUnderTest> => {
       await etcd.restart();
       return another();
     },
-    leaseTtlMs: 1000,
+    leaseTtlMs: 4_000,
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client.close();
     },

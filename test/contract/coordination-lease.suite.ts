@@ -7,6 +7,7 @@ export const leaseTests = (test: TestFn, start: StartStore): void => {
   test.serial('an expired lease deletes its keys and the watch says so', async (t) => {
     await using store = await start();
     const { coordination, leaseTtlMs } = store;
+    const startedAtMs = performance.now();
     const lease = await coordination.grantLease(leaseTtlMs, soon());
     t.true(lease.ttlMs >= leaseTtlMs);
     const { revision } = await write(
@@ -16,10 +17,9 @@ export const leaseTests = (test: TestFn, start: StartStore): void => {
       put('free', ''),
     );
     t.is((await coordination.get('held/1', soon()))?.leaseId, lease.id);
-    const startedAtMs = performance.now();
     const follower = follow(store.another(), '', revision + 1n);
     await eventually(() => follower.batches.length > 0);
-    t.true(performance.now() - startedAtMs > lease.ttlMs * 0.5, 'not before its time');
+    t.true(performance.now() - startedAtMs > lease.ttlMs * 0.9, 'not before its time');
     t.is(await follower.stop(), undefined);
     t.deepEqual(follower.seen().toSorted(), ['delete held/1', 'delete held/2']);
     t.is(follower.batches.length, 1);
@@ -33,14 +33,11 @@ export const leaseTests = (test: TestFn, start: StartStore): void => {
     const { coordination, leaseTtlMs } = store;
     const lease = await coordination.grantLease(leaseTtlMs, soon());
     await write(coordination, put('held', '', lease.id));
-    const endMs = performance.now() + 3 * lease.ttlMs;
-    await eventually(
-      async () => {
-        await lease.keepAlive(soon());
-        return performance.now() > endMs;
-      },
-      { limitMs: 6 * lease.ttlMs + 2000 },
-    );
+    const endMs = performance.now() + 2.5 * lease.ttlMs;
+    await eventually(async () => {
+      await lease.keepAlive(soon());
+      return performance.now() > endMs;
+    });
     t.is((await coordination.get('held', soon()))?.leaseId, lease.id);
   });
 

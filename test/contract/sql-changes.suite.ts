@@ -143,7 +143,7 @@ const followTests = (subject: SqlSubject): void => {
   const { test } = subject;
 
   test('a follower gets what was written before and while it follows', async (t) => {
-    const store = await storeOf(subject, t, { limits: { pollMs: 60_000 } });
+    const store = await storeOf(subject, t, { limits: { pollMs: 600_000 } });
     const token = await store.changes.head();
     await change(store, 'book', numbered('early', 1_500));
     const follower = collect(store, token);
@@ -314,10 +314,10 @@ const compactionTests = (subject: SqlSubject): void => {
     const oldest = await store.changes.head();
     await change(store, 'book', numbered('old', 10));
     const { token: middle } = await drain(store, oldest, 10);
-    t.is((await store.sweep(AbortSignal.timeout(5_000))).changes, 0);
+    t.is((await store.sweep(AbortSignal.timeout(60_000))).changes, 0);
     aheadMs = 61_000;
     await change(store, 'book', numbered('new', 3));
-    t.is((await store.sweep(AbortSignal.timeout(5_000))).changes, 10);
+    t.is((await store.sweep(AbortSignal.timeout(60_000))).changes, 10);
     const error = await t.throwsAsync(store.changes.read({ token: oldest, limit: 1 }));
     t.true(isDomainError(error, 'out_of_range', 'RESUME_TOKEN_EXPIRED'));
     t.deepEqual((await drain(store, middle, 3)).uids, numbered('new', 3));
@@ -328,7 +328,7 @@ const compactionTests = (subject: SqlSubject): void => {
     const start = await store.changes.head();
     await change(store, 'book', numbered('old', 10));
     const { token } = await drain(store, start, 10);
-    t.is((await store.sweep(AbortSignal.timeout(5_000))).changes, 10);
+    t.is((await store.sweep(AbortSignal.timeout(60_000))).changes, 10);
     t.is(await store.changes.head(), token);
     await change(store, 'book', ['new']);
     t.deepEqual((await drain(store, token, 1)).uids, ['new']);

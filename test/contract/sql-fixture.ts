@@ -58,6 +58,15 @@ export const bookMigrations: readonly Migration[] = [
 
 export const actor: Actor = { principal: 'users/tester', requestId: 'r-1' };
 
+/** A file's tests run at once, on machines that do other things: only who tries a limit has one. */
+export const PATIENCE = {
+  transactionMs: 120_000,
+  statementMs: 120_000,
+  lockMs: 120_000,
+  connectionWaitMs: 120_000,
+  openMs: 120_000,
+};
+
 export const openBooks = (url: string, more: Partial<OpenSqlOptions> = {}): Promise<SqlStore> =>
   openSql({
     service: 'library',
@@ -68,6 +77,7 @@ export const openBooks = (url: string, more: Partial<OpenSqlOptions> = {}): Prom
     random: systemRandom,
     log: silentLog,
     ...more,
+    limits: { ...PATIENCE, ...more.limits },
   });
 
 /** The key of a request whose arguments are `text` and whose answer is text. */

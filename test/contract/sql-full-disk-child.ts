@@ -6,7 +6,7 @@ import { addBooks, countRows, openBooks } from './sql-fixture.ts';
 
 /** Started by sql-sqlite.test.ts with a tiny file system to fill; its exit code is the result. */
 const [dir = ''] = process.argv.slice(2);
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(60_000);
 const ballast = join(dir, 'ballast');
 writeFileSync(ballast, Buffer.alloc(512 * 1024));
 

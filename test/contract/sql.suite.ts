@@ -26,6 +26,7 @@ import {
   countRows,
   keyOf,
   openBooks,
+  PATIENCE,
 } from './sql-fixture.ts';
 
 /** What every SQL database must do for a service. */
@@ -94,27 +95,33 @@ const isolationTests = (subject: SqlSubject): void => {
   });
 
   test('a transaction that takes too long is rolled back, and its late statements fail', async (t) => {
-    const store = await storeOf(subject, t, { limits: { transactionMs: 600 } });
+    const url = await subject.createUrl(t);
+    const [store, patient] = [
+      await openBooks(url, { limits: { transactionMs: 600 } }),
+      await openBooks(url),
+    ];
+    t.teardown(() => Promise.all([store.close(), patient.close()]));
     const proceed = Promise.withResolvers<void>();
     let late: Promise<unknown> | undefined;
     const hanging = store.transaction(undefined, actor, async (tx) => {
       addBook(tx, 'never');
-      await tx.em.flush();
       late = proceed.promise.then(() => tx.em.execute("update book set name = 'late'"));
+      await tx.em.flush();
       await proceed.promise;
     });
     const error = await t.throwsAsync(hanging);
     t.true(isDomainError(error, 'unavailable', 'STORE_BUSY'));
     proceed.resolve();
     await t.throwsAsync(async () => late);
-    await addBooks(store, ['next']);
-    t.deepEqual(await countRows(store, 'book'), [1]);
+    await addBooks(patient, ['next']);
+    t.deepEqual(await countRows(patient, 'book'), [1]);
   });
 
   test('a statement sent while its transaction ends does not run outside of it', async (t) => {
     const url = await subject.createUrl(t);
     const store = await openBooks(url);
-    const deps = { service: 'library', entities: [], limits: storeLimits, log: silentLog };
+    const limits = { ...storeLimits, ...PATIENCE };
+    const deps = { service: 'library', entities: [], limits, log: silentLog };
     const database = createDatabase({ ...deps, url: parseDatabaseUrl(url), clock: systemClock });
     t.teardown(() => Promise.all([database.close(), store.close()]));
     for (const end of ['commit', 'rollback'] as const) {
@@ -280,10 +287,10 @@ const sweepTests = (subject: SqlSubject): void => {
       await ask(id);
     }
     aheadMs = 23.9 * 3_600_000;
-    t.is((await store.sweep(AbortSignal.timeout(5_000))).requests, 0);
+    t.is((await store.sweep(AbortSignal.timeout(60_000))).requests, 0);
     await ask(7);
     aheadMs = 24.1 * 3_600_000;
-    t.is((await store.sweep(AbortSignal.timeout(5_000))).requests, 7);
+    t.is((await store.sweep(AbortSignal.timeout(60_000))).requests, 7);
     t.deepEqual(await countRows(store, 'request'), [1]);
   });
 

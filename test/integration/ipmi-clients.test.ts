@@ -93,7 +93,11 @@ for (const suite of SUITES) {
     await lab.server.changePower('on');
     await eventually(() => lab.server.power() === 'on');
     const target = { port: lab.port, suite };
-    const typed = ['operator', `echo SOL-${suite}-works`];
+    const typed = [
+      { after: 'operational', type: 'operator\r' },
+      { after: ':~#', type: `echo SOL-${suite}-works\r` },
+      { after: `^SOL-${suite}-works`, type: '~.' },
+    ];
     const result = await ipmitoolConsole(need.program('ipmitool'), target, typed);
     // Once as it was typed, once as the answer.
     t.regex(result.output, new RegExp(`^SOL-${suite}-works`, 'm'), result.output);

@@ -8,7 +8,7 @@ import { type BmcUnderTest, bmcContract } from '../contract/bmc-contract.suite.t
 import { LAB_CREDENTIALS, startIpmiLab } from '../support/ipmi-lab.ts';
 
 const driver = createIpmiDriver({ clock, random, settleMs: 1_000 });
-const limit = () => AbortSignal.timeout(20_000);
+const limit = () => AbortSignal.timeout(60_000);
 
 const starting =
   (suites: readonly SuiteId[]) =>

@@ -17,7 +17,7 @@ import { type IpmiSim, SIM_CREDENTIALS, startIpmiSim } from '../support/ipmi-sim
 /** Our driver at a controller that others wrote. */
 const need = needs('openipmi');
 const test = need.test;
-const limit = () => AbortSignal.timeout(30_000);
+const limit = () => AbortSignal.timeout(60_000);
 const driver = createIpmiDriver({ clock, random, settleMs: 5_000 });
 
 const HARDWARE = labHardware('r1u1');

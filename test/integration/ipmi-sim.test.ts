@@ -10,7 +10,7 @@ import { type IpmiSim, SIM_CREDENTIALS, startIpmiSim } from '../support/ipmi-sim
 const need = needs('openipmi');
 const test = need.test;
 const program = () => need.program('ipmi_sim');
-const limit = () => AbortSignal.timeout(30_000);
+const limit = () => AbortSignal.timeout(60_000);
 
 const linkTo = async (
   sim: IpmiSim,

@@ -41,7 +41,6 @@ test('services, agent and machines outlive the kill of a scheduler leader and of
   t.not((await site.leader()).name, leader.name);
 
   const holder = await eventually(site.agentHolder, {
-    limitMs: 15_000,
     message: 'a replica has the agent',
   });
   const other = production.members.find(
@@ -57,7 +56,6 @@ test('services, agent and machines outlive the kill of a scheduler leader and of
   await eventually(
     async () => ok(await site.runmAt(other).runm('machine', 'console', 'steady', '--log')),
     {
-      limitMs: 20_000,
       message: 'the agent redials',
     },
   );

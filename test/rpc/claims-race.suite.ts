@@ -71,7 +71,7 @@ export const claimsRaceSuite = (test: TestFn, open: () => Store): void => {
     );
     const prefix = 'partitions/lab/';
     const range = { prefix, limit: 10_000 };
-    const { keys } = await fixture.coordination.range(range, AbortSignal.timeout(30_000));
+    const { keys } = await fixture.coordination.range(range, AbortSignal.timeout(60_000));
     const { calls } = history;
     const violations = checkClaims({ calls, stored: readStored(keys), fleet: [machine] });
     t.deepEqual(violations.map(describeViolation), []);

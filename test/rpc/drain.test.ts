@@ -11,7 +11,7 @@ import { MACHINE, PROJECT, startFixture } from './fixture.ts';
 const reasonOf = (error: ConnectError) => error.findDetails(ErrorInfoSchema)[0]?.reason;
 
 test('a draining process ends its streams with a reason and lets calls finish', async (t) => {
-  const fixture = await startFixture({ limits: { unaryDefaultMs: 1_000 } });
+  const fixture = await startFixture();
   t.teardown(fixture.stop);
   for (const transport of [fixture.transports.grpcJs, fixture.transports.people]) {
     const { machine } = await createClient(MachineService, transport).getMachine({ name: MACHINE });
@@ -23,13 +23,14 @@ test('a draining process ends its streams with a reason and lets calls finish', 
   };
   const streams = [watch('grpcJs'), watch('people')];
   for (const stream of streams) stream.catch(() => undefined);
+  const caller = new AbortController();
   const slow = createClient(MachineService, fixture.transports.grpcJs).getMachine(
     { name: `${PROJECT}/machines/slow` },
-    { timeoutMs: 700 },
+    { signal: caller.signal },
   );
   slow.catch(() => undefined);
   await eventually(() => fixture.pipeline.activeCount() === 3);
-  const drained = fixture.pipeline.drain(AbortSignal.timeout(5_000));
+  const drained = fixture.pipeline.drain(AbortSignal.timeout(60_000));
   for (const stream of streams) {
     const error = await t.throwsAsync(stream, { instanceOf: ConnectError });
     t.is(error.code, Code.Unavailable);
@@ -41,8 +42,9 @@ test('a draining process ends its streams with a reason and lets calls finish', 
     name: MACHINE,
   });
   t.is(reasonOf(await t.throwsAsync(late, { instanceOf: ConnectError })), 'DRAINING');
+  caller.abort();
   const error = await t.throwsAsync(slow, { instanceOf: ConnectError });
-  t.is(error.code, Code.DeadlineExceeded, 'it ended by its own deadline, not by the drain');
+  t.is(error.code, Code.Canceled, 'its caller ended it, not the drain');
   await drained;
   t.is(fixture.pipeline.activeCount(), 0);
 });
@@ -75,8 +77,8 @@ test('listeners close although a client holds an idle connection', async (t) => 
   for (const transport of [fixture.transports.grpcJs, fixture.transports.people]) {
     await createClient(MachineService, transport).getMachine({ name: MACHINE });
   }
-  await fixture.pipeline.drain(AbortSignal.timeout(1_000));
-  const limit = AbortSignal.timeout(5_000);
+  await fixture.pipeline.drain(AbortSignal.timeout(60_000));
+  const limit = AbortSignal.timeout(60_000);
   await Promise.all([fixture.people.stop(limit), fixture.machines.stop(limit)]);
   t.false(limit.aborted, 'nothing had to be closed by force');
   await fixture.stop();
@@ -141,5 +143,5 @@ test('a process that dies and comes back at its address is found again', async (
   await eventually(async () => (await codeOf()) === Code.Unavailable);
   const again = await listen(server.port);
   t.teardown(again.stop);
-  await eventually(async () => (await codeOf()) === Code.Unimplemented, { limitMs: 20_000 });
+  await eventually(async () => (await codeOf()) === Code.Unimplemented);
 });

@@ -6,7 +6,7 @@ import { createValidator } from '@bufbuild/protovalidate';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 
-const UNARY_MS = 10_000;
+const UNARY_MS = 60_000;
 /** Watches never end by themselves. */
 const STREAM_MS = 50;
 

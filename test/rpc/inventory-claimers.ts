@@ -143,7 +143,7 @@ export const setClosed = async (
       });
       return true;
     },
-    { limitMs: 30_000, message: 'the leader records it' },
+    { message: 'the leader records it' },
   );
 };
 
@@ -159,7 +159,7 @@ export const hearsOfAll = async ({ claims }: Hall, hosts: readonly Host[]): Prom
           validateOnly: true,
           requestId: newId(),
         }),
-      { limitMs: 30_000, message: `the scheduler hears of ${name}` },
+      { message: `the scheduler hears of ${name}` },
     );
   }
 };

@@ -44,7 +44,7 @@ const startDeaf = async (t: Parameters<typeof startHall>[0]) => {
     const gone = new AbortController();
     state.isDeaf = true;
     const ended = call(gone.signal).catch(() => undefined);
-    await eventually(() => state.heard > 0, { limitMs: 30_000, message: 'the leader records it' });
+    await eventually(() => state.heard > 0, { message: 'the leader records it' });
     state.isDeaf = false;
     t.teardown(async () => {
       gone.abort();
@@ -74,7 +74,6 @@ test('a shrink that was recorded and never written is withdrawn, and the room is
   hall.clock.shift(RESERVED_MS + 1);
   await hall.startInventoryAgain();
   const claim = await eventually(() => claimOne(hall, `late-${newId().slice(0, 8)}`), {
-    limitMs: 30_000,
     message: 'the room is given again',
   });
   t.deepEqual(uidsOf(claim), [host.uid]);
@@ -114,7 +113,6 @@ test('a reshape that was recorded is written by another replica, with its claims
   hall.clock.shift(RESERVED_MS + 1);
   await hall.startInventoryAgain();
   await eventually(async () => (await cpusOf(hall, part.name)) === 3, {
-    limitMs: 30_000,
     message: 'the reshape is written',
   });
   t.is(await cpusOf(hall, server.name), 1);

@@ -69,7 +69,7 @@ test('definitions count, and the leader decides what takes capacity away', async
         ],
         requestId: newId(),
       }),
-    { limitMs: 40_000, message: 'a leader that records it' },
+    { message: 'a leader that records it' },
   );
   t.deepEqual(
     reshaped.map(({ spec }) => spec?.inventories[0]?.total),

@@ -150,7 +150,7 @@ test('a revoked agent is shown as revoked, connected or not, and is no longer se
   await away.dial(replicaOf(site).asAgent(awayUid));
   away.hangUp();
   await away.ended();
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   for (const uid of [site.agentUid, awayUid]) {
     await publishRevocation(site.coordination, { kind: 'agent', uid }, signal);
   }

@@ -20,7 +20,7 @@ const lifeIs = (metal: MetalSite, life: Life) =>
       const { providerState } = await providerStates.getProviderState({ name: STATE });
       return providerState?.state === life;
     },
-    { message: `r1u1 gets to ${life}`, limitMs: 20_000 },
+    { message: `r1u1 gets to ${life}` },
   );
 
 /** Inspects it once more; answers what is told of conflicts then. */

@@ -186,7 +186,7 @@ test('a drain that the scheduler cannot be told is one all the same, and told wh
   t.is(agent?.status?.state, AgentState.DRAINED);
   t.false(lastWord()?.closed);
   site.neighbours.away.clear();
-  await eventually(() => lastWord()?.closed === true, { message: 'it was told', limitMs: 30_000 });
+  await eventually(() => lastWord()?.closed === true, { message: 'it was told' });
 });
 
 test('a drain whose replica died before it told anybody is found', async (t) => {
@@ -200,7 +200,7 @@ test('a drain whose replica died before it told anybody is found', async (t) => 
     if (agent !== undefined) await agents.save(tx, { ...agent, isDrained: true, state: 'drained' });
   });
   await store.close();
-  await eventually(() => lastWord()?.closed === true, { message: 'it was told', limitMs: 30_000 });
+  await eventually(() => lastWord()?.closed === true, { message: 'it was told' });
   t.true(lastWord()?.closed);
 });
 

@@ -272,7 +272,7 @@ export const ended = async (clients: Clients, name: string | undefined) => {
       });
       return operation?.done === true ? operation : undefined;
     },
-    { limitMs: 20_000, message: `the end of ${name}` },
+    { message: `the end of ${name}` },
   );
 };
 

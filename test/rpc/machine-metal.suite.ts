@@ -35,7 +35,6 @@ const stateOf = async (metal: MetalSite, name = STATE) =>
 const until = (metal: MetalSite, state: Life, name = STATE) =>
   eventually(async () => (await stateOf(metal, name))?.state === state, {
     message: `${name} gets to state ${state}`,
-    limitMs: 20_000,
   });
 
 const create = (metal: MetalSite, spec: object = METAL, machineId = 'bench-1') =>

@@ -21,7 +21,7 @@ const until = (metal: MetalSite, life: Life) =>
       const { providerState } = await providerStates.getProviderState({ name: STATE });
       return providerState?.state === life;
     },
-    { message: `r1u1 gets to ${life}`, limitMs: 20_000 },
+    { message: `r1u1 gets to ${life}` },
   );
 
 const flag = (metal: MetalSite, neverProvision: boolean) => {
@@ -33,7 +33,6 @@ const flag = (metal: MetalSite, neverProvision: boolean) => {
   });
   return eventually(() => metal.closed(0) === neverProvision, {
     message: `the scheduler is told that it is ${neverProvision ? 'closed' : 'open'}`,
-    limitMs: 20_000,
   });
 };
 

@@ -83,7 +83,6 @@ for (const dead of subsets) {
         neighbours.offers.findLast((offer) => offer.providerUid === server.uid)?.closed;
       await eventually(() => lastWord() === true, {
         message: `${server.name} is closed at the scheduler`,
-        limitMs: 30_000,
       });
       const name = `${server.name}/state`;
       await eventually(

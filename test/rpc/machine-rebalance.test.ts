@@ -23,7 +23,7 @@ const untilAvailable = async (metal: MetalSite): Promise<void> => {
         const { providerState } = await providerStates.getProviderState({ name: `${name}/state` });
         return providerState?.state === Life.AVAILABLE;
       },
-      { message: `${name} is available`, limitMs: 30_000 },
+      { message: `${name} is available` },
     );
   }
 };
@@ -42,7 +42,7 @@ const untilShared = (store: SqlStore, metal: MetalSite, each: number) =>
       const counts = BMC_AGENTS.map((name) => holders.filter((one) => one === name).length);
       return counts.every((count) => count === each) ? holders : undefined;
     },
-    { message: 'the controllers are shared', limitMs: 30_000 },
+    { message: 'the controllers are shared' },
   );
 
 test('an agent that joins gets its share, and no machine notices', async (t) => {

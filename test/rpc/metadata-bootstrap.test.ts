@@ -62,7 +62,7 @@ const startIn = async (t: ExecutionContext, dir: string, config: Partial<Metadat
   });
   const { introspect } = createIntrospection(asService('machine'));
   const whose = async (token: string) =>
-    (await introspect(token.trim(), AbortSignal.timeout(5_000)))?.principal;
+    (await introspect(token.trim(), AbortSignal.timeout(60_000)))?.principal;
   return { service, stop, whose };
 };
 

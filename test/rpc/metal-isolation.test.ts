@@ -29,7 +29,7 @@ import {
 const READS = PUBLIC_SERVICES.flatMap(({ methods }) => methods).filter(
   ({ idempotency }) => idempotency === Level.NO_SIDE_EFFECTS,
 );
-const UNARY_MS = 20_000;
+const UNARY_MS = 60_000;
 /** Watches never end by themselves; what they tell of changes is asked below. */
 const STREAM_MS = 100;
 
@@ -233,7 +233,6 @@ test.serial(
     await stop(site.owner.machine);
     await stop(site.stranger.machine);
     await eventually(() => heard.get(own)?.includes(site.stranger.project), {
-      limitMs: 30_000,
       message: 'the stranger hears of his own machine',
     });
     const text = [...heard.values()].join(' ');

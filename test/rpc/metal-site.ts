@@ -184,14 +184,14 @@ const makeMachine = async (transport: Transport, id: string) => {
       await machines.createMachine({ parent, machineId, machine, requestId: requestId() });
       return true;
     },
-    { limitMs: 30_000, message: 'a server is open for claims' },
+    { message: 'a server is open for claims' },
   );
   const machine = await eventually(
     async () => {
       const answer = await machines.getMachine({ name });
       return answer.machine?.status?.claim ? answer.machine : undefined;
     },
-    { limitMs: 30_000, message: 'the machine has its claim' },
+    { message: 'the machine has its claim' },
   );
   const listed = await createClient(OperationService, transport).listOperations({
     parent: PARTITION,

@@ -15,10 +15,10 @@ import { claimRequest, type Fixture, RED, startScheduler } from './scheduler-fix
 const need = needs('etcd');
 const test = need.test;
 
-const LEASE_MS = 2_000;
-const LEADER_WAIT_MS = 1_000;
+const LEASE_MS = 6_000;
+const LEADER_WAIT_MS = 3_000;
 /** What a loaded machine may add. */
-const SLACK_MS = 3_000;
+const SLACK_MS = 30_000;
 
 type Absence = {
   readonly begin: (etcd: TestEtcd) => Promise<void>;
@@ -27,10 +27,10 @@ type Absence = {
 
 const away = test.macro({
   exec: async (t: ExecutionContext, { begin, end }: Absence) => {
-    t.timeout(120_000);
+    t.timeout(240_000);
     await slot('database');
     await using etcd = await startEtcd(need.program('etcd'));
-    const coordination = etcd.open({ callTimeoutMs: 1_000 });
+    const coordination = etcd.open({ callTimeoutMs: 3_000 });
     const config = { leaseTtlMs: LEASE_MS, leaderWaitMs: LEADER_WAIT_MS };
     const fixture = await startScheduler(t, { replicas: 2, coordination, config });
     await fixture.addHost({ id: 'host-1', cpus: 64 });
@@ -64,7 +64,7 @@ const away = test.macro({
     const granted = await Promise.all(asked.map((request) => untilGranted(fixture, request)));
     const { keys } = await coordination.range(
       { prefix: 'partitions/lab/' },
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(60_000),
     );
     const stored = readStored(keys).claims.map(({ uid }) => uid);
     t.deepEqual(stored.toSorted(), [claim?.uid ?? '', ...granted].toSorted());
@@ -112,7 +112,7 @@ const untilGranted = ({ nodes }: Fixture, request: Request): Promise<string> =>
       const node = nodes[Math.floor(systemRandom.fraction() * nodes.length)];
       return (await node?.claims('red').createClaim(request))?.claim?.uid;
     },
-    { limitMs: 30_000, message: 'a claim after etcd came back' },
+    { message: 'a claim after etcd came back' },
   );
 
 test.serial('while etcd is dead nothing is promised and reads go on', away, {

@@ -22,7 +22,7 @@ import { eventually } from '../support/eventually.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { createNeighbours, hostOf, type Neighbours } from './scheduler-neighbours.ts';
 
-const LIMIT = () => AbortSignal.timeout(20_000);
+const LIMIT = () => AbortSignal.timeout(60_000);
 
 const follow = (t: ExecutionContext, neighbours: Neighbours) => {
   const ended = new AbortController();

@@ -210,10 +210,10 @@ test('without a leader a quota is still shown, as far as it is known', async (t)
   // Somebody else holds the key who does not answer.
   const key = 'partitions/lab/leader';
   for (const write of [{ delete: key }, { put: key, value: Buffer.from('node-9') }]) {
-    await coordination.transact({ compare: [], writes: [write] }, AbortSignal.timeout(5_000));
+    await coordination.transact({ compare: [], writes: [write] }, AbortSignal.timeout(60_000));
     await coordination.transact(
       { compare: [], writes: [{ put: key, value: Buffer.from(node.address) }] },
-      AbortSignal.timeout(5_000),
+      AbortSignal.timeout(60_000),
     );
   }
   await eventually(async () => {

@@ -10,7 +10,7 @@ import { refused } from '../support/rpc-errors.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { claimRequest, type Fixture, type Node, RED, startScheduler } from './scheduler-fixture.ts';
 
-const soon = () => AbortSignal.timeout(5_000);
+const soon = () => AbortSignal.timeout(60_000);
 
 const leaderOf = async ({ coordination, nodes }: Fixture): Promise<Node> =>
   eventually(async () => {

@@ -27,7 +27,7 @@ export type Answer =
 
 export type Wire = Disposable & { readonly send: (sent: Sent) => Promise<Answer> };
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 60_000;
 const GRACE_MS = 1_000;
 
 /** One connection, made anew when the other side has had enough of it. */

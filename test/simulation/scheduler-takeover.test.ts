@@ -13,7 +13,7 @@ import { CPU, createCommand, groupOf } from '../unit/scheduler/builders.ts';
 
 const LEASE_MS = 1_000;
 const never = () => new AbortController().signal;
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(60_000);
 const isCommit = (keys: readonly string[]) => keys.some((key) => key.endsWith('/head'));
 
 const storedClaims = async (store: Coordination) => {

@@ -6,7 +6,7 @@ import { opened, schedulerWorld } from '../support/scheduler-world.ts';
 import { CPU, createCommand, groupOf } from '../unit/scheduler/builders.ts';
 
 const never = () => new AbortController().signal;
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(60_000);
 const isCommit = (keys: readonly string[]) => keys.some((key) => key.endsWith('/head'));
 const whole = (id: string) => createCommand({ id, groups: [groupOf({ [CPU]: 4 })] });
 

@@ -56,5 +56,4 @@ export const bmcAgent = (stateDir: string, control: AgentControl): BmcAgent => {
 export const nextHello = (
   control: AgentControl,
   before = control.hellos.length,
-): Promise<boolean> =>
-  eventually(() => control.hellos.length > before, { limitMs: 30_000, message: 'a Hello' });
+): Promise<boolean> => eventually(() => control.hellos.length > before, { message: 'a Hello' });

@@ -38,8 +38,8 @@ export type ControlPlane = AsyncDisposable & {
 };
 
 const CHILD = join(import.meta.dirname, 'control-plane-child.ts');
-const START_LIMIT_MS = 60_000;
-const STOP_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 180_000;
+const STOP_LIMIT_MS = 60_000;
 
 /** `heapMb` bounds the memory of JavaScript: beyond it the process dies, and the test with it. */
 export const startControlPlane = async ({

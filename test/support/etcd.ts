@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Program } from '../../deploy/tools/program.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
@@ -15,6 +14,7 @@ import {
 import type { Coordination } from '../../services/store/coordination/port.ts';
 import { createAuthority } from './certificates.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { silentLog } from './silent-log.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
@@ -38,8 +38,8 @@ export type TestEtcd = {
   readonly thaw: () => void;
 } & AsyncDisposable;
 
-const START_LIMIT_MS = 20_000;
-const CALL_TIMEOUT_MS = 2_000;
+const START_LIMIT_MS = 60_000;
+const CALL_TIMEOUT_MS = 30_000;
 
 /**
  * `program` is what `needs('etcd').program('etcd')` gives. `onDisk`: every commit waits for a real
@@ -55,7 +55,7 @@ export const startEtcd = async (
   const issue = async (name: string) => toTls(await authority.issue([`spiffe://test/${name}`]));
   const tls = await issue('client');
   writeIdentity(dir.path, await issue('etcd'));
-  const [port, peerPort] = await freePorts();
+  const [port, peerPort] = [await freePort(), await freePort()];
   const endpoint = `https://127.0.0.1:${port}`;
 
   const run = () => spawnEtcd(program, { dir: dir.path, endpoint, peerPort });
@@ -163,24 +163,10 @@ const untilAnswering = async (open: TestEtcd['open'], child: ChildProcess): Prom
   await eventually(
     async () => {
       if (child.exitCode !== null) throw new Error(`etcd ended with code ${child.exitCode}`);
-      await client.ping(AbortSignal.timeout(1000));
+      await client.ping(AbortSignal.timeout(5_000));
       return true;
     },
     { limitMs: START_LIMIT_MS, message: 'an answer of etcd' },
   );
   await client.close();
-};
-
-/** Two ports that were free a moment ago; etcd cannot choose its own. */
-const freePorts = async (): Promise<readonly [number, number]> => {
-  const servers = [createServer(), createServer()] as const;
-  const ports = servers.map(async (server) => {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  const [first = 0, second = 0] = await Promise.all(ports);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return [first, second];
 };

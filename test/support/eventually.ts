@@ -1,5 +1,5 @@
 export type Patience = {
-  /** Give up after this long, in milliseconds. */
+  /** Give up after this long, in milliseconds: long, as only what fails waits for it. */
   readonly limitMs?: number;
   /** What was waited for; part of the error. */
   readonly message?: string;
@@ -13,7 +13,7 @@ const PAUSE_MS = 10;
  */
 export const eventually = async <T>(
   probe: () => T | Promise<T>,
-  { limitMs = 10_000, message = 'the condition' }: Patience = {},
+  { limitMs = 60_000, message = 'the condition' }: Patience = {},
 ): Promise<NonNullable<T>> => {
   const endMs = performance.now() + limitMs;
   let last: unknown;

@@ -19,7 +19,7 @@ export type ClientTarget = {
   readonly password?: string;
 };
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 /** The password goes by a file: a command line can be read by others. */
 export const ipmitool = async (
@@ -31,23 +31,29 @@ export const ipmitool = async (
   return await run(program, [...ipmitoolArguments(dir.path, target), ...command]);
 };
 
-/** `what` is typed into `sol activate` at a terminal of its own, then ~. ends it. */
+/** What is typed once a line begins with, or has, what is awaited (a basic regular expression). */
+type Typing = { readonly after: string; readonly type: string };
+
+/** Types into `sol activate` at a terminal of its own; ~. at the end ends it. */
 export const ipmitoolConsole = async (
   program: Program,
   target: ClientTarget,
-  what: readonly string[],
+  what: readonly Typing[],
 ): Promise<ClientResult> => {
   using dir = temporaryDir();
   const words = [program.path, ...program.args, ...ipmitoolArguments(dir.path, target)];
   const command = [...words, 'sol', 'activate'].map((word) => `'${word}'`).join(' ');
-  const typed = what.map((line) => `sleep 1; printf '%s\\r' '${line}'`).join('; ');
+  const heard = join(dir.path, 'heard');
+  // Bounded, as it outlives whoever is ended because of a limit.
+  const wait = `for _ in $(seq 600); do grep -q "$1" ${heard} && return; sleep 0.1; done`;
+  const typed = what.map(({ after, type }) => `heard '${after}'; printf '%s' '${type}'`);
   writeFileSync(
     join(dir.path, 'type.sh'),
-    `(sleep 1; ${typed}; sleep 1; printf '~.') | ${command}\n`,
+    `heard() { ${wait}; }\n(${typed.join('; ')}) | ${command}\n`,
   );
   const script: Program = { ...program, path: 'script', args: [] };
   const line = `stty -echo; sh ${join(dir.path, 'type.sh')}`;
-  return await run(script, ['-qec', line, '/dev/null']);
+  return await run(script, ['-qefc', line, heard]);
 };
 
 const ipmitoolArguments = (dir: string, target: ClientTarget): readonly string[] => {

@@ -43,7 +43,7 @@ export const pipedController = (clock: Clock): PipedController => {
     pipe: () => pipeTo(controller),
     signIn: async (datagrams) => {
       const deps = { clock, random, datagrams, provider: 'piped' };
-      const signal = AbortSignal.timeout(30_000);
+      const signal = AbortSignal.timeout(60_000);
       const made = await signIn({ ...deps, credentials: CREDENTIALS, signal }, CIPHER_SUITES);
       const session = createSession(deps, made);
       const data = Buffer.from([PRIVILEGE.administrator]);

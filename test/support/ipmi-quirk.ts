@@ -15,7 +15,7 @@ export const ipmiOf = async (
   t.teardown(() => lab[Symbol.asyncDispose]());
   const address = { address: lab.address, provider: 'r1u1', certificateSha256: '' };
   const driver = createIpmiDriver({ clock, random });
-  const bmc = await driver.open(address, LAB_CREDENTIALS, AbortSignal.timeout(20_000));
+  const bmc = await driver.open(address, LAB_CREDENTIALS, AbortSignal.timeout(60_000));
   t.teardown(() => bmc.close(AbortSignal.timeout(2_000)));
   return { lab, bmc };
 };

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Program } from '../../deploy/tools/program.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
+import { freeUdpPort } from './free-port.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
 /** OpenIPMI's controller, which nobody here wrote, with a server whose power is a file. */
@@ -70,20 +71,9 @@ export const startIpmiSim = async (options: IpmiSimOptions): Promise<IpmiSim> =>
   };
 };
 
-/** A UDP port of loopback that nobody uses just now. */
-export const freeUdpPort = async (): Promise<number> => {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-};
-
 /** RMCP with an ASF ping, tag 7 (ASF 2.0 §3.2.4.1). */
 const PING = Buffer.from('0600ff06000011be80070000', 'hex');
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 60_000;
 
 const untilAnswering = async (host: string, port: number): Promise<void> => {
   const socket = createSocket('udp4');

@@ -32,7 +32,7 @@ export type LabProcess = AsyncDisposable &
   };
 
 const MAIN = join(import.meta.dirname, '../../deploy/lab/main.ts');
-const READY_LIMIT_MS = 90_000;
+const READY_LIMIT_MS = 180_000;
 
 export const labProcess = async (need: Needs): Promise<LabProcess> => {
   await using made = new AsyncDisposableStack();

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { LabFrontStarter } from '../../deploy/lab/front-port.ts';
 import { createMediaFetcher } from '../../deploy/lab/media-fetcher.ts';
@@ -9,6 +8,7 @@ import { createQemuDriver } from '../../services/agent/drivers/qemu/guest.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
 import type { Needs } from '../needs.ts';
+import { ownNumber } from '../own-number.ts';
 import { slot } from '../slot.ts';
 import { labLinux } from './lab-linux.ts';
 import { silentLog as log } from './silent-log.ts';
@@ -33,7 +33,7 @@ const RACK = 'site: s\nrack: r1\nservers:\n  - { name: r1u1, unit: 1 }\n';
 const noFront: LabFrontStarter = async ({ port }) => ({ port, close: async () => undefined });
 
 /** Labs of tests that run at once do not see each other's controllers. */
-export const ownNet = (): number => 2 + randomInt(250);
+export const ownNet = (): number => ownNumber({ kind: 'lab-net', first: 2, last: 251 });
 
 export const qemuRack = async (need: Needs): Promise<LabRack> => {
   await using made = new AsyncDisposableStack();
@@ -50,6 +50,7 @@ export const qemuRack = async (need: Needs): Promise<LabRack> => {
       ...{ guestsDir: join(dir, 'guests'), socketsDir: join(dir, 's') },
       portRange: { firstPort: 1, lastPort: 1 },
     });
+  const firstNet = ownNet();
   let driver = newDriver();
   let rack: RunningRack | undefined;
   let heard = '';
@@ -62,7 +63,7 @@ export const qemuRack = async (need: Needs): Promise<LabRack> => {
     rack = await startRack(parseRack(RACK, 'rack.yaml'), {
       ...{ stateDir: dir, fronts: { redfish: noFront, ipmi: noFront }, clock, random, log },
       machineOf: (hardware) => createQemuMachine({ hardware, driver, image, media, log }),
-      firstNet: ownNet(),
+      firstNet,
     });
     server().server.serial.listen((bytes) => {
       heard += Buffer.from(bytes).toString();

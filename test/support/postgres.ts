@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Program } from '../../deploy/tools/program.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 
 /**
  * A real PostgreSQL on a loopback port, shared by the tests of one file; each test takes a database
@@ -30,7 +30,7 @@ export type TestPostgres = {
 
 export type PostgresPrograms = { readonly postgres: Program; readonly initdb: Program };
 
-const START_LIMIT_MS = 30_000;
+const START_LIMIT_MS = 60_000;
 const NOBODY = 65_534;
 const USER = 'runm';
 const SERVER_FLAGS = [
@@ -175,16 +175,4 @@ const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T
   } finally {
     await client.end().catch(() => undefined);
   }
-};
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') {
-    throw new Error('No port');
-  }
-  return address.port;
 };

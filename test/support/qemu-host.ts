@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import {
   createQemuDriver,
@@ -8,6 +7,7 @@ import {
 import type { GuestEvent } from '../../services/agent/drivers/qemu/guest-book.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import type { Needs } from '../needs.ts';
+import { ownNumber } from '../own-number.ts';
 import { slot } from '../slot.ts';
 import { silentLog as log } from './silent-log.ts';
 import { temporaryDir } from './temporary-dir.ts';
@@ -27,7 +27,7 @@ export type QemuHost = AsyncDisposable & {
 
 /** Hosts of tests that run at once do not see each other's guests, so their ports must differ. */
 const ownPortRange = () => {
-  const firstPort = 20_000 + randomInt(1_200) * 10;
+  const firstPort = 10 * ownNumber({ kind: 'guest-ports', first: 2_000, last: 2_999 });
   return { firstPort, lastPort: firstPort + 9 };
 };
 

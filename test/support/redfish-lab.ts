@@ -59,7 +59,7 @@ export const quickLabServer = (made: Partial<LabHardware> = {}): LabServer => {
   });
 };
 
-export const LIMIT_MS = 20_000;
+export const LIMIT_MS = 60_000;
 export const inTime = (): AbortSignal => AbortSignal.timeout(LIMIT_MS);
 
 /** One virtual server behind Redfish, until the test ends. */

@@ -11,9 +11,9 @@ export type RunOptions = {
   readonly stdin?: string;
 };
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
-/** Runs a program to its end, at most a minute; -1 for one that was ended by a signal. */
+/** Runs a program to its end, at most three minutes; -1 for one that was ended by a signal. */
 export const run = async (
   path: string,
   { args, env = {}, cwd, stdin = '' }: RunOptions,

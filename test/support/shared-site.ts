@@ -37,7 +37,6 @@ export const startSharedSite = async (): Promise<SharedSite> => {
   const [ada, bob] = [as(adas, 'red'), as(bobs, 'blue')];
   const all = ['probe', '--whole', '--count', '6', '--property', 'zone', '--dry-run'];
   await eventually(async () => (await ada('claim', 'create', ...all)).code === 0, {
-    limitMs: 20_000,
     message: 'the six servers are open and their zones are known',
   });
   return { operator, ada, bob, dir: dir.path, [Symbol.asyncDispose]: () => stack.disposeAsync() };

@@ -10,14 +10,14 @@ import { systemRandom as random } from '../../../services/runtime/random.ts';
 import { aspectOf } from '../../contract/bmc-contract.suite.ts';
 import { needs } from '../../needs.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freeUdpPort } from '../../support/free-port.ts';
 import { LAB_CREDENTIALS, startIpmiLab } from '../../support/ipmi-lab.ts';
-import { freeUdpPort } from '../../support/ipmi-sim.ts';
 import { run } from '../../support/run.ts';
 
 /** Both ways with pyghmi, of which VirtualBMC is made, too. */
 const need = needs('python3-pyghmi');
 const { test } = need;
-const limit = () => AbortSignal.timeout(30_000);
+const limit = () => AbortSignal.timeout(60_000);
 const driver = createIpmiDriver({ clock, random, settleMs: 5_000 });
 
 const USER = { user: 'admin', password: 'lab-secret' };

@@ -6,7 +6,7 @@ import { aspectOf } from '../../contract/bmc-contract.suite.ts';
 import { startIpmiLab } from '../../support/ipmi-lab.ts';
 
 const driver = createIpmiDriver({ clock, random, settleMs: 2_000 });
-const limit = () => AbortSignal.timeout(20_000);
+const limit = () => AbortSignal.timeout(60_000);
 
 for (const roleCheck of ['at sign-in', 'late'] as const) {
   test(`an operator switches where roles are checked ${roleCheck}`, async (t) => {

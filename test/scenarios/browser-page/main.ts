@@ -69,7 +69,7 @@ const transportOf = ({ protocol, baseUrl, token }: PageCall): Transport => {
 const watchPresent = async (transport: Transport, parent: string): Promise<string[]> => {
   const left = new AbortController();
   const names: string[] = [];
-  const signal = AbortSignal.any([left.signal, AbortSignal.timeout(20_000)]);
+  const signal = AbortSignal.any([left.signal, AbortSignal.timeout(60_000)]);
   const stream = createClient(ProviderService, transport).watchProviders({ parent }, { signal });
   for await (const { events } of stream) {
     for (const { event } of events) {

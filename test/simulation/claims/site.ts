@@ -67,7 +67,7 @@ export const createSite = async (options: SiteOptions): Promise<Site> => {
   return {
     replicas: () => [...living.values()],
     leader: async () => {
-      const found = await store.get('partitions/lab/leader', AbortSignal.timeout(10_000));
+      const found = await store.get('partitions/lab/leader', AbortSignal.timeout(60_000));
       return found === undefined ? undefined : Buffer.from(found.value).toString();
     },
     replace: async (replica) => {
