@@ -21,6 +21,8 @@ const CONTROL: Readonly<Record<PowerChange, number>> = {
   soft_off: 0x05,
 };
 
+const REFUSALS: ReadonlySet<string> = new Set(['refused', 'unsupported']);
+
 const WHAT: Readonly<Record<PowerChange, string>> = {
   on: 'to switch the server on',
   off: 'to switch the server off',
@@ -64,6 +66,18 @@ export const createPowerAspect = (place: PowerPlace): PowerAspect => {
     await seen(place, readBack, signal);
   };
 
+  /** Optional (§28.3), and some do not have it (VirtualBMC); nothing has happened then. */
+  const cycle = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await send('cycle', signal);
+    } catch (error) {
+      const isRefused = error instanceof BmcError && REFUSALS.has(error.fault);
+      if (!isRefused) throw error;
+      await turn('off', signal);
+      await turn('on', signal);
+    }
+  };
+
   const change = async (wanted: PowerChange, signal: AbortSignal): Promise<void> => {
     if (wanted === 'on' || wanted === 'off') return turn(wanted, signal);
     const isOff = (await read(signal)) === 'off';
@@ -71,6 +85,7 @@ export const createPowerAspect = (place: PowerPlace): PowerAspect => {
     if (isOff && wanted === 'cycle') return turn('on', signal);
     if (isOff && wanted === 'soft_off') return;
     if (isOff) throw new BmcError('refused', `Cannot reset provider "${provider}": it is off`);
+    if (wanted === 'cycle') return cycle(signal);
     await send(wanted, signal);
   };
 
