@@ -12,6 +12,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { callOptions } from '../call-options.ts';
 import type { Context } from '../command.ts';
+import { busyForMs } from '../patient-transport.ts';
 import { createAssumption } from './assume.ts';
 import type { Contents, Entry } from './entry.ts';
 import {
@@ -185,9 +186,12 @@ const insistently = async <T>(context: Context, call: () => Promise<T>): Promise
     try {
       return await call();
     } catch (error) {
-      const isWorth = error instanceof ConnectError && WORTH_REPEATING.has(error.code);
+      const hintMs = busyForMs(error);
+      const isWorth =
+        hintMs !== undefined || (error instanceof ConnectError && WORTH_REPEATING.has(error.code));
       if (!isWorth || attempt === TRIES || context.signal.aborted) throw error;
-      await context.clock.sleep(PAUSE_MS * 2 ** (attempt - 1), context.signal);
+      const pauseMs = Math.max(PAUSE_MS * 2 ** (attempt - 1), hintMs ?? 0);
+      await context.clock.sleep(pauseMs, context.signal);
     }
   }
 };

@@ -90,6 +90,8 @@ type Run<T> = {
 type Fill<T> = (transaction: OpenTransaction) => Promise<Result<T>>;
 
 const RETRY_PAUSE_MS = 10;
+/** Whoever was too slow for it is better not asked again at once. */
+const LATE_RETRY_MS = 1_000;
 
 export const createTransactions = (deps: TransactionDeps): Transactions => {
   const scopes = new AsyncLocalStorage<Scope>();
@@ -264,6 +266,7 @@ const withinLimit = async <T>(deps: TransactionDeps, work: () => Promise<T>): Pr
     throw unavailable(
       'STORE_BUSY',
       `A transaction took longer than ${deps.limits.transactionMs} ms and was rolled back`,
+      { retryAfterMs: LATE_RETRY_MS },
     );
   });
   limit.catch(() => undefined);

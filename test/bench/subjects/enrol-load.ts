@@ -8,6 +8,8 @@ import {
   ProviderService,
   UpsertOutcome,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { patient } from '../../../services/cli/patient-transport.ts';
+import { systemClock } from '../../../services/runtime/clock.ts';
 import { createGrpcJsTransport } from '../../../services/runtime/rpc/grpc-js-transport.ts';
 import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
 import { CLUSTER } from '../../support/certificates.ts';
@@ -30,7 +32,8 @@ const connect = async ({ pem, port, count }: Connect): Promise<void> => {
     tls: tlsMaterial(pem),
     serverId: `spiffe://${CLUSTER}/service/inventory`,
   });
-  connected = createClient(ProviderService, transport);
+  const asRunmDoes = patient(transport, systemClock);
+  connected = createClient(ProviderService, asRunmDoes);
   const partitions = createClient(PartitionService, transport);
   await partitions.createPartition({
     partitionId: 'lab',
