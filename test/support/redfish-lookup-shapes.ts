@@ -27,6 +27,7 @@ export const LOOKUP_SHAPES: Readonly<Record<string, Shape>> = {
     ServiceEnabled: 'flag',
     Status: STATUS,
     Subscriptions: 'link',
+    Actions: { properties: {} },
   }),
   '#JsonSchemaFile.v1_1_4.JsonSchemaFile': needing(
     { Schema: 'text', Languages: LANGUAGES, Location: LOCATION },

@@ -92,6 +92,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     BiosVersion: 'text',
     Status: STATUS,
     PowerState: POWER_STATES,
+    PowerRestorePolicy: ['AlwaysOn', 'AlwaysOff', 'LastState'],
     LocationIndicatorActive: 'flag',
     IndicatorLED: ['Lit', 'Blinking', 'Off'],
     SerialConsole: {

@@ -12,6 +12,8 @@ const serviceOf = (): Json =>
     ServiceEnabled: false,
     Status: { State: 'Disabled' },
     Subscriptions: link(SUBSCRIPTIONS),
+    // There is none, and sushy expects the place.
+    Actions: {},
   });
 
 export const EVENT_ROUTES: readonly Route[] = [

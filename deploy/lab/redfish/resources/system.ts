@@ -66,6 +66,7 @@ const systemOf = (context: LabContext): Json => {
     BiosVersion: hardware.biosVersion,
     Status: { ...HEALTHY, HealthRollup: 'OK' },
     PowerState: POWER[power],
+    PowerRestorePolicy: 'LastState',
     ...indicatorOf(context),
     SerialConsole: { MaxConcurrentSessions: 1, IPMI: { ServiceEnabled: true } },
     Boot: bootOf(context),
