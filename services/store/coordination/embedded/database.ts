@@ -3,13 +3,15 @@ import { failedPrecondition } from '../../../runtime/errors.ts';
 
 /**
  * The file of the embedded coordinator. `kv` is what is, `history` every change since the last
- * compaction (for watches and reads of old revisions). Keys are BLOBs, so that SQLite orders them
- * bytewise as etcd does. A revision that deleted has `deleted` = 1.
+ * compaction (for watches and reads of old revisions) and the newest one of each key. Only that has
+ * the values: it grows at its end, while changes of `kv` are all over it, and a page that was
+ * touched is written whole. Keys are BLOBs, so that SQLite orders them bytewise as etcd does. A
+ * revision that deleted has `deleted` = 1.
  */
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS kv (
-  key BLOB PRIMARY KEY, value BLOB NOT NULL, create_revision INTEGER NOT NULL,
-  mod_revision INTEGER NOT NULL, version INTEGER NOT NULL, lease_id TEXT NOT NULL
+  key BLOB PRIMARY KEY, create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL,
+  version INTEGER NOT NULL, lease_id TEXT NOT NULL
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX IF NOT EXISTS kv_lease ON kv (lease_id) WHERE lease_id <> '';
 CREATE TABLE IF NOT EXISTS history (
@@ -42,6 +44,7 @@ export const openDatabase = (file: string): DatabaseSync => {
     database.exec('PRAGMA wal_autocheckpoint = 2000');
     database.exec('PRAGMA cache_size = -32768');
     database.exec(SCHEMA);
+    dropOldValues(database);
     return database;
   } catch (error) {
     database.close();
@@ -53,7 +56,13 @@ export const openDatabase = (file: string): DatabaseSync => {
   }
 };
 
-/** A row of `kv` or `history`, integers as bigint. */
+/** The first files had the values in both tables. */
+const dropOldValues = (database: DatabaseSync): void => {
+  const columns = database.prepare("SELECT 1 FROM pragma_table_info('kv') WHERE name = 'value'");
+  if (columns.get() !== undefined) database.exec('ALTER TABLE kv DROP COLUMN value');
+};
+
+/** A row of `history`, integers as bigint. */
 export type Row = {
   readonly key: Uint8Array;
   readonly value: Uint8Array;

@@ -26,16 +26,21 @@ export const openRecords = (database: DatabaseSync) => {
   };
 };
 
+/** Rows of what is. CROSS: SQLite walks `kv` and looks up each in the history, not the reverse. */
+const NEWEST =
+  'SELECT history.* FROM kv CROSS JOIN history ' +
+  'ON history.key = kv.key AND history.mod_revision = kv.mod_revision';
+
 const openReads = (database: DatabaseSync, mark: (name: 'current' | 'compacted') => Revision) => {
-  const one = prepareQuery(database, 'SELECT * FROM kv WHERE key = ?');
+  const one = prepareQuery(database, `${NEWEST} WHERE kv.key = ?`);
   const counts = prepareCounts(
     database,
     'SELECT create_revision, mod_revision, version FROM kv WHERE key = ?',
   );
-  const held = prepareQuery(database, 'SELECT * FROM kv WHERE lease_id = ? ORDER BY key');
+  const held = prepareQuery(database, `${NEWEST} WHERE kv.lease_id = ? ORDER BY kv.key`);
   const page = prepareQuery(
     database,
-    'SELECT * FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT ?',
+    `${NEWEST} WHERE kv.key >= ? AND kv.key < ? ORDER BY kv.key LIMIT ?`,
   );
   const pageAt = prepareQuery(
     database,
@@ -90,8 +95,8 @@ const openReads = (database: DatabaseSync, mark: (name: 'current' | 'compacted')
 
 const openWrites = (database: DatabaseSync) => {
   const put = database.prepare(
-    `INSERT INTO kv (key, value, create_revision, mod_revision, version, lease_id)
-     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value,
+    `INSERT INTO kv (key, create_revision, mod_revision, version, lease_id)
+     VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
      mod_revision = excluded.mod_revision, version = excluded.version,
      lease_id = excluded.lease_id`,
   );
@@ -109,7 +114,7 @@ const openWrites = (database: DatabaseSync) => {
       }
       const { value, createRevision, modRevision, version, leaseId } = event.at;
       const key = Buffer.from(event.at.key);
-      put.run(key, value, createRevision, modRevision, version, leaseId);
+      put.run(key, createRevision, modRevision, version, leaseId);
       remember.run(modRevision, position, key, 0, value, createRevision, version, leaseId);
     },
   };
