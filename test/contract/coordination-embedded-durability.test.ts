@@ -78,7 +78,7 @@ test('a read that waits for the disk ends with its signal', async (t) => {
   await store.close();
 });
 
-test('a store that cannot be synced closes, and has what was answered when it is opened', async (t) => {
+test('a store that cannot be synced closes, and has what was answered when opened', async (t) => {
   using dir = temporaryDir();
   const file = join(dir.path, 'c.sqlite');
   const disk = heldSync();
