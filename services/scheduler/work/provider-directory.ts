@@ -3,8 +3,11 @@
  * from the present set whenever the watch has to start over. While inventory is away the last state
  * stays.
  */
-import { createClient, type Transport } from '@connectrpc/connect';
-import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import type { Transport } from '@connectrpc/connect';
+import {
+  EncodedProviderEventsSchema,
+  ProviderService,
+} from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import type { ProviderFacts } from '../domain/capacity.ts';
 import { createFactsBook, type FactsListener } from './facts-book.ts';
 import { createFollowedWatch, type WatchDeps } from './followed-watch.ts';
@@ -46,7 +49,6 @@ export const createProviderDirectory = (
   schedulable: SchedulableKeys,
   knownUid?: (partition: string, uid: string) => string | undefined,
 ): ProviderDirectory => {
-  const client = createClient(ProviderService, deps.transport);
   const book = createFactsBook(schedulable.keys, knownUid);
   let isComplete = false;
   /** Uids of a present set that is being told; undefined = all that is told stays. */
@@ -56,8 +58,7 @@ export const createProviderDirectory = (
 
   const watch = createFollowedWatch(deps, {
     what: 'providers',
-    open: (resumeToken, signal) =>
-      client.watchProviders({ parent: 'partitions/-', resumeToken }, { signal }),
+    open: (resumeToken, signal) => watchEncoded(deps.transport, resumeToken, signal),
     begin: () => {
       // Nothing can be gone from an empty book; a million uids are a lot to note for that.
       present = book.isEmpty() ? undefined : new Set();
@@ -65,9 +66,9 @@ export const createProviderDirectory = (
     },
     take: (events) => {
       for (const event of events) {
-        const uid = book.apply(event);
-        if (uid !== undefined) present?.add(uid);
-        if (event.event.case !== 'synced') continue;
+        const told = book.apply(event);
+        if (told.kind === 'there') present?.add(told.uid);
+        if (told.kind !== 'synced') continue;
         if (present !== undefined) book.keepOnly(present);
         present = undefined;
         isComplete = true;
@@ -93,3 +94,16 @@ export const createProviderDirectory = (
     },
   };
 };
+
+/** The same call as any other's, but of the answers only the events are told apart. */
+const WATCH = { ...ProviderService.method.watchProviders, output: EncodedProviderEventsSchema };
+
+async function* watchEncoded(transport: Transport, resumeToken: string, signal: AbortSignal) {
+  const request = { parent: 'partitions/-', resumeToken };
+  const { message } = await transport.stream(WATCH, signal, undefined, undefined, only(request));
+  yield* message;
+}
+
+async function* only<T>(request: T): AsyncGenerator<T> {
+  yield request;
+}

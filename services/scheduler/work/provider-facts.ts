@@ -11,6 +11,7 @@ export type What = Pick<ProviderFacts, 'type' | 'capabilities' | 'offers'>;
 
 export type FactsParts = {
   readonly uid: string;
+  /** A text of its own: cut out of the name it would keep all of it in memory. */
   readonly id: string;
   readonly generation: number;
   readonly where: Where;
@@ -36,8 +37,7 @@ class SharedFacts implements ProviderFacts {
     this.uid = uid;
     this.generation = generation;
     this.properties = properties;
-    // Cut out of the name a text would keep all of it in memory.
-    this.#id = Buffer.from(id).toString();
+    this.#id = id;
     this.#where = where;
     this.#what = what;
   }

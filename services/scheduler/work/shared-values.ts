@@ -156,10 +156,10 @@ const offersKey = (offers: Offers): string => {
   return key;
 };
 
-/** A longer one is hardly met twice, and 20 000 of them are more than what they would save. */
+/** A longer key is hardly met twice, and 20 000 of them are more than what they would save. */
 const KEY_LENGTH_MAX = 4_096;
 
-const createPool = <T>() => {
+export const createPool = <T>() => {
   const known = new Map<string, T>();
   return (key: string, make: () => T): T => {
     if (key.length > KEY_LENGTH_MAX) return make();

@@ -1,5 +1,5 @@
 /** Placement alone, in this process: what one decision takes on a fleet that is mostly claimed. */
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { DistanceTypeSchema } from '../../../gen/runmachine/inventory/v1/distance_pb.ts';
 import { ProviderGroupSchema } from '../../../gen/runmachine/inventory/v1/provider_group_pb.ts';
 import { ProviderSchema } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
@@ -37,7 +37,8 @@ const build = ({ fleet: options, past }: { readonly fleet: FleetOptions; readonl
   for (let at = 0; at < fleet.size; at += 1) {
     const provider = fleet.provider(at);
     const value = create(ProviderSchema, providerMessage(provider));
-    book.apply(create(ProviderEventSchema, { event: { case: 'created', value } }));
+    const event = create(ProviderEventSchema, { event: { case: 'created', value } });
+    book.apply(toBinary(ProviderEventSchema, event));
     if (isWanted(provider, rows)) matches += 1;
   }
   const claims: ClaimRecord[] = [];
