@@ -18,6 +18,8 @@ export type Batch = {
   /** JSON of the log entries. */
   readonly entries: readonly string[];
   readonly atMs: number;
+  /** Told of the head by which the commit will be known, before it is sent. */
+  readonly onHead: (head: Head) => void;
 };
 
 export type CommitResult =
@@ -60,6 +62,7 @@ export const createCommitter = (deps: CoordinationDeps, options: CommitterOption
         equals: headRevision,
       };
       const { entries, atMs } = batch;
+      batch.onHead(head);
       const transaction: Transaction = {
         compare: [leadership.fence, unchanged],
         writes: [

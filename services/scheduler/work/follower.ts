@@ -9,7 +9,7 @@ import type { KeyValue, WatchBatch, WatchEvent } from '../../store/coordination/
 import { backOff, slept } from '../../store/coordination/waiting.ts';
 import type { CapacityRecord } from '../domain/capacity.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
-import { type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
+import { headKey, type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
 import type { QuotaRecord } from '../domain/quota.ts';
 import {
   decodeCapacity,
@@ -50,6 +50,8 @@ export type Follower = {
   /** Ids of the partitions in which something was ever committed. */
   readonly seen: () => readonly string[];
   readonly apply: (commit: OwnCommit) => void;
+  /** What is on its way: when the watch brings it, it is here already and nothing is read. */
+  readonly expect: (commit: Omit<OwnCommit, 'revision'>) => void;
   /** Resolves when the keys were first listed. */
   readonly ready: Promise<void>;
   /** Why it does not follow now; undefined while it does. */
@@ -76,7 +78,20 @@ export const createFollower = (
     partitions.set(key, known);
     return known;
   };
-  const onEvents = ({ revision, events }: WatchBatch): void => {
+  const expected = new Map<FollowedPartition, Omit<OwnCommit, 'revision'>>();
+  /** Before the answer came that it is written: its head says so. */
+  const applyExpected = ({ revision, events }: WatchBatch): void => {
+    for (const [at, commit] of expected) {
+      const key = headKey(commit.partition);
+      const found = events.find((event) => event.kind === 'put' && event.at.key === key);
+      if (found?.kind !== 'put') continue;
+      if (decodeHead(found.at.value).nonce === commit.head.nonce)
+        applyOwn(at, { ...commit, revision });
+    }
+  };
+  const onEvents = (batch: WatchBatch): void => {
+    applyExpected(batch);
+    const { revision, events } = batch;
     const changes = events.flatMap((event) => {
       const change = applyEvent(partition, event);
       return change === undefined ? [] : [change];
@@ -106,7 +121,12 @@ export const createFollower = (
         .sort(),
     ready: ready.promise,
     problem: () => problem,
-    apply: (commit) => applyOwn(partition(commit.partition), commit),
+    apply: (commit) => {
+      const at = partition(commit.partition);
+      applyOwn(at, commit);
+      expected.delete(at);
+    },
+    expect: (commit) => void expected.set(partition(commit.partition), commit),
     run: async (signal) => {
       signal.addEventListener('abort', () => ready.reject(signal.reason), { once: true });
       const pause = backOff(random, { firstMs: 100, mostMs: 5000 });

@@ -10,6 +10,7 @@ import { choresOf } from '../domain/chores.ts';
 import { type Command, type Decision, ON_TIME } from '../domain/command.ts';
 import { createLeaderTime, type LeaderTime } from '../domain/leader-time.ts';
 import type { PartitionState } from '../domain/partition-state.ts';
+import type { Head } from '../domain/record-format.ts';
 import type { Granted, LocalLeader } from '../ports.ts';
 import { type Batch, formBatch } from './batch.ts';
 import { type Committer, type CommitterOptions, createCommitter } from './committer.ts';
@@ -30,6 +31,8 @@ export type LeaderOptions = CommitterOptions & {
   readonly makeState: (nowMs: number) => PartitionState;
   /** Puts what was committed where reads find it; called before anybody is answered. */
   readonly onCommitted: (commit: OwnCommit) => void;
+  /** Told before it is sent: the watch may bring it before the answer comes. */
+  readonly onCommitting: (commit: Omit<OwnCommit, 'revision'>) => void;
   /** Store revision of a claim; of anything else that of the newest commit. */
   readonly revisionOf: (uid: string) => bigint;
   /** Log entries that wait for the collector. */
@@ -143,11 +146,11 @@ type Turn = {
 const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
   const { deps, options, state, committer, time, queue } = turn;
   const nowMs = time.nowMs();
-  const own = ownCommands(turn, nowMs);
+  const chores = ownCommands(turn, nowMs);
   const batch = formBatch({
     state,
     moment: { nowMs, logNumber: committer.nextNumber() },
-    own,
+    own: chores,
     queue,
     monotonicMs: deps.clock.monotonicMs,
     refusal: (error) => (options.leadership.signal.aborted ? notLeader(options.partition) : error),
@@ -167,17 +170,17 @@ const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
   }
   try {
     const { writes, entries } = batch;
-    const result = await committer.commit({ writes, entries, atMs: nowMs });
+    const { claims, forgotten, capacities, quotas } = batch;
+    const own = { partition: options.partition, claims, forgotten, capacities, quotas };
+    const onHead = (head: Head) => options.onCommitting({ ...own, head });
+    const result = await committer.commit({ writes, entries, atMs: nowMs, onHead });
     if (result.kind === 'lost') {
       refuse(options, batch, result.applied);
       return 'lost';
     }
     const { revision, head } = result;
-    const { claims, forgotten, capacities, quotas } = batch;
     for (const decision of batch.decisions) state.settle(decision, time.nowMs());
-    const { partition } = options;
-    const changes = { claims, forgotten, capacities, quotas };
-    options.onCommitted({ partition, revision, ...changes, head });
+    options.onCommitted({ ...own, revision, head });
     answer(options, batch);
     return 'worked';
   } catch (error) {

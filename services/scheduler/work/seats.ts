@@ -206,6 +206,7 @@ const assemble = (
     limits,
     makeState: warm.take,
     onCommitted: follower.apply,
+    onCommitting: follower.expect,
     revisionOf: (uid) => followed.revisions.get(uid) ?? followed.head?.revision ?? 0n,
     backlog: () => followed.log.size,
     share: followed.shared.command,

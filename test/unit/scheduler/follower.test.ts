@@ -154,3 +154,26 @@ test('what a replica has committed itself is still there when it lists again', a
   t.is(at.claims.size(), 2);
   t.is(at.head?.head.number, 2);
 });
+
+test('an own commit that the watch brings before its answer is not read again', async (t) => {
+  const { follower, write, at } = await follow(t);
+  const own = claimOf('own');
+  const commit = { claims: [own], forgotten: [], capacities: [], quotas: [], head: head(1) };
+  follower.expect({ partition: 'LAB', ...commit });
+  const revision = await write(putClaim(own), putHead(1));
+  await eventually(() => follower.ring.revision() >= revision, { message: 'it was watched' });
+  t.is(at.claims.get(own.uid), own);
+  t.is(at.revisions.get(own.uid), revision);
+  t.is(at.head?.revision, revision);
+});
+
+test('what another committed in the place of an expected commit counts', async (t) => {
+  const { follower, write, at } = await follow(t);
+  const [own, others] = [claimOf('own'), claimOf('others')];
+  const commit = { claims: [own], forgotten: [], capacities: [], quotas: [] };
+  follower.expect({ partition: 'lab', ...commit, head: { ...head(1), nonce: 'lost' } });
+  const revision = await write(putClaim(others), putHead(1));
+  await eventually(() => follower.ring.revision() >= revision, { message: 'it was watched' });
+  t.is(at.claims.get(own.uid), undefined);
+  t.is(at.claims.get(others.uid)?.claimId, others.claimId);
+});
