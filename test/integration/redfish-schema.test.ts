@@ -1,5 +1,7 @@
 /** Everything that the lab's controllers show is of the type that it says. */
+import { once } from 'node:events';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { Personality } from '../../deploy/lab/redfish/personality.ts';
 import { inTime, offered, type RedfishLab, redfishLab, USER } from '../support/redfish-lab.ts';
@@ -76,9 +78,13 @@ const crawl = async (t: ExecutionContext<unknown>, lab: RedfishLab): Promise<rea
   return [...faults, ...faultsOfAll(found)];
 };
 
+const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
+const WISH = { Protocol: 'Redfish', Destination: 'https://127.0.0.1/events', Context: 'rack' };
+
 /** A server on which something has happened. */
 const used = async (t: ExecutionContext<unknown>, personality: Personality) => {
   const lab = await redfishLab(t, { personality });
+  await ask(lab, SUBSCRIPTIONS, 'POST', JSON.stringify(WISH));
   const { offers } = await lab.open();
   await offered(offers.power).change('on', inTime());
   await offered(offers.media).insert('http://127.0.0.1/one.iso', inTime());
@@ -128,10 +134,13 @@ test('a refusal carries messages that say what is wrong and what to do', async (
     await ask(lab, `${system}/Actions/ComputerSystem.Reset`, 'POST', '{}'),
     await ask(lab, `${system}/Actions/ComputerSystem.Reset`, 'POST', '{"ResetType":"Explode"}'),
     await ask(lab, `${system}?$filter=x`),
+    await ask(lab, `${system}?only=x`),
+    await ask(lab, '/redfish/v1/AccountService/Accounts/2', 'PATCH', '{"Moon":1}'),
+    await ask(lab, SUBSCRIPTIONS, 'POST', JSON.stringify({ ...WISH, Protocol: 'FTP' })),
   ];
   t.deepEqual(
     refusals.map(({ status }) => status),
-    [404, 405, 400, 400, 400, 400, 400, 501],
+    [404, 405, 400, 400, 400, 400, 400, 501, 400, 400, 400],
   );
   for (const { text } of refusals) {
     const { error } = parse(text);
@@ -140,6 +149,26 @@ test('a refusal carries messages that say what is wrong and what to do', async (
     t.is(infos.length, 1);
     t.deepEqual(faultsIn(infos[0], MESSAGE), []);
   }
+});
+
+test('a subscription is kept until it is ended', async (t) => {
+  const lab = await redfishLab(t);
+  const made = await ask(lab, SUBSCRIPTIONS, 'POST', JSON.stringify(WISH));
+  t.is(made.status, 201);
+  t.like(parse(made.text), WISH);
+  const at = String(made.headers.location);
+  t.is((await ask(lab, at)).status, 200);
+  t.is((await ask(lab, at, 'DELETE')).status, 204);
+  t.is((await ask(lab, at)).status, 404);
+});
+
+test('a method that is none is not implemented', async (t) => {
+  const lab = await redfishLab(t, { plain: true });
+  const socket = connect(lab.http.port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.write('GUESS /redfish/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const [answer] = await once(socket, 'data');
+  t.regex(String(answer), /^HTTP\/1\.1 501 /);
 });
 
 test('each message of a refusal is in the registry that it names', async (t) => {

@@ -29,6 +29,16 @@ export const LOOKUP_SHAPES: Readonly<Record<string, Shape>> = {
     Subscriptions: 'link',
     Actions: { properties: {} },
   }),
+  '#EventDestination.v1_10_0.EventDestination': needing(
+    {
+      Destination: 'text',
+      Context: 'text?',
+      Protocol: ['Redfish', 'SNMPv1', 'SNMPv2c', 'SNMPv3', 'SMTP', 'SyslogTLS', 'Kafka', 'OEM'],
+      SubscriptionType: ['RedfishEvent', 'SSE', 'SNMPTrap', 'SNMPInform', 'Syslog', 'OEM'],
+      EventFormatType: ['Event', 'MetricReport'],
+    },
+    ['Destination', 'Context', 'Protocol', 'SubscriptionType'],
+  ),
   '#JsonSchemaFile.v1_1_4.JsonSchemaFile': needing(
     { Schema: 'text', Languages: LANGUAGES, Location: LOCATION },
     ['Schema', 'Languages', 'Location'],

@@ -53,6 +53,7 @@ export const PLACES: Readonly<Record<string, Place>> = {
   ManagerAccountCollection: at(['/redfish/v1/AccountService/Accounts'], 'POST'),
   Role: at(['/redfish/v1/AccountService/Roles/{}'], 'PATCH', 'DELETE'),
   EventService: at(['/redfish/v1/EventService'], 'PATCH'),
+  EventDestination: at(['/redfish/v1/EventService/Subscriptions/{}'], 'PATCH', 'DELETE'),
   EventDestinationCollection: at(['/redfish/v1/EventService/Subscriptions'], 'POST'),
   MessageRegistryFile: at(['/redfish/v1/Registries/{}']),
   JsonSchemaFile: at(['/redfish/v1/JsonSchemas/{}']),

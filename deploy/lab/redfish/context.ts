@@ -5,6 +5,7 @@ import type { LabServer } from '../server-port.ts';
 import type { Guard } from './guard.ts';
 import type { Json, LabReply, LabRequest } from './message.ts';
 import type { Personality } from './personality.ts';
+import type { Subscription } from './resources/event-service.ts';
 import type { Tasks } from './tasks.ts';
 
 /** What a resource is built from. */
@@ -15,6 +16,7 @@ export type LabContext = {
   readonly personality: Personality;
   readonly guard: Guard;
   readonly tasks: Tasks;
+  readonly subscriptions: Map<string, Subscription>;
 };
 
 /** The part of a path that stands for `{id}` or `{slot}`; empty where the path has none. */

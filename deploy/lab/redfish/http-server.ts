@@ -33,6 +33,13 @@ export const startRedfishServer = async (options: RedfishServerOptions): Promise
   server.on('request', (incoming, outgoing) => {
     wire(incoming, outgoing).catch(() => outgoing.destroy());
   });
+  server.on('clientError', (error, socket) => {
+    if (!socket.writable) return void socket.destroy();
+    // Methods that HTTP knows and nothing here does come as requests, and are answered with 405.
+    const isMethod = 'code' in error && error.code === 'HPE_INVALID_METHOD';
+    const status = isMethod ? '501 Not Implemented' : '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
   server.listen(port, host);
   await once(server, 'listening');
   const bound = portOf(server.address());

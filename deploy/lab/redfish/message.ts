@@ -64,6 +64,10 @@ const MESSAGES = {
     'Send one of the right type.',
   ],
   QueryNotSupported: ['Warning', 'The query parameter is not offered.', 'Leave it out.'],
+  QueryParameterValueFormatError: [
+    ...(['Warning', 'The value of a query parameter is not of its form.'] as const),
+    'Send it as it is specified.',
+  ],
   QueryNotSupportedOnResource: [
     ...(['Warning', 'The query parameter is for collections.'] as const),
     'Leave it out.',

@@ -15,6 +15,10 @@ export const answerWith = (
       ? refuse(405, 'ActionNotSupported', { headers: { allow: allowedBy(route, context) } })
       : refuse(404, 'ResourceMissingAtURI', { detail: `It is ${found.path}.` });
   }
+  if (request.query.get('only')) {
+    const detail = 'only takes no value.';
+    return refuse(400, 'QueryParameterValueFormatError', { detail });
+  }
   const member = request.query.has('only') ? onlyMemberOf(whole) : undefined;
   if (member !== undefined) return answerWith(context, { ...request, query: NONE }, member);
   const headers = { allow: allowedBy(route, context), ...describedBy(whole) };

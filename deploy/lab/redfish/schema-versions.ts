@@ -6,6 +6,7 @@ export const VERSIONS = {
   ComputerSystem: 'v1_20_0',
   Drive: 'v1_16_0',
   EthernetInterface: 'v1_9_0',
+  EventDestination: 'v1_10_0',
   EventService: 'v1_7_0',
   Fan: 'v1_3_0',
   JsonSchemaFile: 'v1_1_4',

@@ -33,6 +33,7 @@ export const createRedfishService = (options: RedfishServiceOptions): RedfishSer
   const context: LabContext = {
     ...{ server, clock, random, personality, guard },
     tasks: createTasks(clock),
+    subscriptions: new Map(),
   };
   return {
     guard,

@@ -10,7 +10,15 @@ import {
   rightsShown,
 } from './account-rights.ts';
 import { ACCOUNTS, ROLES, ROOT } from './paths.ts';
-import { collection, flagField, HEALTHY, oneOf, resource, textField } from './shape.ts';
+import {
+  collection,
+  flagField,
+  HEALTHY,
+  oneOf,
+  resource,
+  textField,
+  unknownProperty,
+} from './shape.ts';
 
 /** Users of the controller, the same ones that IPMI signs in, in its places 2 to 16. */
 const SERVICE = `${ROOT}/AccountService`;
@@ -91,6 +99,8 @@ const withSent = (
   };
 };
 
+const PROPERTIES = ['UserName', 'Password', 'Enabled', 'RoleId', 'Locked', 'AccountTypes', 'Oem'];
+
 const emptyAt = (slot: number): LabAccount => ({
   ...{ slot, user: '', password: '', enabled: true, privilege: 'read_only' },
 });
@@ -111,6 +121,8 @@ const create: Write = (context, body) => {
 };
 
 const change: Write = (context, body, { id }) => {
+  const unknown = unknownProperty(body, PROPERTIES);
+  if (unknown !== undefined) return unknown;
   const now = accountAt(context, id) ?? { ...emptyAt(Number(id)), enabled: false };
   const made = withSent(context, body, now);
   if ('reply' in made) return made.reply;
