@@ -51,13 +51,6 @@ const knownNumbers = async (
   return new Set(rows.map(({ number }) => Number(number)));
 };
 
-/** Rows of one statement: databases bind a limited number of values. */
-const ROWS_MAX = 200;
-
-function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < rows.length; at += ROWS_MAX) yield rows.slice(at, at + ROWS_MAX);
-}
-
 const insertBatches = async (
   tx: Tx,
   partition: string,
@@ -129,16 +122,22 @@ const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
 
 /** Repeating it does nothing. */
 const insertClaims = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {
-  for (const some of chunksOf(claims)) {
-    await tx
-      .kysely<HistoryTables>()
-      .insertInto('past_claim')
-      .values(some.map(claimRow))
-      .onConflict((conflict) => conflict.column('uid').doNothing())
-      .execute();
-  }
+  const kysely = tx.kysely<HistoryTables>();
+  const rows = claims.map(claimRow);
+  const columns = CLAIM_COLUMNS;
+  await insertRows(kysely, { table: 'past_claim', columns, rows, conflict: 'keep' });
   await insertUses(tx, claims);
 };
+
+const CLAIM_COLUMNS = {
+  uid: 'text',
+  partition: 'text',
+  project: 'text',
+  claim_id: 'text',
+  create_ms: 'bigint',
+  end_ms: 'bigint',
+  doc: 'text',
+} as const;
 
 const claimRow = (claim: ClaimRecord) => ({
   uid: claim.uid,

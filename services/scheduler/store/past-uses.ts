@@ -1,5 +1,6 @@
 /** What past claims used, a row per claim and resource type: reports read no record of a claim. */
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
+import { insertRows } from '../../store/sql/insert-rows.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
@@ -9,8 +10,6 @@ import type { HistoryTables, PastUseRow } from './tables.ts';
 
 /** Rows of one statement. */
 const PAGE = 20_000;
-/** Rows that one statement inserts. */
-const ROWS_MAX = 200;
 
 export const createPastUses = (store: Pick<SqlStore, 'read'>): PastUses => ({
   pages: async function* (query) {
@@ -27,15 +26,21 @@ export const createPastUses = (store: Pick<SqlStore, 'read'>): PastUses => ({
 /** Repeating it does nothing. */
 export const insertUses = async (tx: Tx, claims: readonly ClaimRecord[]): Promise<void> => {
   const rows = claims.flatMap(useRows);
-  for (let at = 0; at < rows.length; at += ROWS_MAX) {
-    await tx
-      .kysely<HistoryTables>()
-      .insertInto('past_use')
-      .values(rows.slice(at, at + ROWS_MAX))
-      .onConflict((conflict) => conflict.columns(['claim_uid', 'resource_type']).doNothing())
-      .execute();
-  }
+  const kysely = tx.kysely<HistoryTables>();
+  await insertRows(kysely, { table: 'past_use', columns: USE_COLUMNS, rows, conflict: 'keep' });
 };
+
+const USE_COLUMNS = {
+  claim_uid: 'text',
+  partition: 'text',
+  project: 'text',
+  owner: 'text',
+  consumer_type: 'text',
+  resource_type: 'text',
+  amount: 'bigint',
+  from_ms: 'bigint',
+  to_ms: 'bigint',
+} as const;
 
 /** The rows of an ended claim; none where it was released before it began. */
 export const useRows = (claim: ClaimRecord): Omit<PastUseRow, 'id'>[] => {

@@ -18,9 +18,13 @@ export type Insertion<Row> = {
   readonly table: string;
   readonly columns: ColumnTypes<Row>;
   readonly rows: readonly Row[];
-  /** `on conflict …`; absent: a conflict is an error. */
-  readonly conflict?: RawBuilder<unknown>;
+  /**
+   * `on conflict …`; 'keep': what is there already stays as it is. Absent: a conflict is an error.
+   */
+  readonly conflict?: RawBuilder<unknown> | 'keep';
 };
+
+const KEEP = 'on conflict do nothing';
 
 type AnyRow = Readonly<Record<string, string | number | null>>;
 
@@ -32,12 +36,14 @@ export const insertRows = async <Row extends AnyRow>(
   kysely: QueryExecutorProvider,
   insertion: Insertion<Row>,
 ): Promise<number> => {
-  const { table, columns, rows, conflict } = insertion;
+  const { table, columns, rows } = insertion;
+  const conflict = insertion.conflict === 'keep' ? sql.raw(KEEP) : insertion.conflict;
   if (rows.length === 0) return 0;
   const names = Object.keys(columns);
   const listed = sql.join(names.map((name) => sql.ref(name)));
   const hasArrays = kysely.getExecutor().adapter instanceof PostgresAdapter;
-  if (!hasArrays && conflict === undefined) return insertPlainly(kysely, insertion, names);
+  const isPlain = insertion.conflict === undefined || insertion.conflict === 'keep';
+  if (!hasArrays && isPlain) return insertPlainly(kysely, insertion, names);
   const size = hasArrays ? rows.length : Math.floor(VALUES_MAX / names.length);
   let written = 0n;
   for (let at = 0; at < rows.length; at += size) {
@@ -56,20 +62,24 @@ const PLAIN_SIZES = [128, 16, 1];
 /** Without Kysely's tree of the statement, which costs more than to write the rows. */
 const insertPlainly = async (
   kysely: QueryExecutorProvider,
-  { table, rows }: Pick<Insertion<AnyRow>, 'table' | 'rows'>,
+  { table, rows, conflict }: Pick<Insertion<AnyRow>, 'table' | 'rows' | 'conflict'>,
   names: readonly string[],
 ): Promise<number> => {
   const into = `insert into ${quoted(table)} (${names.map(quoted).join(', ')}) values `;
   const row = `(${names.map(() => '?').join(', ')})`;
+  const end = conflict === 'keep' ? ` ${KEEP}` : '';
   let at = 0;
+  let written = 0n;
   for (const size of PLAIN_SIZES) {
-    const text = into + Array.from({ length: size }, () => row).join(', ');
+    const text = into + Array.from({ length: size }, () => row).join(', ') + end;
     for (; rows.length - at >= size; at += size) {
       const values = rows.slice(at, at + size).flatMap((one) => names.map((name) => one[name]));
-      await kysely.getExecutor().executeQuery(CompiledQuery.raw(text, values));
+      const statement = CompiledQuery.raw(text, values);
+      const { numAffectedRows = 0n } = await kysely.getExecutor().executeQuery(statement);
+      written += numAffectedRows;
     }
   }
-  return rows.length;
+  return Number(written);
 };
 
 /** Names of ours, without quotes of their own. */
