@@ -276,13 +276,10 @@ test('of many operators at once each is obeyed in turn', async (t) => {
   const isRight = (outcome: unknown, at: number) =>
     outcome === 'obeyed' || (outcome === Code.FailedPrecondition && at % 3 === 0);
   t.true(outcomes.every(isRight), outcomes.join());
-  await eventually(
-    async () => {
-      const shown = await stateOf(site, HOST);
-      return lastWord(site, uid)?.closed === (shown?.state === Life.QUARANTINED);
-    },
-    { message: 'the scheduler is told what is shown' },
-  );
+  await eventually(async () => {
+    const shown = await stateOf(site, HOST);
+    return lastWord(site, uid)?.closed === (shown?.state === Life.QUARANTINED);
+  });
 });
 
 test('a server of an ended claim is given back when an operator says that it is clean', async (t) => {

@@ -17,9 +17,15 @@ const inTime = () => AbortSignal.timeout(10_000);
 const withoutCycle = (code: number) => {
   const controls: number[] = [];
   let isOn = true;
-  const call = async ({ command, data }: { command: number; data: Buffer }): Promise<Buffer> => {
+  const call = async ({
+    command,
+    data,
+  }: {
+    command: number;
+    data: Uint8Array;
+  }): Promise<Buffer> => {
     if (command === CHASSIS_STATUS) return Buffer.from([isOn ? 1 : 0, 0, 0]);
-    const control = data.readUInt8(0);
+    const [control = 0] = data;
     controls.push(control);
     if (control === CYCLE) throw completionError('r1u1', 'to power cycle the server', code);
     isOn = control === ON;
