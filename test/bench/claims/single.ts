@@ -1,6 +1,7 @@
 import { logPrefix } from '../../../services/scheduler/domain/keys.ts';
 import type { Coordination } from '../../../services/store/coordination/port.ts';
 import type { BenchOptions, Measured } from '../bench.ts';
+import { startChild } from '../child.ts';
 import { PARTITION } from '../fleet/fleet.ts';
 import { median, quantile } from '../median.ts';
 import { describeRound, type Round, startClaimers } from './claimers.ts';
@@ -47,9 +48,17 @@ const flatness = (curve: readonly Curve[]): readonly Measured[] => {
 /** For one machine: the coordinator is in the scheduler's process, and waits for the disk. */
 export const embedded = async (options: BenchOptions): Promise<readonly Measured[]> => {
   const size = sizeUpTo(EMBEDDED_SIZE, options);
-  const { rounds, rpcsPerSecond } = await measure(size, 'embedded', options);
-  const samples = rounds.length;
-  return [{ figure: `claim_rpcs_embedded@${size}`, value: rpcsPerSecond, unit: 'RPCs/s', samples }];
+  const { rounds, rpcsPerSecond, rawCommits } = await measure(size, 'embedded', options);
+  return [
+    {
+      figure: `claim_rpcs_embedded@${size}`,
+      value: rpcsPerSecond,
+      limit: rawCommits,
+      limitCommand: 'node test/bench/limits/raw-commits.ts',
+      unit: 'RPCs/s',
+      samples: rounds.length,
+    },
+  ];
 };
 
 const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchOptions) => {
@@ -59,6 +68,7 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
   await using scheduler = await site.startScheduler();
   await using claimers = await startClaimers(site, [scheduler], CLIENTS);
   await using echo = await startEcho();
+  await using raw = startChild('limits/raw-commits.ts');
   await claimers.firstClaim(SERVING_LIMIT_MS);
   const filled = await claimers.fill(HELD_EACH);
   options.note(`${size} providers, first claims: ${describeRound(filled)}`);
@@ -68,6 +78,7 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
   await echo.run(CLIENTS, 1_000);
   const rounds: Round[] = [];
   const echoes: number[] = [];
+  const raws: number[] = [];
   const turns = async () => {
     for (let turn = 0; turn < (options.quick ? 3 : 8); turn += 1) {
       options.signal.throwIfAborted();
@@ -75,6 +86,7 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
       const round = await claimers.run(turnMs);
       const cpu = await spent(round.rpcs);
       echoes.push(await echo.run(CLIENTS, 800));
+      if (store === 'embedded') raws.push(await raw.ask<number>('run', { durationMs: 800 }));
       options.note(
         `${size}: ${describeRound(round)}; ${cpu}; echo ${Math.round(echoes.at(-1) ?? 0)}/s`,
       );
@@ -88,7 +100,7 @@ const measure = async (size: number, store: 'etcd' | 'embedded', options: BenchO
       `${store === 'etcd' ? await waitingLogs(site.coordination()) : 'some'} commits wait for history`,
   );
   const rpcsPerSecond = median(rounds.map((round) => round.rpcsPerSecond));
-  return { rounds, echo: median(echoes), rpcsPerSecond };
+  return { rounds, echo: median(echoes), rpcsPerSecond, rawCommits: median(raws) };
 };
 
 const rowsOf = (
