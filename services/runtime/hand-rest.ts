@@ -16,6 +16,12 @@ export type HandingIterator<T> = AsyncIterator<T> & {
 export const handRest = <T>(iterator: AsyncIterator<T>, take: Take<T>): Promise<void> =>
   isHanding(iterator) ? iterator.handRest(take) : pull(iterator, take);
 
+/** The same items both ways: for who asks for each, and for who takes each as it comes. */
+export const bothWays = <T>(
+  asked: AsyncGenerator<T>,
+  hand: HandingIterator<T>['handRest'],
+): AsyncIterable<T> => Object.assign(asked, { handRest: hand });
+
 const isHanding = <T>(iterator: AsyncIterator<T>): iterator is HandingIterator<T> =>
   'handRest' in iterator;
 

@@ -23,7 +23,7 @@ import {
   permissionDenied,
   unavailable,
 } from '../../runtime/errors.ts';
-import { handRest } from '../../runtime/hand-rest.ts';
+import { bothWays, handRest, type Take } from '../../runtime/hand-rest.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import type {
   AgentHub,
@@ -49,7 +49,7 @@ export type AgentRpcDeps = AgentSecretDeps & {
 
 export const agentRpc = (deps: AgentRpcDeps): Implementation =>
   implement(AgentService, {
-    session: (requests, context) => session(deps, requests, context),
+    session: (requests, context) => session(deps, { requests, context }),
     channel: (requests, context) => channel(deps, requests, context),
     getArtifact: (request, context) => artifact(deps, request, context),
     getSecret: (request, context) =>
@@ -65,33 +65,50 @@ const agentOf = (context: HandlerContext): string => {
   });
 };
 
-async function* session(
-  deps: AgentRpcDeps,
-  requests: AsyncIterable<SessionRequest>,
-  context: HandlerContext,
-): AsyncGenerator<SessionResponse> {
-  const opened = await begin(deps, requests, context);
-  // The loop below waits for the outbox: without this it would not notice that the agent is gone.
-  const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
-  context.signal.addEventListener('abort', onAbort, { once: true });
+type Call = {
+  readonly requests: AsyncIterable<SessionRequest>;
+  readonly context: HandlerContext;
+};
+
+const session = (deps: AgentRpcDeps, call: Call): AsyncIterable<SessionResponse> =>
+  bothWays(askedSession(deps, call), (take) => handedSession(deps, call, take));
+
+async function* askedSession(deps: AgentRpcDeps, call: Call): AsyncGenerator<SessionResponse> {
+  const opened = await begin(deps, call);
   try {
     while (await opened.outbox.filled()) {
       let down = opened.outbox.take();
       for (; down !== undefined; down = opened.outbox.take()) yield message(deps, opened, down);
     }
   } finally {
-    context.signal.removeEventListener('abort', onAbort);
     deps.hub.close(opened, 'CLOSED');
   }
   if (opened.failure !== undefined) throw opened.failure;
 }
 
-/** Apart from the loop, so that ten thousand sessions do not keep their Hellos in memory. */
-const begin = async (
+/** The same over the network, where there are ten thousand: few promises wait for the next one. */
+const handedSession = async (
   deps: AgentRpcDeps,
-  requests: AsyncIterable<SessionRequest>,
-  context: HandlerContext,
-): Promise<AgentSession> => {
+  call: Call,
+  take: Take<SessionResponse>,
+): Promise<void> => {
+  const opened = await begin(deps, call);
+  try {
+    while (await opened.outbox.filled()) {
+      let down = opened.outbox.take();
+      for (; down !== undefined; down = opened.outbox.take()) {
+        const pending = take(message(deps, opened, down));
+        if (pending !== undefined) await pending;
+      }
+    }
+  } finally {
+    deps.hub.close(opened, 'CLOSED');
+  }
+  if (opened.failure !== undefined) throw opened.failure;
+};
+
+/** Apart from the loop, so that ten thousand sessions do not keep their Hellos in memory. */
+const begin = async (deps: AgentRpcDeps, { requests, context }: Call): Promise<AgentSession> => {
   const agentUid = agentOf(context);
   if (!deps.isStarted()) throw starting();
   const iterator = requests[Symbol.asyncIterator]();
@@ -100,6 +117,9 @@ const begin = async (
   if (content?.case !== 'hello') throw wrongOrder('the first message of a session must be Hello');
   const hello = helloOf(agentUid, content.value);
   const opened = await deps.hub.open(hello, context.signal);
+  // Who sends waits for the outbox, and would not notice that the agent is gone.
+  const onAbort = () => deps.hub.close(opened, 'DISCONNECTED');
+  context.signal.addEventListener('abort', onAbort, { once: true });
   const end = (error: unknown) => {
     opened.failure ??= error;
     deps.hub.close(opened, 'FAILED');

@@ -9,7 +9,6 @@ import type { RequestMark } from '../request-key.ts';
 import type { MethodFacts } from './method-facts.ts';
 import { type Peer, peerKey } from './peer.ts';
 
-const nothing = (): void => undefined;
 const NOBODY: Peer = { source: { kind: 'people' }, header: () => undefined, address: '' };
 
 /** One call while it runs. The stages fill it in; the handler sees it as a read-only `Call`. */
@@ -31,13 +30,14 @@ export class CallState implements Call {
   /** The request names no place that policy could judge: the handler must look at `access`. */
   unplaced = false;
   accessWasRead = false;
-  /** Looks at identity and policy again; does nothing for a call that is no stream. */
-  recheck: () => void = nothing;
+  /** When identity and policy are looked at again (rechecks.ts); undefined: it is no stream. */
+  turn: number | undefined;
+  isRechecking = false;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
   /** Of the mount. */
   readonly #outer: HandlerContext;
-  #timers: NodeJS.Timeout[] | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(facts: MethodFacts, context: HandlerContext, clock: Clock) {
     this.facts = facts;
@@ -89,23 +89,13 @@ export class CallState implements Call {
     this.#abort.abort(reason);
   }
 
-  /** Runs until close; for the deadline. */
+  /** At the deadline, unless it is closed before. */
   after(delayMs: number, run: () => void): void {
-    this.keep(setTimeout(run, delayMs));
-  }
-
-  /** Runs again and again until close; for the check of long streams. */
-  every(intervalMs: number, run: () => void): void {
-    this.keep(setInterval(run, intervalMs));
-  }
-
-  private keep(timer: NodeJS.Timeout): void {
-    if (this.#timers === undefined) this.#timers = [timer];
-    else this.#timers.push(timer);
+    this.#timer = setTimeout(run, delayMs);
   }
 
   close(): void {
-    for (const timer of this.#timers ?? []) clearTimeout(timer);
+    clearTimeout(this.#timer);
     this.#outer.signal.removeEventListener('abort', this);
   }
 

@@ -4,6 +4,7 @@
  */
 import type { DescService, Message } from '@bufbuild/protobuf';
 import type { HandlerContext, MethodImplSpec } from '@connectrpc/connect';
+import { bothWays, handRest, type Take } from '../hand-rest.ts';
 import type { Implementation } from '../service.ts';
 import { abortable, within } from './abortable.ts';
 import type { CallState } from './call-state.ts';
@@ -69,7 +70,7 @@ const guardClientStreaming =
   (requests, context) =>
     answer(guarded, context, async (call) => {
       await admit(guarded.pipeline, call);
-      keepChecking(guarded.pipeline, call);
+      guarded.pipeline.rechecks.add(call);
       return settle(call, impl(incoming(guarded.pipeline, call, requests), call.context));
     });
 
@@ -79,7 +80,7 @@ const guardServerStreaming =
     stream(guarded, context, async (call) => {
       await admit(guarded.pipeline, call);
       accept(guarded.pipeline, call, request, true);
-      keepChecking(guarded.pipeline, call);
+      guarded.pipeline.rechecks.add(call);
       return impl(request, call.context);
     });
 
@@ -88,7 +89,7 @@ const guardBidiStreaming =
   (requests, context) =>
     stream(guarded, context, async (call) => {
       await admit(guarded.pipeline, call);
-      keepChecking(guarded.pipeline, call);
+      guarded.pipeline.rechecks.add(call);
       return impl(incoming(guarded.pipeline, call, requests), call.context);
     });
 
@@ -111,14 +112,37 @@ const answer = async <T>(
   }
 };
 
-/**
- * Many answers: server streaming and bidi. A consumer that goes away is neither success nor
- * failure.
- */
-async function* stream<T>(
+type Serve<T> = (call: CallState) => Promise<AsyncIterable<T>>;
+
+/** Many answers: server streaming and bidi. */
+const stream = <T>(guarded: Guarded, context: HandlerContext, serve: Serve<T>): AsyncIterable<T> =>
+  bothWays(asked(guarded, context, serve), (take) => handed(guarded, { context, serve, take }));
+
+type Handed<T> = {
+  readonly context: HandlerContext;
+  readonly serve: Serve<T>;
+  readonly take: Take<T>;
+};
+
+const handed = async <T>({ facts, pipeline }: Guarded, handing: Handed<T>): Promise<void> => {
+  const call = pipeline.open(facts, handing.context);
+  try {
+    const answers = abortable(await handing.serve(call), call.signal);
+    await handRest(answers[Symbol.asyncIterator](), handing.take);
+    assertAccessWasRead(call);
+    end(pipeline, call, { kind: 'ok' });
+  } catch (thrown) {
+    // Ends the handler also where it is who takes the answers that failed.
+    call.abort(thrown);
+    throw fail(pipeline, call, thrown);
+  }
+};
+
+/** A consumer that goes away is neither success nor failure. */
+async function* asked<T>(
   { facts, pipeline }: Guarded,
   context: HandlerContext,
-  serve: (call: CallState) => Promise<AsyncIterable<T>>,
+  serve: Serve<T>,
 ): AsyncGenerator<T> {
   const call = pipeline.open(facts, context);
   let ended = false;
@@ -184,36 +208,6 @@ const incoming = <T extends Message>(
     isFirst = false;
   };
   return abortable(requests, call.signal, { look, name: (error) => unreadable(error) ?? error });
-};
-
-const keepChecking = (pipeline: Pipeline, call: CallState): void => {
-  let isRunning = false;
-  const check = () => {
-    if (isRunning) return;
-    const pending = recheck(pipeline, call);
-    if (pending === undefined) return;
-    isRunning = true;
-    pending
-      .catch((error: unknown) => call.abort(error))
-      .finally(() => {
-        isRunning = false;
-      });
-  };
-  call.recheck = check;
-  call.every(pipeline.limits.recheckMs, check);
-};
-
-/** In the order of the stages. No promise where none is needed: agents are known from memory. */
-const recheck = (pipeline: Pipeline, call: CallState, from = 0): undefined | Promise<undefined> => {
-  try {
-    for (let at = from; at < pipeline.stages.length; at += 1) {
-      const pending = pipeline.stages[at]?.recheck?.(call);
-      if (pending !== undefined) return pending.then(() => recheck(pipeline, call, at + 1));
-    }
-  } catch (error) {
-    call.abort(error);
-  }
-  return undefined;
 };
 
 const end = (pipeline: Pipeline, call: CallState, outcome: Outcome): void => {

@@ -18,6 +18,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { invalidArgument, unavailable } from '../errors.ts';
+import { handRest } from '../hand-rest.ts';
 import type { Logger } from '../log.ts';
 import type { TlsMaterial } from '../tls.ts';
 import { toConnectError } from './error-mapping.ts';
@@ -201,21 +202,24 @@ type Sending = {
   readonly call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
   readonly context: GrpcContext;
 };
-type Answers = AsyncIterable<Parameters<typeof create>[1]>;
+type Answer = Parameters<typeof create>[1];
 
 const sendAll = async (
   spec: MethodImplSpec,
   { call, context }: Sending,
-  serve: () => Answers,
+  serve: () => AsyncIterable<Answer>,
 ): Promise<void> => {
   let isHeaderSent = false;
+  const send = (answer: Answer): Promise<void> | undefined => {
+    if (!isHeaderSent) sendHeader(call, context);
+    isHeaderSent = true;
+    // Then the context's signal has aborted, and what is left is not asked for.
+    if (call.cancelled) return undefined;
+    const isRoom = call.write(encode(spec.method.output, answer));
+    return isRoom ? undefined : drained(call, context.signal);
+  };
   try {
-    for await (const answer of serve()) {
-      if (!isHeaderSent) sendHeader(call, context);
-      isHeaderSent = true;
-      if (call.cancelled) return;
-      if (!call.write(encode(spec.method.output, answer))) await drained(call, context.signal);
-    }
+    await handRest(serve()[Symbol.asyncIterator](), send);
     if (!isHeaderSent) sendHeader(call, context);
     call.end(context.trailer());
   } catch (error) {

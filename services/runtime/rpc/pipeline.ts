@@ -13,6 +13,7 @@ import type { Authenticator } from './authenticator.ts';
 import { CallState } from './call-state.ts';
 import type { MethodFacts } from './method-facts.ts';
 import { createObserver, type Observer } from './observe.ts';
+import { createRechecks, type Rechecks } from './rechecks.ts';
 import { authenticateStage } from './stages/authenticate.ts';
 import { type DeadlineLimits, deadlineStage } from './stages/deadline.ts';
 import { hopLimitStage } from './stages/hop-limit.ts';
@@ -52,6 +53,8 @@ export type Pipeline = {
    */
   readonly open: (facts: MethodFacts, context: HandlerContext) => CallState;
   readonly closed: (call: CallState) => void;
+  /** Of streams, every `recheckMs`. */
+  readonly rechecks: Rechecks;
   /** Checks identity and policy of every stream now, not at its next turn: after a revocation. */
   readonly recheckStreams: () => void;
   /** Calls that run now. */
@@ -73,6 +76,16 @@ const LIMITS: PipelineLimits = {
 export const createPipeline = (deps: PipelineDeps): Pipeline => {
   const limits = { ...LIMITS, ...deps.limits };
   const active = new Set<CallState>();
+  const stages: readonly Stage[] = [
+    requestIdStage(deps.random),
+    deadlineStage(deps.clock, limits),
+    authenticateStage(deps.authenticate, deps.servicePolicy ?? servicePolicy),
+    hopLimitStage(limits.hopsMax),
+    policyStage(),
+    validateStage(),
+    idempotencyStage(),
+  ];
+  const rechecks = createRechecks(stages, limits.recheckMs);
   let draining = false;
   let onIdle: (() => void) | undefined;
   return {
@@ -81,15 +94,7 @@ export const createPipeline = (deps: PipelineDeps): Pipeline => {
     clock: deps.clock,
     log: deps.log,
     observe: createObserver(deps.log, deps.metrics),
-    stages: [
-      requestIdStage(deps.random),
-      deadlineStage(deps.clock, limits),
-      authenticateStage(deps.authenticate, deps.servicePolicy ?? servicePolicy),
-      hopLimitStage(limits.hopsMax),
-      policyStage(),
-      validateStage(),
-      idempotencyStage(),
-    ],
+    stages,
     open: (facts, context) => {
       const call = new CallState(facts, context, deps.clock);
       active.add(call);
@@ -98,12 +103,12 @@ export const createPipeline = (deps: PipelineDeps): Pipeline => {
     },
     closed: (call) => {
       call.close();
+      rechecks.remove(call);
       active.delete(call);
       if (active.size === 0) onIdle?.();
     },
-    recheckStreams: () => {
-      for (const call of active) call.recheck();
-    },
+    rechecks,
+    recheckStreams: rechecks.all,
     activeCount: () => active.size,
     drain: async (signal) => {
       draining = true;
