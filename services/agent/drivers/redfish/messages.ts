@@ -12,10 +12,13 @@ const SENTENCE_CHARACTERS_MAX = 400;
 
 /** Its own words: each message with what it recommends. */
 export const saidIn = (body: unknown): readonly string[] => {
-  const sentences = infosOf(body).map(sentenceOf);
+  const infos = infosOf(body);
   const plain = textAt(body, 'error', 'message');
-  const found = sentences.filter((one) => one !== '');
-  const said = found.length > 0 || plain === '' ? found : [plain];
+  const found = infos.map(sentenceOf).filter((one) => one !== '');
+  // Some name a message and say it beside (sushy-tools), others only refer to it there (iLO 4).
+  const isSaid = infos.some((info) => textAt(info, 'Message') !== '');
+  const beside = isSaid || plain === '' || /ExtendedInfo/i.test(plain) ? [] : [plain];
+  const said = found.length > 0 || plain === '' ? [...found, ...beside] : [plain];
   return [...new Set(said)].slice(0, SENTENCES_MAX).map(shortened);
 };
 

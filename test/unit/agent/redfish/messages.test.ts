@@ -33,6 +33,17 @@ test('what is said is found where makes put it', (t) => {
   t.deepEqual(saidIn(old), ['iLO.0.10.LicenseKeyRequired']);
 });
 
+test('what is said beside the name of a message is not lost', (t) => {
+  const named = { '@Message.ExtendedInfo': [{ MessageId: 'Base.1.0.GeneralError' }] };
+  const general = { code: 'Base.1.0.GeneralError', message: 'Power state Nap is not supported' };
+  t.deepEqual(saidIn({ error: { ...general, ...named } }), [
+    'Base.1.0.GeneralError',
+    'Power state Nap is not supported',
+  ]);
+  const referring = { message: 'See @Message.ExtendedInfo for more information.' };
+  t.deepEqual(saidIn({ error: { ...referring, ...named } }), ['Base.1.0.GeneralError']);
+});
+
 test('a sign-in that iLO 4 refuses is one', (t) => {
   const infos = [{ MessageID: 'Base.0.10.UnauthorizedLoginAttempt' }];
   t.is(faultOf(400, { error: { '@Message.ExtendedInfo': infos } }), 'unauthorized');
