@@ -7,43 +7,42 @@ import { type Hold, isWhole } from './hold.ts';
 /** A hold of another provider of the tree; `source` is its number. */
 export type Implied = { readonly source: number; readonly hold: Hold };
 
+/**
+ * Never changed, only put in the place of one another: machines that one claim has and nobody else
+ * share one. undefined = nothing is held.
+ */
 export type Booked = {
   /** What claims hold of this very provider. */
-  own: readonly Hold[];
+  readonly own: readonly Hold[];
   /** Holds of a whole provider above it: nothing of this one is free meanwhile. */
-  above: Implied[] | undefined;
+  readonly above: readonly Implied[] | undefined;
   /** Holds of parts below it: it cannot be taken whole meanwhile. */
-  below: Implied[] | undefined;
+  readonly below: readonly Implied[] | undefined;
   /**
    * Sums of `own` by resource type, without those of the whole: never less than what is used at any
    * instant, and exactly that while nothing is timed. undefined = nothing.
    */
-  sums: Map<string, number> | undefined;
+  readonly sums: ReadonlyMap<string, number> | undefined;
   /** Of `own`, those of the whole. */
-  wholes: number;
+  readonly wholes: number;
   /** Of all, those that end, or had not begun when they were made. */
-  timed: number;
+  readonly timed: number;
 };
 
-const NOTHING: readonly Hold[] = [];
-
-export const createBooked = (): Booked => ({
-  own: NOTHING,
+const NOTHING: Booked = {
+  own: [],
   above: undefined,
   below: undefined,
   sums: undefined,
   wholes: 0,
   timed: 0,
-});
-
-export const isUntouched = ({ own, above, below }: Booked): boolean =>
-  own.length === 0 && above === undefined && below === undefined;
+};
 
 /** True when the claim's hold is this one already. */
-export const isBooked = ({ own }: Booked, hold: Hold | undefined): boolean => {
-  if (hold === undefined) return false;
+export const isBooked = (booked: Booked | undefined, hold: Hold | undefined): boolean => {
+  if (hold === undefined || booked === undefined) return false;
   const { claimUid, amounts, fromMs, toMs, later, whole } = hold;
-  const before = own.find((one) => one.claimUid === claimUid);
+  const before = booked.own.find((one) => one.claimUid === claimUid);
   if (before === hold) return true;
   return (
     before !== undefined &&
@@ -55,13 +54,37 @@ export const isBooked = ({ own }: Booked, hold: Hold | undefined): boolean => {
   );
 };
 
-/** Puts the claim's hold in place of the one that it had; undefined = takes that away. */
-export const bookOwn = (booked: Booked, claimUid: string, hold: Hold | undefined): void => {
+/** True when it is that hold and nothing else. */
+export const isOnly = (booked: Booked | undefined, hold: Hold | undefined): boolean =>
+  booked !== undefined &&
+  booked.own.length === 1 &&
+  booked.own[0] === hold &&
+  booked.above === undefined &&
+  booked.below === undefined;
+
+/** With the claim's hold in place of the one that it had; undefined = without that. */
+export const withOwn = (
+  booked: Booked = NOTHING,
+  claimUid: string,
+  hold: Hold | undefined,
+): Booked | undefined => {
   const before = booked.own.find((one) => one.claimUid === claimUid);
-  if (before !== undefined) count(booked, before, -1);
-  if (hold !== undefined) count(booked, hold, 1);
-  booked.own = replaced(booked.own, before, hold);
+  return unlessEmpty({
+    ...booked,
+    own: replaced(booked.own, before, hold),
+    sums: summed(summed(booked.sums, before, -1), hold, 1),
+    wholes: booked.wholes - countIf(before, isWhole) + countIf(hold, isWhole),
+    timed: booked.timed - countIf(before, isTimed) + countIf(hold, isTimed),
+  });
 };
+
+const unlessEmpty = (booked: Booked): Booked | undefined =>
+  booked.own.length === 0 && booked.above === undefined && booked.below === undefined
+    ? undefined
+    : booked;
+
+const countIf = (hold: Hold | undefined, is: (hold: Hold) => boolean): number =>
+  hold !== undefined && is(hold) ? 1 : 0;
 
 /** A list of just its length: most providers have one hold, and a list that grew keeps room. */
 const replaced = (
@@ -74,18 +97,19 @@ const replaced = (
   return own.length === 0 ? [hold] : [...own, hold];
 };
 
-const count = (booked: Booked, hold: Hold, by: 1 | -1): void => {
-  if (isTimed(hold)) booked.timed += by;
-  if (isWhole(hold)) {
-    booked.wholes += by;
-    return;
-  }
-  booked.sums ??= new Map();
+const summed = (
+  sums: Booked['sums'],
+  hold: Hold | undefined,
+  by: 1 | -1,
+): ReadonlyMap<string, number> | undefined => {
+  if (hold === undefined || isWhole(hold)) return sums;
+  const next = new Map(sums);
   for (const [code, amount] of hold.amounts) {
-    const sum = (booked.sums.get(code) ?? 0) + by * amount;
-    if (sum === 0) booked.sums.delete(code);
-    else booked.sums.set(code, sum);
+    const sum = (next.get(code) ?? 0) + by * amount;
+    if (sum === 0) next.delete(code);
+    else next.set(code, sum);
   }
+  return next;
 };
 
 export type ImpliedChange = {
@@ -96,20 +120,22 @@ export type ImpliedChange = {
 };
 
 /** The same for what a hold elsewhere in the tree implies here. */
-export const bookImplied = (
-  booked: Booked,
+export const withImplied = (
+  booked: Booked = NOTHING,
   { side, source, claimUid, hold }: ImpliedChange,
-): void => {
+): Booked | undefined => {
   const kept: Implied[] = [];
+  let { timed } = booked;
   for (const one of booked[side] ?? []) {
     if (one.source !== source || one.hold.claimUid !== claimUid) kept.push(one);
-    else if (isTimed(one.hold)) booked.timed -= 1;
+    else timed -= countIf(one.hold, isTimed);
   }
-  if (hold !== undefined) {
-    kept.push({ source, hold });
-    if (isTimed(hold)) booked.timed += 1;
-  }
-  booked[side] = kept.length === 0 ? undefined : kept;
+  if (hold !== undefined) kept.push({ source, hold });
+  return unlessEmpty({
+    ...booked,
+    [side]: kept.length === 0 ? undefined : kept,
+    timed: timed + countIf(hold, isTimed),
+  });
 };
 
 /** True when what is free beside it depends on the window. Never changes for one hold. */

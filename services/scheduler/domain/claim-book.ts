@@ -37,9 +37,14 @@ type Project = {
 export const createClaimBook = (): ClaimBook => {
   const claims = new Map<string, ClaimRecord>();
   const projects = new Map<string, Project>();
-  const byProvider = createKeyLists();
+  /** By provider; few have ended, and then another has the provider. */
   const living = createKeyLists();
-  const providers = createSortedKeys(byProvider.keys);
+  const ended = createKeyLists();
+  const isKnown = (uid: string): boolean => living.has(uid) || ended.has(uid);
+  const providers = createSortedKeys(function* () {
+    yield* living.keys();
+    for (const uid of ended.keys()) if (!living.has(uid)) yield uid;
+  });
   const byConsumer = createKeyLists();
 
   const projectOf = (claim: ClaimRecord): Project => {
@@ -53,21 +58,20 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
-    const isAlive = !isEnded(claim);
+    const lists = isEnded(claim) ? ended : living;
     for (const { uid } of claim.providers) {
-      if (!byProvider.has(uid)) providers.add(uid);
-      byProvider.add(uid, claim.uid);
-      if (isAlive) living.add(uid, claim.uid);
+      if (!isKnown(uid)) providers.add(uid);
+      lists.add(uid, claim.uid);
     }
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
   };
   const unlink = (claim: ClaimRecord): void => {
     for (const { uid } of claim.providers) {
-      const wasThere = byProvider.has(uid);
-      byProvider.remove(uid, claim.uid);
+      const wasThere = isKnown(uid);
       living.remove(uid, claim.uid);
-      if (wasThere && !byProvider.has(uid)) providers.remove(uid);
+      ended.remove(uid, claim.uid);
+      if (wasThere && !isKnown(uid)) providers.remove(uid);
     }
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.remove(consumer, claim.uid);
@@ -99,7 +103,7 @@ export const createClaimBook = (): ClaimBook => {
       const before = claims.get(claim.uid);
       claims.set(claim.uid, claim);
       if (before === undefined) addName(claim);
-      else if (before.providers !== claim.providers || before.spec !== claim.spec) unlink(before);
+      else if (isElsewhere(before, claim)) unlink(before);
       link(claim);
     },
     remove: (uid) => {
@@ -115,7 +119,7 @@ export const createClaimBook = (): ClaimBook => {
       const named = uids === undefined ? [] : known(uids);
       return named.find((claim) => !isEnded(claim)) ?? newest(named);
     },
-    ofProvider: (providerUid) => known(byProvider.get(providerUid)),
+    ofProvider: (providerUid) => known([...living.get(providerUid), ...ended.get(providerUid)]),
     livingOf: (providerUid) => known(living.get(providerUid)),
     providersFrom: providers.from,
     ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
@@ -131,6 +135,12 @@ export const createClaimBook = (): ClaimBook => {
     size: () => claims.size,
   };
 };
+
+/** True when it stands in other lists than before. */
+const isElsewhere = (before: ClaimRecord, claim: ClaimRecord): boolean =>
+  before.providers !== claim.providers ||
+  before.spec !== claim.spec ||
+  isEnded(before) !== isEnded(claim);
 
 /**
  * The order of lists, without regard to case: the keys of partition, project and claim, then the

@@ -3,7 +3,7 @@
  * tag and property, linked into trees, with what claims hold of each now and later. Every change
  * costs what it touches, never the size of the fleet.
  */
-import { type Booked, bookOwn, createBooked, isBooked, isUntouched } from './bookings.ts';
+import { type Booked, isBooked, isOnly, withOwn } from './bookings.ts';
 import {
   type CapacityRecord,
   isClosed,
@@ -92,6 +92,8 @@ class Index implements ProviderIndex {
   readonly all = new NumberSet();
   readonly #heldBy: HeldBy;
   #topology: Topology = NO_TOPOLOGY;
+  /** Machines of a claim are booked one after the other, and share what is booked of them. */
+  #lastBooked: Booked | undefined;
   readonly #places = createPlaces(NO_TOPOLOGY);
 
   constructor(heldBy: HeldBy) {
@@ -173,14 +175,14 @@ class Index implements ProviderIndex {
     const member = hold === undefined ? this.find(uid) : this.#memberOf(uid);
     if (member === undefined) return;
     if (member.booked === undefined && hold === undefined) return;
-    member.booked ??= createBooked();
     // What was taken with the decision is told once more with its commit.
     if (isBooked(member.booked, hold)) return;
-    bookOwn(member.booked, claimUid, hold);
+    const isLikeLast = member.booked === undefined && isOnly(this.#lastBooked, hold);
+    member.booked = isLikeLast ? this.#lastBooked : withOwn(member.booked, claimUid, hold);
+    this.#lastBooked = member.booked;
     if (this.forest.isInTree(member.n)) {
       for (const touched of imply(this, member, { claimUid, hold })) this.#settle(touched);
     }
-    if (isUntouched(member.booked)) member.booked = undefined;
     this.#settle(member);
   };
 
@@ -254,8 +256,8 @@ class Index implements ProviderIndex {
   /** Puts the provider where it belongs after any change of it. */
   #settle(member: Member): void {
     this.#leave(member);
-    const { n, uid, facts, capacity } = member;
-    if (facts === undefined && capacity === undefined && !this.#isBooked(member)) {
+    const { n, uid, facts, capacity, booked } = member;
+    if (facts === undefined && capacity === undefined && booked === undefined) {
       this.#forget(uid, n);
       return;
     }
@@ -268,10 +270,6 @@ class Index implements ProviderIndex {
     }
     if (member.shut || isClosed(facts, capacity)) this.open.delete(n);
     else this.#enter(member);
-  }
-
-  #isBooked({ booked }: Member): boolean {
-    return booked !== undefined && !isUntouched(booked);
   }
 
   #shapeOf({ facts, capacity }: Member): Shape {
@@ -293,7 +291,7 @@ class Index implements ProviderIndex {
   #enter(member: Member): void {
     const { n, shape, booked } = member;
     this.open.add(n);
-    if (booked === undefined || isUntouched(booked)) {
+    if (booked === undefined) {
       shape.free.add(n);
       return;
     }

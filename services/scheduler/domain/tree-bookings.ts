@@ -2,7 +2,7 @@
  * What a hold of one provider means for the others of its tree. Those below a whole machine are not
  * free while it is held; those above what is held cannot be taken whole.
  */
-import { bookImplied, createBooked } from './bookings.ts';
+import { withImplied } from './bookings.ts';
 import { type Hold, isWhole } from './hold.ts';
 import type { Member } from './provider-index.ts';
 
@@ -27,8 +27,7 @@ export const imply = (
   const put = (n: number, side: 'above' | 'below', what: Hold | undefined): void => {
     const at = member(n);
     if (at.booked === undefined && what === undefined) return;
-    at.booked ??= createBooked();
-    bookImplied(at.booked, { side, source: source.n, claimUid, hold: what });
+    at.booked = withImplied(at.booked, { side, source: source.n, claimUid, hold: what });
     touched.push(at);
   };
   const ofWhole = hold !== undefined && isWhole(hold) ? hold : undefined;
