@@ -147,9 +147,11 @@ function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
   spent.looks += sources.length * FRESH_LOOKS;
   // Most requests need the best alone; the rest is sorted when it is asked for.
   moveBestFirst(sources);
-  for (const [at, { members, score }] of sources.entries()) {
+  for (let at = 0; at < sources.length; at += 1) {
     if (at === 1) sources.splice(1, sources.length - 1, ...sources.slice(1).sort(bestFirst));
-    const { members: those, score: its } = sources[at] ?? { members, score };
+    const source = sources[at];
+    if (source === undefined) break;
+    const { members: those, score: its } = source;
     // Begin anywhere, so that a rack does not fill up before the next one is looked at.
     const start = shuffleNumber(seedHash, at) % Math.max(1, index.width());
     let isRound = false;

@@ -24,6 +24,13 @@ export const namedFieldsOf = (spec: Spec, at: string): readonly NamedField[] => 
 
 type Kind = NamedField['kind'];
 
+/** Each once. */
+export const namesOf = (fields: readonly NamedField[], wanted: Kind): readonly string[] => {
+  const names: string[] = [];
+  for (const { kind, name } of fields) if (kind === wanted) names.push(name);
+  return names.length < 2 ? names : [...new Set(names)];
+};
+
 const optional = (kind: Kind, name: string | undefined, field: string): readonly NamedField[] =>
   name === undefined ? [] : [{ kind, name, field }];
 

@@ -23,7 +23,7 @@ const VERSION = 1;
 const CLAIM_VERSION = 2;
 
 export const encodeClaim = (claim: ClaimRecord): Uint8Array =>
-  encoder.encode(`{"v":${CLAIM_VERSION},${JSON.stringify(claim).slice(1)}`);
+  bytesOf(`{"v":${CLAIM_VERSION},${JSON.stringify(claim).slice(1)}`);
 
 export const decodeClaim = (bytes: Uint8Array): ClaimRecord => {
   const { v, record } = read(bytes, CLAIM_VERSION);
@@ -63,7 +63,7 @@ export const encodeLog = (
 ): Uint8Array => {
   const { number, atMs, entries } = batch;
   const head = JSON.stringify({ v: VERSION, number, atMs });
-  return encoder.encode(`${head.slice(0, -1)},"entries":[${entries.join(',')}]}`);
+  return bytesOf(`${head.slice(0, -1)},"entries":[${entries.join(',')}]}`);
 };
 export const decodeLog = (bytes: Uint8Array): LogBatch => decode<LogBatch>(bytes, 'log');
 
@@ -101,11 +101,11 @@ export const decodeQuota = (bytes: Uint8Array): QuotaRecord => {
   };
 };
 
-const encoder = new TextEncoder();
+/** Texts of a record's length take half the time of a TextEncoder. */
+const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const decoder = new TextDecoder();
 
-const encode = (value: object): Uint8Array =>
-  encoder.encode(JSON.stringify({ v: VERSION, ...value }));
+const encode = (value: object): Uint8Array => bytesOf(JSON.stringify({ v: VERSION, ...value }));
 
 const decode = <T extends object>(bytes: Uint8Array, what: string): T => {
   const { v, record } = read(bytes, VERSION);

@@ -1,7 +1,7 @@
 /** Whether a request makes sense in itself, beyond what the contract's rules can say. */
 import type { FieldViolation } from '../../runtime/errors.ts';
 import type { ClaimSpec, DistanceConstraint, RequestGroup, ResourceRequest } from './claim.ts';
-import { type NamedField, namedFieldsOf } from './named-fields.ts';
+import { type NamedField, namesOf } from './named-fields.ts';
 
 /** The name of a group that was given none. */
 export const MAIN_GROUP = 'main';
@@ -124,17 +124,11 @@ export type Named = {
   readonly properties: readonly string[];
 };
 
-export const namedIn = (spec: CheckedSpec): Named => {
-  const all = namedFieldsOf(spec, '');
-  const of = (wanted: NamedField['kind']): readonly string[] => [
-    ...new Set(all.flatMap(({ kind, name }) => (kind === wanted ? [name] : []))),
-  ];
-  return {
-    groups: of('group'),
-    distanceTypes: of('distance-type'),
-    properties: of('property'),
-  };
-};
+export const namedIn = (fields: readonly NamedField[]): Named => ({
+  groups: namesOf(fields, 'group'),
+  distanceTypes: namesOf(fields, 'distance-type'),
+  properties: namesOf(fields, 'property'),
+});
 
 /** The steps that a distance constraint names, with the field of each. */
 export const stepsOf = ({ minimum, maximum }: DistanceConstraint) => [

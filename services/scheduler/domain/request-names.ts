@@ -1,20 +1,27 @@
 /** Whether what a request names exists: groups, distance types and their steps, properties. */
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { RequestGroup } from './claim.ts';
-import { type NamedField, namedFieldsOf } from './named-fields.ts';
+import type { NamedField } from './named-fields.ts';
 import { type CheckedSpec, stepsOf } from './request-check.ts';
 import type { Topology } from './topology.ts';
 
+type At = {
+  /** The field with the spec. */
+  readonly at: string;
+  /** What the spec names. */
+  readonly fields: readonly NamedField[];
+};
+
 /**
  * Errors: invalid_argument UNKNOWN_GROUP, UNKNOWN_DISTANCE_TYPE, PROPERTY_NOT_SCHEDULABLE, or
- * INVALID_FIELD for a step that its distance type does not have. `at` is the field with the spec.
+ * INVALID_FIELD for a step that its distance type does not have.
  */
 export const assertNamesExist = (
   topology: Topology,
   spec: CheckedSpec,
-  at = 'claim.spec',
+  { at, fields }: At,
 ): void => {
-  for (const named of namedFieldsOf(spec, at)) {
+  for (const named of fields) {
     switch (named.kind) {
       case 'group':
         if (topology.groups.has(named.name)) break;

@@ -1,7 +1,7 @@
 /** Whether everything exists that a request names: codes of inventory, groups, properties. */
 import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { Draft } from '../domain/command.ts';
-import { type NamedField, namedFieldsOf } from '../domain/named-fields.ts';
+import { type NamedField, namedFieldsOf, namesOf } from '../domain/named-fields.ts';
 import { namedIn } from '../domain/request-check.ts';
 import { assertNamesExist } from '../domain/request-names.ts';
 import type { RpcDeps } from './deps.ts';
@@ -39,10 +39,10 @@ export const checkNames = async (
     const what = `no capability "${unknownCapability}"; see runm capability list`;
     throw unknownCode('UNKNOWN_CAPABILITY', { code: unknownCapability, field, what });
   }
-  const named = namedIn(spec);
+  const named = namedIn(fields);
   if (named.groups.length + named.distanceTypes.length + named.properties.length === 0) return;
   await topologies.learn(partition, named, signal);
-  assertNamesExist(topologies.of(partition), spec, at);
+  assertNamesExist(topologies.of(partition), spec, { at, fields });
 };
 
 /** `field` names it; absent = the message does not say where it stands. */
@@ -64,10 +64,6 @@ const unknownCode = (reason: string, { code, field, what }: Unknown): DomainErro
   });
 
 type Kind = NamedField['kind'];
-
-const namesOf = (fields: readonly NamedField[], wanted: Kind): readonly string[] => [
-  ...new Set(fields.flatMap(({ kind, name }) => (kind === wanted ? [name] : []))),
-];
 
 const fieldOf = (fields: readonly NamedField[], wanted: Kind, name: string): string | undefined =>
   fields.find((one) => one.kind === wanted && one.name === name)?.field;

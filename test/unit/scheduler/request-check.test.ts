@@ -1,6 +1,7 @@
 import test from 'ava';
 import { DomainError } from '../../../services/runtime/errors.ts';
 import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
+import { namedFieldsOf } from '../../../services/scheduler/domain/named-fields.ts';
 import {
   type CheckedSpec,
   ITEMS_MAX,
@@ -110,9 +111,11 @@ const NO_PROPERTIES = {
   anyKeys: [],
 };
 
+const AT = 'claim.spec';
+
 const refusalOf = (spec: CheckedSpec): DomainError | undefined => {
   try {
-    assertNamesExist(TOPOLOGY, spec);
+    assertNamesExist(TOPOLOGY, spec, { at: AT, fields: namedFieldsOf(spec, AT) });
     return undefined;
   } catch (error) {
     if (error instanceof DomainError) return error;
@@ -175,7 +178,8 @@ test('what a request names is listed once', (t) => {
       distances: [{ type: 'net', from: { kind: 'provider-group', id: 'site1' } }],
     },
   );
-  t.deepEqual(namedIn(specOf([group], { nearGroup: 'rack1', rankingDistanceType: 'net' })), {
+  const asked = specOf([group], { nearGroup: 'rack1', rankingDistanceType: 'net' });
+  t.deepEqual(namedIn(namedFieldsOf(asked, AT)), {
     groups: ['rack1', 'site1'],
     distanceTypes: ['net'],
     properties: [],
