@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Args, Command, Context, Option } from './command.ts';
 import { NARROW_OPTIONS, narrowed } from './narrow.ts';
-import { type Shown, showList, showOne } from './output.ts';
+import { type Shown, sayDeleted, showOne, showSome } from './output.ts';
 import { allPages } from './pages.ts';
 
 /** Get, list and delete are alike for all nouns; a noun says how it is read and how it is shown. */
@@ -29,10 +29,22 @@ export const listCommand = <Schema extends DescMessage>(
   options: { ...options, ...NARROW_OPTIONS },
   run: async (context, args) => {
     const rows = await allPages((pageToken) => read(context, { pageToken, pageSize: 1000 }, args));
-    await showList(context.output, noun, narrowed(rows, noun.columns, args));
+    await showSome(context.output, noun, {
+      rows: narrowed(rows, noun.columns, args),
+      count: rows.length,
+      where: placeOf(noun, context),
+    });
     return undefined;
   },
 });
+
+const placeOf = <Schema extends DescMessage>(noun: Noun<Schema>, context: Context): string => {
+  const parts = noun.fullName(context, 'x').split('/');
+  const { partition, project } = context.settings;
+  const above = new Set(parts.slice(0, -2));
+  if (above.has('projects')) return ` in project ${project}`;
+  return above.has('partitions') ? ` in partition ${partition}` : '';
+};
 
 export const getCommand = <Schema extends DescMessage>(
   noun: Noun<Schema>,
@@ -58,7 +70,7 @@ export const deleteCommand = <Schema extends DescMessage>(
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     await remove(context, { name, allowMissing: args.flag('allow-missing') });
-    context.output.remark(`deleted ${name}`);
+    await sayDeleted(context.output, name, `deleted ${name}`);
     return undefined;
   },
 });

@@ -76,6 +76,13 @@ export const showData = async (
   else output.result(people());
 };
 
+/** Nothing is left to be shown but that, which programs read as a document. */
+export const sayDeleted = async (output: Output, name: string, text: string): Promise<void> => {
+  if (output.mode === 'json' || output.mode === 'yaml') {
+    await showDocument(output, { name, deleted: true });
+  } else output.remark(text);
+};
+
 /** A list in the wanted form: a table, one JSON or YAML document, or names only. */
 export const showList = async <Schema extends DescMessage>(
   output: Output,
@@ -83,6 +90,26 @@ export const showList = async <Schema extends DescMessage>(
   rows: readonly MessageShape<Schema>[],
 ): Promise<void> =>
   showMany(output, shown, { rows, people: () => tableText(output, shown.columns, rows) });
+
+type Narrowed<Schema extends DescMessage> = {
+  /** Those that are shown. */
+  readonly rows: readonly MessageShape<Schema>[];
+  /** How many there are. */
+  readonly count: number;
+  /** " in project red"; empty where there is no place. */
+  readonly where: string;
+};
+
+/** A list of which options chose some; nobody should look for a thing in the wrong place. */
+export const showSome = async <Schema extends DescMessage>(
+  output: Output,
+  shown: Shown<Schema>,
+  { rows, count, where }: Narrowed<Schema>,
+): Promise<void> => {
+  if (output.mode === 'table' && rows.length === 0) {
+    output.remark(count > 0 ? `none of ${count} match` : `none${where}`);
+  } else await showList(output, shown, rows);
+};
 
 /** The same, where people read something else than one line an object. */
 export const showMany = async <Schema extends DescMessage>(

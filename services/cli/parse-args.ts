@@ -28,6 +28,10 @@ export const parseCommandLine = (command: Command, argv: readonly string[]): Arg
   );
   const parsed = parse(argv, spec, Object.keys(options));
   const given = command.positionals ?? [];
+  const forms = ['json', 'yaml', 'quiet'].filter((form) => parsed.values[form] === true);
+  if (forms.length > 1) {
+    throw new UsageError(`--${forms[0]} and --${forms[1]} exclude each other`, 'give one of them');
+  }
   if (!parsed.values.help) checkPositionals(command, parsed.positionals);
   const byName = new Map(given.map((one, index) => [one.name, parsed.positionals[index]]));
   const value = (name: string) => parsed.values[name];

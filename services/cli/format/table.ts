@@ -13,8 +13,8 @@ export const printable = (text: string): string =>
 
 /**
  * A table for people: columns as wide as their longest cell, two spaces between. Where that is
- * wider than there is room, columns that say nothing are left out and then the widest are cut; the
- * first one, by which a row is named, is not.
+ * wider than there is room, columns that say nothing are left out, then the widest are cut, and the
+ * last ones go, which a … in the heading says. The first one, by which a row is named, stays whole.
  */
 export const formatTable = <Row>(
   columns: readonly Column<Row>[],
@@ -28,7 +28,8 @@ export const formatTable = <Row>(
   const saying = table.filter(
     (cells, at) => at === 0 || cells.slice(1).some((cell) => cell !== EMPTY),
   );
-  const shown = widthOf(table) > room && rows.length > 0 ? saying : table;
+  const isWide = widthOf(table) > room && rows.length > 0;
+  const shown = isWide ? withinRoom(saying, room) : table;
   const widths = fitted(shown.map(longest), room - GAP.length * (shown.length - 1));
   const line = (row: number): string =>
     shown
@@ -39,6 +40,26 @@ export const formatTable = <Row>(
 };
 
 const EMPTY = '-';
+
+const MORE = '…';
+
+/**
+ * As many of the columns, from the first on, as can be cut to fit; all where the names alone are
+ * too long.
+ */
+const withinRoom = (table: readonly string[][], room: number): readonly string[][] => {
+  const leastOf = (columns: readonly string[][]): number =>
+    columns.reduce(
+      (sum, cells, at) => sum + (at === 0 ? longest(cells) : Math.min(longest(cells), WIDTH_MIN)),
+      GAP.length * (columns.length - 1),
+    );
+  const mark = [MORE];
+  for (let count = table.length; count > 1; count -= 1) {
+    const kept = count === table.length ? table : [...table.slice(0, count), mark];
+    if (leastOf(kept) <= room) return kept;
+  }
+  return table;
+};
 
 const longest = (cells: readonly string[]): number =>
   cells.reduce((width, cell) => Math.max(width, cell.length), 0);

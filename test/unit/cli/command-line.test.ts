@@ -33,6 +33,12 @@ test('an unknown option is named and the nearest one is offered', (t) => {
   t.regex(error?.cure ?? '', /--wait/);
 });
 
+test('a result has one form', (t) => {
+  t.throws(() => parseCommandLine(command, ['web', '--json', '--yaml']), {
+    message: '--json and --yaml exclude each other',
+  });
+});
+
 test('a missing, an empty and an extra argument are refused by name', (t) => {
   t.throws(() => parseCommandLine(command, []), { message: /NAME is missing/ });
   t.throws(() => parseCommandLine(command, ['']), { message: /NAME is empty/ });

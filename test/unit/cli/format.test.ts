@@ -84,6 +84,18 @@ test('a table that is wider than its room is cut where it is widest, but for its
   t.true(formatTable(columns, rows).includes('at length'));
 });
 
+test('where columns cannot be cut to fit the last ones go, and the heading says so', (t) => {
+  const columns = ['NAME', 'TYPE', 'STATE', 'GROUPS', 'PROBLEM'].map((title, at) => ({
+    title,
+    value: (row: readonly string[]) => row[at] ?? '',
+  }));
+  const rows = [['r1u1', 'bare metal', 'available', 'r1 feed-a feed-b', 'none whatever']];
+  const narrow = formatTable(columns, rows, 28).split('\n');
+  t.deepEqual(narrow, ['NAME  TYPE       STATE     …', 'r1u1  bare met…  availab…']);
+  t.true(narrow.every((line) => line.length <= 28));
+  t.false(formatTable(columns, rows, 60).includes('…\n'));
+});
+
 test('a column that says nothing takes no room where there is little', (t) => {
   const columns = ['NAME', 'PROBLEM', 'STATE'].map((title, at) => ({
     title,

@@ -114,7 +114,7 @@ test('a list is narrowed and sorted by what it shows', async (t) => {
   t.deepEqual(await names(['--filter', 'held-by=-']), ['r1u1']);
   t.deepEqual(await names(['--filter', 'held-by!=', '--filter', 'name=*1*0']), ['r1u10']);
   const told = await callCommand(list, ['--filter', 'state=lost'], rack().routes);
-  t.is(told.stderr, 'none\n');
+  t.is(told.stderr, 'none of 3 match\n');
 });
 
 test('what a list cannot be narrowed by is said, and what it can', async (t) => {

@@ -10,7 +10,7 @@ import type { Args, Command, Context } from '../../command.ts';
 import { getCommand } from '../../crud.ts';
 import { NARROW_OPTIONS, narrowed } from '../../narrow.ts';
 import { holderUid, providerUid } from '../../object-uids.ts';
-import { showList } from '../../output.ts';
+import { showSome } from '../../output.ts';
 import { allPages } from '../../pages.ts';
 import { lastSegment, partitionParent, projectParent } from '../../resource-names.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -58,7 +58,12 @@ export const list: Command = {
       return { rows: answer.claims, nextPageToken: answer.nextPageToken };
     });
     const noun = isWide ? ofAllProjects : claimNoun;
-    await showList(context.output, noun, narrowed(rows, noun.columns, args));
+    await showSome(context.output, noun, {
+      rows: narrowed(rows, noun.columns, args),
+      // A filter of the server hides how many there are.
+      count: 0,
+      where: isWide || filter !== undefined ? '' : ` in project ${context.settings.project}`,
+    });
     return undefined;
   },
 };

@@ -4,6 +4,7 @@ import { callOptions } from '../../call-options.ts';
 import type { Command, Context } from '../../command.ts';
 import { attachTerminal } from '../../console-terminal.ts';
 import { parseSizeBytes } from '../../format/size.ts';
+import { showData } from '../../output.ts';
 import { machineNoun } from './noun.ts';
 
 export const machineConsole: Command = {
@@ -30,8 +31,14 @@ const printLog = async (context: Context, name: string, contains: string): Promi
   const client = createClient(ConsoleService, context.transport());
   const asked = { name, contains, tailBytes: 1024 * 1024 };
   const answer = await client.getConsoleLog(asked, callOptions(context));
-  if (answer.truncated) context.output.remark('(older output is left out)');
-  context.output.raw(answer.data);
+  const { output } = context;
+  if (output.mode === 'json' || output.mode === 'yaml') {
+    const text = Buffer.from(answer.data).toString('utf8');
+    await showData(output, { text, truncated: answer.truncated }, () => text);
+    return undefined;
+  }
+  if (answer.truncated) output.remark('(older output is left out)');
+  output.raw(answer.data);
   return undefined;
 };
 

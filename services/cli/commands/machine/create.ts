@@ -100,6 +100,8 @@ const wanted = async (context: Context, args: Args): Promise<Machine> => {
   return machine;
 };
 
+const MIB = 1024n ** 2n;
+
 const applyOptions = (context: Context, args: Args, spec: MachineSpec): void => {
   const [memory, disk, timeout] = [
     args.string('memory'),
@@ -111,6 +113,10 @@ const applyOptions = (context: Context, args: Args, spec: MachineSpec): void => 
   if (args.string('cpus') !== undefined) spec.cpus = atLeastOne(wholeNumber(args, 'cpus'), 'cpus');
   if (memory !== undefined) {
     spec.memoryBytes = atLeastOne(parseSizeBytes(memory, '--memory'), 'memory');
+    // The contract says so as well, of a field that nobody has typed.
+    if (spec.memoryBytes % MIB !== 0n) {
+      throw new UsageError(`--memory: "${memory}" is no multiple of 1 MiB`, 'write it like 256MiB');
+    }
   }
   if (disk !== undefined) spec.diskBytes = parseSizeBytes(disk, '--disk');
   if (claim !== undefined) spec.claim = inProject(context.settings, 'claims', claim);

@@ -1,10 +1,14 @@
 import { createClient } from '@connectrpc/connect';
 import type { Operation } from '../../../../gen/runmachine/common/v1/operation_pb.ts';
-import { type Machine, MachineState } from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
+import {
+  type Machine,
+  MachineState,
+  MachineType,
+} from '../../../../gen/runmachine/machine/v1/machine_pb.ts';
 import { MachineService } from '../../../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { callOptions } from '../../call-options.ts';
 import type { Args, Context } from '../../command.ts';
-import { showOne } from '../../output.ts';
+import { sayDeleted, showOne } from '../../output.ts';
 import { lastSegment } from '../../resource-names.ts';
 import { StoppedError } from '../../stopped-error.ts';
 import { waitOperation } from '../../wait-operation.ts';
@@ -45,7 +49,11 @@ export const finish = async (
     throw error;
   }
   if (operation.metadata?.verb === 'delete') {
-    context.output.remark(`${short} is deleted`);
+    await sayDeleted(context.output, name, `${short} is deleted`);
+    const { type, provider = '' } = machine?.status ?? {};
+    if (type === MachineType.BARE_METAL && provider !== '' && context.output.mode === 'table') {
+      context.output.remark(`${lastSegment(provider)} is cleaned now, before anybody else gets it`);
+    }
     return undefined;
   }
   const client = createClient(MachineService, context.transport());

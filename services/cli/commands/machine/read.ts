@@ -5,7 +5,7 @@ import { callOptions } from '../../call-options.ts';
 import type { Command } from '../../command.ts';
 import { getCommand } from '../../crud.ts';
 import { NARROW_OPTIONS, narrowed } from '../../narrow.ts';
-import { showList } from '../../output.ts';
+import { showSome } from '../../output.ts';
 import { allPages } from '../../pages.ts';
 import { partitionParent, projectParent } from '../../resource-names.ts';
 import { machineNoun } from './noun.ts';
@@ -46,7 +46,11 @@ export const list: Command = {
       return { rows: answer.machines, nextPageToken: answer.nextPageToken };
     });
     const noun = isWide ? ofAllProjects : machineNoun;
-    await showList(context.output, noun, narrowed(rows, noun.columns, args));
+    await showSome(context.output, noun, {
+      rows: narrowed(rows, noun.columns, args),
+      count: rows.length,
+      where: isWide ? '' : ` in project ${context.settings.project}`,
+    });
     return undefined;
   },
 };

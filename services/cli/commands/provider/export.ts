@@ -26,7 +26,7 @@ import { UsageError } from '../../usage-error.ts';
 export const exportProviders: Command = {
   summary: 'write everything declared of providers as a file to import',
   options: {
-    format: { type: 'string', value: 'FORMAT', help: 'yaml, ndjson or csv (yaml)' },
+    format: { type: 'string', value: 'FORMAT', help: 'yaml, ndjson or csv (yaml; --json: ndjson)' },
   },
   examples: [
     'runm provider export > fleet.yaml',
@@ -35,7 +35,8 @@ export const exportProviders: Command = {
   ],
   run: async (context, args) => {
     if (args.string('format') === 'csv') return exportCsv(context);
-    const text = writerOf(args.string('format') ?? 'yaml');
+    const usual = context.output.mode === 'json' ? 'ndjson' : 'yaml';
+    const text = writerOf(args.string('format') ?? usual);
     let count = 0;
     for await (const document of documentsOf(context)) {
       context.signal.throwIfAborted();

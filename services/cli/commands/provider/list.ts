@@ -3,7 +3,7 @@ import type { Args, Command, Context } from '../../command.ts';
 import { PROVIDER_TYPE_WORDS, parseProviderType } from '../../format/provider-type.ts';
 import type { Column } from '../../format/table.ts';
 import { NARROW_OPTIONS, namedColumns, narrowed } from '../../narrow.ts';
-import { showList } from '../../output.ts';
+import { showSome } from '../../output.ts';
 import { lastSegment } from '../../resource-names.ts';
 import { providerNoun } from '../provider.ts';
 import { findProviders } from './find.ts';
@@ -32,7 +32,15 @@ export const list: Command = {
   run: async (context, args) => {
     const rows = await findProviders(context, filterOf(args));
     const columns = await columnsFor(context, args, rows);
-    await showList(context.output, { ...providerNoun, columns }, narrowed(rows, columns, args));
+    await showSome(
+      context.output,
+      { ...providerNoun, columns },
+      {
+        rows: narrowed(rows, columns, args),
+        count: rows.length,
+        where: ` in partition ${context.settings.partition}`,
+      },
+    );
     return undefined;
   },
 };
