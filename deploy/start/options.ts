@@ -30,6 +30,17 @@ export class StartRefused extends Error {
   }
 }
 
+const USUAL_DIR = '.runmachine';
+
+/** What ends the installation there; one line for a shell. */
+export const stopCommand = (stateDir: string): string => {
+  if (stateDir === resolve(USUAL_DIR)) return 'npm stop';
+  const quoted = /^[\w@%+=:,./-]+$/.test(stateDir)
+    ? stateDir
+    : `'${stateDir.replaceAll("'", "'\\''")}'`;
+  return `npm stop -- --state-dir ${quoted}`;
+};
+
 export const HELP = `npm start starts runmachine on this machine, and a first virtual machine.
 
 usage: npm start -- [options]     npm stop     npm run reset
@@ -70,7 +81,7 @@ export const parseStartOptions = (
   };
   return {
     verb: values.stop ? 'stop' : values.reset ? 'reset' : 'start',
-    stateDir: resolve(values['state-dir'] ?? env.RUNM_STATE_DIR ?? '.runmachine'),
+    stateDir: resolve(values['state-dir'] ?? env.RUNM_STATE_DIR ?? USUAL_DIR),
     demo: values['no-demo'] !== true,
     lab: values['no-lab'] !== true,
     check: values.check === true,

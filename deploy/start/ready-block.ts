@@ -12,7 +12,8 @@ export type ReadyFacts = {
   /** Undefined: none was wanted, or it does not run and a warning says why. */
   readonly lab: LabStatus | undefined;
   readonly warnings: readonly string[];
-  readonly inBackground: boolean;
+  /** Undefined: it stays in the foreground. */
+  readonly stopCommand: string | undefined;
 };
 
 /** What a newcomer reads last: where it is, how to reach it, what to type next. */
@@ -47,7 +48,9 @@ export const readyBlock = (facts: ReadyFacts): string => {
     ...(facts.machine === 'running' ? ['  runm machine delete hello --wait'] : []),
     ...(facts.lab === undefined ? [] : ['  runm lab status']),
     '',
-    facts.inBackground ? 'It goes on in the background; `npm stop` ends it.' : 'Ctrl-C stops it.',
+    facts.stopCommand === undefined
+      ? 'Ctrl-C stops it.'
+      : `It goes on in the background; \`${facts.stopCommand}\` ends it.`,
   ].join('\n');
 };
 

@@ -27,7 +27,7 @@ import {
 } from './host-agent.ts';
 import { ensureHostProvider, ensureLab, ensureLabImage, PARTITION } from './host-provider.ts';
 import { type LabProcess, startLabProcess } from './lab-process.ts';
-import { type StartOptions, StartRefused } from './options.ts';
+import { type StartOptions, StartRefused, stopCommand } from './options.ts';
 import { choosePort, type PortPurpose } from './ports.ts';
 import { readyBlock } from './ready-block.ts';
 import { bundleCli, writeProfile, writeShim } from './shim.ts';
@@ -103,7 +103,7 @@ const takeLock = async (state: StateDir): Promise<StateLock | undefined> => {
     const holder = await livingHolder(state.path);
     say(`runmachine runs already on ${state.path} (process ${holder.pid})`);
     if (holder.note) say(holder.note);
-    say('`npm stop` ends it');
+    say(`\`${stopCommand(state.path)}\` ends it`);
     return undefined;
   }
 };
@@ -172,7 +172,8 @@ const startAll = async (
       machine: guests.hasDemo ? 'running' : 'none',
       lab: rack.lab?.status,
       warnings: [...guests.warnings, ...rack.warnings],
-      inBackground: process.env.RUNM_START_IN_BACKGROUND === '1',
+      stopCommand:
+        process.env.RUNM_START_IN_BACKGROUND === '1' ? stopCommand(state.path) : undefined,
     },
   };
 };

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import test from 'ava';
-import { HELP, parseStartOptions } from '../../../../deploy/start/options.ts';
+import { HELP, parseStartOptions, stopCommand } from '../../../../deploy/start/options.ts';
 
 const parse = (...argv: string[]) => {
   const options = parseStartOptions(argv, {});
@@ -38,4 +39,10 @@ test('a port must be one', (t) => {
 
 test('an unknown option is named', (t) => {
   t.throws(() => parse('--orgin', 'x'), { message: /--orgin/ });
+});
+
+test('what ends an installation names its place where that is not the usual one', (t) => {
+  t.is(stopCommand(resolve('.runmachine')), 'npm stop');
+  t.is(stopCommand('/srv/runm'), 'npm stop -- --state-dir /srv/runm');
+  t.is(stopCommand("/srv/my 'own"), "npm stop -- --state-dir '/srv/my '\\''own'");
 });
