@@ -1,6 +1,7 @@
 /**
- * How many cases a property test tries. RUNM_PROPERTY_FACTOR multiplies them: the default run is
- * short, `npm run soak:properties` is long. No number would be no case, and a green test.
+ * How many cases a property test tries. RUNM_PROPERTY_FACTOR multiplies them: fewer are tried by
+ * `npm run test:unit` than by `npm test`, and many more by `npm run soak:properties`. No number
+ * would be no case, and a green test.
  */
 export const propertyRuns = (
   runs: number,

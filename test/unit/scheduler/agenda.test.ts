@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { createAgenda } from '../../../services/scheduler/domain/agenda.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 type Step =
   | { readonly kind: 'add'; readonly uid: string; readonly atMs: number }
@@ -33,7 +34,7 @@ test('a claim is looked at once, at the soonest time that it was given', (t) => 
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 

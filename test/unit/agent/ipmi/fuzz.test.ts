@@ -30,6 +30,7 @@ import { decodeAsf, decodeRmcp } from '../../../../services/agent/drivers/ipmi/w
 import { decodeSol } from '../../../../services/agent/drivers/ipmi/wire/sol.ts';
 import { systemClock as clock } from '../../../../services/runtime/clock.ts';
 import { pipedController } from '../../../support/ipmi-pipe.ts';
+import { propertyRuns } from '../../../support/property-runs.ts';
 import { hex, RECORDED } from './recorded-exchange.ts';
 
 const limit = () => AbortSignal.timeout(30_000);
@@ -69,7 +70,7 @@ test('no bytes whatever make a decoder throw, or answer more than it was given',
         t.true(size < 4_000 + bytes.length * 64);
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: propertyRuns(2_000) },
   );
 });
 
@@ -79,7 +80,7 @@ test('no datagram whatever makes a controller throw, or answer much more than it
     fc.property(datagrams(), (datagram) => {
       controller.take(datagram, (answer) => t.true(answer.length <= 128 + datagram.length));
     }),
-    { numRuns: 5_000 },
+    { numRuns: propertyRuns(5_000) },
   );
   await server.close();
 });
@@ -101,7 +102,7 @@ test('no command whatever goes unanswered, or makes the controller throw', async
       const { code, data } = await session.request(asked, limit());
       t.true(code >= 0 && code <= 0xff && data.length <= 64);
     }),
-    { numRuns: 3_000 },
+    { numRuns: propertyRuns(3_000) },
   );
   await session.close(limit());
   controller.forget();
@@ -116,7 +117,7 @@ test('a session hears nothing of what strangers say into it', async (t) => {
     fc.property(datagrams(), (datagram) => {
       tell(datagram);
     }),
-    { numRuns: 3_000 },
+    { numRuns: propertyRuns(3_000) },
   );
   const asked = { netFn: 6, command: 1, data: Buffer.alloc(0) };
   t.is((await session.request(asked, limit())).code, 0);
@@ -170,7 +171,7 @@ test('whatever a controller answers, every aspect ends with a value or a BmcErro
       if (log.kind === 'offered') await log.aspect.read(10, signal).catch(isExpected);
       if (accounts.kind === 'offered') await accounts.aspect.list(signal).catch(isExpected);
     }),
-    { numRuns: 60 },
+    { numRuns: propertyRuns(60) },
   );
 });
 
