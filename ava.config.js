@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+const isGrouped = process.env.RUNM_TEST_GROUPED === '1';
 const statsFile = process.env.RUNM_TEST_STATS_FILE;
 const titlesByFile = fileURLToPath(new URL('./test/runner/titles-by-file.mjs', import.meta.url));
 const compileCache = fileURLToPath(new URL('./test/runner/compile-cache.mjs', import.meta.url));
@@ -17,7 +18,9 @@ const observeRun = async ({ events }) => {
 };
 
 export default {
-  files: ['test/**/*.test.ts', '!test/bench/**'],
+  files: isGrouped
+    ? ['test/grouped/*/*.test.ts']
+    : ['test/**/*.test.ts', '!test/bench/**', '!test/grouped/**'],
   extensions: ['ts'],
   // A guest boots in an emulated machine while others do the same.
   timeout: '4m',

@@ -1,16 +1,27 @@
-import { globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { UNIT_FILES } from './options.ts';
 
-/** Beside the tests, because AVA takes no others; written for one run and in no commit. */
+/** Beside the tests, because AVA takes no others; each run has a folder in it, in no commit. */
 export const GROUPS_FOLDER = 'test/grouped';
 
-/** So many that both cores are busy to the end of a run, and few enough to load little twice. */
-const GROUPS = 16;
+/** All run at once: so many that one that is longer than others does no harm, and few to load. */
+const GROUPS = 4;
 
 export type UnitGroups = Disposable & {
-  /** Of test files, each of which imports many. */
-  readonly patterns: readonly string[];
+  /**
+   * Test files that import many. A group has one test after the other, so that none waits in vain
+   * for a condition while hundreds of others have their turns.
+   */
+  readonly forAva: readonly string[];
 };
 
 /**
@@ -18,7 +29,9 @@ export type UnitGroups = Disposable & {
  * unit tests: files of one group share theirs. Larger files go first, so that groups are alike.
  */
 export const writeUnitGroups = (root: string): UnitGroups => {
-  const folder = join(root, GROUPS_FOLDER);
+  removeLeft(join(root, GROUPS_FOLDER));
+  const own = join(GROUPS_FOLDER, String(process.pid));
+  const folder = join(root, own);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const [number, files] of dealt(unitFiles(root), GROUPS).entries()) {
@@ -26,9 +39,26 @@ export const writeUnitGroups = (root: string): UnitGroups => {
     writeFileSync(join(folder, `group-${number + 1}.test.ts`), lines.join(''));
   }
   return {
-    patterns: [`${GROUPS_FOLDER}/*.test.ts`],
+    forAva: ['--serial', `--concurrency=${GROUPS}`, `${own}/*.test.ts`],
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
+};
+
+/** Of runs that were killed. */
+const removeLeft = (folder: string): void => {
+  if (!existsSync(folder)) return;
+  for (const pid of readdirSync(folder)) {
+    if (!isRunning(Number(pid))) rmSync(join(folder, pid), { recursive: true, force: true });
+  }
+};
+
+const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 };
 
 const unitFiles = (root: string): readonly string[] => {
