@@ -15,7 +15,7 @@ import { packScorer } from './scorers/pack.ts';
 import { randomScorer } from './scorers/random.ts';
 import { spreadScorer } from './scorers/spread.ts';
 import { isWithin, narrowest, type Selection, sizeOf } from './selection.ts';
-import type { Shape } from './shape.ts';
+import type { LoadClass, Shape } from './shape.ts';
 import { shuffleKey, shuffleNumber } from './shuffle.ts';
 import { isIdle, lackingIn, type Question, type Vacancy, vacancyOf } from './vacancy.ts';
 
@@ -143,13 +143,13 @@ function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
   let misses = 0;
   const { index, question, spent } = wish;
   const seedHash = shuffleKey(wish.seed, '');
-  const sources = sourcesOf(wish, seedHash);
-  spent.looks += sources.length * FRESH_LOOKS;
-  // Most requests need the best alone; the rest is sorted when it is asked for.
-  moveBestFirst(sources);
-  for (let at = 0; at < sources.length; at += 1) {
-    if (at === 1) sources.splice(1, sources.length - 1, ...sources.slice(1).sort(bestFirst));
-    const source = sources[at];
+  const { best, count } = bestSource(wish, seedHash);
+  spent.looks += count * FRESH_LOOKS;
+  let others: readonly Source[] = [];
+  for (let at = 0; at < count; at += 1) {
+    // Most requests need the best alone; the rest is listed when it is asked for.
+    if (at === 1) others = otherSources(wish, seedHash, best);
+    const source = at === 0 ? best : others[at - 1];
     if (source === undefined) break;
     const { members: those, score: its } = source;
     // Begin anywhere, so that a rack does not fill up before the next one is looked at.
@@ -181,37 +181,64 @@ function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
 const bestFirst = (a: Source, b: Source): number =>
   b.score - a.score || a.surplus - b.surplus || a.order - b.order;
 
-const moveBestFirst = (sources: Source[]): void => {
-  const [first] = sources;
-  if (first === undefined) return;
-  let best = 0;
-  let found = first;
-  for (let at = 1; at < sources.length; at += 1) {
-    const one = sources[at];
-    if (one !== undefined && bestFirst(one, found) < 0) [best, found] = [at, one];
-  }
-  sources[0] = found;
-  sources[best] = first;
-};
+type VisitClass = (shape: Shape, load: LoadClass | undefined) => void;
 
-const sourcesOf = (wish: Wish, seedHash: number): Source[] => {
-  const { selection, ranking } = wish;
-  const scorer = SCORERS[ranking];
-  const sources: Source[] = [];
-  for (const shape of selection.shapes) {
-    const surplus = ranking === 'pack' ? shape.capabilities.size + shape.codes.length : 0;
-    const put = (members: NumberSet, used: readonly number[] | undefined): void => {
-      const score = scorer.score(freeOf(selection, shape, used));
-      const order = shuffleNumber(seedHash, shape.id * 4_099 + sources.length);
-      sources.push({ members, score, surplus, order });
-    };
-    if (shape.free.size > 0) put(shape.free, undefined);
-    if (selection.wantsWhole) continue;
+/** The classes of providers that have room; undefined = those of which nothing is held. */
+const everyClass = ({ shapes, wantsWhole, resources }: Selection, visit: VisitClass): void => {
+  for (const shape of shapes) {
+    if (shape.free.size > 0) visit(shape, undefined);
+    if (wantsWhole) continue;
     for (const load of shape.loads.values()) {
-      if (fitsBeside(shape, load.used, selection.resources)) put(load.members, load.used);
+      if (fitsBeside(shape, load.used, resources)) visit(shape, load);
     }
   }
-  return sources;
+};
+
+type Numbered = {
+  readonly shape: Shape;
+  readonly load: LoadClass | undefined;
+  readonly at: number;
+};
+
+const sourceOf = (
+  { ranking }: Wish,
+  { shape, load, at }: Numbered,
+  { score, seedHash }: { readonly score: number; readonly seedHash: number },
+): Source => ({
+  members: load?.members ?? shape.free,
+  score,
+  surplus: ranking === 'pack' ? shape.capabilities.size + shape.codes.length : 0,
+  order: shuffleNumber(seedHash, shape.id * 4_099 + at),
+});
+
+/** Nothing is made for those that are worse. */
+const bestSource = (wish: Wish, seedHash: number) => {
+  const { selection, ranking } = wish;
+  let best: Source | undefined;
+  let count = 0;
+  everyClass(selection, (shape, load) => {
+    const score = SCORERS[ranking].score(freeOf(selection, shape, load?.used));
+    if (best === undefined || score >= best.score) {
+      const source = sourceOf(wish, { shape, load, at: count }, { score, seedHash });
+      if (best === undefined || bestFirst(source, best) < 0) best = source;
+    }
+    count += 1;
+  });
+  return { best, count };
+};
+
+/** All but the best, in their order. */
+const otherSources = (wish: Wish, seedHash: number, best: Source | undefined): Source[] => {
+  const { selection, ranking } = wish;
+  const sources: Source[] = [];
+  let at = 0;
+  everyClass(selection, (shape, load) => {
+    const score = SCORERS[ranking].score(freeOf(selection, shape, load?.used));
+    const source = sourceOf(wish, { shape, load, at }, { score, seedHash });
+    if (source.members !== best?.members) sources.push(source);
+    at += 1;
+  });
+  return sources.sort(bestFirst);
 };
 
 /** The mean share; a request has a class for each sum of claims, and nothing is made for each. */
