@@ -54,11 +54,11 @@ export const isBooked = (booked: Booked | undefined, hold: Hold | undefined): bo
   );
 };
 
-/** True when it is that hold and nothing else. */
-export const isOnly = (booked: Booked | undefined, hold: Hold | undefined): boolean =>
+/** True when it is one hold of that claim and nothing else. */
+export const isOnly = (booked: Booked | undefined, claimUid: string): boolean =>
   booked !== undefined &&
   booked.own.length === 1 &&
-  booked.own[0] === hold &&
+  booked.own[0]?.claimUid === claimUid &&
   booked.above === undefined &&
   booked.below === undefined;
 

@@ -177,14 +177,21 @@ class Index implements ProviderIndex {
     if (member.booked === undefined && hold === undefined) return;
     // What was taken with the decision is told once more with its commit.
     if (isBooked(member.booked, hold)) return;
-    const isLikeLast = member.booked === undefined && isOnly(this.#lastBooked, hold);
-    member.booked = isLikeLast ? this.#lastBooked : withOwn(member.booked, claimUid, hold);
+    member.booked = this.#likeLast(member, hold) ?? withOwn(member.booked, claimUid, hold);
     this.#lastBooked = member.booked;
     if (this.forest.isInTree(member.n)) {
       for (const touched of imply(this, member, { claimUid, hold })) this.#settle(touched);
     }
     this.#settle(member);
   };
+
+  /** What was booked last, when it is just this hold and nothing else is to be booked here. */
+  #likeLast({ booked }: Member, hold: Hold | undefined): Booked | undefined {
+    const last = this.#lastBooked;
+    if (hold === undefined || last?.own[0] !== hold || !isOnly(last, hold.claimUid))
+      return undefined;
+    return booked === undefined || isOnly(booked, hold.claimUid) ? last : undefined;
+  }
 
   #memberOf(uid: string): Member {
     const known = this.find(uid);

@@ -86,6 +86,14 @@ export class WireFields {
   }
 
   #varint(): number {
+    const first = this.#bytes[this.#at] ?? 128;
+    if (first >= 128) return this.#longVarint();
+    // Most are a byte, and a small number is kept in less memory than a sum that might be large.
+    this.#at += 1;
+    return first;
+  }
+
+  #longVarint(): number {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
       const byte = this.#bytes[this.#at];
