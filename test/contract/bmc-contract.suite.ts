@@ -9,6 +9,7 @@ import {
   type BootChoice,
 } from '../../services/agent/bmc-port.ts';
 import { eventually } from '../support/eventually.ts';
+import { fewAtOnce } from '../support/few-at-once.ts';
 
 /** One virtual server, and a driver's line to the controller in front of it. */
 export type BmcUnderTest = {
@@ -36,6 +37,7 @@ export type BmcContract = {
 
 const LIMIT_MS = 60_000;
 const inTime = (): AbortSignal => AbortSignal.timeout(LIMIT_MS);
+const turn = fewAtOnce(24);
 
 type Case = (t: ExecutionContext<unknown>, under: BmcUnderTest) => Promise<void>;
 
@@ -55,9 +57,13 @@ export const bmcContract = (test: TestFn, contract: BmcContract): void => {
   ];
   for (const [aspect, title, run] of cases) {
     if (without.includes(aspect)) continue;
-    test(`${name}: ${title}`, async (t) => run(t, await start(t)));
+    test(`${name}: ${title}`, async (t) => {
+      await turn(t);
+      await run(t, await start(t));
+    });
   }
   test(`${name}: what is not offered says why`, async (t) => {
+    await turn(t);
     const { bmc } = await start(t);
     for (const aspect of without) {
       const offer = bmc.offers[aspect];
