@@ -58,10 +58,9 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
-    const lists = isEnded(claim) ? ended : living;
+    const [lists, others] = isEnded(claim) ? [ended, living] : [living, ended];
     for (const { uid } of claim.providers) {
-      if (!isKnown(uid)) providers.add(uid);
-      lists.add(uid, claim.uid);
+      if (lists.add(uid, claim.uid) && !others.has(uid)) providers.add(uid);
     }
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
@@ -79,8 +78,7 @@ export const createClaimBook = (): ClaimBook => {
   const addName = (claim: ClaimRecord): void => {
     const { named, names } = projectOf(claim);
     const key = keyOf(claim.claimId);
-    if (!named.has(key)) names.add(key);
-    named.add(key, claim.uid);
+    if (named.add(key, claim.uid)) names.add(key);
   };
   const removeName = (claim: ClaimRecord): void => {
     const { named, names } = projectOf(claim);

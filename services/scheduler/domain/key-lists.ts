@@ -3,7 +3,8 @@
  * is most of the memory.
  */
 export type KeyLists = {
-  readonly add: (key: string, value: string) => void;
+  /** True when the key had none before. */
+  readonly add: (key: string, value: string) => boolean;
   readonly remove: (key: string, value: string) => void;
   readonly get: (key: string) => Iterable<string>;
   readonly has: (key: string) => boolean;
@@ -21,6 +22,7 @@ export const createKeyLists = (): KeyLists => {
       if (there === undefined) lists.set(key, value);
       else if (typeof there !== 'string') there.add(value);
       else if (there !== value) lists.set(key, new Set([there, value]));
+      return there === undefined;
     },
     remove: (key, value) => {
       const there = lists.get(key);

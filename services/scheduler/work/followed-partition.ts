@@ -86,8 +86,9 @@ export const removeClaim = (at: FollowedPartition, uid: string): void => {
 };
 
 export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void => {
-  if (!at.capacities.has(record.providerUid)) at.capacityUids.add(record.providerUid);
+  const { size } = at.capacities;
   at.capacities.set(record.providerUid, record);
+  if (at.capacities.size > size) at.capacityUids.add(record.providerUid);
   tell(at, { kind: 'capacity', record });
 };
 
