@@ -68,8 +68,11 @@ const unitFiles = (root: string): readonly string[] => {
   );
 };
 
-/** One after the other to each, as cards are. */
+/** One after the other to each, and back again, so that nobody always has the larger one. */
 export const dealt = <T>(items: readonly T[], hands: number): readonly (readonly T[])[] =>
   Array.from({ length: Math.min(hands, items.length) }, (_, hand) =>
-    items.filter((_, at) => at % hands === hand),
+    items.filter((_, at) => {
+      const place = at % hands;
+      return hand === (Math.floor(at / hands) % 2 === 0 ? place : hands - 1 - place);
+    }),
   );
