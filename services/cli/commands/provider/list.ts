@@ -30,7 +30,10 @@ export const list: Command = {
     'runm provider list --filter problem!=-',
   ],
   run: async (context, args) => {
-    const rows = await findProviders(context, filterOf(args));
+    const filter = filterOf(args);
+    const rows = await findProviders(context, filter);
+    // What the server has left out nobody counted.
+    const isWhole = Object.values(filter).every((one) => one === '');
     const columns = await columnsFor(context, args, rows);
     await showSome(
       context.output,
@@ -38,7 +41,7 @@ export const list: Command = {
       {
         rows: narrowed(rows, columns, args),
         count: rows.length,
-        where: ` in partition ${context.settings.partition}`,
+        where: isWhole ? ` in partition ${context.settings.partition}` : ' of that kind',
       },
     );
     return undefined;
