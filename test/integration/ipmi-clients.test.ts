@@ -21,7 +21,9 @@ const asked = async (
   ...command: readonly string[]
 ): Promise<string> => {
   const { lab, suite } = target;
-  const result = await ipmitool(need.program('ipmitool'), { port: lab.port, suite }, ...command);
+  const host = lab.address.split(':')[0] ?? '';
+  const at = { host, port: lab.port, suite };
+  const result = await ipmitool(need.program('ipmitool'), at, ...command);
   return succeeded(t, result);
 };
 
@@ -70,6 +72,15 @@ for (const suite of SUITES) {
     t.deepEqual(lab.server.log(), []);
     t.regex(await asked(t, target, 'mc', 'info'), /Firmware Revision +: 2\.10/);
     t.regex(await asked(t, target, 'lan', 'print', '1'), new RegExp(hardware.bmcMac));
+  });
+
+  test(`ipmitool reads what an outage leaves, and where it is, with suite ${suite}`, async (t) => {
+    await using lab = await startIpmiLab({ host: '127.0.0.9' });
+    const target = { lab, suite };
+    t.regex(await asked(t, target, 'chassis', 'status'), /Power Restore Policy +: previous/);
+    t.regex(await asked(t, target, 'chassis', 'policy', 'list'), /: +previous/);
+    t.regex(await asked(t, target, 'lan', 'print', '1'), /IP Address +: 127\.0\.0\.9/);
+    t.regex(await asked(t, target, 'raw', '0x06', '0x07'), /05 00/);
   });
 
   test(`ipmitool makes a user who can sign in with suite ${suite}`, async (t) => {

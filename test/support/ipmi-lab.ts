@@ -33,11 +33,14 @@ const DELAYS = { turnOnMs: 20, turnOffMs: 20, cycleOffMs: 50 };
 export type IpmiLabOptions = {
   readonly personality?: Partial<Personality>;
   readonly hardware?: Partial<LabHardware>;
+  /** Its address on loopback. */
+  readonly host?: string;
 };
 
 export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLab> => {
   await using cleanup = new AsyncDisposableStack();
   const dir = cleanup.use(temporaryDir());
+  const { host = '127.0.0.1' } = options;
   const hardware = { ...labHardware('r1u1'), ...options.hardware };
   const server = createLabServer({
     ...{ hardware, clock, random },
@@ -55,7 +58,7 @@ export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLa
   const start = (port: number) =>
     startIpmiFrontWith(
       {
-        ...{ server, faults: { current }, host: '127.0.0.1', port, directory: dir.path },
+        ...{ server, faults: { current }, host, port, directory: dir.path },
         ...{ clock, random, log: silentLog },
       },
       { ...PLAIN, ...options.personality },
@@ -65,7 +68,7 @@ export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLa
   cleanup.defer(() => front.close());
   const owned = cleanup.move();
   return {
-    ...{ address: `127.0.0.1:${port}`, port, server, fault: fault.set, looks: () => looks },
+    ...{ address: `${host}:${port}`, port, server, fault: fault.set, looks: () => looks },
     refusals: () => server.log().filter(({ message }) => message.startsWith('Sign-in')).length,
     restart: async () => {
       await front.close();

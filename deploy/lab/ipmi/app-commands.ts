@@ -35,6 +35,10 @@ const deviceId = (_: Buffer, { state }: CommandContext): CommandAnswer => {
   return ok(0x20, 0x01, ...version, manufacturer, uint16(PRODUCT), uint32(0));
 };
 
+/** Table 20-8: S0 or S5, and the controller itself is at work (D0). */
+const acpiState = (_: Buffer, { state }: CommandContext): CommandAnswer =>
+  ok(state.server.power() === 'off' ? 0x05 : 0x00, 0x00);
+
 const guid = (_: Buffer, { state }: CommandContext): CommandAnswer =>
   ok(guidOf(state.server.hardware.uuid, state.personality.guidOrder));
 
@@ -109,6 +113,7 @@ const table: Readonly<Record<number, Command>> = {
   1: { privilege: LEVEL.user, run: deviceId },
   // No failure.
   4: { privilege: LEVEL.user, run: () => ok(0x55, 0x00) },
+  7: { privilege: LEVEL.user, run: acpiState },
   8: { privilege: LEVEL.user, run: guid },
   47: { privilege: LEVEL.user, run: () => ok(0x08) },
   55: { privilege: LEVEL.none, run: guid },

@@ -27,13 +27,18 @@ const CONTROL: Readonly<Record<number, LabPowerChange>> = {
 
 const IDENTIFY_SECONDS = 15;
 const FORCE_ON = 0x01;
+/** Power restore policy, table 28-3: after an outage it is what it was before. */
+const RESTORED = 0x20;
+const POLICY = { restored: 1, asItIs: 3 } as const;
+/** Table 28-8: which there are. */
+const RESTORED_ONLY = 0x02;
 
 const chassisStatus = (_: Buffer, { state }: CommandContext): CommandAnswer => {
   const power = state.server.power();
   // Until it is on, and until it is off, it is what it was.
   const isOn = power === 'on' || power === 'turning_off';
   const identify = indicatorBits(state);
-  return ok(isOn ? 0x01 : 0x00, 0x00, 0x40 | identify, 0x00);
+  return ok(RESTORED | (isOn ? 0x01 : 0x00), 0x00, 0x40 | identify, 0x00);
 };
 
 /** Table 28-3: 01b for a while, 10b for good. */
@@ -52,6 +57,12 @@ const chassisControl = async (data: Buffer, { state }: CommandContext): Promise<
     if (!isDomainError(error, 'failed_precondition', 'SERVER_OFF')) throw error;
     return failed(CODE.notInThisState);
   }
+};
+
+const setRestorePolicy = (data: Buffer): CommandAnswer => {
+  const policy = (data[0] ?? 0) & 0x07;
+  const isKept = policy === POLICY.restored || policy === POLICY.asItIs;
+  return isKept ? ok(RESTORED_ONLY) : failed(CODE.invalidField);
 };
 
 const identify = (data: Buffer, { state }: CommandContext): CommandAnswer => {
@@ -154,6 +165,7 @@ const table: Readonly<Record<number, Command>> = {
   1: { privilege: LEVEL.user, run: chassisStatus },
   2: { privilege: LEVEL.operator, run: chassisControl },
   4: { privilege: LEVEL.operator, run: identify },
+  6: { privilege: LEVEL.operator, run: setRestorePolicy },
   // Restart cause: chassis control command.
   7: { privilege: LEVEL.user, run: () => ok(0x01, 0x00) },
   8: { privilege: LEVEL.operator, run: setBootOptions },

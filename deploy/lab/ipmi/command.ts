@@ -34,6 +34,7 @@ export type CommandContext = {
   /** Undefined: asked without one. */
   readonly session: ManagedSession | undefined;
   readonly port: number;
+  readonly host: string;
 };
 
 export type CommandAnswer = { readonly code: number; readonly data: Buffer };

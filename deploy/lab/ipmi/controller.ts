@@ -68,6 +68,8 @@ export type ControllerDeps = {
   readonly personality?: Personality;
   /** Of the socket, as it is told to consoles. */
   readonly port: number;
+  /** Where the socket is; 127.0.0.1 where absent. */
+  readonly host?: string;
   /** It has too much to do: every command gets "node busy". */
   readonly isBusy: () => boolean;
 };
@@ -84,7 +86,7 @@ const SESSIONS_MAX = 8;
 const SESSION_IDLE_MS = 60_000;
 
 export const createController = (deps: ControllerDeps): Controller => {
-  const { clock, random, server, personality = PLAIN } = deps;
+  const { clock, random, server, port, personality = PLAIN, host = '127.0.0.1' } = deps;
   const sessions = new Map<number, ManagedSession>();
   /** Where the session's last packet came from. */
   const replies = new WeakMap<ManagedSession, Reply>();
@@ -143,7 +145,7 @@ export const createController = (deps: ControllerDeps): Controller => {
     if ((session?.privilege ?? 0) < command.privilege) return failed(CODE.insufficientPrivilege);
     // What is asked before a session is answered by the network chip.
     if (session !== undefined && deps.isBusy()) return failed(CODE.nodeBusy);
-    return command.run(Buffer.from(request.data), { state, session, port: deps.port });
+    return command.run(Buffer.from(request.data), { state, session, port, host });
   };
 
   const answer = async (

@@ -30,7 +30,7 @@ export const startIpmiFrontWith = async (
   await once(socket, 'listening');
   const { port } = socket.address();
   const controller = createController({
-    ...{ clock, random, port, personality },
+    ...{ clock, random, port, host, personality },
     server: faultyServer(options.server, faults),
     isBusy: () => faults.current() === '503',
   });

@@ -1,4 +1,5 @@
 /** Network function 0Ch: the LAN channel's configuration, for reading (IPMI 2.0 §23). */
+import { isIPv4 } from 'node:net';
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import { isOurChannel } from './app-commands.ts';
 import {
@@ -15,7 +16,10 @@ import {
 const READ_ONLY = 0x82;
 const NO_ADDRESS = [0, 0, 0, 0];
 
-const lanParameter = (data: Buffer, { state }: CommandContext): CommandAnswer => {
+const addressBytes = (host: string): readonly number[] =>
+  isIPv4(host) ? host.split('.').map(Number) : NO_ADDRESS;
+
+const lanParameter = (data: Buffer, { state, host }: CommandContext): CommandAnswer => {
   if (!isOurChannel(data[0])) return failed(CODE.invalidField);
   const mac = Buffer.from(state.server.hardware.bmcMac.replaceAll(':', ''), 'hex');
   const values: Readonly<Record<number, readonly number[]>> = {
@@ -23,7 +27,7 @@ const lanParameter = (data: Buffer, { state }: CommandContext): CommandAnswer =>
     // No authentication type of IPMI 1.5 in front of a session.
     1: [0],
     2: [0, 0, 0, 0, 0],
-    3: [127, 0, 0, 1],
+    3: addressBytes(host),
     4: [0x01],
     5: [...mac],
     6: [255, 0, 0, 0],
