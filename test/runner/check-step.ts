@@ -44,10 +44,11 @@ export const checkSteps = (root: string): readonly CheckStep[] => {
 
 /**
  * What was found before is kept for files that are as they were, where a checkout can be written.
- * More checkers than processors only do the same work several times.
+ * Several checkers do some of the work several times, and one processor has the other checks.
  */
 const typeCheck = (root: string): readonly string[] => {
-  const args = ['--noEmit', '--checkers', String(Math.min(4, availableParallelism()))];
+  const checkers = Math.max(1, Math.min(4, availableParallelism() - 1));
+  const args = ['--noEmit', '--checkers', String(checkers)];
   const folder = join(root, 'node_modules', '.cache');
   try {
     mkdirSync(folder, { recursive: true });
