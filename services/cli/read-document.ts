@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
 import { parseAllDocuments } from 'yaml';
 import type { Context } from './command.ts';
+import { withFullWords } from './enum-words.ts';
 import { anyRegistry } from './format/message.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -40,7 +41,7 @@ export const messageOf = <Schema extends DescMessage>(
   path: string,
 ): MessageShape<Schema> => {
   try {
-    return fromJson(schema, value, { registry: anyRegistry });
+    return fromJson(schema, withFullWords(schema, value), { registry: anyRegistry });
   } catch (error) {
     throw new UsageError(
       `${path}: ${firstLine(error)}`,

@@ -12,6 +12,7 @@ import { ProviderGroupSchema } from '../../../gen/runmachine/inventory/v1/provid
 import { ProviderSchema } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ResourceTypeSchema } from '../../../gen/runmachine/inventory/v1/resource_type_pb.ts';
 import { closest } from '../closest.ts';
+import { withFullWords } from '../enum-words.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Contents, Entry, Source } from './entry.ts';
 import { ENTRY_BYTES_MAX, linesOf } from './lines.ts';
@@ -142,7 +143,7 @@ const idIn = (name: JsonValue | undefined, prefix: string): string => {
 };
 
 const messageOf = <Schema extends DescMessage>(schema: Schema, fields: JsonObject) =>
-  fromJson(schema, fields);
+  fromJson(schema, withFullWords(schema, fields));
 
 type Parsed<T> = { readonly value: T } | { readonly problem: string };
 

@@ -290,6 +290,29 @@ test('a word or a field that the contract does not know is told with those it kn
   t.is(told[2], '3 c: Bmc has no field "adress"; did you mean "address"?');
 });
 
+test('words of the contract may be written short, in any case', async (t) => {
+  const text = [
+    'kind: Group',
+    'name: rack1',
+    'spec: {kind: rack}',
+    '---',
+    'name: r1u1',
+    'spec:',
+    '  type: bare-metal',
+    '  bmc: {type: Redfish}',
+    '  nics: [{label: eth0, type: physical}, {label: eth1, type: NIC_TYPE_BMC}]',
+  ].join('\n');
+  const [group, provider] = await read(yamlContents(sourceOf(text)));
+  t.is(group?.kind === 'group' ? group.group.spec?.kind : undefined, GroupKind.RACK);
+  const spec = provider?.kind === 'provider' ? provider.provider.spec : undefined;
+  t.is(spec?.type, ProviderType.BARE_METAL);
+  t.is(spec?.bmc?.type, BmcType.REDFISH);
+  t.deepEqual(
+    spec?.nics.map(({ type }) => type),
+    [NicType.PHYSICAL, NicType.BMC],
+  );
+});
+
 test('a column of UUIDs holds UUIDs, and a formula is to be its value', async (t) => {
   const rows = ['name,uuid,note', 'a,nonsense,', 'b,,=1+1', `c,${'AB'.repeat(4)}-1-1-1-1,`];
   const told = problems(await read(csvContents(sourceOf(rows.join('\n')))));
