@@ -3,7 +3,7 @@ import { nextTurn, systemClock } from '../../../../services/runtime/clock.ts';
 import { isDomainError } from '../../../../services/runtime/errors.ts';
 import { createConnectionGate } from '../../../../services/store/sql/connection-gate.ts';
 
-const gateOf = ({ waitMsMax = 5_000, waitersMax = 10 } = {}) =>
+const gateOf = ({ waitMsMax = 60_000, waitersMax = 10 } = {}) =>
   createConnectionGate({ clock: systemClock, waitMsMax, waitersMax });
 
 test('turns come one at a time, in the order of asking', async (t) => {
