@@ -17,7 +17,7 @@ const assignment = (incarnation: bigint, generation: bigint) => ({
 });
 
 test('an older or equal assignment never replaces a newer one', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
   t.true(journal.hold(assignment(1n, 5n)));
   t.false(journal.hold(assignment(1n, 5n)));
@@ -28,7 +28,7 @@ test('an older or equal assignment never replaces a newer one', (t) => {
 });
 
 test('reports are kept in order until they are acknowledged, also over a restart', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const file = join(dir.path, 'journal.sqlite');
   const first = openJournal(file, systemRandom);
   for (const text of ['a', 'b', 'c']) first.report(() => bytes(text));
@@ -50,7 +50,7 @@ test('reports are kept in order until they are acknowledged, also over a restart
 });
 
 test('a newer view of a guest replaces the one that was not sent yet', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
   journal.report(() => bytes('view 1'), 'guest');
   journal.report(() => bytes('event'));
@@ -60,7 +60,7 @@ test('a newer view of a guest replaces the one that was not sent yet', (t) => {
 });
 
 test('what is gone is forgotten only when nothing about it waits', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
   journal.hold(assignment(1n, 1n));
   journal.saveGuest(uid, { ...NEW_GUEST, bootCount: 2 });
@@ -74,7 +74,7 @@ test('what is gone is forgotten only when nothing about it waits', (t) => {
 });
 
 test('a command is begun once', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const journal = openJournal(join(dir.path, 'journal.sqlite'), systemRandom);
   t.true(journal.beginCommand('one'));
   t.false(journal.beginCommand('one'));
@@ -83,7 +83,7 @@ test('a command is begun once', (t) => {
 });
 
 test('what is known of a guest survives a restart', (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const file = join(dir.path, 'journal.sqlite');
   const record = { ...NEW_GUEST, bootCount: 3, bootGeneration: 2n, bootId: 'x', guestOff: true };
   const first = openJournal(file, systemRandom);

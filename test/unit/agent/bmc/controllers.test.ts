@@ -45,7 +45,7 @@ const forever = (_: string, signal: AbortSignal): Promise<void> =>
   );
 
 test('work on one controller is serial, and others do not wait for it', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, other, read } = setUp(dir.path);
   const gate = Promise.withResolvers<void>();
   let atOnce = 0;
@@ -66,7 +66,7 @@ test('work on one controller is serial, and others do not wait for it', async (t
 });
 
 test('a full queue refuses with busy, and takes again when there is room', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, read } = setUp(dir.path);
   const gate = Promise.withResolvers<void>();
   bmc.before = () => gate.promise;
@@ -79,7 +79,7 @@ test('a full queue refuses with busy, and takes again when there is room', async
 });
 
 test('work whose turn does not come in time is not begun', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, read } = setUp(dir.path);
   bmc.before = forever;
   const first = t.throwsAsync(read('bmc-1'));
@@ -98,7 +98,7 @@ test('work whose turn does not come in time is not begun', async (t) => {
 });
 
 test('a controller that hangs is given up at the deadline, and its session with it', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, read, sessions } = setUp(dir.path);
   t.is(await read('bmc-1'), 'off');
   bmc.before = forever;
@@ -112,7 +112,7 @@ test('a controller that hangs is given up at the deadline, and its session with 
 });
 
 test('a driver that does not heed its deadline holds nobody up', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, read } = setUp(dir.path);
   bmc.before = () => new Promise(() => undefined);
   const hanging = t.throwsAsync(read('bmc-1'), { instanceOf: BmcError });
@@ -125,7 +125,7 @@ test('a driver that does not heed its deadline holds nobody up', async (t) => {
 });
 
 test('a busy controller is asked again, later and later, until the deadline', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, read } = setUp(dir.path);
   const askedAtMs: number[] = [];
   let refusals = 3;
@@ -149,7 +149,7 @@ test('a busy controller is asked again, later and later, until the deadline', as
 });
 
 test('a session that ended unseen is replaced, once', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, read } = setUp(dir.path);
   t.is(await read('bmc-1'), 'off');
   let hasEnded = true;
@@ -163,7 +163,7 @@ test('a session that ended unseen is replaced, once', async (t) => {
 });
 
 test('idle sessions are closed, and all of them at the end', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, other, clock, read, sessions } = setUp(dir.path);
   const ended = new AbortController();
   const working = sessions.work(ended.signal);
@@ -179,7 +179,7 @@ test('idle sessions are closed, and all of them at the end', async (t) => {
 });
 
 test('what Redfish does not offer comes from IPMI at the same host', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
   redfish.offersConsole = false;
   const drivers = [
@@ -208,7 +208,7 @@ for (const [what, known, failure] of [
   ['its certificate shows', { certificateSha256: 'ab'.repeat(32) }, refused],
 ] as const) {
   test(`Redfish that is ${failure.fault} is told where ${what} that it is spoken`, async (t) => {
-    using dir = temporaryDir();
+    using dir = temporaryDir({ inMemory: true });
     const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
     redfish.before = () => {
       throw failure;
@@ -240,7 +240,7 @@ for (const [what, known, failure] of [
 }
 
 test('a probe says of one that it is one, and of two that they are two', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const bmc = memoryBmc();
   const drivers = [memoryDriver(new Map([['bmc-1', bmc]]))];
   const clock = manualClock();
@@ -258,7 +258,7 @@ test('a probe says of one that it is one, and of two that they are two', async (
 });
 
 test('without a word of the record IPMI serves where Redfish is no Redfish', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
   redfish.before = () => {
     throw refused;
@@ -277,7 +277,7 @@ test('without a word of the record IPMI serves where Redfish is no Redfish', asy
 });
 
 test('where nothing speaks Redfish it is not tried again before each call', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const ipmi = memoryBmc();
   let tried = 0;
   const absent = memoryDriver(new Map(), 'redfish');

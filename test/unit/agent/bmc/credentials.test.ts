@@ -39,7 +39,7 @@ const change = (secrets: ReturnType<typeof secretStore>, password: string, stage
 };
 
 test('a wrong password is tried once, then after ten minutes, until the secret changes', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, secrets, open, attempts } = setUp(dir.path);
   bmc.accounts.set('admin', 'another');
   for (let i = 0; i < 5; i += 1) {
@@ -59,7 +59,7 @@ test('a wrong password is tried once, then after ten minutes, until the secret c
 });
 
 test('an agent that is started again goes on counting', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
   first.bmc.accounts.set('admin', 'another');
   await t.throwsAsync(first.open());
@@ -72,7 +72,7 @@ test('an agent that is started again goes on counting', async (t) => {
 });
 
 test('an agent that dies in two attempts counts them as refused', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, open, journal, sessions, attempts } = setUp(dir.path);
   const dieInIt = async () => {
     await sessions.drop(refAt('bmc-1'));
@@ -94,7 +94,7 @@ test('an agent that dies in two attempts counts them as refused', async (t) => {
 });
 
 test('a controller that does not answer costs no attempt', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, open } = setUp(dir.path);
   bmc.before = () => {
     throw new BmcError('unreachable', 'no route');
@@ -108,7 +108,7 @@ test('a controller that does not answer costs no attempt', async (t) => {
 });
 
 test('staged values are tried where the present ones are refused, and kept in mind', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, secrets, open, attempts } = setUp(dir.path);
   change(secrets, 'secret', 'next');
   bmc.accounts.set('admin', 'next');
@@ -119,7 +119,7 @@ test('staged values are tried where the present ones are refused, and kept in mi
 });
 
 test('an account that IPMI refuses is still let in by Redfish', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { credentials, journal } = setUp(dir.path);
   const ref = refAt('bmc-1');
   const refused = async () => {
@@ -138,7 +138,7 @@ test('an account that IPMI refuses is still let in by Redfish', async (t) => {
 });
 
 test('present values that were refused are not sent again while the staged ones have no answer', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { credentials, secrets, clock, journal } = setUp(dir.path);
   change(secrets, 'secret', 'next');
   const sent: string[] = [];
@@ -163,7 +163,7 @@ test('present values that were refused are not sent again while the staged ones 
 });
 
 test('a site that is cut off goes on with what is sealed here', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
   t.is(await first.open(), 'present');
   first.journal.close();
@@ -184,7 +184,7 @@ test('a site that is cut off goes on with what is sealed here', async (t) => {
 });
 
 test('a secret that is gone is forgotten here too', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { secrets, open, clock, journal } = setUp(dir.path);
   t.is(await open(), 'present');
   t.truthy(journal.bmc.sealedSecret(SECRET));
@@ -195,8 +195,8 @@ test('a secret that is gone is forgotten here too', async (t) => {
 });
 
 test('what was sealed under another name or key, or is damaged, is not opened', (t) => {
-  using dir = temporaryDir();
-  using elsewhere = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
+  using elsewhere = temporaryDir({ inMemory: true });
   const { sealer } = setUp(dir.path);
   const sealed = sealer.seal('one', 'text');
   t.is(sealer.unseal('one', sealed), 'text');

@@ -42,7 +42,7 @@ const setUp = (directory: string) => {
 const forever = () => new Promise<void>(() => undefined);
 
 test('an order is answered once, and a repeat with what was answered', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, orders, results, take } = setUp(dir.path);
   take('a', ON);
   take('a', ON);
@@ -57,7 +57,7 @@ test('an order is answered once, and a repeat with what was answered', async (t)
 });
 
 test('an order that waits too long for its turn has expired, and was not begun', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, orders, results, take } = setUp(dir.path);
   bmc.before = (_, signal) =>
     new Promise((_resolve, reject) => {
@@ -74,7 +74,7 @@ test('an order that waits too long for its turn has expired, and was not begun',
 });
 
 test('more orders than a controller has room for are answered busy', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, orders, results, take } = setUp(dir.path);
   const gate = Promise.withResolvers<void>();
   bmc.before = () => gate.promise;
@@ -87,7 +87,7 @@ test('more orders than a controller has room for are answered busy', async (t) =
 });
 
 test('an agent that dies tells of a change what it sees, and repeats a read', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
   first.bmc.before = (call) => (call === 'on' ? forever() : undefined);
   first.take('change', ON);
@@ -108,7 +108,7 @@ test('an agent that dies tells of a change what it sees, and repeats a read', as
 });
 
 test('what was not begun when the agent died is begun only while it is valid', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
   const receivedMs = first.clock.now().getTime();
   for (const [id, validForMs] of [
@@ -129,7 +129,7 @@ test('what was not begun when the agent died is begun only while it is valid', a
 });
 
 test('an order without a controller, or with work that is not known, says so', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { orders, results, take } = setUp(dir.path);
   take('nowhere', create(BmcOrderSchema, { provider: PROVIDER, work: READ.work }));
   take('nothing', orderOf({ case: undefined }));

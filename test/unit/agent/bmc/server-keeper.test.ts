@@ -69,7 +69,7 @@ const isOn = ({ power }: { power: PowerState }) => power === PowerState.ON;
 const isOff = ({ power }: { power: PowerState }) => power === PowerState.OFF;
 
 test('a server that cannot be asked to power off is forced where that is allowed', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, keeper, want, until } = setUp(dir.path);
   want(ON);
   await until(isOn);
@@ -86,7 +86,7 @@ test('a server that cannot be asked to power off is forced where that is allowed
 });
 
 test('a server that refuses to be asked is forced only where that is allowed', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, keeper, want, until } = setUp(dir.path);
   want(ON);
   await until(isOn);
@@ -103,7 +103,7 @@ test('a server that refuses to be asked is forced only where that is allowed', a
 });
 
 test('what is to be absent is switched off by an agent that never saw it', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, keeper, assign, until } = setUp(dir.path);
   bmc.power = 'on';
   assign({ case: 'absent', value: { controller: controllerAt('bmc-1'), provider: PROVIDER } });
@@ -113,7 +113,7 @@ test('what is to be absent is switched off by an agent that never saw it', async
 });
 
 test('of an unknown object without a controller there is nothing to switch off', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, keeper, assign, until } = setUp(dir.path);
   bmc.power = 'on';
   assign({ case: 'absent', value: {} });
@@ -123,7 +123,7 @@ test('of an unknown object without a controller there is nothing to switch off',
 });
 
 test('a server is ready when its console has shown the text, and not before', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, keeper, want, until, seen } = setUp(dir.path);
   const readyWhen = { condition: { case: 'consoleText' as const, value: 'login:' } };
   want({ ...ON, access: true, readyWhen });
@@ -140,7 +140,7 @@ test('a server is ready when its console has shown the text, and not before', as
 });
 
 test('a server that was powered off before it was ready is ready at a later boot', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, keeper, want, until } = setUp(dir.path);
   const readyWhen = { condition: { case: 'consoleText' as const, value: 'login:' } };
   const server = { ...ON, access: true, readyWhen };
@@ -160,7 +160,7 @@ test('a server that was powered off before it was ready is ready at a later boot
 });
 
 test('what cannot be watched on a server is told as a problem with a cure', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { keeper, want, until, seen } = setUp(dir.path);
   want({ ...ON, readyWhen: { condition: { case: 'tcpPort', value: 22 } } });
   await until((told) => isOn(told) && told.problem !== undefined);
@@ -171,7 +171,7 @@ test('what cannot be watched on a server is told as a problem with a cure', asyn
 });
 
 test('a refused password is told with its cause, and tried no more often for being wanted', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, keeper, want, until, seen } = setUp(dir.path);
   bmc.accounts.set('admin', 'another');
   want(ON);
@@ -183,7 +183,7 @@ test('a refused password is told with its cause, and tried no more often for bei
 });
 
 test('what is told of a server does not say where its controller is', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, journal, keeper, want, until, seen } = setUp(dir.path, 'R1U1-BMC.lab:8443');
   const said = (what: string) =>
     `${what} at BMC https://r1u1-bmc.lab:8443 (R1U1-bmc.lab) leads to "https://10.9.9.9/redfish"`;
@@ -208,7 +208,7 @@ test('what is told of a server does not say where its controller is', async (t) 
 });
 
 test('a server that flaps for a moment is not taken for switched off', async (t) => {
-  using dir = temporaryDir();
+  using dir = temporaryDir({ inMemory: true });
   const { bmc, clock, keeper, want, until, seen } = setUp(dir.path);
   want(ON);
   await until(isOn);
