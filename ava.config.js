@@ -22,8 +22,8 @@ export default {
     ? ['test/grouped/*/*.test.ts']
     : ['test/**/*.test.ts', '!test/bench/**', '!test/grouped/**'],
   extensions: ['ts'],
-  // A guest boots in an emulated machine while others do the same.
-  timeout: '4m',
+  // Without any result: a day with guests is long where emulated machines share the processors.
+  timeout: '15m',
   failFast: false,
   nodeArguments: [`--require=${compileCache}`, `--require=${titlesByFile}`],
   concurrency: 2,

@@ -14,7 +14,7 @@ import {
   createServiceImplSpec,
   type Transport,
 } from '@connectrpc/connect';
-import test, { type ExecutionContext } from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { TokenService } from '../../gen/runmachine/identity/v1/token_service_pb.ts';
@@ -24,6 +24,7 @@ import { encodeOnBehalfOf } from '../../services/runtime/rpc/on-behalf-of.ts';
 import { tlsMaterial } from '../../services/runtime/tls.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
+import { inTurns } from '../support/few-at-once.ts';
 import { type Fixture, FOREIGN, MACHINE, PROJECT, startFixture, USERS } from './fixture.ts';
 
 /** A service whose one method has no policy option. */
@@ -54,14 +55,17 @@ const NAKED = withoutPolicy();
 const ALL: Identity['grants'] = [{ role: 'admin', permissions: new Set(['*']) }];
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === 'unary';
 
+// Each connects anew, and the servers are in the same process.
+const test = inTurns(ava, 4);
+
 let fixture: Fixture;
-test.before(async () => {
+ava.before(async () => {
   fixture = await startFixture({
     limits: { recheckMs: 50 },
     more: [{ service: NAKED, spec: createServiceImplSpec(NAKED, {}) }],
   });
 });
-test.after.always(() => fixture.stop());
+ava.after.always(() => fixture.stop());
 
 const refusal = async (t: ExecutionContext, call: Promise<unknown>) => {
   const error = await t.throwsAsync(call, { instanceOf: ConnectError });
@@ -123,8 +127,8 @@ test('an agent without grants reaches no tenant object', async (t) => {
   });
 });
 
-const judged = test.macro({
-  exec: async (t, token: string, name: string, expected: string) => {
+const judged = (token: string, name: string, expected: string): void =>
+  test(`${token} starting ${name} gets ${expected}`, async (t) => {
     const call = machines(fixture.overPeople(token)).startMachine({
       name,
       requestId: crypto.randomUUID(),
@@ -134,15 +138,13 @@ const judged = test.macro({
       (error) => Code[ConnectError.from(error).code],
     );
     t.is(outcome, expected);
-  },
-  title: (_, token, name, expected) => `${token} starting ${name} gets ${expected}`,
-});
-test(judged, 'red-token', MACHINE, 'OK');
-test(judged, 'admin-token', FOREIGN, 'OK');
-test(judged, 'red-token', FOREIGN, 'NotFound');
-test(judged, 'reader-token', MACHINE, 'PermissionDenied');
-test(judged, 'reader-token', FOREIGN, 'NotFound');
-test(judged, 'red-token', MACHINE.replace('red', 'RED'), 'OK');
+  });
+judged('red-token', MACHINE, 'OK');
+judged('admin-token', FOREIGN, 'OK');
+judged('red-token', FOREIGN, 'NotFound');
+judged('reader-token', MACHINE, 'PermissionDenied');
+judged('reader-token', FOREIGN, 'NotFound');
+judged('red-token', MACHINE.replace('red', 'RED'), 'OK');
 
 test('a wildcard reads what the caller may see and no more', async (t) => {
   const client = machines(fixture.overPeople('red-token'));

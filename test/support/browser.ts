@@ -63,8 +63,9 @@ export const startBrowser = async (
     executablePath: program.path,
     env: { ...process.env, ...program.env, HOME: profile.path },
     args: [...FLAGS, `--ignore-certificate-errors-spki-list=${trustedKeys.join(',')}`],
-    timeout: 60_000,
+    timeout: 180_000,
   });
+  context.setDefaultTimeout(180_000);
   return {
     context,
     [Symbol.asyncDispose]: async () => {

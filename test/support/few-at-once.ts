@@ -1,4 +1,4 @@
-import type { ExecutionContext } from 'ava';
+import type { ExecutionContext, TestFn } from 'ava';
 
 /**
  * AVA begins all tests of a file together. Hundreds that each bring up a server and talk to it
@@ -18,4 +18,17 @@ export const fewAtOnce = (count: number): ((t: ExecutionContext<unknown>) => Pro
     // Teardowns run from the last to the first, so that what the test started has ended by then.
     t.teardown(giveBack);
   };
+};
+
+/** The same for a file whose tests are plain ones: `inTurns(ava, 4)` is its `test`. */
+export const inTurns = (
+  test: TestFn,
+  count: number,
+): ((title: string, body: (t: ExecutionContext<unknown>) => Promise<void>) => void) => {
+  const turn = fewAtOnce(count);
+  return (title, body) =>
+    test(title, async (t) => {
+      await turn(t);
+      await body(t);
+    });
 };

@@ -89,7 +89,7 @@ export const createInstallation = async (): Promise<Installation> => {
     },
     run: async (...flags) => {
       const started = launch(flags);
-      const [code] = await once(started, 'exit');
+      const [code] = await once(started, 'close');
       return { code: typeof code === 'number' ? code : -1, stdout: printed, stderr: '' };
     },
     kill: async () => {

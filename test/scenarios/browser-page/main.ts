@@ -38,7 +38,7 @@ export type PageError = {
 
 const callAll = async (asked: PageCall): Promise<PageAnswer> => {
   const transport = transportOf(asked);
-  const limit = { timeoutMs: 20_000 };
+  const limit = { timeoutMs: 60_000 };
   try {
     const who = await createClient(IdentityService, transport).whoAmI({}, limit);
     const providers = createClient(ProviderService, transport);

@@ -4,7 +4,7 @@ import { eventually } from '../eventually.ts';
 /** What a caller sees whose control plane died or just comes up; the same request is sent again. */
 const PASSING = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Canceled]);
 
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 300_000;
 
 export const isPassing = (error: unknown): boolean =>
   error instanceof ConnectError && PASSING.has(error.code);

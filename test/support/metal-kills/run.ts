@@ -32,7 +32,7 @@ export type Seen = ReadonlyMap<Verb, readonly string[]>;
 /** The request is on its way; nothing of it is on record. */
 export const ASKED = 'asked';
 
-const VERB_LIMIT_MS = 120_000;
+const VERB_LIMIT_MS = 300_000;
 const LOOK_MS = 50;
 
 /** `calm`: the steps of an unharmed day; a step that is not seen is taken for past at the next. */
@@ -173,7 +173,7 @@ const checkEnd = async (
   const isHeld = verb !== 'enrol' && verb !== 'delete';
   assert.equal(site.journal.living(machineId), isHeld ? 1 : 0, `${at}: living machines`);
   const held = await eventually(() => claims.ofProvider(providerUid), {
-    limitMs: 60_000,
+    limitMs: 300_000,
     message: `${at}: its claims`,
   });
   assert.equal(held.length, verb === 'enrol' ? 0 : 1, `${at}: claims that ever were`);

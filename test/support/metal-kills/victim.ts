@@ -26,7 +26,7 @@ export type VictimOptions = {
   readonly tellsReady: boolean;
 };
 
-const READY_LIMIT_MS = 90_000;
+const READY_LIMIT_MS = 300_000;
 
 export const victim = ({ name, args, tellsReady }: VictimOptions): Victim => {
   let child: ChildProcess | undefined;
