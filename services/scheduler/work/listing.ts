@@ -4,7 +4,7 @@
  * more goes at the end.
  */
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
-import type { KeyValue, RangeResult } from '../../store/coordination/port.ts';
+import type { KeyValue, RangeOptions, RangeResult } from '../../store/coordination/port.ts';
 import { type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
 import {
   type FollowedPartition,
@@ -27,20 +27,22 @@ export const listAll = async (
 ): Promise<bigint> => {
   // Nothing can be gone where nothing is known; a million uids are a lot to note for that.
   const marks = [...partitions.values()].every(isEmpty) ? undefined : createMarks();
-  let revision: bigint | undefined;
   const pace = createPace();
-  for (let after: string | undefined; ; ) {
-    const from = { ...(after !== undefined && { after }), ...(revision && { revision }) };
-    const page = await pace.read((limit) =>
-      coordination.range({ prefix: ROOT_PREFIX, limit, ...from }, signal),
-    );
-    revision ??= page.revision;
+  const read = (from: Omit<RangeOptions, 'prefix' | 'limit'>): Promise<RangeResult> =>
+    pace.read((limit) => coordination.range({ prefix: ROOT_PREFIX, limit, ...from }, signal));
+  let page = await read({});
+  const { revision } = page;
+  for (;;) {
+    const after = page.keys.at(-1)?.key;
+    // The store looks for the next page while this one is put in.
+    const next = page.more && after !== undefined ? read({ after, revision }) : undefined;
+    next?.catch(() => undefined);
     for (const at of page.keys) {
       marks?.add(at.key);
       put(at);
     }
-    after = page.keys.at(-1)?.key;
-    if (!page.more) break;
+    if (next === undefined) break;
+    page = await next;
   }
   if (marks !== undefined) {
     for (const at of partitions.values()) sweep(at, marks.of(at.key), revision);
