@@ -25,9 +25,7 @@ export type FairQueue = {
 
 type Caller = {
   readonly name: string;
-  waiting: Pending[];
-  /** Place of the first in `waiting`: shifting a long array is slow. */
-  from: number;
+  readonly waiting: Line<Pending>;
   creditMs: number;
   /** When he left with that credit, while he is not among those whose turn comes. */
   leftMs: number;
@@ -46,7 +44,7 @@ const DEBT_MS_MAX = 1_000;
 
 export const createFairQueue = (monotonicMs: () => number): FairQueue => {
   const callers = new Map<string, Caller>();
-  const turns = createRing<Caller>();
+  const turns = createLine<Caller>();
   let size = 0;
 
   const callerOf = ({ command }: Pending): Caller => {
@@ -59,8 +57,7 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
     if (callers.size >= CALLERS_MAX) forgetIdle();
     const made: Caller = {
       name,
-      waiting: [],
-      from: 0,
+      waiting: createLine(),
       creditMs: TURN_MS,
       leftMs: monotonicMs(),
       isListed: false,
@@ -106,7 +103,7 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
     size: () => size,
     waitingOf: (command) => {
       const caller = callers.get(nameIn(command));
-      return caller === undefined ? 0 : caller.waiting.length - caller.from;
+      return caller === undefined ? 0 : caller.waiting.size();
     },
     push: (pending) => {
       const caller = callerOf(pending);
@@ -117,10 +114,7 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
     unshift: (pending) => {
       const caller = callerOf(pending);
       enter(caller);
-      if (caller.from > 0) {
-        caller.from -= 1;
-        caller.waiting[caller.from] = pending;
-      } else caller.waiting.unshift(pending);
+      caller.waiting.unshift(pending);
       size += 1;
     },
     shift: () => {
@@ -129,14 +123,8 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
         callers.clear();
         return undefined;
       }
-      const pending = caller.waiting[caller.from];
-      caller.from += 1;
-      if (caller.from > 256 && caller.from * 2 > caller.waiting.length) {
-        caller.waiting = caller.waiting.slice(caller.from);
-        caller.from = 0;
-      }
       size -= 1;
-      return pending;
+      return caller.waiting.shift();
     },
     charge: (pending, ms) => {
       const caller = callerOf(pending);
@@ -145,7 +133,7 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
       if (!caller.isListed) leave(caller);
     },
     takeAll: () => {
-      const all = [...turns.all()].flatMap(({ waiting, from }) => waiting.slice(from));
+      const all = turns.all().flatMap(({ waiting }) => waiting.all());
       callers.clear();
       turns.clear();
       size = 0;
@@ -156,7 +144,7 @@ export const createFairQueue = (monotonicMs: () => number): FairQueue => {
 
 const nameIn = ({ origin }: Pending['command']): string => origin.onBehalfOf ?? origin.principal;
 
-const isIdle = ({ waiting, from }: Caller): boolean => from >= waiting.length;
+const isIdle = ({ waiting }: Caller): boolean => waiting.size() === 0;
 
 /** While he asked for nothing the others could be served. */
 const age = (caller: Caller, nowMs: number): void => {
@@ -174,23 +162,49 @@ const forgive = (callers: Iterable<Caller>): void => {
 };
 
 /** A list that is taken from at its begin and added to at its end. */
-const createRing = <T>() => {
-  let items: T[] = [];
+type Line<T> = {
+  readonly size: () => number;
+  readonly first: () => T | undefined;
+  readonly push: (item: T) => void;
+  readonly shift: () => T | undefined;
+  readonly unshift: (item: T) => void;
+  readonly all: () => readonly T[];
+  readonly clear: () => void;
+};
+
+const createLine = <T>(): Line<T> => {
+  let items: (T | undefined)[] = [];
+  /** Place of the first: shifting a long array is slow. */
   let from = 0;
+  const clear = (): void => {
+    items = [];
+    from = 0;
+  };
   return {
     size: () => items.length - from,
-    first: (): T | undefined => items[from],
-    push: (item: T): void => void items.push(item),
-    shift: (): void => {
+    first: () => items[from],
+    push: (item) => void items.push(item),
+    shift: () => {
+      const item = items[from];
+      if (from >= items.length) return undefined;
+      // Whoever was served is not kept: what he brought would outlive him by many others.
+      items[from] = undefined;
       from += 1;
-      if (from <= 256 || from * 2 <= items.length) return;
-      items = items.slice(from);
-      from = 0;
+      if (from === items.length) clear();
+      else if (from > 256 && from * 2 > items.length) {
+        items = items.slice(from);
+        from = 0;
+      }
+      return item;
     },
-    all: (): readonly T[] => items.slice(from),
-    clear: (): void => {
-      items = [];
-      from = 0;
+    unshift: (item) => {
+      if (from === 0) items.unshift(item);
+      else {
+        from -= 1;
+        items[from] = item;
+      }
     },
+    all: () => items.slice(from).filter((item) => item !== undefined),
+    clear,
   };
 };

@@ -1,7 +1,9 @@
+import { Session } from 'node:inspector/promises';
 import test from 'ava';
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { createFairQueue } from '../../../services/scheduler/work/fair-queue.ts';
 import { type Pending, pend } from '../../../services/scheduler/work/pending.ts';
+import { eventually } from '../../support/eventually.ts';
 import { createCommand } from './builders.ts';
 
 const asked = (principal: string, id: string): Pending => {
@@ -139,4 +141,30 @@ test('what was put back comes first for its caller, and all can be taken at once
   t.deepEqual(queue.takeAll().map(idOf).sort(), ['b', 'c']);
   t.is(queue.size(), 0);
   t.is(queue.shift(), undefined);
+});
+
+test('nothing is kept of who was served', async (t) => {
+  const queue = createFairQueue(() => 0);
+  const serve = (id: string): WeakRef<Pending> => {
+    queue.push(asked('ada', id));
+    const served = queue.shift();
+    // It is found empty, as by the end of a batch.
+    t.is(queue.shift(), undefined);
+    if (served === undefined) throw new Error('nobody waited');
+    return new WeakRef(served);
+  };
+  const served = ['first', 'second', 'third'].map(serve);
+  const session = new Session();
+  session.connect();
+  // Of who still waits nothing is lost, and a weak reference holds until its turn is over.
+  queue.push(asked('ada', 'waits'));
+  await eventually(
+    async () => {
+      await session.post('HeapProfiler.collectGarbage');
+      return served.every((one) => one.deref() === undefined);
+    },
+    { message: 'those who were served are gone' },
+  );
+  session.disconnect();
+  t.is(idOf(queue.shift()), 'waits');
 });
