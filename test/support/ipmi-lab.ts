@@ -7,6 +7,7 @@ import { createSimulatedMachine } from '../../deploy/lab/simulated-machine.ts';
 import { createLabServer } from '../../deploy/lab/simulated-server.ts';
 import { systemClock as clock } from '../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../services/runtime/random.ts';
+import { freeUdpPort } from './free-port.ts';
 import { silentLog } from './silent-log.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
@@ -63,8 +64,9 @@ export const startIpmiLab = async (options: IpmiLabOptions = {}): Promise<IpmiLa
       },
       { ...PLAIN, ...options.personality },
     );
-  let front = await start(0);
-  const { port } = front;
+  // Kept over a restart, when nobody else may get it.
+  const port = await freeUdpPort();
+  let front = await start(port);
   cleanup.defer(() => front.close());
   const owned = cleanup.move();
   return {
