@@ -7,7 +7,7 @@ import { systemRandom as random } from '../../services/runtime/random.ts';
 import { type BmcUnderTest, bmcContract } from '../contract/bmc-contract.suite.ts';
 import { LAB_CREDENTIALS, startIpmiLab } from '../support/ipmi-lab.ts';
 
-const driver = createIpmiDriver({ clock, random, settleMs: 1_000 });
+const driver = createIpmiDriver({ clock, random, settleMs: 5_000 });
 const limit = () => AbortSignal.timeout(60_000);
 
 const starting =

@@ -12,7 +12,7 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 const need = needs('qemu', 'qemu-img', 'busybox', 'kernel', 'ipmitool');
 const test = need.test;
 
-const BOOT = { limitMs: 60_000 };
+const BOOT = { limitMs: 180_000 };
 
 const saysPower = (lab: LabProcess, name: string, power: 'on' | 'off') =>
   eventually(

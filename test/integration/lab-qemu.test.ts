@@ -8,7 +8,7 @@ import { type LabRack, qemuRack } from '../support/lab-rack.ts';
 const need = needs('qemu', 'qemu-img', 'busybox', 'kernel');
 const test = need.test;
 
-const BOOT = { limitMs: 60_000 };
+const BOOT = { limitMs: 180_000 };
 
 const powerIs = (rack: LabRack, power: LabPower) =>
   eventually(() => rack.server().server.power() === power, { ...BOOT, message: power });

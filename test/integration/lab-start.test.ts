@@ -39,7 +39,7 @@ test('npm start enrols a rack of three, and finds it again after a kill', async 
       const found = await serialNumbers();
       return found.length === 3 && found.every((one) => one !== undefined) ? found : undefined;
     },
-    { limitMs: 90_000, message: 'what the controllers say of the servers is read' },
+    { limitMs: 180_000, message: 'what the controllers say of the servers is read' },
   );
   t.is(new Set(read).size, 3);
   await here.kill();

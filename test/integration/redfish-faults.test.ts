@@ -11,7 +11,7 @@ import { systemClock } from '../../services/runtime/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { inTime, offered, redfishLab, USER } from '../support/redfish-lab.ts';
 
-const driver = createRedfishDriver({ clock: systemClock, settleMs: 1_000 });
+const driver = createRedfishDriver({ clock: systemClock, settleMs: 5_000 });
 
 const refusal = async (
   t: ExecutionContext<unknown>,
@@ -104,7 +104,7 @@ test('a controller that hangs ends by the signal', async (t) => {
   lab.setFault('hang');
   const startMs = performance.now();
   await refusal(t, offered(bmc.offers.power).read(AbortSignal.timeout(200)), 'timeout');
-  t.true(performance.now() - startMs < 5_000);
+  t.true(performance.now() - startMs < 30_000);
   await refusal(t, driver.open(lab.address, USER, AbortSignal.timeout(200)), 'timeout');
 });
 
@@ -125,7 +125,7 @@ test('a slow controller is waited for', async (t) => {
 });
 
 test('a controller that lies about power is not believed to have done it', async (t) => {
-  const lab = await redfishLab(t, { settleMs: 300 });
+  const lab = await redfishLab(t, { settleMs: 3_000 });
   const bmc = await lab.open();
   await offered(bmc.offers.power).change('on', inTime());
   lab.setFault('lie');

@@ -20,7 +20,7 @@ test('a controller of the rack shows the same certificate after a restart', asyn
       ...{ server, faults: { current: () => fault }, host: '127.0.0.1', port: 0 },
       ...{ directory: dir.path, clock: systemClock, random: systemRandom, log: silentLog },
     });
-  const driver = createRedfishDriver({ clock: systemClock, settleMs: 500 });
+  const driver = createRedfishDriver({ clock: systemClock, settleMs: 5_000 });
   const visit = async (port: number, certificateSha256: string) => {
     const address = { address: `127.0.0.1:${port}`, provider: 'r1u1', certificateSha256 };
     const bmc = await driver.open(address, USER, inTime());

@@ -6,6 +6,7 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { MachineService } from '../../gen/runmachine/machine/v1/machine_service_pb.ts';
 import { createGrpcJsTransport } from '../../services/runtime/rpc/grpc-js-transport.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { MACHINE, PROJECT, startFixture } from './fixture.ts';
 
 const reasonOf = (error: ConnectError) => error.findDetails(ErrorInfoSchema)[0]?.reason;
@@ -125,7 +126,7 @@ test('a process that dies and comes back at its address is found again', async (
       });
     });
   };
-  const server = await listen(0);
+  const server = await listen(await freePort());
   const transport = createGrpcJsTransport({
     addresses: () => [`127.0.0.1:${server.port}`],
     tls: await authority.service('scheduler'),
@@ -133,7 +134,7 @@ test('a process that dies and comes back at its address is found again', async (
   t.teardown(transport.close);
   const client = createClient(MachineService, transport);
   const codeOf = async () => {
-    const error = await t.throwsAsync(client.getMachine({ name: MACHINE }, { timeoutMs: 2_000 }), {
+    const error = await t.throwsAsync(client.getMachine({ name: MACHINE }, { timeoutMs: 60_000 }), {
       instanceOf: ConnectError,
     });
     return error.code;

@@ -168,11 +168,11 @@ export const machineConsoleTokenSuite = (subject: ConsoleSubject): void => {
   });
 };
 
-const LATE = { limitMs: 30_000 };
+const LATE = { limitMs: 120_000 };
 
 const codeOf = async ({ ended, leave }: ReturnType<typeof watch>): Promise<Code | undefined> => {
   // One that is let in would stay.
-  const over = AbortSignal.timeout(5_000);
+  const over = AbortSignal.timeout(60_000);
   over.addEventListener('abort', leave, { once: true });
   const error = await ended;
   return error instanceof ConnectError ? error.code : undefined;

@@ -189,7 +189,7 @@ test('the owner of a claim is warned of its end, told of it, and of its return',
     const all = await events.listEvents({ parent: PARENT, targetUid: made?.uid ?? '' });
     return all.events.map(({ type }) => type);
   };
-  const patience = { limitMs: 40_000 };
+  const patience = { limitMs: 120_000 };
   await eventually(async () => (await told()).includes('claim.ending'), patience);
   await eventually(async () => (await stateOf(server)) === Life.CLEANING, patience);
   await states.returnProvider({ name: `${server}/state`, requestId: newId() });

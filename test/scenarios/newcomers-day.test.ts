@@ -60,7 +60,7 @@ test('machines outlive a kill of everything and are adopted, and an orderly stop
       const isNew = now.status.boot?.bootId !== before.status.boot?.bootId;
       return isNew && now.status.state === 'MACHINE_STATE_ACTIVE' ? now : undefined;
     },
-    { limitMs: 90_000, message: 'what was wanted boots again after a stop' },
+    { limitMs: 240_000, message: 'what was wanted boots again after a stop' },
   );
   t.truthy(again.status.boot?.bootId);
   t.is((await runm('machine', 'delete', 'steady', '--wait')).code, 0);

@@ -18,7 +18,7 @@ const states = async ({ runm }: Runm): Promise<readonly string[]> => {
 
 const untilAvailable = (here: Runm): Promise<unknown> =>
   eventually(async () => (await states(here)).every((state) => state === 'available'), {
-    limitMs: 120_000,
+    limitMs: 300_000,
     message: 'every server was inspected, or cleaned, and is available',
   });
 
@@ -97,7 +97,7 @@ test('a server whose controller is gone is refused with its cause, and nothing i
   t.regex(refused.stderr, /r1u1/);
   ok(await runm('lab', 'fault', 'r1u1', 'none'));
   await eventually(async () => (await runm('provider', 'power', 'status', 'r1u1')).code === 0, {
-    limitMs: 120_000,
+    limitMs: 300_000,
     message: 'the controller answers again',
   });
 });

@@ -27,7 +27,7 @@ const agent = createAgent(
     roles: ['bmc'],
   },
   {
-    bmcDrivers: bmcDrivers({ clock: systemClock, random: systemRandom, settleMs: 2_000 }),
+    bmcDrivers: bmcDrivers({ clock: systemClock, random: systemRandom, settleMs: 5_000 }),
     clock: systemClock,
     random: systemRandom,
     log: createLog({ name: 'agent', level: 'info' }),

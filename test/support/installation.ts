@@ -27,8 +27,8 @@ export type Installation = AsyncDisposable &
     readonly mtlsPort: number;
   };
 
-const READY_LIMIT_MS = 180_000;
-const STOP_LIMIT_MS = 40_000;
+const READY_LIMIT_MS = 300_000;
+const STOP_LIMIT_MS = 120_000;
 
 export const createInstallation = async (): Promise<Installation> => {
   const dir = temporaryDir();

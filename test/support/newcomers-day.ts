@@ -78,9 +78,9 @@ export const echoes = async (t: ExecutionContext, here: Runm, name: string): Pro
     await eventually(
       () => {
         console.stdin?.write(`echo ${word} | rev\r`);
-        return eventually(() => shown.includes(turned), { limitMs: 3_000 });
+        return eventually(() => shown.includes(turned), { limitMs: 10_000 });
       },
-      { limitMs: 30_000, message: 'the guest answers at its console' },
+      { limitMs: 180_000, message: 'the guest answers at its console' },
     );
     t.true(shown.includes(turned));
   } finally {

@@ -27,7 +27,7 @@ export type ProductionSite = AsyncDisposable &
     readonly logged: () => string;
   };
 
-const START_LIMIT_MS = 120_000;
+const START_LIMIT_MS = 300_000;
 
 export const startProductionSite = async (log: (line: string) => void): Promise<ProductionSite> => {
   await using parts = new AsyncDisposableStack();

@@ -93,7 +93,7 @@ export const redfishLab = async (
     provider: 'r1u1',
     certificateSha256: options.plain === true ? '' : certificateSha256(certificate),
   };
-  const driver = createRedfishDriver({ clock: systemClock, settleMs: options.settleMs ?? 2_000 });
+  const driver = createRedfishDriver({ clock: systemClock, settleMs: options.settleMs ?? 5_000 });
   const opened: Bmc[] = [];
   t.teardown(async () => {
     fault = undefined;

@@ -30,7 +30,7 @@ import { createRunm, ok } from './runm.ts';
 import { silentLog } from './silent-log.ts';
 
 const [workDir = '', bundlesDir = ''] = process.argv.slice(2);
-const LIMIT = { limitMs: 90_000 };
+const LIMIT = { limitMs: 240_000 };
 const [PEOPLE, MTLS] = [27_443, 27_444];
 const tell = (seen: string, data: unknown = true): void =>
   console.log(JSON.stringify({ seen, data }));

@@ -20,7 +20,7 @@ import { temporaryDir } from '../../support/temporary-dir.ts';
 
 const SECRET = 'projects/site/secrets/bmc';
 const PROVIDER = 'partitions/lab/providers/r1u1';
-const LIMIT = { limitMs: 60_000 };
+const LIMIT = { limitMs: 180_000 };
 
 type Channel = NonNullable<ReturnType<AgentControl['channel']>>;
 type Opening = { readonly readOnly?: boolean; readonly by?: string; readonly reason?: string };

@@ -12,7 +12,7 @@ import { type RedfishLab, redfishLab, USER } from '../../support/redfish-lab.ts'
 import { temporaryDir } from '../../support/temporary-dir.ts';
 
 const SECRET = 'projects/site/secrets/bmc';
-const LIMIT = { limitMs: 60_000 };
+const LIMIT = { limitMs: 180_000 };
 
 type Site = {
   readonly control: AgentControl;

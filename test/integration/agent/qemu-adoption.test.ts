@@ -11,7 +11,7 @@ const need = needs('qemu', 'qemu-img', 'busybox', 'kernel');
 const test = need.test;
 
 const PROGRAM = join(import.meta.dirname, '../../support/qemu-supervisor.ts');
-const BOOT = { limitMs: 60_000 };
+const BOOT = { limitMs: 180_000 };
 
 test('a guest outlives the kill of who started it, and the next one goes on with it', async (t) => {
   const image = await labLinux(need.program('kernel'), need.program('busybox'));
@@ -41,6 +41,6 @@ test('a guest outlives the kill of who started it, and the next one goes on with
   t.true((await host.output(spec.name)).includes('Linux version'), 'the log has the whole boot');
   await host.type(spec.name, 'echo "still-$((40+2))"\r');
   await eventually(async () => (await host.output(spec.name)).includes('still-42'));
-  const stopped = await driver.stop(spec.name, { gracefulMs: 8_000 });
+  const stopped = await driver.stop(spec.name, { gracefulMs: 60_000 });
   t.like(stopped, { power: 'off', exit: { kind: 'powered_down' } });
 });

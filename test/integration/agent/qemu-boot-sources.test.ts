@@ -14,7 +14,7 @@ import { temporaryDir } from '../../support/temporary-dir.ts';
 const need = needs('qemu', 'qemu-img');
 const test = need.test;
 
-const FIRMWARE = { limitMs: 60_000 };
+const FIRMWARE = { limitMs: 180_000 };
 
 const firmwareSays = test.macro({
   exec: async (t, boot: (dir: string) => Promise<BootSource>, expected: RegExp) => {

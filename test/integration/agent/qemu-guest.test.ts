@@ -9,7 +9,7 @@ import { qemuHost } from '../../support/qemu-host.ts';
 const need = needs('qemu', 'qemu-img', 'busybox', 'kernel');
 const test = need.test;
 
-const BOOT = { limitMs: 60_000 };
+const BOOT = { limitMs: 180_000 };
 const nics = [{ mac: '52:54:00:12:34:56', forwards: [] }];
 
 test('a real guest boots, phones home, answers at its console, powers off, resets', async (t) => {

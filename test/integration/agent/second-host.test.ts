@@ -22,7 +22,7 @@ const networkOfItsOwn = (): readonly string[] => {
 };
 
 test('hosts join by one line without a registry, and each does the work of the other', async (t) => {
-  t.timeout(300_000);
+  t.timeout(900_000);
   using dir = temporaryDir();
   const bundles = join(dir.path, 'bundles');
   const built = spawnSync(process.execPath, [BUILD, bundles], { timeout: 240_000 });

@@ -5,7 +5,7 @@ import { systemRandom as random } from '../../../services/runtime/random.ts';
 import { aspectOf } from '../../contract/bmc-contract.suite.ts';
 import { startIpmiLab } from '../../support/ipmi-lab.ts';
 
-const driver = createIpmiDriver({ clock, random, settleMs: 2_000 });
+const driver = createIpmiDriver({ clock, random, settleMs: 5_000 });
 const limit = () => AbortSignal.timeout(60_000);
 
 for (const roleCheck of ['at sign-in', 'late'] as const) {

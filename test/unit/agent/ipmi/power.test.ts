@@ -31,7 +31,7 @@ const withoutCycle = (code: number) => {
     isOn = control === ON;
     return Buffer.alloc(0);
   };
-  const power = createPowerAspect({ clock, settleMs: 500, link: { provider: 'r1u1', call } });
+  const power = createPowerAspect({ clock, settleMs: 5_000, link: { provider: 'r1u1', call } });
   return { power, controls };
 };
 
