@@ -16,11 +16,34 @@ export type HandingIterator<T> = AsyncIterator<T> & {
 export const handRest = <T>(iterator: AsyncIterator<T>, take: Take<T>): Promise<void> =>
   isHanding(iterator) ? iterator.handRest(take) : pull(iterator, take);
 
-/** The same items both ways: for who asks for each, and for who takes each as it comes. */
+/**
+ * The same items both ways: from a generator for who asks for each, or handed over by a function.
+ * Neither begins before it is wanted.
+ */
 export const bothWays = <T>(
-  asked: AsyncGenerator<T>,
-  hand: HandingIterator<T>['handRest'],
-): AsyncIterable<T> => Object.assign(asked, { handRest: hand });
+  ask: () => AsyncGenerator<T>,
+  hand: (take: Take<T>) => Promise<void>,
+): AsyncIterable<T> => ({ [Symbol.asyncIterator]: () => new EitherWay(ask, hand) });
+
+class EitherWay<T> implements HandingIterator<T> {
+  readonly handRest: HandingIterator<T>['handRest'];
+  readonly #ask: () => AsyncGenerator<T>;
+  #asked: AsyncGenerator<T> | undefined;
+
+  constructor(ask: () => AsyncGenerator<T>, hand: HandingIterator<T>['handRest']) {
+    this.#ask = ask;
+    this.handRest = hand;
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    this.#asked ??= this.#ask();
+    return this.#asked.next();
+  }
+
+  return(value?: unknown): Promise<IteratorResult<T>> {
+    return this.#asked?.return(value) ?? Promise.resolve({ done: true, value });
+  }
+}
 
 const isHanding = <T>(iterator: AsyncIterator<T>): iterator is HandingIterator<T> =>
   'handRest' in iterator;

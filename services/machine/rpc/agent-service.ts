@@ -71,7 +71,10 @@ type Call = {
 };
 
 const session = (deps: AgentRpcDeps, call: Call): AsyncIterable<SessionResponse> =>
-  bothWays(askedSession(deps, call), (take) => handedSession(deps, call, take));
+  bothWays(
+    () => askedSession(deps, call),
+    (take) => handedSession(deps, call, take),
+  );
 
 async function* askedSession(deps: AgentRpcDeps, call: Call): AsyncGenerator<SessionResponse> {
   const opened = await begin(deps, call);

@@ -116,7 +116,10 @@ type Serve<T> = (call: CallState) => Promise<AsyncIterable<T>>;
 
 /** Many answers: server streaming and bidi. */
 const stream = <T>(guarded: Guarded, context: HandlerContext, serve: Serve<T>): AsyncIterable<T> =>
-  bothWays(asked(guarded, context, serve), (take) => handed(guarded, { context, serve, take }));
+  bothWays(
+    () => asked(guarded, context, serve),
+    (take) => handed(guarded, { context, serve, take }),
+  );
 
 type Handed<T> = {
   readonly context: HandlerContext;
