@@ -69,8 +69,9 @@ const measure = async (parts: Parts, options: BenchOptions): Promise<readonly Me
   await ramp(load, { group: 'ours', port: parts.port, count });
   const written = await subject.ask<number>('writes');
   if (written < count) throw new Error(`coming up wrote ${written} times: not all is counted`);
-  // Until each has beaten once, what was left of the handshakes is being collected.
-  await pause(options.quick ? 12_000 : 20_000, options);
+  // What was left of the handshakes is being collected, and V8 compiles what is hot: the figures
+  // are those of a process that runs for days.
+  await pause(options.quick ? 12_000 : 60_000, options);
   const windows = options.quick ? 2 : 5;
   const seen = { ours: [] as Window[], bare: [] as Window[] };
   for (let at = 0; at < windows; at += 1) {
