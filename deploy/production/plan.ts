@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { SERVICE_NAMES, type ServiceName } from '../../services/contract.ts';
@@ -80,19 +81,20 @@ export const makePlan = async (
 const readPorts = (file: string): Readonly<Record<string, number>> =>
   existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 
+/** Those that the system gives to whoever asks for any would be gone before a process listens. */
+const anyPort = (): number => randomInt(10_000, 20_000);
+
 const freePort = async (wanted: number, taken: ReadonlySet<number>): Promise<number> => {
-  for (let candidate = wanted; ; candidate = 0) {
-    const port = await tryPort(candidate);
-    if (port !== undefined && !taken.has(port)) return port;
+  for (let port = wanted || anyPort(); ; port = anyPort()) {
+    if (!taken.has(port) && (await isFree(port))) return port;
   }
 };
 
-const tryPort = (port: number): Promise<number | undefined> =>
+const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      const bound = server.address();
-      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : undefined));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
   });
