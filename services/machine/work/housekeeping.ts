@@ -22,6 +22,8 @@ export type HousekeepingDeps = {
   /** Ids of the replicas that are alive; undefined while nobody knows. */
   readonly replicas: () => readonly string[] | undefined;
   readonly sweepMs: number;
+  /** How long a dead replica counts as alive, and half of it how long one may be unheard of. */
+  readonly memberLeaseMs: number;
 };
 
 const BITE = 200;
@@ -61,7 +63,10 @@ const sweepAgents = async (deps: HousekeepingDeps, before: Suspects): Promise<Su
   const ids = [...new Set([...alive, deps.replica.id])];
   await sweepConsoles(deps, ids);
   const away = await deps.store.read((r) => deps.records.agents.upElsewhere(r, ids, BITE));
-  const { lost, suspects } = lostSessions(away, before);
+  const { lost, suspects } = lostSessions(away, before, {
+    nowMs: deps.clock.monotonicMs(),
+    patienceMs: deps.memberLeaseMs / 2,
+  });
   if (lost.length === 0) return suspects;
   const count = await markLost(deps, lost);
   deps.log.warn({ count }, 'agents of lost replicas were marked down');
