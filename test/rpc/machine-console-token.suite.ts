@@ -138,7 +138,8 @@ export const machineConsoleTokenSuite = (subject: ConsoleSubject): void => {
     await eventually(() => first.seen.sessionId !== '');
     // For a while nobody can say whose right it is: what is open goes on.
     away.add('identity');
-    const isRefused = async () => (await codeOf(watch(stranger, token))) === Code.Unavailable;
+    const isRefused = async () =>
+      (await codeOf(watch(stranger, token), 5_000)) === Code.Unavailable;
     await eventually(isRefused, LATE);
     t.is(first.seen.closed, '');
     away.delete('identity');
@@ -170,9 +171,12 @@ export const machineConsoleTokenSuite = (subject: ConsoleSubject): void => {
 
 const LATE = { limitMs: 120_000 };
 
-const codeOf = async ({ ended, leave }: ReturnType<typeof watch>): Promise<Code | undefined> => {
+const codeOf = async (
+  { ended, leave }: ReturnType<typeof watch>,
+  limitMs = 60_000,
+): Promise<Code | undefined> => {
   // One that is let in would stay.
-  const over = AbortSignal.timeout(60_000);
+  const over = AbortSignal.timeout(limitMs);
   over.addEventListener('abort', leave, { once: true });
   const error = await ended;
   return error instanceof ConnectError ? error.code : undefined;
