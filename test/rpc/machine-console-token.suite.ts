@@ -114,7 +114,7 @@ export const machineConsoleTokenSuite = (subject: ConsoleSubject): void => {
     const red = at(site, index, 'red');
     await createMachine(red, 'web-1');
     const stranger = at(site, index);
-    const short = { name: NAME, lifetime: { seconds: 2n, nanos: 0 } };
+    const short = { name: NAME, lifetime: { seconds: 8n, nanos: 0 } };
     const { token } = await red.consoles.issueConsoleToken(short);
     const { seen, ended } = watch(stranger, token);
     await eventually(() => seen.sessionId !== '');
