@@ -1,6 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import test from 'ava';
-import { handRest } from '../../../services/runtime/hand-rest.ts';
+import { bothWays, handRest } from '../../../services/runtime/hand-rest.ts';
 import { abortable } from '../../../services/runtime/rpc/abortable.ts';
 import { incomingMessages } from '../../../services/runtime/rpc/incoming-messages.ts';
 
@@ -62,6 +62,32 @@ for (const [name, source] of Object.entries(SOURCES)) {
     }
   });
 }
+
+test('of the two ways only the one that is wanted begins', async (t) => {
+  const begun: string[] = [];
+  const source = bothWays(
+    async function* () {
+      begun.push('asked');
+      yield 'a';
+    },
+    (take) => {
+      begun.push('handed');
+      return take('b') ?? Promise.resolve();
+    },
+  );
+  const left = source[Symbol.asyncIterator]();
+  t.deepEqual(await left.return?.(), { done: true, value: undefined });
+  t.deepEqual(begun, []);
+  const seen: string[] = [];
+  for await (const item of source) seen.push(item);
+  t.deepEqual(begun, ['asked']);
+  await handRest(source[Symbol.asyncIterator](), (item) => {
+    seen.push(item);
+    return undefined;
+  });
+  t.deepEqual(begun, ['asked', 'handed']);
+  t.deepEqual(seen, ['a', 'b']);
+});
 
 const ended = async (call: Readable, read: (bytes: Buffer) => string): Promise<unknown> => {
   const iterator = incomingMessages(call, read)[Symbol.asyncIterator]();
