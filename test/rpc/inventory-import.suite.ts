@@ -16,6 +16,7 @@ import {
   type ProviderUpsertResult,
   UpsertOutcome,
 } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { fewAtOnce } from '../support/few-at-once.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { makeGroup, newId, type ProviderInit } from './inventory-fixture.ts';
 import { type InventorySubject, startLab } from './inventory-places.suite.ts';
@@ -53,7 +54,11 @@ type Batch = Plain<MessageInitShape<typeof BatchUpsertProvidersRequestSchema>>;
 type Items = NonNullable<Batch['items']>;
 type More = Pick<Batch, 'validateOnly' | 'requestId' | 'updateMask' | 'assumption'>;
 
+/** Each has a writer of its own that waits ten seconds for its turn, beside batches of hundreds. */
+const turn = fewAtOnce(4);
+
 export const startImport = async (...args: Parameters<typeof startLab>) => {
+  await turn(args[0]);
   const lab = await startLab(...args);
   const upsert = async (items: Items, more: More = {}) =>
     (
