@@ -1,7 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -79,7 +87,7 @@ export const startPostgres = async (
       clients.push(client);
       return client;
     },
-    kill: () => stop(child, 'SIGKILL'),
+    kill: () => killWhole(child),
     restart: async () => {
       // The old server's processes hold its memory for a moment, and a start before that is
       // refused.
@@ -151,6 +159,32 @@ const stop = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> 
   const exited = once(child, 'exit');
   child.kill(signal);
   await exited;
+};
+
+/** A backend whose postmaster is dead may still commit, so each is killed; Linux tells them. */
+const killWhole = async (child: ChildProcess): Promise<void> => {
+  // It begins no other from now on.
+  child.kill('SIGSTOP');
+  const list = `/proc/${child.pid}/task/${child.pid}/children`;
+  const backends = existsSync(list) ? readFileSync(list, 'utf8').split(' ').filter(Boolean) : [];
+  for (const pid of backends) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
+  }
+  await stop(child, 'SIGKILL');
+  await eventually(() => backends.every(isGone), { message: 'the end of all backends' });
+};
+
+/** Also one whose end nobody has asked for yet. */
+const isGone = (pid: string): boolean => {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
 };
 
 const untilAnswering = (url: string, child: ChildProcess): Promise<unknown> => {
