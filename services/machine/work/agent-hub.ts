@@ -3,7 +3,7 @@
  * the session; every write compares it. Heartbeats touch memory only; one sweep for all notices who
  * fell silent.
  */
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, nextTurn } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
@@ -194,6 +194,8 @@ const watchSilence = async (
   const limitMs = silenceMsMax(deps.heartbeatMs);
   while (!signal.aborted) {
     await deps.clock.sleep(deps.heartbeatMs / 10, signal).catch(() => undefined);
+    // Where this process was held up itself, the heartbeats that came meanwhile are read first.
+    await nextTurn();
     const nowMs = deps.clock.monotonicMs();
     for (const session of byKey.values()) {
       if (nowMs - session.lastHeardMs > limitMs) close(session, 'SILENT');
