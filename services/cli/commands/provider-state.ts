@@ -18,9 +18,12 @@ import { inPartition } from '../resource-names.ts';
 import { UsageError } from '../usage-error.ts';
 import { atEach, showOutcomes } from './provider/each.ts';
 import { SEVERAL, targetsOf, whomOf } from './provider/find.ts';
-import { allStates } from './provider/standing.ts';
+import { allStates, stateWord } from './provider/standing.ts';
 
-const stateWord = ({ state }: ProviderState): string => enumWord(ProviderLifeStateSchema, state);
+const useWord = ({ inUse, useUnknown }: ProviderState): string => {
+  if (useUnknown) return 'not known, as the scheduler does not answer; ask again';
+  return inUse ? 'yes' : 'no';
+};
 
 const DRAINED = 'its agents are drained';
 
@@ -49,7 +52,7 @@ const people = (one: ProviderState, context: Context): string =>
     ['provider', one.name.replace(/\/state$/, '')],
     ['uid', one.providerUid],
     ['state', stateWord(one)],
-    ['in use', one.inUse ? 'yes' : 'no'],
+    ['in use', useWord(one)],
     ['new claims', one.drained ? `none: ${DRAINED}` : ''],
     ['reason', one.reason],
     ['by', one.principal],

@@ -30,7 +30,8 @@ export type ShownState = {
   readonly provider: string;
   readonly known: ProviderState;
   readonly cleanings: readonly Cleaning[];
-  readonly inUse: boolean;
+  /** Whether a claim holds it; undefined = not known, as the scheduler could not be asked. */
+  readonly inUse: boolean | undefined;
   /** What a cleaning may take; undefined = nothing is configured that cleans. */
   readonly cleaningMs: number | undefined;
 };
@@ -42,7 +43,7 @@ export const providerStateMessage = (
   { provider, known, cleanings, inUse, cleaningMs }: ShownState,
   incarnation: number,
 ): ProviderStateMessage => {
-  const life = shownLife(known.state, cleanings, inUse);
+  const life = shownLife(known.state, cleanings, inUse ?? false);
   const problem = known.problem ?? cleanings.find((one) => one.problem !== null)?.problem ?? null;
   const endMs = deadlineOf(life, { known, cleanings, cleaningMs });
   return create(ProviderStateSchema, {
@@ -53,7 +54,8 @@ export const providerStateMessage = (
     state: LIVES[life],
     reason: known.reason,
     principal: known.principal,
-    inUse,
+    inUse: inUse ?? false,
+    useUnknown: inUse === undefined,
     drained: known.state === 'available' && known.isDrained,
     cleanings: cleanings.map((one) => ({
       claim: one.claim,

@@ -182,7 +182,7 @@ const shown = async (
     for (const [index, { name, uid, partition }] of some.entries()) {
       const known = rows.find((row) => row.providerUid === uid) ?? newProviderState(uid, partition);
       const cleanings = waiting.filter(({ providerUid }) => providerUid === uid);
-      const inUse = uses[index] ?? false;
+      const inUse = uses[index];
       const { cleaningMs } = deps;
       const state = { provider: name, known, cleanings, inUse, cleaningMs };
       states.push(providerStateMessage(state, deps.store.incarnation()));
@@ -191,16 +191,16 @@ const shown = async (
   return states;
 };
 
-/** What the claims say is an extra: without the scheduler the decided state is still shown. */
+/** Undefined where the scheduler cannot be asked: the decided state is still shown then. */
 const isInUse = async (
   { scheduler }: ProviderRpcDeps,
   { partition, uid: providerUid }: ProviderView,
   signal: AbortSignal,
-): Promise<boolean> => {
+): Promise<boolean | undefined> => {
   try {
     return (await scheduler.usage({ partition, providerUid }, signal))?.inUse ?? false;
   } catch (error) {
     if (signal.aborted || !isDomainError(error)) throw error;
-    return false;
+    return undefined;
   }
 };

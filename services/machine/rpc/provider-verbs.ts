@@ -149,9 +149,12 @@ const write = async <D extends DescMessage>(
 ): Promise<MessageShape<D>> => {
   const { provider, response, turn, after, cleaned, isCertain } = change;
   // Asked before the transaction: nobody waits for another service while it holds the row.
-  const held = await deps.scheduler
+  const inUse = await deps.scheduler
     .usage({ partition: provider.partition, providerUid: provider.uid }, context.signal)
-    .catch(() => undefined);
+    .then(
+      (usage) => usage?.inUse ?? false,
+      () => undefined,
+    );
   const key = requestKeyOf(context, response);
   return deps.store.transaction(key, actorOf(context), async (tx) => {
     const { records, store } = deps;
@@ -162,7 +165,6 @@ const write = async <D extends DescMessage>(
     await beginTasks(deps, tx, { ...change, principal: callerOf(context).principal });
     const cleanings = await records.cleanings.ofProviders(tx, [provider.uid]);
     const known = { ...after, version: after.version + 1 };
-    const inUse = held?.inUse ?? false;
     const { cleaningMs } = deps;
     const state = { provider: provider.name, known, cleanings, inUse, cleaningMs };
     await tellOf(deps, tx, { ...change, principal: callerOf(context).principal });

@@ -119,7 +119,7 @@ const lookAtProvider = async ({ clients }: Site, day: Day): Promise<Seen> => {
   const name = `${providerName(day)}/state`;
   const { providerState } = await clients.states.getProviderState({ name });
   if (providerState === undefined) throw new Error(`no state of ${name}`);
-  const { state, inUse, cleanings, problem } = providerState;
+  const { state, inUse, useUnknown, cleanings, problem } = providerState;
   const where = shownState(providerState);
   const asked = () => ({ name, requestId: requestId(), reason: 'a test' });
   if (state === Life.INSPECT_FAILED) {
@@ -131,7 +131,8 @@ const lookAtProvider = async ({ clients }: Site, day: Day): Promise<Seen> => {
     const exit = () => clients.states.cleanProvider(asked());
     return { kind: 'stuck', where, problem: failed?.problem ?? problem, exit };
   }
-  if (state === Life.AVAILABLE && !inUse && cleanings.length === 0) return DONE;
+  const isFree = !inUse && !useUnknown && cleanings.length === 0;
+  if (state === Life.AVAILABLE && isFree) return DONE;
   return { kind: 'under way', where };
 };
 

@@ -48,6 +48,7 @@ const rack = (isSchedulerAway = false) => {
     });
     const states = [1, 2, 10].map((index) => ({
       providerUid: uidOf(index),
+      useUnknown: isSchedulerAway,
       state: index === 1 ? ProviderLifeState.AVAILABLE : ProviderLifeState.IN_USE,
     }));
     router.service(ProviderStateService, {
@@ -137,6 +138,7 @@ test('a scheduler that is away hides nothing but who holds what', async (t) => {
   const { code, stdout, stderr } = await callCommand(list, [], rack(true).routes);
   t.is(code, 0);
   t.regex(stdout, /^r1u2 .* in use +- +-/m);
+  t.regex(stdout, /^r1u1 .* available or in use +- +-/m);
   t.regex(stderr, /who holds them is not known: the scheduler is away/);
 });
 

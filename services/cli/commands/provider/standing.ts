@@ -2,6 +2,7 @@
 import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import {
+  ProviderLifeState,
   ProviderLifeStateSchema,
   type ProviderState,
 } from '../../../../gen/runmachine/machine/v1/provider_state_pb.ts';
@@ -51,11 +52,17 @@ export const readStanding = async (
     holds,
     state: (uid) => {
       const found = byUid.get(uid);
-      return found === undefined ? '' : enumWord(ProviderLifeStateSchema, found.state);
+      return found === undefined ? '' : stateWord(found);
     },
     heldBy: (uid) => holdersText(holds(uid)),
     until: (uid) => untilText(holds(uid)),
   };
+};
+
+export const stateWord = ({ state, useUnknown }: ProviderState): string => {
+  const isEither = useUnknown && state === ProviderLifeState.AVAILABLE;
+  const lives = isEither ? [state, ProviderLifeState.IN_USE] : [state];
+  return lives.map((life) => enumWord(ProviderLifeStateSchema, life)).join(' or ');
 };
 
 /** All of the partition. */
