@@ -92,7 +92,8 @@ const runAva = (
     RUNM_TEST_NOT_RUN_DIR: join(runDir, 'not-run'),
     RUNM_TEST_STATS_FILE: join(runDir, 'stats.json'),
     RUNM_TEST_GROUPED: groups === undefined ? '' : '1',
-    RUNM_PROPERTY_FACTOR: process.env.RUNM_PROPERTY_FACTOR ?? (groups ? UNIT_FACTOR : '1'),
+    // In the whole run not set, as services refuse settings that they do not know.
+    ...(groups && { RUNM_PROPERTY_FACTOR: process.env.RUNM_PROPERTY_FACTOR ?? UNIT_FACTOR }),
     RUNM_TEST_APT: prepared.missing.has('apt') ? 'unreachable' : 'reachable',
   };
   const child = spawn(process.execPath, [cli, ...files, ...options.forAva], {
