@@ -50,10 +50,13 @@ const serialPort = async (limits?: Partial<ConsoleLimits>) => {
     ...{ console, kernelLines, serialLog },
     typed: () => typed,
     connected: () => eventually(() => client),
-    /** What the guest writes: to the log always, to the client if there is one. */
+    /**
+     * What the guest writes: to the log always, to the client if there is one. In this order, as
+     * the instant in which qemu has yet to write the log would be as long as a busy disk likes.
+     */
     guestWrites: async (text: string) => {
-      client?.write(text);
       await appendFile(serialLog, text);
+      client?.write(text);
     },
     read: (historyBytes = 10_000) => {
       let text = '';
