@@ -13,11 +13,13 @@ const titled = (target) =>
         ...rest,
       ]),
     get: (of, name) => {
-      const value = Reflect.get(of, name);
+      const value =
+        name === 'serial' ? ava.serial : (Reflect.get(of, name) ?? Reflect.get(ava, name));
       return typeof value === 'function' && name !== 'macro' ? titled(value) : value;
     },
   });
 
-const titledAva = titled(ava);
+/** One after the other, as they share the worker; AVA's own --serial has one worker at a time. */
+const titledAva = titled(ava.serial);
 
 export { titledAva as default };

@@ -39,7 +39,7 @@ export const writeUnitGroups = (root: string): UnitGroups => {
     writeFileSync(join(folder, `group-${number + 1}.test.ts`), lines.join(''));
   }
   return {
-    forAva: ['--serial', `--concurrency=${GROUPS}`, `${own}/*.test.ts`],
+    forAva: [`--concurrency=${GROUPS}`, `${own}/*.test.ts`],
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
 };
