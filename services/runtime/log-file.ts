@@ -13,7 +13,7 @@ export type LogFileOptions = {
 
 export type LogFile = {
   readonly write: (line: string) => void;
-  /** Writes what is buffered; for the end of the process. */
+  /** Writes what a full disk held back; for the end of the process. */
   readonly flush: () => void;
 };
 
@@ -21,8 +21,8 @@ const BYTES_MAX = 20 * 1024 * 1024;
 const KEEP = 3;
 
 /**
- * A destination for `createLog` that rotates by size. Lines of a second go out together, so a crash
- * may lose some.
+ * A destination for `createLog` that rotates by size. Each line is written before the call returns,
+ * so that a crash loses none.
  */
 export const openLogFile = ({
   file,
