@@ -30,7 +30,7 @@ export type ServedAspect<Name extends AspectName> = {
 
 /** What is remembered of a controller between two turns. */
 export type AspectChoice = {
-  /** Nothing spoke Redfish there; until then it is not tried again. Monotonic. */
+  /** Nothing spoke Redfish there; until then it is tried after the others. Monotonic. */
   redfishAbsentUntilMs: number;
 };
 
@@ -56,19 +56,24 @@ export const createAccess = (deps: Deps, { ref, choice, signal }: Setting): BmcA
     driver === 'redfish' &&
     !ref.speaksRedfish &&
     deps.clock.monotonicMs() < choice.redfishAbsentUntilMs;
+  /** What was not there a while ago comes last: only it may have what nobody else offers. */
+  const inOrder = (): readonly DriverName[] =>
+    ref.drivers
+      .filter((driver) => deps.sessions.has(driver))
+      .toSorted((a, b) => Number(isAbsent(a)) - Number(isAbsent(b)));
   return {
     session,
     drivers: ref.drivers,
     aspect: async (name) => {
       const refusals: BmcError[] = [];
-      for (const driver of ref.drivers) {
-        if (!deps.sessions.has(driver) || isAbsent(driver)) continue;
+      for (const driver of inOrder()) {
         const open = await session(driver).catch((error: unknown) => error);
         if (!isOpen(open)) {
           if (!(open instanceof BmcError) || !mayPassOver(ref, name, open)) throw open;
           refusals.push(open);
           continue;
         }
+        if (driver === 'redfish') choice.redfishAbsentUntilMs = 0;
         const offer = open.bmc.offers[name];
         if (offer.kind === 'offered') {
           const wasAbsent = refusals.some((one) => one.fault === 'unreachable');

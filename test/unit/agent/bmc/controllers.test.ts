@@ -304,3 +304,24 @@ test('where nothing speaks Redfish it is not tried again before each call', asyn
   t.is(await read(), 'off');
   t.is(tried, 2);
 });
+
+test('what only Redfish has is asked of it again, however short ago it was not there', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const [redfish, ipmi] = [memoryBmc(), memoryBmc()];
+  ipmi.offersConsole = false;
+  const there = new Map<string, typeof redfish>();
+  const drivers = [
+    memoryDriver(there, 'redfish'),
+    memoryDriver(new Map([['bmc-1', ipmi]]), 'ipmi'),
+  ];
+  const { controllers } = bmcParts({ directory: dir.path, clock: manualClock(), drivers });
+  const driverOf = (name: 'power' | 'console') =>
+    controllers.run(refAt('bmc-1'), job(), async (access) => (await access.aspect(name)).driver);
+  t.is(await driverOf('power'), 'ipmi');
+  const refusal = await t.throwsAsync(driverOf('console'));
+  t.regex(refusal.message, /offers no console: ipmi: .*; .*bmc-1/, 'both say why');
+  there.set('bmc-1', redfish);
+  t.is(await driverOf('power'), 'ipmi', 'which is not tried for what IPMI has');
+  t.is(await driverOf('console'), 'redfish');
+  t.is(await driverOf('power'), 'redfish', 'as it is there again');
+});
