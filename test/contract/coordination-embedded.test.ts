@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
@@ -53,6 +54,35 @@ test('a file that is open is not opened a second time', async (t) => {
   const second = open(file);
   await second.ping(soon());
   await second.close();
+});
+
+test('a file of before, with each value twice, is opened with all that it has', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'c.sqlite');
+  const before = open(file);
+  await write(before, put('kept', 'of before'));
+  await before.close();
+  const old = new DatabaseSync(file);
+  old.exec(`
+    ALTER TABLE kv RENAME TO present;
+    CREATE TABLE kv (
+      key BLOB PRIMARY KEY, value BLOB NOT NULL, create_revision INTEGER NOT NULL,
+      mod_revision INTEGER NOT NULL, version INTEGER NOT NULL, lease_id TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    INSERT INTO kv SELECT key, value, create_revision, mod_revision, version, lease_id
+      FROM history;
+    DROP TABLE present;`);
+  old.close();
+  const now = open(file);
+  const { keys } = await now.range({ prefix: '', limit: 10 }, soon());
+  t.deepEqual(
+    keys.map((at) => [at.key, text(at)]),
+    [['kept', 'of before']],
+  );
+  await write(now, put('kept', 'of now'));
+  const [kept] = (await now.range({ prefix: 'kept', limit: 1 }, soon())).keys;
+  t.is(text(kept), 'of now');
+  await now.close();
 });
 
 test('what waits for the commit is committed when the store closes', async (t) => {

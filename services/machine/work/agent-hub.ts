@@ -3,19 +3,20 @@
  * the session; every write compares it. Heartbeats touch memory only; one sweep for all notices who
  * fell silent.
  */
-import { type Clock, nextTurn } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { AgentHub, AgentSession, Down, Report } from '../agent-port.ts';
 import { agentKey, agentKeyOf } from '../domain/capacity.ts';
-import { differences, silenceMsMax } from '../domain/hello.ts';
+import { differences } from '../domain/hello.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
 import type { Agent, AssignmentRow, MachineWriter, Records } from '../ports.ts';
 import { createGreeter, markDown, recordOrphans } from './agent-row.ts';
 import { movedBytes } from './moved-assignment.ts';
 import { createOutbox } from './outbox.ts';
 import { createReportWriter } from './report-writer.ts';
+import { watchSilence } from './silence.ts';
 
 export type HubDeps = {
   readonly store: SqlStore;
@@ -130,7 +131,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     work: async (signal) => {
       await Promise.all([
         reports.work(signal),
-        watchSilence(deps, { byKey, close }, signal),
+        watchSilence({ ...deps, sessions: () => byKey.values(), close }, signal),
         downs.work(signal),
       ]);
     },
@@ -184,24 +185,6 @@ const movedServers = async (
   if (uids.length === 0) return [];
   const rows = await store.read((reader) => records.assignments.findMany(reader, uids));
   return rows.filter((row) => row.isServer);
-};
-
-const watchSilence = async (
-  deps: HubDeps,
-  { byKey, close }: Sessions,
-  signal: AbortSignal,
-): Promise<void> => {
-  const limitMs = silenceMsMax(deps.heartbeatMs);
-  while (!signal.aborted) {
-    await deps.clock.sleep(deps.heartbeatMs / 10, signal).catch(() => undefined);
-    // Where this process was held up itself, the heartbeats that came meanwhile are read first.
-    await nextTurn();
-    const nowMs = deps.clock.monotonicMs();
-    for (const session of byKey.values()) {
-      if (nowMs - session.lastHeardMs > limitMs) close(session, 'SILENT');
-    }
-  }
-  for (const session of [...byKey.values()]) close(session, 'DRAINING');
 };
 
 /**

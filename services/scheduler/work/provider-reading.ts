@@ -14,21 +14,15 @@ import { namePattern } from '../../runtime/names.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
 import { propertyOf } from '../property-message.ts';
-import type { What, Where } from './provider-facts.ts';
+import type { FactsParts, What, Where } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
 import { createPool, createSharedValues, type SharedValues } from './shared-values.ts';
 import { distanceOf } from './topology-message.ts';
 import type { WireFields } from './wire-fields.ts';
 
-export type ReadProvider = {
+export type ReadProvider = FactsParts & {
   /** As a key. */
   readonly partition: string;
-  readonly uid: string;
-  readonly id: string;
-  readonly generation: number;
-  readonly where: Where;
-  readonly what: What;
-  readonly properties: ProviderFacts['properties'];
 };
 
 const PROVIDER = namePattern('partitions/{partition}/providers/{provider}');
@@ -85,6 +79,7 @@ export const createProviderReading = (schedulable: () => ReadonlySet<string>): P
           placed = parentOf(provider.inner());
       }
     }
+    // The fields of the three have different numbers, so that no two places have one key.
     const at = places(`${found.parent}\n${tagged}${parts.where}${placed}`, () =>
       locate(shared, { parent: found.parent, tagged, inSpec: parts.where, inStatus: placed }),
     );

@@ -96,6 +96,24 @@ test('what providers have alike is one object, in whatever order it is told', (t
   t.is(one?.what, away?.what);
 });
 
+test('a tag, a group and a parent of one name are three things', (t) => {
+  const read = reading();
+  const bare = { name: 'partitions/Lab/providers/n', uid: UID };
+  const tagged = read(encoded({ ...bare, tags: ['x'] }));
+  const grouped = read(encoded({ ...bare, spec: { groups: ['x'] } }));
+  const parted = read(encoded({ ...bare, status: { parentUid: 'x' } }));
+  const placed = [tagged, grouped, parted].map((one) => ({
+    tags: [...(one?.where.tags ?? [])],
+    groups: [...(one?.where.groups ?? [])],
+    parent: one?.where.parentUid,
+  }));
+  t.deepEqual(placed, [
+    { tags: ['x'], groups: [], parent: undefined },
+    { tags: [], groups: ['x'], parent: undefined },
+    { tags: [], groups: [], parent: 'x' },
+  ]);
+});
+
 test('parts of a message may come in any order, and what is not known is passed over', (t) => {
   const read = reading();
   const { name, uid, spec, ...rest } = create(ProviderSchema, full('n-1'));
