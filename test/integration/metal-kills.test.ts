@@ -2,6 +2,7 @@
  * kill -9 of agent, control plane and lab at every step that a server's day leaves on record. The
  * default run samples; `npm run soak:metal` tries all of them. RUNM_METAL_SEED repeats a sample.
  */
+import { inspect } from 'node:util';
 import test from 'ava';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { type Day, VERBS } from '../support/metal-kills/day.ts';
@@ -64,6 +65,8 @@ test('who dies at whichever step of a server’s day, it ends as an unharmed day
   };
   const beganMs = performance.now();
   const explain = (error: unknown) => {
+    // Now, for the parts take a while to stop: a run that is broken off then still says why.
+    t.log(inspect(error));
     t.log(site.lastWords());
     throw error;
   };
