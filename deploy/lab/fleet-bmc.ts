@@ -18,6 +18,7 @@ export type FleetBmc = {
   readonly fault: FaultSwitch;
   readonly redfish: ReturnType<typeof createWire>;
   readonly ipmi: ReturnType<typeof withWireFaults>;
+  readonly close: () => Promise<void>;
 };
 
 export type FleetBmcDeps = {
@@ -52,5 +53,9 @@ export const createFleetBmc = (deps: FleetBmcDeps): FleetBmc => {
     ...{ server, fault },
     redfish: createWire({ service, faults, clock }),
     ipmi: withWireFaults({ clock, faults, controller }),
+    close: async () => {
+      service.close();
+      await server.close();
+    },
   };
 };

@@ -62,7 +62,7 @@ export const startFleet = async (options: FleetOptions, deps: FleetDeps): Promis
   await using parts = new AsyncDisposableStack();
   const made = new Map<number, FleetBmc>();
   parts.defer(async () => {
-    await Promise.all([...made.values()].map((bmc) => bmc.server.close()));
+    await Promise.all([...made.values()].map((bmc) => bmc.close()));
   });
   const faultOf = faultsOf(options);
   let ipmiPort = options.ipmiPort ?? 0;

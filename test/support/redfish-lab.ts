@@ -40,6 +40,8 @@ export type RedfishLabOptions = {
   readonly hardware?: Partial<LabHardware>;
   /** http:// and no certificate. */
   readonly plain?: boolean;
+  /** Where it listens; absent: anywhere. Who listens there again later gives one of freePort. */
+  readonly port?: number;
   readonly sessionTimeoutSeconds?: number;
   readonly sessionsMax?: number;
   readonly elsewhere?: string;
@@ -80,7 +82,7 @@ export const redfishLab = async (
   const certificate = await makeCertificate('127.0.0.1', systemClock);
   const heard: LabRequest[] = [];
   const http = await startRedfishServer({
-    ...{ service, faults, clock: systemClock, host: '127.0.0.1', port: 0 },
+    ...{ service, faults, clock: systemClock, host: '127.0.0.1', port: options.port ?? 0 },
     ...(options.plain === true ? {} : { certificate }),
     elsewhere: options.elsewhere ?? 'https://127.0.0.2/',
     heard: (request) => {
@@ -98,6 +100,7 @@ export const redfishLab = async (
   t.teardown(async () => {
     fault = undefined;
     for (const bmc of opened) await bmc.close(AbortSignal.timeout(1_000));
+    service.close();
     await http.close();
     await bare.close();
   });

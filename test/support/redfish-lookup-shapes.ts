@@ -9,6 +9,41 @@ const LOCATION: Kind = {
 const LANGUAGES: Kind = { list: 'text' };
 const SEVERITIES = ['OK', 'Warning', 'Critical'];
 
+const FORMATS = ['Event', 'MetricReport'];
+const EVENT_TYPES = [
+  ...['StatusChange', 'ResourceUpdated', 'ResourceAdded', 'ResourceRemoved', 'Alert'],
+  ...['MetricReport', 'Other'],
+];
+
+/** What is sent to subscribers. */
+export const EVENT: Shape = {
+  properties: {
+    Id: 'text',
+    Name: 'text',
+    Context: 'text?',
+    Events: {
+      list: {
+        properties: {
+          MemberId: 'text',
+          EventId: 'text',
+          EventType: EVENT_TYPES,
+          EventTimestamp: 'time',
+          EventGroupId: 'count',
+          MessageId: 'text',
+          MessageArgs: { list: 'text' },
+          Message: 'text',
+          MessageSeverity: SEVERITIES,
+          Severity: 'text',
+          OriginOfCondition: 'link',
+          LogEntry: 'link',
+        },
+        required: ['MemberId', 'EventType', 'MessageId'],
+      },
+    },
+  },
+  required: ['@odata.type', 'Id', 'Name', 'Events'],
+};
+
 const ENTRY: Shape = {
   properties: {
     Description: 'text',
@@ -26,8 +61,23 @@ export const LOOKUP_SHAPES: Readonly<Record<string, Shape>> = {
   '#EventService.v1_7_0.EventService': resourceOf({
     ServiceEnabled: 'flag',
     Status: STATUS,
+    DeliveryRetryAttempts: 'count',
+    DeliveryRetryIntervalSeconds: 'count',
+    EventFormatTypes: { list: FORMATS },
+    EventTypesForSubscription: { list: EVENT_TYPES },
+    RegistryPrefixes: { list: 'text' },
+    ResourceTypes: { list: 'text' },
+    SubordinateResourcesSupported: 'flag',
+    ServerSentEventUri: 'uri',
     Subscriptions: 'link',
-    Actions: { properties: {} },
+    Actions: {
+      properties: {
+        '#EventService.SubmitTestEvent': {
+          properties: { target: 'uri', EventType: 'text' },
+          required: ['target'],
+        },
+      },
+    },
   }),
   '#EventDestination.v1_10_0.EventDestination': needing(
     {
@@ -35,7 +85,25 @@ export const LOOKUP_SHAPES: Readonly<Record<string, Shape>> = {
       Context: 'text?',
       Protocol: ['Redfish', 'SNMPv1', 'SNMPv2c', 'SNMPv3', 'SMTP', 'SyslogTLS', 'Kafka', 'OEM'],
       SubscriptionType: ['RedfishEvent', 'SSE', 'SNMPTrap', 'SNMPInform', 'Syslog', 'OEM'],
-      EventFormatType: ['Event', 'MetricReport'],
+      EventFormatType: FORMATS,
+      EventTypes: { list: EVENT_TYPES },
+      RegistryPrefixes: { list: 'text' },
+      MessageIds: { list: 'text' },
+      ResourceTypes: { list: 'text' },
+      OriginResources: 'links',
+      SubordinateResources: 'flag',
+      DeliveryRetryPolicy: ['TerminateAfterRetries', 'SuspendRetries', 'RetryForever'],
+      VerifyCertificate: 'flag',
+      HttpHeaders: { list: { properties: {} } },
+      Status: STATUS,
+      Actions: {
+        properties: {
+          '#EventDestination.ResumeSubscription': {
+            properties: { target: 'uri' },
+            required: ['target'],
+          },
+        },
+      },
     },
     ['Destination', 'Context', 'Protocol', 'SubscriptionType'],
   ),

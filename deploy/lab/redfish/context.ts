@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../../../services/runtime/clock.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabServer } from '../server-port.ts';
+import type { Events } from './events/events.ts';
 import type { Guard } from './guard.ts';
 import type { Json, LabReply, LabRequest } from './message.ts';
 import type { Personality } from './personality.ts';
-import type { Subscription } from './resources/event-service.ts';
 import type { Tasks } from './tasks.ts';
 
 /** What a resource is built from. */
@@ -16,7 +16,7 @@ export type LabContext = {
   readonly personality: Personality;
   readonly guard: Guard;
   readonly tasks: Tasks;
-  readonly subscriptions: Map<string, Subscription>;
+  readonly events: Events;
 };
 
 /** The part of a path that stands for `{id}` or `{slot}`; empty where the path has none. */

@@ -13,7 +13,14 @@ export const startRedfishFront: LabFrontStarter = async (options) => {
   const server = faultyServer(options.server, faults);
   const service = createRedfishService({ server, clock, random });
   const certificate = await keptCertificate(directory, { host, clock });
-  return startRedfishServer({ service, faults, clock, host, port, certificate });
+  const listening = await startRedfishServer({ service, faults, clock, host, port, certificate });
+  return {
+    port: listening.port,
+    close: async () => {
+      service.close();
+      await listening.close();
+    },
+  };
 };
 
 type Owner = { readonly host: string; readonly clock: Clock };

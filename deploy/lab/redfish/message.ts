@@ -19,6 +19,18 @@ export type LabReply = {
   readonly body?: Json | string;
   /** The body as it is sent, where it was written out already. */
   readonly json?: string;
+  /**
+   * An answer that goes on (text/event-stream) until the function that it answers is called;
+   * undefined = there is no room for another.
+   */
+  readonly stream?: (to: StreamTo) => (() => void) | undefined;
+};
+
+export type StreamTo = {
+  /** Address and port of who listens. */
+  readonly from: string;
+  readonly send: (text: string) => void;
+  readonly end: () => void;
 };
 
 export const link = (path: string): Json => ({ '@odata.id': path });

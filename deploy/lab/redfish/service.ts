@@ -3,11 +3,18 @@ import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { Random } from '../../../services/runtime/random.ts';
 import type { LabAccount, LabServer } from '../server-port.ts';
 import { allowedBy, etagOf, type LabContext, type Need, writeOf } from './context.ts';
+import { createEvents } from './events/events.ts';
+import { taskEvent } from './events/watch.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 import { type LabReply, type LabRequest, refuse } from './message.ts';
 import type { Personality } from './personality.ts';
 import { answerWith } from './query.ts';
+import { BIOS } from './resources/bios.ts';
+import { streamReply } from './resources/event-service.ts';
+import { ENTRIES } from './resources/log-services.ts';
+import { SYSTEM, TASKS } from './resources/paths.ts';
 import { monitorIdIn, monitorReply } from './resources/task-service.ts';
+import { drivePath } from './resources/virtual-media.ts';
 import { type Routed, routeAt } from './routes.ts';
 import { createTasks } from './tasks.ts';
 
@@ -18,6 +25,8 @@ import { createTasks } from './tasks.ts';
 export type RedfishService = {
   readonly answer: (request: LabRequest) => Promise<LabReply>;
   readonly guard: Guard;
+  /** Sends no event any more. */
+  readonly close: () => void;
 };
 
 export type RedfishServiceOptions = {
@@ -30,13 +39,14 @@ export type RedfishServiceOptions = {
 export const createRedfishService = (options: RedfishServiceOptions): RedfishService => {
   const { server, clock, random, personality = {} } = options;
   const guard = createGuard(options);
-  const context: LabContext = {
-    ...{ server, clock, random, personality, guard },
-    tasks: createTasks(clock),
-    subscriptions: new Map(),
-  };
+  const places = { system: SYSTEM, bios: BIOS, tasks: TASKS, logEntries: ENTRIES };
+  const drive = drivePath(personality);
+  const events = createEvents({ server, clock, places: { ...places, drive } });
+  const tasks = createTasks(clock, (task) => events.tell(taskEvent(task, TASKS, clock.now())));
+  const context: LabContext = { server, clock, random, personality, guard, events, tasks };
   return {
     guard,
+    close: events.close,
     answer: (request) => answerIn(context, request).catch((error) => replyOfError(error)),
   };
 };
@@ -61,6 +71,8 @@ const answerIn = async (context: LabContext, request: LabRequest): Promise<LabRe
     (request.method === 'POST' && routed?.route.need === 'nobody');
   if (account === undefined && !isOpen) return signInFirst;
   if (monitor !== undefined) return monitorReply(context, monitor) ?? missing(request);
+  const stream = streamReply(context, request);
+  if (stream !== undefined) return stream;
   const { partialSystem } = context.personality;
   if (partialSystem !== undefined && request.path.endsWith(`/Systems/${partialSystem}`)) {
     return refuse(503, 'ServiceTemporarilyUnavailable');

@@ -20,12 +20,15 @@ export type Tasks = {
 /** The oldest that ended make room. */
 const TASKS_MAX = 20;
 
-export const createTasks = (clock: Clock): Tasks => {
+/** `told` hears of each task when it begins and when it ended. */
+export const createTasks = (clock: Clock, told: (task: LabTask) => void): Tasks => {
   const tasks = new Map<string, LabTask>();
   let last = 0;
   const end = (task: LabTask, problem: string): void => {
     const state = problem === '' ? 'Completed' : 'Exception';
-    tasks.set(task.id, { ...task, state, problem, endedAt: clock.now() });
+    const ended: LabTask = { ...task, state, problem, endedAt: clock.now() };
+    tasks.set(task.id, ended);
+    told(ended);
   };
   return {
     list: () => [...tasks.values()],
@@ -39,6 +42,7 @@ export const createTasks = (clock: Clock): Tasks => {
       tasks.set(task.id, task);
       const ended = [...tasks.values()].find(({ state }) => state !== 'Running');
       if (tasks.size > TASKS_MAX && ended !== undefined) tasks.delete(ended.id);
+      told(task);
       work().then(
         () => end(task, ''),
         (error: unknown) => end(task, error instanceof Error ? error.message : String(error)),

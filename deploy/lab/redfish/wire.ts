@@ -52,11 +52,39 @@ export const createWire = (options: WireOptions) => {
     if (request === undefined) return send(outgoing, refuse(400, 'MalformedJSON'));
     options.heard?.(request);
     if (sendFault(outgoing, fault, options)) return;
-    send(outgoing, await options.service.answer(request), {
-      fault,
-      isHead: incoming.method === 'HEAD',
-    });
+    const reply = await options.service.answer(request);
+    if (reply.stream !== undefined) openStream(incoming, outgoing, reply.stream);
+    else send(outgoing, reply, { fault, isHead: incoming.method === 'HEAD' });
   };
+};
+
+/** Whoever does not read what is sent has it cut off. */
+const UNREAD_BYTES_MAX = 256 * 1024;
+
+/** Server-sent events, for as long as the connection lasts. */
+const openStream = (
+  { socket }: IncomingMessage,
+  outgoing: ServerResponse,
+  stream: NonNullable<LabReply['stream']>,
+): void => {
+  const stop = stream({
+    from: `${socket.remoteAddress}:${socket.remotePort}`,
+    end: () => outgoing.end(),
+    send: (text) => {
+      if (outgoing.writableLength > UNREAD_BYTES_MAX) outgoing.destroy();
+      else outgoing.write(text);
+    },
+  });
+  if (stop === undefined) {
+    send(outgoing, refuse(503, 'CreateLimitReachedForResource'));
+    return;
+  }
+  outgoing.once('close', stop);
+  outgoing.writeHead(200, {
+    ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
+    'odata-version': '4.0',
+  });
+  outgoing.flushHeaders();
 };
 
 const slept = (clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> =>

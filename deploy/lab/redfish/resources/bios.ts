@@ -6,7 +6,7 @@ import { resource, unknownProperty } from './shape.ts';
 import { taskReply } from './task-service.ts';
 
 /** BIOS attributes, now and from the next boot on (DSP0266, settings resource). */
-const BIOS = `${SYSTEM}/Bios`;
+export const BIOS = `${SYSTEM}/Bios`;
 const SETTINGS = `${BIOS}/Settings`;
 
 type Attributes = ReadonlyMap<string, string | number | boolean>;

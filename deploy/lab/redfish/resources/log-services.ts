@@ -7,7 +7,7 @@ import { collection, HEALTHY, resource } from './shape.ts';
 /** The machine's event log, and that of the controller, which has nothing to say. */
 const MACHINE_LOGS = `${SYSTEM}/LogServices`;
 const MACHINE_LOG = `${MACHINE_LOGS}/EventLog`;
-const ENTRIES = `${MACHINE_LOG}/Entries`;
+export const ENTRIES = `${MACHINE_LOG}/Entries`;
 const CONTROLLER_LOGS = `${MANAGER}/LogServices`;
 
 const serviceOf = ({ clock }: LabContext): Json =>

@@ -1,4 +1,10 @@
 import type { Route } from '../context.ts';
+import {
+  EVENT_REGISTRY_NAMES,
+  eventRegistryMessages,
+  fullVersionOf,
+  versionOf,
+} from '../events/event-registries.ts';
 import { type Json, REGISTRY, REGISTRY_VERSION, registryMessages } from '../message.ts';
 import { VERSIONS } from '../schema-versions.ts';
 import { JSON_SCHEMAS, REGISTRIES } from './paths.ts';
@@ -6,33 +12,49 @@ import { collection, resource } from './shape.ts';
 
 /** Where it is said what messages and types mean (DSP0266, registries; JSON schemas). */
 const PUBLISHED = 'http://redfish.dmtf.org';
-const BASE = `${REGISTRIES}/Base`;
-const FILE = `${BASE}/en`;
 
-const baseOf = (): Json =>
-  resource('MessageRegistryFile', BASE, {
-    Name: 'Base messages',
-    Registry: REGISTRY,
+type Registry = {
+  readonly id: string;
+  /** As it is in a MessageId: `Base.1.13`. */
+  readonly name: string;
+  readonly version: string;
+  readonly messages: () => Json;
+};
+
+/** Only the messages that are sent, in the words in which they are sent. */
+const ALL: readonly Registry[] = [
+  { id: 'Base', name: REGISTRY, version: REGISTRY_VERSION, messages: registryMessages },
+  ...EVENT_REGISTRY_NAMES.map((id) => ({
+    id,
+    name: `${id}.${versionOf(id)}`,
+    version: fullVersionOf(id),
+    messages: () => eventRegistryMessages(id),
+  })),
+];
+
+const fileOf = ({ id, name, version }: Registry): Json =>
+  resource('MessageRegistryFile', `${REGISTRIES}/${id}`, {
+    Name: `${id} messages`,
+    Registry: name,
     Languages: ['en'],
     Location: [
       {
         Language: 'en',
-        Uri: FILE,
-        PublicationUri: `${PUBLISHED}/registries/Base.${REGISTRY_VERSION}.json`,
+        Uri: `${REGISTRIES}/${id}/en`,
+        PublicationUri: `${PUBLISHED}/registries/${id}.${version}.json`,
       },
     ],
   });
 
-/** Only the messages that are sent, in the words in which they are sent. */
-const fileOf = (): Json =>
-  resource('MessageRegistry', FILE, {
-    Id: `Base.${REGISTRY_VERSION}`,
-    Name: 'Base messages that this service sends',
+const registryOf = ({ id, version, messages }: Registry): Json =>
+  resource('MessageRegistry', `${REGISTRIES}/${id}/en`, {
+    Id: `${id}.${version}`,
+    Name: `${id} messages that this service sends`,
     Language: 'en',
-    RegistryPrefix: 'Base',
-    RegistryVersion: REGISTRY_VERSION,
+    RegistryPrefix: id,
+    RegistryVersion: version,
     OwningEntity: 'DMTF',
-    Messages: registryMessages(),
+    Messages: messages(),
   });
 
 const SCHEMAS = new Map(
@@ -54,10 +76,15 @@ const schemaOf = (id: string): Json | undefined => {
 export const REGISTRY_ROUTES: readonly Route[] = [
   {
     path: REGISTRIES,
-    get: () => collection('MessageRegistryFile', REGISTRIES, { name: 'Registries', ids: ['Base'] }),
+    get: () => {
+      const ids = ALL.map(({ id }) => id);
+      return collection('MessageRegistryFile', REGISTRIES, { name: 'Registries', ids });
+    },
   },
-  { path: BASE, get: baseOf },
-  { path: FILE, get: fileOf },
+  ...ALL.flatMap((one): readonly Route[] => [
+    { path: `${REGISTRIES}/${one.id}`, get: () => fileOf(one) },
+    { path: `${REGISTRIES}/${one.id}/en`, get: () => registryOf(one) },
+  ]),
   {
     path: JSON_SCHEMAS,
     get: () =>

@@ -7,6 +7,10 @@ import { collection, resource, textField } from './shape.ts';
 /** A virtual CD-ROM drive, at the manager or, as newer schemas want it, at the system. */
 const drivesAt = (owner: string): string => `${owner}/VirtualMedia`;
 
+/** Where the drive is that works. */
+export const drivePath = (personality: Personality): string =>
+  `${drivesAt(personality.mediaAt === 'system' ? SYSTEM : MANAGER)}/${nameOf(personality)}`;
+
 const isAt = (owner: string, { personality }: LabContext): boolean =>
   (personality.mediaAt === 'system' ? SYSTEM : MANAGER) === owner;
 
