@@ -59,6 +59,17 @@ export const MESSAGE: Shape = {
 
 const POWER_STATES = ['On', 'Off', 'PoweringOn', 'PoweringOff', 'Paused'];
 
+const LOG_ENTRY: Shape = {
+  ...resourceOf({
+    EntryType: ['Event', 'SEL', 'Oem', 'CXL'],
+    Created: 'time',
+    Severity: HEALTHS,
+    Message: 'text',
+    MessageId: 'text',
+  }),
+  required: ['@odata.id', '@odata.type', 'Id', 'Name', 'EntryType'],
+};
+
 const SHAPES: Readonly<Record<string, Shape>> = {
   '#ServiceRoot.v1_15_0.ServiceRoot': {
     properties: {
@@ -225,16 +236,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     ...links('Entries'),
     Actions: actions({ '#LogService.ClearLog': ACTION }),
   }),
-  '#LogEntry.v1_14_0.LogEntry': {
-    ...resourceOf({
-      EntryType: ['Event', 'SEL', 'Oem', 'CXL'],
-      Created: 'time',
-      Severity: HEALTHS,
-      Message: 'text',
-      MessageId: 'text',
-    }),
-    required: ['@odata.id', '@odata.type', 'Id', 'Name', 'EntryType'],
-  },
+  '#LogEntry.v1_14_0.LogEntry': LOG_ENTRY,
   '#SessionService.v1_1_8.SessionService': resourceOf({
     ServiceEnabled: 'flag',
     SessionTimeout: 'count',
@@ -311,9 +313,17 @@ const COLLECTION: Shape = {
   required: ['@odata.id', '@odata.type', 'Name', 'Members', 'Members@odata.count'],
 };
 
+/** The one collection that has its members in it (LogEntryCollection, OData.AutoExpand). */
+const LOG: Shape = {
+  ...COLLECTION,
+  properties: { ...COLLECTION.properties, Members: { list: LOG_ENTRY } },
+};
+
 /** Undefined = no type that is known here. */
-export const shapeOf = (type: string): Shape | undefined =>
-  /^#(\w+Collection)\.\1$/.test(type) ? COLLECTION : SHAPES[type];
+export const shapeOf = (type: string): Shape | undefined => {
+  if (type === '#LogEntryCollection.LogEntryCollection') return LOG;
+  return /^#(\w+Collection)\.\1$/.test(type) ? COLLECTION : SHAPES[type];
+};
 
 function links(...names: readonly string[]): Readonly<Record<string, Kind>> {
   return Object.fromEntries(names.map((name) => [name, 'link']));

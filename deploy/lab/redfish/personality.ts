@@ -59,6 +59,8 @@ export type Personality = {
   readonly disksAt?: 'smart-storage';
   /** BIOS settings wait until a job is made of them (iDRAC 7 and 8). */
   readonly biosByJob?: boolean;
+  /** A log lists links to its entries instead of them. */
+  readonly logEntries?: 'links';
   /** Resets are tasks: 202 with a monitor. */
   readonly resetByTask?: boolean;
   /** Id of a second system that is a part of the machine; it answers 503. */

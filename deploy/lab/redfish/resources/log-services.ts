@@ -50,9 +50,14 @@ export const LOG_ROUTES: readonly Route[] = [
   { path: MACHINE_LOG, get: serviceOf },
   {
     path: ENTRIES,
-    get: ({ server }) => {
-      const ids = server.log().map(({ id }) => String(id));
-      return collection('LogEntry', ENTRIES, { name: 'Entries', ids });
+    get: ({ server, personality }) => {
+      const log = server.log();
+      const listed = collection('LogEntry', ENTRIES, {
+        name: 'Entries',
+        ids: log.map(({ id }) => String(id)),
+      });
+      // Of all collections this one has its members in it (LogEntryCollection, OData.AutoExpand).
+      return personality.logEntries === 'links' ? listed : { ...listed, Members: log.map(entryOf) };
     },
   },
   {
