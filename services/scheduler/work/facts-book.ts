@@ -2,12 +2,12 @@ import {
   ProviderEventSchema,
   ProviderRemovedSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import { WireFields } from '../../runtime/wire-fields.ts';
 import type { ProviderFacts } from '../domain/capacity.ts';
 import { keyOf } from '../domain/claim.ts';
 import { createKeyLists } from '../domain/key-lists.ts';
 import { factsFrom } from './provider-facts.ts';
 import { createProviderReading } from './provider-reading.ts';
-import { WireFields } from './wire-fields.ts';
 
 export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => void;
 

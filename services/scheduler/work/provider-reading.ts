@@ -11,6 +11,7 @@ import {
   ProviderStatusSchema,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { namePattern } from '../../runtime/names.ts';
+import type { WireFields } from '../../runtime/wire-fields.ts';
 import type { Offer, ProviderFacts } from '../domain/capacity.ts';
 import { keyOf, type Property } from '../domain/claim.ts';
 import { propertyOf } from '../property-message.ts';
@@ -18,7 +19,6 @@ import type { FactsParts, What, Where } from './provider-facts.ts';
 import { providerTypeOf } from './provider-type.ts';
 import { createPool, createSharedValues, type SharedValues } from './shared-values.ts';
 import { distanceOf } from './topology-message.ts';
-import type { WireFields } from './wire-fields.ts';
 
 export type ReadProvider = FactsParts & {
   /** As a key. */

@@ -5,8 +5,8 @@ import {
   ProviderSpecSchema,
   ProviderType,
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
+import { WireFields } from '../../../services/runtime/wire-fields.ts';
 import { createProviderReading } from '../../../services/scheduler/work/provider-reading.ts';
-import { WireFields } from '../../../services/scheduler/work/wire-fields.ts';
 
 type Given = MessageInitShape<typeof ProviderSchema>;
 

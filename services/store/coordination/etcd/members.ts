@@ -1,4 +1,10 @@
-import { type CallOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import {
+  type CallOptions,
+  Client,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+} from '@grpc/grpc-js';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../../../runtime/clock.ts';
 import { abortable } from '../waiting.ts';
@@ -13,9 +19,14 @@ import {
 
 export type User = { readonly name: string; readonly password: string };
 
-/** One member of the cluster and the options a call on it must have. */
-export type Member = {
+type Connection = {
   readonly client: Etcd3;
+  /** To the same member over the same connection, for calls whose answers we read ourselves. */
+  readonly direct: Client;
+};
+
+/** One member of the cluster and the options a call on it must have. */
+export type Member = Connection & {
   readonly options: CallOptions;
   /** Of the user; absent where there is none. */
   readonly token?: string;
@@ -50,11 +61,11 @@ export type MembersOptions = {
  */
 export const openMembers = (options: MembersOptions): Members => {
   const { endpoints, clock, callTimeoutMs } = options;
-  const clients = endpoints.map((endpoint) => openClient(endpoint, options.tls));
+  const clients = endpoints.map((endpoint) => connectTo(endpoint, options.tls));
   const session = openSession(options);
   let first = 0;
 
-  const clientAt = (attempt: number): Etcd3 => {
+  const clientAt = (attempt: number): Connection => {
     const client = clients[(first + attempt) % clients.length];
     if (client === undefined) throw new Error('etcd needs at least one endpoint');
     return client;
@@ -62,7 +73,7 @@ export const openMembers = (options: MembersOptions): Members => {
   const deadlineIn = (ms: number): Date => new Date(clock.now().getTime() + ms);
 
   /** One call on one member, with a token where there is a user, which is renewed once. */
-  const callOn = async <T>(client: Etcd3, ms: number, ask: Ask<T>): Promise<T> => {
+  const callOn = async <T>(client: Connection, ms: number, ask: Ask<T>): Promise<T> => {
     const deadline = deadlineIn(ms);
     const member = await session.memberFor(client, deadline);
     try {
@@ -105,11 +116,14 @@ export const openMembers = (options: MembersOptions): Members => {
       return { ...member, options: { interceptors: [...interceptors, withLeader] } };
     },
     avoid: ({ client, token }, error) => {
-      if (clientAt(0) === client) first += 1;
+      if (clientAt(0).client === client) first += 1;
       if (needsNewToken(error)) session.forget(token);
     },
     close: () => {
-      for (const client of clients) client.close();
+      for (const { client, direct } of clients) {
+        client.close();
+        direct.close();
+      }
     },
   };
 };
@@ -119,7 +133,7 @@ const openSession = ({ user }: MembersOptions) => {
   // Callers that come together share one fetch; `known` is what the last one brought.
   let fetching: Promise<string> | undefined;
   let known: string | undefined;
-  const fetchToken = async (client: Etcd3, deadline: Date, { name, password }: User) => {
+  const fetchToken = async ({ client }: Connection, deadline: Date, { name, password }: User) => {
     try {
       known = (await client.auth.authenticate({ name, password }, { deadline })).token;
       return known;
@@ -128,11 +142,11 @@ const openSession = ({ user }: MembersOptions) => {
     }
   };
   return {
-    memberFor: async (client: Etcd3, deadline: Date): Promise<Member> => {
-      if (user === undefined) return { client, options: {} };
-      if (known === undefined) fetching ??= fetchToken(client, deadline, user);
+    memberFor: async (to: Connection, deadline: Date): Promise<Member> => {
+      if (user === undefined) return { ...to, options: {} };
+      if (known === undefined) fetching ??= fetchToken(to, deadline, user);
       const token = known ?? (await fetching) ?? '';
-      return { client, options: { interceptors: [withToken(token)] }, token };
+      return { ...to, options: { interceptors: [withToken(token)] }, token };
     },
     /** Forgets the token, unless another caller has already brought a new one. */
     forget: (token: string | undefined): void => {
@@ -179,9 +193,15 @@ const withoutPolicy: Policy = {
   execute: async (run) => run({ signal: new AbortController().signal }),
 };
 
-const openClient = (endpoint: string, tls: Tls | undefined): Etcd3 =>
-  new Etcd3({
+const connectTo = (endpoint: string, tls: Tls | undefined): Connection => {
+  const grpcOptions = channelOptions(endpoint, tls);
+  const client = new Etcd3({
     hosts: [endpoint],
     faultHandling: { global: withoutPolicy, host: () => withoutPolicy },
-    grpcOptions: channelOptions(endpoint, tls),
+    grpcOptions,
   });
+  // The options have the credentials; channels of equal options share their connection.
+  const address = endpoint.replace(/^https?:\/\//, '');
+  const direct = new Client(address, credentials.createInsecure(), grpcOptions);
+  return { client, direct };
+};

@@ -5,6 +5,8 @@ import { endOfPrefix } from '../transaction-rules.ts';
 /** Between the port's words and etcd's messages, with a prefix of ours before every key. */
 export type Messages = {
   readonly key: (key: string) => Buffer;
+  /** Length of the prefix. */
+  readonly prefixBytes: number;
   /** The keys below the prefix, from `after` (exclusive) on. */
   readonly span: (
     prefix: string,
@@ -49,6 +51,7 @@ export const openMessages = (prefix: string): Messages => {
 
   return {
     key: toKey,
+    prefixBytes: Buffer.byteLength(prefix),
     span,
     keyValue,
     compare: (compare) => {

@@ -19,6 +19,7 @@ import { isCompacted, isFuture, isLeaseGone, toReadFailure, toWriteFailure } fro
 import { grantLease } from './lease.ts';
 import { type Ask, type Members, openMembers, type User } from './members.ts';
 import { type Messages, openMessages } from './messages.ts';
+import { callRange } from './range-call.ts';
 import { watch } from './watch.ts';
 
 export type EtcdOptions = {
@@ -111,15 +112,10 @@ const readRange = async (
 ): Promise<RangeResult> => {
   assertValidRange(range);
   const { prefix, after, limit = RANGE_LIMIT_DEFAULT, revision } = range;
-  const request = {
-    ...messages.span(prefix, after),
-    limit: String(limit),
-    ...(revision === undefined ? {} : { revision: String(revision) }),
-  };
-  const { kvs, more, header } = await ask(({ client, options }) =>
-    client.kv.range(request, options),
-  );
-  return { keys: kvs.map(messages.keyValue), more, revision: revision ?? BigInt(header.revision) };
+  const { key, range_end: rangeEnd } = messages.span(prefix, after);
+  const question = { key, rangeEnd, limit, revision };
+  const page = await ask((member) => callRange(member, question, messages));
+  return revision === undefined ? page : { ...page, revision };
 };
 
 const transact = async (

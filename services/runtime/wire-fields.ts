@@ -2,7 +2,7 @@
  * The fields of an encoded protobuf message one after the other, where they lie: nothing is copied
  * and nothing is made of what is passed over. https://protobuf.dev/programming-guides/encoding/
  */
-import { internal } from '../../runtime/errors.ts';
+import { internal } from './errors.ts';
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -17,7 +17,7 @@ export class WireFields {
   field = 0;
   /** Where the whole field begins, its tag included. */
   begin = 0;
-  /** Where the content of a text, of bytes or of a message begins and ends. */
+  /** Where its content begins and ends: of a text, of bytes or of a message without the length. */
   from = 0;
   to = 0;
   /** Of a varint; beyond 2^53 it is not exact. */
@@ -37,11 +37,12 @@ export class WireFields {
     this.field = Math.floor(tag / 8);
     this.value = 0;
     const kind = tag % 8;
+    this.from = this.#at;
     if (kind === VARINT) this.value = this.#varint();
-    this.from = kind === BYTES ? this.#varintAsStart() : this.#at;
-    if (kind === FIXED64) this.#at += 8;
+    else if (kind === BYTES) this.from = this.#varintAsStart();
+    else if (kind === FIXED64) this.#at += 8;
     else if (kind === FIXED32) this.#at += 4;
-    else if (kind !== VARINT && kind !== BYTES) throw malformed();
+    else throw malformed();
     this.to = this.#at;
     if (this.#at > this.#end) throw malformed();
     return true;
@@ -52,9 +53,29 @@ export class WireFields {
     return new WireFields(this.#bytes, this.from, this.to);
   }
 
+  /** Value of a varint, exact whatever its size. */
+  integer(): bigint {
+    if (this.value <= Number.MAX_SAFE_INTEGER) return BigInt(this.value);
+    let value = 0n;
+    for (let at = this.to - 1; at >= this.from; at -= 1) {
+      value = value * 128n + BigInt((this.#bytes[at] ?? 0) & 127);
+    }
+    return value;
+  }
+
+  /** Content, not copied. */
+  bytes(): Buffer {
+    return this.#bytes.subarray(this.from, this.to);
+  }
+
   /** Content as text. */
   text(): string {
     return this.#bytes.toString('utf8', this.from, this.to);
+  }
+
+  /** The same without so many of its first bytes. */
+  textFrom(bytes: number): string {
+    return this.#bytes.toString('utf8', this.from + bytes, this.to);
   }
 
   /** Content behind its last such byte; all of it where there is none. */
@@ -105,4 +126,4 @@ export class WireFields {
   }
 }
 
-const malformed = () => internal('INTERNAL', 'A message of inventory cannot be decoded');
+const malformed = () => internal('INTERNAL', 'A message of another service cannot be decoded');
