@@ -39,9 +39,14 @@ export const parseKey = (
   key: string,
 ): { readonly partition: string; readonly part: KeyPart } | undefined => {
   if (!key.startsWith(ROOT)) return undefined;
-  const [partition = '', word = '', id = '', ...rest] = key.slice(ROOT.length).split('/');
-  const part = rest.length > 0 || partition === '' ? undefined : partOf(word, id);
-  return part === undefined ? undefined : { partition, part };
+  // A million keys are parsed when all are listed: nothing is made that is not kept.
+  const wordAt = key.indexOf('/', ROOT.length) + 1;
+  if (wordAt <= ROOT.length + 1) return undefined;
+  const wordEnd = key.indexOf('/', wordAt);
+  const word = wordEnd < 0 ? key.slice(wordAt) : key.slice(wordAt, wordEnd);
+  const id = wordEnd < 0 ? '' : key.slice(wordEnd + 1);
+  const part = id.includes('/') ? undefined : partOf(word, id);
+  return part === undefined ? undefined : { partition: key.slice(ROOT.length, wordAt - 1), part };
 };
 
 const partOf = (word: string, id: string): KeyPart | undefined => {

@@ -71,6 +71,10 @@ type StoredCapacity = Omit<CapacityRecord, 'offers'> & {
   readonly offers: readonly (readonly [string, Offer])[];
 };
 
+/** How a record of capacity begins, up to the uid, and what stands before its last number. */
+export const CAPACITY_BEGIN = `{"v":${VERSION},"providerUid":"`;
+export const CAPACITY_TIME = ',"updateMs":';
+
 export const encodeCapacity = (record: CapacityRecord): Uint8Array =>
   encode({ ...record, offers: [...record.offers] });
 

@@ -6,6 +6,7 @@ import type { QuotaRecord } from '../domain/quota.ts';
 import { createQuotaBook, type QuotaBook } from '../domain/quota-book.ts';
 import type { Head } from '../domain/record-format.ts';
 import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
+import { type CapacityReading, createCapacityReading } from './capacity-reading.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
 
 /**
@@ -25,6 +26,7 @@ export type FollowedPartition = {
   /** What is counted against them; undefined = nobody has asked since the claims were listed. */
   quotaBook: QuotaBook | undefined;
   readonly shared: SharedValues;
+  readonly readCapacity: CapacityReading;
   head: { readonly head: Head; readonly revision: bigint } | undefined;
   leader: { readonly address: string; readonly createRevision: bigint } | undefined;
   /** Log entries that wait for the collector. */
@@ -48,6 +50,7 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
   const capacities = new Map<string, CapacityRecord>();
   const providerUid = (uid: string): string =>
     capacities.get(uid)?.providerUid ?? texts.providerUid?.(key, uid) ?? uid;
+  const shared = createSharedValues(providerUid);
   return {
     key,
     claims: createClaimBook(),
@@ -56,7 +59,8 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
     capacityUids: createSortedKeys(() => capacities.keys()),
     quotas: new Map(),
     quotaBook: undefined,
-    shared: createSharedValues(providerUid),
+    shared,
+    readCapacity: createCapacityReading(shared, providerUid),
     head: undefined,
     leader: undefined,
     log: new Set(),

@@ -11,13 +11,7 @@ import type { CapacityRecord } from '../domain/capacity.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { headKey, type KeyPart, parseKey, ROOT_PREFIX } from '../domain/keys.ts';
 import type { QuotaRecord } from '../domain/quota.ts';
-import {
-  decodeCapacity,
-  decodeClaim,
-  decodeHead,
-  decodeQuota,
-  type Head,
-} from '../domain/record-format.ts';
+import { decodeClaim, decodeHead, decodeQuota, type Head } from '../domain/record-format.ts';
 import type { ClaimChange } from '../ports.ts';
 import { type ChangeRing, createChangeRing, type RingLimits } from './change-ring.ts';
 import {
@@ -74,9 +68,11 @@ export const createFollower = (
 
   const partition = (id: string): FollowedPartition => {
     const key = keyOf(id);
-    const known = partitions.get(key) ?? createFollowedPartition(key, texts);
-    partitions.set(key, known);
-    return known;
+    const known = partitions.get(key);
+    if (known !== undefined) return known;
+    const made = createFollowedPartition(key, texts);
+    partitions.set(key, made);
+    return made;
   };
   const expected = new Map<FollowedPartition, Omit<OwnCommit, 'revision'>>();
   /** Before the answer came that it is written: its head says so. */
@@ -196,7 +192,7 @@ const applyRecord = (
       return;
     case 'capacity':
       if (value === undefined) removeCapacity(at, part.uid);
-      else putCapacity(at, at.shared.capacity(decodeCapacity(value)));
+      else putCapacity(at, at.readCapacity(value));
   }
 };
 
