@@ -152,7 +152,17 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     Status: STATUS,
   }),
   '#Memory.v1_16_0.Memory': resourceOf({
-    DeviceLocator: 'text',
+    // Not DeviceLocator, which is deprecated since v1_9_0.
+    Location: {
+      properties: {
+        PartLocation: {
+          properties: {
+            ServiceLabel: 'text',
+            LocationType: ['Slot', 'Bay', 'Connector', 'Socket', 'Backplane', 'Embedded'],
+          },
+        },
+      },
+    },
     MemoryType: ['DRAM', 'NVDIMM_N', 'NVDIMM_F', 'NVDIMM_P', 'IntelOptane', 'Cache'],
     MemoryDeviceType: ['DDR3', 'DDR4', 'DDR5', 'HBM', 'HBM2', 'HBM3', 'Logical'],
     CapacityMiB: 'count',

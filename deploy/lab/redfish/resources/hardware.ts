@@ -27,7 +27,7 @@ const processorOf = (processor: LabProcessor, path: string): Json =>
 const memoryOf = (module: LabMemory, path: string): Json =>
   resource('Memory', path, {
     Name: module.label,
-    DeviceLocator: module.label,
+    Location: { PartLocation: { ServiceLabel: module.label, LocationType: 'Slot' } },
     MemoryType: 'DRAM',
     MemoryDeviceType: 'DDR5',
     CapacityMiB: Math.round(module.sizeBytes / 2 ** 20),
