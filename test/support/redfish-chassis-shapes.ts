@@ -61,9 +61,7 @@ export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
     },
   }),
   '#Fan.v1_3_0.Fan': resourceOf({
-    SpeedPercent: {
-      properties: { DataSourceUri: 'uri', Reading: 'number', SpeedRPM: 'number' },
-    },
+    SpeedPercent: { properties: { Reading: 'number', SpeedRPM: 'number' } },
     Status: STATUS,
   }),
   '#PowerSubsystem.v1_1_0.PowerSubsystem': resourceOf({

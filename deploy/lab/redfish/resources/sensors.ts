@@ -41,8 +41,8 @@ const named = ({ server }: LabContext, kind?: LabSensor['kind']): readonly strin
 const fanOf = (sensor: LabSensor, path: string): Json =>
   resource('Fan', path, {
     Name: sensor.name,
+    // No DataSourceUri: it would lead to a sensor of percent, and those here count turns.
     SpeedPercent: {
-      DataSourceUri: `${SENSORS}/${idOf(sensor.name)}`,
       Reading: Math.round((sensor.value / sensor.upperCritical) * 1000) / 10,
       SpeedRPM: sensor.value,
     },
