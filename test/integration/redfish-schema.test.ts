@@ -126,6 +126,40 @@ test('what a members page or an expanded collection shows is the same', async (t
   }
 });
 
+test('what a make adds says its type too', async (t) => {
+  const lab = await redfishLab(t, { personality: { disksAt: 'smart-storage' } });
+  const types: unknown[] = [];
+  const left = ['/redfish/v1/Systems/1/SmartStorage'];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    const body = parse((await ask(lab, path)).text);
+    types.push(body['@odata.type']);
+    const above = `${path}/`;
+    left.push(...linksIn(body).filter((link) => link.startsWith(above)));
+  }
+  t.deepEqual(types, [
+    '#HpeSmartStorage.v2_0_0.HpeSmartStorage',
+    '#HpeSmartStorageArrayControllerCollection.HpeSmartStorageArrayControllerCollection',
+    '#HpeSmartStorageArrayController.v2_2_0.HpeSmartStorageArrayController',
+    '#HpeSmartStorageDiskDriveCollection.HpeSmartStorageDiskDriveCollection',
+    ...lab.server.hardware.disks.map(() => DISK_DRIVE),
+  ]);
+});
+
+const DISK_DRIVE = '#HpeSmartStorageDiskDrive.v2_1_0.HpeSmartStorageDiskDrive';
+
+test('how a task went is said when it ended', async (t) => {
+  const lab = await redfishLab(t, { personality: { biosByTask: true } });
+  const settings = { Attributes: { PxeDev1: false }, '@Redfish.SettingsApplyTime': {} };
+  const path = '/redfish/v1/Systems/1/Bios/Settings';
+  const begun = parse((await ask(lab, path, 'PATCH', JSON.stringify(settings))).text);
+  t.is(begun.TaskState, 'Running');
+  t.false('TaskStatus' in begun);
+  await lab.server.changePower('on');
+  const ended = parse((await ask(lab, String(begun['@odata.id']))).text);
+  t.is(ended.TaskState, 'Completed');
+  t.is(ended.TaskStatus, 'OK');
+});
+
 test('a refusal carries messages that say what is wrong and what to do', async (t) => {
   const lab = await redfishLab(t);
   const system = '/redfish/v1/Systems/1';

@@ -22,12 +22,20 @@ const taskOf = (task: LabTask): Json =>
   resource('Task', `${TASKS}/${task.id}`, {
     Name: task.name,
     TaskState: task.state,
-    TaskStatus: task.state === 'Exception' ? 'Critical' : 'OK',
     StartTime: task.startedAt.toISOString(),
-    ...(task.endedAt === undefined ? {} : { EndTime: task.endedAt.toISOString() }),
+    ...endOf(task),
     TaskMonitor: `${MONITORS}/${task.id}`,
     Messages: task.problem === '' ? [] : [messageOf('InternalError', task.problem)],
   });
+
+/** How it went is said of a task that ended, and of no other (DSP0268, Task). */
+const endOf = ({ state, endedAt }: LabTask): Json =>
+  endedAt === undefined
+    ? {}
+    : {
+        EndTime: endedAt.toISOString(),
+        TaskStatus: state === 'Exception' ? 'Critical' : 'OK',
+      };
 
 /** The answer to a call that goes on as a task. */
 export const taskReply = (task: LabTask): LabReply => ({
