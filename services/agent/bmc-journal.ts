@@ -34,6 +34,11 @@ export type ServerRecord = {
   /** Milliseconds since 1970; 0: not yet. */
   readonly startedAtMs: number;
   readonly readyAtMs: number;
+  /**
+   * It was to be gone and was seen off: from here on the next machine may have the server, and its
+   * power is not ours to change. Absent in older files: it was not.
+   */
+  readonly isGone?: boolean;
   /** The serialised runmachine.agent.v1.Controller, for the end of the assignment; base64. */
   readonly controller: string;
   /** Resource name of the provider. */

@@ -162,10 +162,12 @@ const remember = ({ deps, uid }: ServerTurn, server: Server): ServerRecord => {
       deviceGeneration: bootedGeneration,
       sentGeneration: bootedGeneration,
     }),
+    isGone: false,
     controller,
     provider,
   };
-  const isKnown = known?.controller === controller && known.provider === provider;
+  const isKnown =
+    known?.controller === controller && known.provider === provider && known.isGone !== true;
   if (!isKnown) bmc.saveServer(uid, record);
   return record;
 };
@@ -279,15 +281,13 @@ const remove = async (
     return 0;
   }
   await deps.consoles.expel(uid, 'the machine is gone');
-  const record = deps.journal.bmc.server(uid);
-  const remembered =
-    record && record.controller !== '' ? controllerOfText(record.controller) : undefined;
-  const controller = absent.controller ?? remembered;
+  const record = deps.journal.bmc.server(uid) ?? NEW_SERVER;
+  const controller = absent.controller ?? controllerIn(record);
   try {
-    if (controller) {
-      const ref = controllerRef(controller, absent.provider || (record?.provider ?? ''));
+    if (controller && record.isGone !== true) {
+      const ref = controllerRef(controller, absent.provider || record.provider);
       const power = await readPower(turn, ref);
-      note(turn, record ?? NEW_SERVER, power);
+      note(turn, record, power);
       if (power !== 'off') return await switchOff(turn, ref, power);
     }
   } catch (error) {
@@ -300,11 +300,15 @@ const remove = async (
     });
     return retryMs;
   }
-  const view = viewOf(uid, assignment, record ?? NEW_SERVER);
-  deps.reporter.observe({ ...view, power: 'off', gone: true });
+  // Before it is told: an agent that died after that must not switch off what came next.
+  deps.journal.bmc.saveServer(uid, { ...record, isGone: true });
+  deps.reporter.observe({ ...viewOf(uid, assignment, record), power: 'off', gone: true });
   own.isGoneTold = true;
   return GONE_LOOK_MS;
 };
+
+const controllerIn = ({ controller }: ServerRecord): Controller | undefined =>
+  controller === '' ? undefined : controllerOfText(controller);
 
 const switchOff = async (
   turn: ServerTurn,

@@ -178,6 +178,27 @@ test('what is to be absent is switched off, told gone and forgotten', async (t) 
   }, LIMIT);
 });
 
+test('an agent that dies when it has told gone leaves the next machine its power', async (t) => {
+  const all = await site(t);
+  all.agent.start();
+  all.want(ON);
+  await seen(all, { power: PowerState.ON, boot: 1n });
+  all.control.assign({ uid: all.uid, generation: 9n, content: { case: 'absent', value: {} } });
+  await eventually(() => all.control.seen(all.uid)?.gone, LIMIT);
+  await all.agent.kill();
+  all.lab.server.changePower('on');
+  await eventually(() => all.lab.server.power() === 'on');
+  const before = all.control.hellos.length;
+  all.agent.start();
+  await eventually(async () => {
+    all.control.reachable(false);
+    all.control.reachable(true);
+    return all.control.hellos.slice(before).some(({ held }) => held.length === 0);
+  }, LIMIT);
+  t.is(all.lab.server.power(), 'on');
+  t.is(all.boots(), 2);
+});
+
 test('a server whose controller is gone is never told gone, and says why', async (t) => {
   const all = await site(t);
   all.agent.start();
