@@ -6,7 +6,7 @@
  */
 import type { Booked } from './bookings.ts';
 import type { LimitedLooks } from './budget.ts';
-import type { Ranking } from './claim.ts';
+import type { Ranking, ResourceRequest } from './claim.ts';
 import { fitsBeside } from './granted.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
@@ -181,15 +181,21 @@ function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
 const bestFirst = (a: Source, b: Source): number =>
   b.score - a.score || a.surplus - b.surplus || a.order - b.order;
 
-type VisitClass = (shape: Shape, load: LoadClass | undefined) => void;
+type VisitClass = (shape: Shape, load: LoadClass | undefined, score: number) => void;
 
 /** The classes of providers that have room; undefined = those of which nothing is held. */
-const everyClass = ({ shapes, wantsWhole, resources }: Selection, visit: VisitClass): void => {
+const everyClass = ({ selection, ranking }: Wish, visit: VisitClass): void => {
+  const { shapes, wantsWhole, resources } = selection;
+  const { score } = SCORERS[ranking];
   for (const shape of shapes) {
-    if (shape.free.size > 0) visit(shape, undefined);
+    const isFree = shape.free.size > 0;
+    if (!isFree && (wantsWhole || shape.loads.size === 0)) continue;
+    const freeOf = freeBeside(shape, resources);
+    if (isFree) visit(shape, undefined, score(freeOf(undefined)));
     if (wantsWhole) continue;
+    const fits = fitsBeside(shape, resources);
     for (const load of shape.loads.values()) {
-      if (fitsBeside(shape, load.used, resources)) visit(shape, load);
+      if (fits(load.used)) visit(shape, load, score(freeOf(load.used)));
     }
   }
 };
@@ -213,11 +219,9 @@ const sourceOf = (
 
 /** Nothing is made for those that are worse. */
 const bestSource = (wish: Wish, seedHash: number) => {
-  const { selection, ranking } = wish;
   let best: Source | undefined;
   let count = 0;
-  everyClass(selection, (shape, load) => {
-    const score = SCORERS[ranking].score(freeOf(selection, shape, load?.used));
+  everyClass(wish, (shape, load, score) => {
     if (best === undefined || score >= best.score) {
       const source = sourceOf(wish, { shape, load, at: count }, { score, seedHash });
       if (best === undefined || bestFirst(source, best) < 0) best = source;
@@ -229,11 +233,9 @@ const bestSource = (wish: Wish, seedHash: number) => {
 
 /** All but the best, in their order. */
 const otherSources = (wish: Wish, seedHash: number, best: Source | undefined): Source[] => {
-  const { selection, ranking } = wish;
   const sources: Source[] = [];
   let at = 0;
-  everyClass(selection, (shape, load) => {
-    const score = SCORERS[ranking].score(freeOf(selection, shape, load?.used));
+  everyClass(wish, (shape, load, score) => {
     const source = sourceOf(wish, { shape, load, at }, { score, seedHash });
     if (source.members !== best?.members) sources.push(source);
     at += 1;
@@ -241,20 +243,26 @@ const otherSources = (wish: Wish, seedHash: number, best: Source | undefined): S
   return sources.sort(bestFirst);
 };
 
-/** The mean share; a request has a class for each sum of claims, and nothing is made for each. */
-const freeOf = (
-  { resources }: Selection,
+/**
+ * Tells the mean share that is free beside what is used of each of the shape's types. A request has
+ * a class for each sum of claims, and nothing is made for each.
+ */
+const freeBeside = (
   { codes, offers }: Shape,
-  used: readonly number[] | undefined,
-): number => {
-  if (resources.length === 0) return freeShare([]);
-  let sum = 0;
-  for (const { resourceType } of resources) {
-    const usable = offers.get(resourceType)?.usable ?? 0;
-    const taken = used?.[codes.indexOf(resourceType)] ?? 0;
-    sum += shareOf({ usable, free: usable - taken });
-  }
-  return sum / resources.length;
+  resources: readonly ResourceRequest[],
+): ((used: readonly number[] | undefined) => number) => {
+  if (resources.length === 0) return () => freeShare([]);
+  const asked = resources.map(({ resourceType }) => ({
+    usable: offers.get(resourceType)?.usable ?? 0,
+    at: codes.indexOf(resourceType),
+  }));
+  return (used) => {
+    let sum = 0;
+    for (const { usable, at } of asked) {
+      sum += shareOf({ usable, free: usable - (used?.[at] ?? 0) });
+    }
+    return sum / asked.length;
+  };
 };
 
 /** Those of the sets that fit, looked at one by one, best first. */
@@ -329,7 +337,7 @@ const freshOf = ({ index, selection, question, ranking, spent, fresh }: Wish, me
   const { shape } = member;
   const known = fresh.get(shape) ?? {
     vacancy: vacancyOf(index, member, question),
-    score: SCORERS[ranking].score(freeOf(selection, shape, undefined)),
+    score: SCORERS[ranking].score(freeBeside(shape, selection.resources)(undefined)),
   };
   fresh.set(shape, known);
   return known;

@@ -68,7 +68,6 @@ const addClasses = (
   resources: readonly ResourceRequest[],
   bits: Uint32Array,
 ): void => {
-  for (const { used, members } of shape.loads.values()) {
-    if (fitsBeside(shape, used, resources)) members.orInto(bits);
-  }
+  const fits = fitsBeside(shape, resources);
+  for (const { used, members } of shape.loads.values()) if (fits(used)) members.orInto(bits);
 };

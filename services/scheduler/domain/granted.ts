@@ -31,17 +31,24 @@ export const mostAmount = (
   return most >= least && most > 0 ? most : undefined;
 };
 
-/** Whether all of it fits beside what is used of each of the shape's types, in their order. */
+/**
+ * Tells whether all of it fits beside what is used of each of the shape's types, in their order. A
+ * shape has hundreds of such sums, and they are all asked.
+ */
 export const fitsBeside = (
   { codes, offers }: Pick<Shape, 'codes' | 'offers'>,
-  used: readonly number[],
   resources: readonly ResourceRequest[],
-): boolean => {
+): ((used: readonly number[]) => boolean) => {
+  const wanted: { asked: ResourceRequest; offer: Offer; at: number }[] = [];
   for (const asked of resources) {
     const offer = offers.get(asked.resourceType);
-    if (offer === undefined) return false;
-    const free = offer.usable - (used[codes.indexOf(asked.resourceType)] ?? 0);
-    if (mostAmount(offer, asked, free) === undefined) return false;
+    if (offer === undefined) return () => false;
+    wanted.push({ asked, offer, at: codes.indexOf(asked.resourceType) });
   }
-  return true;
+  return (used) => {
+    for (const { asked, offer, at } of wanted) {
+      if (mostAmount(offer, asked, offer.usable - (used[at] ?? 0)) === undefined) return false;
+    }
+    return true;
+  };
 };
