@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescService, Message } from '@bufbuild/protobuf';
 import {
   createServiceImplSpec,
   type ServiceImpl,
@@ -19,7 +19,14 @@ export type Area = 'identity' | 'inventory' | 'scheduler' | 'machine';
 export type Implementation = {
   readonly service: DescService;
   readonly spec: ServiceImplSpec;
+  readonly readers?: RequestReaders;
 };
+
+/**
+ * How requests are read of methods for which there is a better way than to decode each part anew;
+ * by their local names. Throws for bytes that are no such message.
+ */
+export type RequestReaders = Readonly<Record<string, (bytes: Uint8Array) => Message>>;
 
 /** What every service's factory answers. */
 export type RunningService = {
@@ -61,4 +68,5 @@ export type ServiceDeps<Config = unknown> = {
 export const implement = <T extends DescService>(
   service: T,
   implementation: ServiceImpl<T>,
-): Implementation => ({ service, spec: createServiceImplSpec(service, implementation) });
+  readers: RequestReaders = {},
+): Implementation => ({ service, spec: createServiceImplSpec(service, implementation), readers });

@@ -84,6 +84,11 @@ export type LocalLeader = {
    * decided), OUTCOME_UNKNOWN (retry with the same request id) or BUSY.
    */
   readonly submit: (command: Command, signal: AbortSignal) => Promise<Granted>;
+  /** The same of several of one caller, in their order and each for itself. */
+  readonly submitAll: (
+    commands: readonly Command[],
+    signal: AbortSignal,
+  ) => Promise<readonly PromiseSettledResult<Granted>[]>;
   /**
    * Looks at what the leader knows, decided changes included, without changing it. Searches are
    * spread over time, callers in turn, so that decisions go on. Errors: those of `search`;

@@ -5,7 +5,7 @@
 import type { DescService, Message } from '@bufbuild/protobuf';
 import type { HandlerContext, MethodImplSpec } from '@connectrpc/connect';
 import { bothWays, handRest, type Take } from '../hand-rest.ts';
-import type { Implementation } from '../service.ts';
+import type { Implementation, RequestReaders } from '../service.ts';
 import { abortable, within } from './abortable.ts';
 import type { CallState } from './call-state.ts';
 import { mapError } from './error-mapping.ts';
@@ -19,13 +19,18 @@ import { unreadable } from './unreadable.ts';
 export type GuardedService = {
   readonly service: DescService;
   readonly methods: readonly MethodImplSpec[];
+  readonly readers?: RequestReaders;
 };
 
 /**
  * One service with the pipeline around it; `implementation` comes from `implement` in service.ts.
  */
-export const guard = ({ service, spec }: Implementation, pipeline: Pipeline): GuardedService => ({
+export const guard = (
+  { service, spec, readers }: Implementation,
+  pipeline: Pipeline,
+): GuardedService => ({
   service,
+  ...(readers !== undefined && { readers }),
   methods: Object.values(spec.methods).map((method) =>
     guardMethod(factsOf(service, method.method), method, pipeline),
   ),

@@ -21,6 +21,7 @@ import { invalidArgument, unavailable } from '../errors.ts';
 import { handRest } from '../hand-rest.ts';
 import type { Logger } from '../log.ts';
 import type { TlsMaterial } from '../tls.ts';
+import { bytesOfAnswer } from './encoded-answer.ts';
 import { toConnectError } from './error-mapping.ts';
 import { GrpcContext } from './grpc-context.ts';
 import { peerOfGrpcCall } from './grpc-peer.ts';
@@ -56,7 +57,10 @@ export const mountGrpcJs = async (options: GrpcMountOptions): Promise<Mount> => 
   });
   for (const guarded of options.services) {
     const handlers: UntypedServiceImplementation = {};
-    for (const spec of guarded.methods) handlers[spec.method.localName] = handlerOf(spec);
+    for (const spec of guarded.methods) {
+      const { localName } = spec.method;
+      handlers[localName] = handlerOf(spec, guarded.readers?.[localName]);
+    }
     server.addService(grpcServiceDefinition(guarded.service), handlers);
   }
   const provider = certificateProvider(options.tls);
@@ -122,11 +126,16 @@ const certificateProvider = (tls: TlsMaterial): experimental.CertificateProvider
 
 type Spec<K extends MethodImplSpec['kind']> = Extract<MethodImplSpec, { kind: K }>;
 
-const handlerOf = (spec: MethodImplSpec): UntypedHandleCall => {
+type Read = (bytes: Buffer) => Message;
+
+const handlerOf = (
+  spec: MethodImplSpec,
+  read: Read = (bytes) => fromBinary(spec.method.input, bytes),
+): UntypedHandleCall => {
   switch (spec.kind) {
     case 'unary':
       return (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
-        serveUnary(spec, call, done);
+        serveUnary({ spec, read }, call, done);
       };
     case 'client_streaming':
       return (call: ServerReadableStream<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
@@ -144,13 +153,13 @@ const handlerOf = (spec: MethodImplSpec): UntypedHandleCall => {
 };
 
 const serveUnary = async (
-  spec: Spec<'unary'>,
+  { spec, read }: { readonly spec: Spec<'unary'>; readonly read: Read },
   call: ServerUnaryCall<Buffer, Buffer>,
   done: sendUnaryData<Buffer>,
 ): Promise<void> => {
   const context = contextOf(spec, call);
   try {
-    const answer = await spec.impl(decode(spec.method.input, call.request), context);
+    const answer = await spec.impl(decode(spec.method.input, call.request, read), context);
     const encoded = encode(spec.method.output, answer);
     context.answered();
     sendHeader(call, context);
@@ -264,9 +273,13 @@ const sendHeader = (call: AnyCall, context: GrpcContext): void => {
 const incoming = (input: DescMessage, call: Readable): AsyncIterable<Message> =>
   incomingMessages(call, (bytes) => decode(input, bytes));
 
-const decode = (desc: DescMessage, bytes: Buffer): Message => {
+const decode = (
+  desc: DescMessage,
+  bytes: Buffer,
+  read: Read = (those) => fromBinary(desc, those),
+): Message => {
   try {
-    return fromBinary(desc, bytes);
+    return read(bytes);
   } catch (cause) {
     throw toConnectError(
       invalidArgument('INVALID_FIELD', `The request is no ${desc.typeName}`, { cause }),
@@ -275,6 +288,6 @@ const decode = (desc: DescMessage, bytes: Buffer): Message => {
 };
 
 const encode = (desc: DescMessage, answer: Parameters<typeof create>[1]): Buffer => {
-  const bytes = toBinary(desc, create(desc, answer));
+  const bytes = (answer && bytesOfAnswer(answer)) ?? toBinary(desc, create(desc, answer));
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 };

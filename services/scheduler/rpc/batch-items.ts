@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { ClaimSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
+import { type Claim, ClaimSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type BatchClaim,
   BatchClaimSchema,
@@ -20,48 +20,44 @@ export type ReadItem = {
   readonly content: Content;
   /** Hexadecimal; that of the item for itself. */
   readonly argumentHash: string;
+  /** Rejects with the errors of checkNames; the same promise for items that ask for the same. */
+  readonly checked: Promise<void>;
 };
 
-/**
- * Errors: invalid_argument INVALID_FIELD for what is wrong with that item, those of checkNames.
- */
-export type ItemReader = (item: BatchClaim) => Promise<ReadItem>;
+/** Errors: invalid_argument INVALID_FIELD for what is wrong with that item. */
+export type ItemReader = (item: BatchClaim) => ReadItem;
 
 type Reading = { readonly partition: string; readonly signal: AbortSignal };
 
-type Known = {
-  readonly bytes: Uint8Array;
-  readonly content: Content;
-  readonly checked: Promise<void>;
-};
+type Asked = Omit<ReadItem, 'argumentHash'> & { readonly bytes: Uint8Array };
 
 /** Reads the items of one call. */
 export const createBatchItems = (
   deps: Pick<RpcDeps, 'catalogue' | 'topologies'>,
   reading: Reading,
 ): ItemReader => {
-  const known = new Map<string, Known>();
-  let last: Known | undefined;
+  const byBytes = new Map<string, Asked>();
+  /** Items that are alike were read with one message for what they ask. */
+  const byMessage = new Map<Claim | undefined, Asked>();
   // It keeps its buffer from one item to the next.
   const writer = new BinaryWriter();
-  return async (item) => {
+  return (item) => {
     const { claim } = item;
-    const bytes = claim === undefined ? NONE : orderedBytes(ClaimSchema, claim);
-    // Most are like the one before: to compare is quicker than to make a key of them.
-    const isSame = last !== undefined && Buffer.compare(last.bytes, bytes) === 0;
-    const before = isSame ? last : known.get(textOf(bytes));
+    const known = byMessage.get(claim);
+    const bytes = known?.bytes ?? (claim === undefined ? NONE : orderedBytes(ClaimSchema, claim));
+    const before = known ?? byBytes.get(textOf(bytes));
     // What is valid with one name is so with the next, if that is valid for itself.
     checkItem(BatchClaimSchema, before === undefined ? item : { ...item, claim: BLANK });
-    last = before ?? learn(bytes, contentOf(claim));
-    const { content, checked } = last;
-    await checked;
-    return { content, argumentHash: itemHash(writer, item, bytes) };
+    const asked = before ?? learn(bytes, contentOf(claim));
+    byMessage.set(claim, asked);
+    const { content, checked } = asked;
+    return { content, checked, argumentHash: itemHash(writer, item, bytes) };
   };
 
-  function learn(bytes: Uint8Array, content: Content): Known {
+  function learn(bytes: Uint8Array, content: Content): Asked {
     const checked = checkNames(deps, { ...reading, spec: content.spec, at: 'claim.spec' });
     const made = { bytes, content, checked };
-    known.set(textOf(bytes), made);
+    byBytes.set(textOf(bytes), made);
     return made;
   }
 };

@@ -1,11 +1,13 @@
 /** What the handlers of claims have in common: names, the way to the leader, what is shown. */
+import type { DescField, DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { HandlerContext } from '@connectrpc/connect';
-import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { accessFor } from '../../runtime/access.ts';
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, permissionDenied } from '../../runtime/errors.ts';
-import type { PartitionView } from '../ports.ts';
-import { claimMessage } from './claim-message.ts';
+import { encodedAnswer } from '../../runtime/rpc/encoded-answer.ts';
+import type { Granted, PartitionView } from '../ports.ts';
+import { writeClaim } from './claim-bytes.ts';
 import { CLAIM_NAME, claimNotFound, viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 import { toLeader, type Ways } from './to-leader.ts';
@@ -17,16 +19,33 @@ export const atLeader = <T>(
   ways: Ways<T>,
 ): Promise<T> => toLeader(deps, context, { partition, ways });
 
-type Granted = Awaited<ReturnType<NonNullable<ReturnType<RpcDeps['leaders']['local']>>['submit']>>;
+/** An answer that says nothing but what became of a claim. */
+type ClaimAnswer = DescMessage & { readonly field: { readonly claim: DescField } };
 
-export const shown = (deps: RpcDeps, view: PartitionView, granted: Granted): Claim | undefined =>
-  granted.kind === 'claim'
-    ? claimMessage(granted.claim, {
-        view,
-        incarnation: deps.incarnation(),
-        revision: granted.revision,
-      })
-    : undefined;
+export type Answering = { readonly deps: RpcDeps; readonly view: PartitionView };
+
+type Shown = Answering & { readonly granted: Granted };
+
+export const claimAnswer = <D extends ClaimAnswer>(
+  desc: D,
+  { deps, view, granted }: Shown,
+): MessageShape<D> => {
+  const writer = new BinaryWriter();
+  writeGranted(writer, desc.field.claim, { deps, view, granted });
+  return encodedAnswer(desc, writer.finish());
+};
+
+/** Writes the claim as that field of a message. */
+export const writeGranted = (
+  to: BinaryWriter,
+  field: DescField,
+  { deps, view, granted }: Shown,
+): void => {
+  if (granted.kind !== 'claim') return;
+  const { claim, revision } = granted;
+  const incarnation = deps.incarnation();
+  writeClaim(to, field, { claim, shown: { view, incarnation, revision } });
+};
 
 /** The parts of a claim's name, within what the caller may see. */
 export const named = async (deps: RpcDeps, name: string, context: HandlerContext) => {

@@ -1,18 +1,27 @@
 /** What changes a claim that is there. */
 import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
-import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type BeginReleaseRequest,
+  type BeginReleaseResponse,
+  BeginReleaseResponseSchema,
   ClaimService,
   type ExtendClaimRequest,
+  type ExtendClaimResponse,
+  ExtendClaimResponseSchema,
   type FinishReleaseRequest,
+  type FinishReleaseResponse,
+  FinishReleaseResponseSchema,
   type ShortenClaimRequest,
+  type ShortenClaimResponse,
+  ShortenClaimResponseSchema,
   type TransferClaimRequest,
+  type TransferClaimResponse,
+  TransferClaimResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { checkEtag, etagOf } from '../../store/sql/page.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import type { Command } from '../domain/command.ts';
-import { assertService, atLeader, named, shown } from './claim-calls.ts';
+import { assertService, atLeader, claimAnswer, named } from './claim-calls.ts';
 import { consumerOf, invalidField, momentOf } from './claim-request.ts';
 import type { RpcDeps } from './deps.ts';
 import { originOf } from './origin.ts';
@@ -23,19 +32,11 @@ type Changes = Pick<
 >;
 
 export const claimChanges = (deps: RpcDeps): Changes => ({
-  extendClaim: async (request, context) => ({ claim: await extendClaim(deps, request, context) }),
-  shortenClaim: async (request, context) => ({
-    claim: await shortenClaim(deps, request, context),
-  }),
-  transferClaim: async (request, context) => ({
-    claim: await transferClaim(deps, request, context),
-  }),
-  beginRelease: async (request, context) => ({
-    claim: await beginRelease(deps, request, context),
-  }),
-  finishRelease: async (request, context) => ({
-    claim: await finishRelease(deps, request, context),
-  }),
+  extendClaim: (request, context) => extendClaim(deps, request, context),
+  shortenClaim: (request, context) => shortenClaim(deps, request, context),
+  transferClaim: (request, context) => transferClaim(deps, request, context),
+  beginRelease: (request, context) => beginRelease(deps, request, context),
+  finishRelease: (request, context) => finishRelease(deps, request, context),
 });
 
 /** What a change of the claim of that name has in common with others. */
@@ -57,15 +58,18 @@ const extendClaim = async (
   deps: RpcDeps,
   request: ExtendClaimRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<ExtendClaimResponse> => {
   const { releaseTime } = request;
   const releaseMs = releaseTime && momentOf(releaseTime, 'release_time');
   const { view, change } = await changeOf(deps, request, context);
   const command: Command = { ...change, verb: 'extend', releaseMs };
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).extendClaim(request, options)).claim,
+    local: async (leader, limit) => {
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(ExtendClaimResponseSchema, { deps, view, granted });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).extendClaim(request, options),
   });
 };
 
@@ -73,16 +77,19 @@ const shortenClaim = async (
   deps: RpcDeps,
   request: ShortenClaimRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<ShortenClaimResponse> => {
   const { releaseTime } = request;
   if (releaseTime === undefined) throw invalidField('release_time', 'must be given');
   const releaseMs = momentOf(releaseTime, 'release_time');
   const { view, change } = await changeOf(deps, request, context);
   const command: Command = { ...change, verb: 'shorten', releaseMs };
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).shortenClaim(request, options)).claim,
+    local: async (leader, limit) => {
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(ShortenClaimResponseSchema, { deps, view, granted });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).shortenClaim(request, options),
   });
 };
 
@@ -90,16 +97,19 @@ const transferClaim = async (
   deps: RpcDeps,
   request: TransferClaimRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<TransferClaimResponse> => {
   if (request.consumer === undefined) throw invalidField('consumer', 'must be given');
   const consumer = consumerOf(request.consumer);
   const fromUid = request.fromConsumerUid === '' ? undefined : keyOf(request.fromConsumerUid);
   const { view, change } = await changeOf(deps, request, context);
   const command: Command = { ...change, verb: 'transfer', consumer, fromUid };
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).transferClaim(request, options)).claim,
+    local: async (leader, limit) => {
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(TransferClaimResponseSchema, { deps, view, granted });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).transferClaim(request, options),
   });
 };
 
@@ -107,13 +117,16 @@ const beginRelease = async (
   deps: RpcDeps,
   request: BeginReleaseRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<BeginReleaseResponse> => {
   const { view, change } = await changeOf(deps, request, context);
   const command: Command = { ...change, verb: 'begin-release' };
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).beginRelease(request, options)).claim,
+    local: async (leader, limit) => {
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(BeginReleaseResponseSchema, { deps, view, granted });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).beginRelease(request, options),
   });
 };
 
@@ -121,7 +134,7 @@ const finishRelease = async (
   deps: RpcDeps,
   request: FinishReleaseRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<FinishReleaseResponse> => {
   assertService(context);
   const { view, project, claim } = await named(deps, request.name, context);
   const command: Command = {
@@ -131,8 +144,11 @@ const finishRelease = async (
     providerUid: keyOf(request.providerUid),
   };
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => shown(deps, view, await leader.submit(command, limit)),
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).finishRelease(request, options)).claim,
+    local: async (leader, limit) => {
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(FinishReleaseResponseSchema, { deps, view, granted });
+    },
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).finishRelease(request, options),
   });
 };

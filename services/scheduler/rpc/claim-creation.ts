@@ -1,25 +1,25 @@
 /** CreateClaim, ExecuteClaim and BatchCreateClaims. */
-import { create } from '@bufbuild/protobuf';
 import { createClient, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
-import type { Claim } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
   type BatchCreateClaimsRequest,
   type BatchCreateClaimsResponse,
-  BatchCreateClaimsResponseSchema,
   ClaimService,
   type CreateClaimRequest,
+  type CreateClaimResponse,
   CreateClaimResponseSchema,
   type ExecuteClaimRequest,
+  type ExecuteClaimResponse,
+  ExecuteClaimResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { callOf } from '../../runtime/context.ts';
 import { type DomainError, isDomainError, notFound } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
 import type { Draft } from '../domain/command.ts';
 import type { PartitionView } from '../ports.ts';
-import { createBatchItems } from './batch-items.ts';
-import { batchResult } from './batch-result.ts';
+import { batchAnswer } from './batch-answer.ts';
+import { createAll } from './batch-creation.ts';
 import { candidateOf } from './candidate.ts';
-import { atLeader, runsPartition, shown } from './claim-calls.ts';
+import { atLeader, claimAnswer, runsPartition } from './claim-calls.ts';
 import { type DraftRequest, draftOf, invalidField } from './claim-request.ts';
 import { parentOf, viewOf } from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
@@ -32,11 +32,8 @@ type Creations = Pick<
 >;
 
 export const claimCreations = (deps: RpcDeps): Creations => ({
-  createClaim: async (request, context) =>
-    create(CreateClaimResponseSchema, { claim: await createClaim(deps, request, context) }),
-  executeClaim: async (request, context) => ({
-    claim: await executeClaim(deps, request, context),
-  }),
+  createClaim: (request, context) => createClaim(deps, request, context),
+  executeClaim: (request, context) => executeClaim(deps, request, context),
   batchCreateClaims: (request, context) => batchCreateClaims(deps, request, context),
 });
 
@@ -44,7 +41,7 @@ const createClaim = async (
   deps: RpcDeps,
   request: CreateClaimRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<CreateClaimResponse> => {
   const place = await placeIn(deps, request.parent, context);
   const { view } = place;
   const draft = draftIn(deps, request, place);
@@ -54,10 +51,11 @@ const createClaim = async (
       await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
       const { validateOnly } = request;
       const command = { verb: 'create', origin: originOf(context), draft, validateOnly } as const;
-      return shown(deps, view, await leader.submit(command, limit));
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(CreateClaimResponseSchema, { deps, view, granted });
     },
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).createClaim(request, options)).claim,
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).createClaim(request, options),
   });
 };
 
@@ -65,7 +63,7 @@ const executeClaim = async (
   deps: RpcDeps,
   request: ExecuteClaimRequest,
   context: HandlerContext,
-): Promise<Claim | undefined> => {
+): Promise<ExecuteClaimResponse> => {
   const place = await placeIn(deps, request.parent, context);
   const { view } = place;
   const draft = draftIn(deps, request, place);
@@ -75,10 +73,11 @@ const executeClaim = async (
       const { partition } = view;
       await checkNames(deps, { partition, spec: draft.spec, at: 'claim.spec', signal: limit });
       const command = { verb: 'execute', origin: originOf(context), draft, candidate } as const;
-      return shown(deps, view, await leader.submit(command, limit));
+      const granted = await leader.submit(command, limit);
+      return claimAnswer(ExecuteClaimResponseSchema, { deps, view, granted });
     },
-    remote: async (transport, options) =>
-      (await createClient(ClaimService, transport).executeClaim(request, options)).claim,
+    remote: (transport, options) =>
+      createClient(ClaimService, transport).executeClaim(request, options),
   });
 };
 
@@ -91,23 +90,23 @@ const batchCreateClaims = async (
   const place = await placeIn(deps, request.parent, context);
   const { view } = place;
   return atLeader(deps, context, view, {
-    local: async (leader, limit) => {
-      const caller = callerOf(context);
-      const read = createBatchItems(deps, { partition: view.partition, signal: limit });
-      const results = request.claims.map(async (item, at) => {
-        const { content, argumentHash } = await read(item);
-        const draft = { ...placed(deps, place), claimId: item.claimId, ...content };
-        // A request of its own: known again by its place in the batch and what it says.
-        const origin = { ...caller, requestId: `${caller.requestId}/${at}`, argumentHash };
-        const command = { verb: 'create', origin, draft, validateOnly: false } as const;
-        return shown(deps, view, await leader.submit(command, limit));
-      });
-      const settled = await Promise.allSettled(results);
+    local: async (leader, signal) => {
+      const outcomes = await createAll(
+        {
+          deps,
+          partition: view.partition,
+          caller: callerOf(context),
+          draftOf: (claimId, content) => ({ ...placed(deps, place), claimId, ...content }),
+          leader,
+          signal,
+        },
+        request.claims,
+      );
       // Another leads: the whole call goes there, what was created is known again.
-      for (const one of settled) {
+      for (const one of outcomes) {
         if (one.status === 'rejected' && isNotLeader(one.reason)) throw one.reason;
       }
-      return create(BatchCreateClaimsResponseSchema, { results: settled.map(batchResult) });
+      return batchAnswer({ deps, view }, outcomes);
     },
     remote: (transport, options) =>
       createClient(ClaimService, transport).batchCreateClaims(request, options),

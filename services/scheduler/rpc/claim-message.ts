@@ -1,6 +1,7 @@
 /** From a record to the Claim that callers see. */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { ProblemSchema } from '../../../gen/runmachine/common/v1/problem_pb.ts';
 import {
   type Claim,
   ClaimEnd as ClaimEndMessage,
@@ -8,13 +9,19 @@ import {
   ClaimState as ClaimStateMessage,
 } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
-import { allocationsOf, type ClaimEnd, type ClaimRecord, claimName } from '../domain/claim.ts';
+import {
+  allocationsOf,
+  type ClaimEnd,
+  type ClaimRecord,
+  type ClaimRisk,
+  claimName,
+} from '../domain/claim.ts';
 import { type ClaimState, claimState } from '../domain/claim-state.ts';
 import type { PartitionView } from '../ports.ts';
 import { propertyMessage, specMessage } from './spec-message.ts';
 
 export type ClaimShown = {
-  readonly view: PartitionView;
+  readonly view: Pick<PartitionView, 'around' | 'nowMs'>;
   readonly incarnation: number;
   /** Store revision that holds this state; 0 = it is stored nowhere. */
   readonly revision: bigint;
@@ -29,7 +36,7 @@ const STATES: Readonly<Record<ClaimState, ClaimStateMessage>> = {
   'at-risk': ClaimStateMessage.AT_RISK,
 };
 
-const ENDS: Readonly<Record<ClaimEnd, ClaimEndMessage>> = {
+export const ENDS: Readonly<Record<ClaimEnd, ClaimEndMessage>> = {
   released: ClaimEndMessage.RELEASED,
   expired: ClaimEndMessage.EXPIRED,
   cancelled: ClaimEndMessage.CANCELLED,
@@ -64,17 +71,21 @@ export const claimMessage = (claim: ClaimRecord, shown: ClaimShown): Claim => {
       owner: claim.owner,
       end: claim.end === undefined ? ClaimEndMessage.UNSPECIFIED : ENDS[claim.end],
       ...(claim.warnMs !== undefined && { warnTime: timestampFromMs(claim.warnMs) }),
-      ...(claim.risk !== undefined && {
-        problem: {
-          reason: claim.risk.reason,
-          message: claim.risk.message,
-          since: timestampFromMs(claim.risk.sinceMs),
-        },
-      }),
+      ...(claim.risk !== undefined && { problem: problemMessage(claim.risk) }),
       replacements: claim.replacements ?? 0,
     },
   });
 };
 
-export const stateMessage = (claim: ClaimRecord, view: PartitionView): ClaimStateMessage =>
+export const problemMessage = ({
+  reason,
+  message,
+  sinceMs,
+}: ClaimRisk): MessageInitShape<typeof ProblemSchema> => ({
+  reason,
+  message,
+  since: timestampFromMs(sinceMs),
+});
+
+export const stateMessage = (claim: ClaimRecord, view: ClaimShown['view']): ClaimStateMessage =>
   STATES[claimState(claim, view.around, view.nowMs())];

@@ -26,7 +26,7 @@ import type {
 } from '../domain/claim.ts';
 import { GROUP_KIND_MESSAGES } from '../group-kind.ts';
 
-const RANKINGS: Readonly<Record<Ranking, RankingMessage>> = {
+export const RANKINGS: Readonly<Record<Ranking, RankingMessage>> = {
   pack: RankingMessage.PACK,
   spread: RankingMessage.SPREAD,
   random: RankingMessage.RANDOM,
@@ -57,7 +57,7 @@ const made = new WeakMap<RequestGroup, RequestGroupMessage>();
  * Claims that ask for the same have one object for it, and so have the answers: nobody changes
  * what is answered.
  */
-const groupMessage = (group: RequestGroup): RequestGroupMessage => {
+export const groupMessage = (group: RequestGroup): RequestGroupMessage => {
   const before = made.get(group);
   if (before !== undefined) return before;
   const message = create(RequestGroupSchema, groupInit(group));

@@ -17,7 +17,7 @@ import { type Committer, type CommitterOptions, createCommitter } from './commit
 import { createFairQueue, type FairQueue } from './fair-queue.ts';
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
-import { notLeader, outcomeUnknown, pend, tooBusy } from './pending.ts';
+import { notLeader, outcomeUnknown, pend, pendAll, tooBusy } from './pending.ts';
 
 export type LeaderLimits = {
   /** Commands that may wait for their decision; half of them of one caller. */
@@ -76,12 +76,22 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     state,
     nowMs: time.nowMs,
     submit: (command, signal) => {
-      const refusal = isOver() ? notLeader(partition) : refusalOf(options, command, queue);
+      const refusal = refusalOf(command);
       if (refusal !== undefined) return Promise.reject(refusal);
       const { pending, answer } = pend(options.share(command), signal);
       queue.push(pending);
       wake();
       return answer;
+    },
+    submitAll: (commands, signal) => {
+      const { pending, answers } = pendAll(commands.map(options.share), signal);
+      for (const one of pending) {
+        const refusal = refusalOf(one.command);
+        if (refusal === undefined) queue.push(one);
+        else one.reject(refusal);
+      }
+      wake();
+      return answers;
     },
     read: (caller, search, signal) =>
       looks.look(caller, () => whileServing(search(state, time.nowMs()), assertServes), signal),
@@ -107,20 +117,17 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     },
   };
 
-  function refusalOf(
-    { backlog, cannotPlace }: LeaderOptions,
-    command: Command,
-    { size, waitingOf }: FairQueue,
-  ): Error | undefined {
+  function refusalOf(command: Command): Error | undefined {
+    if (isOver()) return notLeader(partition);
     // Whoever asks much leaves room for others.
-    if (waitingOf(command) >= limits.queueMax - size()) {
-      return tooBusy(`${size()} changes wait for partition "${partition}" already`, 500);
+    if (queue.waitingOf(command) >= limits.queueMax - queue.size()) {
+      return tooBusy(`${queue.size()} changes wait for partition "${partition}" already`, 500);
     }
     if (command.verb !== 'create' && command.verb !== 'execute') return undefined;
-    if (backlog() > limits.backlogMax) {
+    if (options.backlog() > limits.backlogMax) {
       return tooBusy('The history of claims lags behind; no new claim is taken until it is', 5000);
     }
-    return cannotPlace();
+    return options.cannotPlace();
   }
 };
 

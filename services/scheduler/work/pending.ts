@@ -13,6 +13,47 @@ export type Pending = {
   readonly decided: () => void;
 };
 
+type Outcome = PromiseSettledResult<Granted>;
+
+class Waiting implements Pending {
+  readonly command: Command;
+  readonly #onEnd: (outcome: Outcome) => void;
+  #isDone = false;
+  #isDecided = false;
+
+  constructor(command: Command, onEnd: (outcome: Outcome) => void) {
+    this.command = command;
+    this.#onEnd = onEnd;
+  }
+
+  resolve(value: Granted): void {
+    this.#end({ status: 'fulfilled', value });
+  }
+
+  reject(reason: unknown): void {
+    this.#end({ status: 'rejected', reason });
+  }
+
+  isDone(): boolean {
+    return this.#isDone;
+  }
+
+  decided(): void {
+    this.#isDecided = true;
+  }
+
+  /** Its caller has gone. */
+  leave(reason: unknown): void {
+    this.reject(this.#isDecided ? outcomeUnknown() : reason);
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#onEnd(outcome);
+  }
+}
+
 /**
  * The promise ends with the signal, if it did not before: what was not decided by then never will
  * be.
@@ -22,26 +63,42 @@ export const pend = (
   signal: AbortSignal,
 ): { readonly pending: Pending; readonly answer: Promise<Granted> } => {
   const { promise, resolve, reject } = Promise.withResolvers<Granted>();
-  let isDone = false;
-  let isDecided = false;
-  const end = (settle: () => void): void => {
-    isDone = true;
+  const pending = new Waiting(command, (outcome) => {
     signal.removeEventListener('abort', onAbort);
-    settle();
-  };
-  const onAbort = () => end(() => reject(isDecided ? outcomeUnknown() : signal.reason));
+    if (outcome.status === 'fulfilled') resolve(outcome.value);
+    else reject(outcome.reason);
+  });
+  const onAbort = (): void => pending.leave(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
-  const pending: Pending = {
-    command,
-    resolve: (granted) => end(() => resolve(granted)),
-    reject: (error) => end(() => reject(error)),
-    isDone: () => isDone,
-    decided: () => {
-      isDecided = true;
-    },
-  };
   return { pending, answer: promise };
+};
+
+/** The same of several of one caller; resolves when all have an outcome. */
+export const pendAll = (
+  commands: readonly Command[],
+  signal: AbortSignal,
+): { readonly pending: readonly Pending[]; readonly answers: Promise<readonly Outcome[]> } => {
+  const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
+  const outcomes: Outcome[] = [];
+  let left = commands.length;
+  const pending = commands.map(
+    (command, at) =>
+      new Waiting(command, (outcome) => {
+        outcomes[at] = outcome;
+        left -= 1;
+        if (left > 0) return;
+        signal.removeEventListener('abort', onAbort);
+        resolve(outcomes);
+      }),
+  );
+  // One for all: a signal goes through all that listen for each that is added.
+  const onAbort = (): void => {
+    for (const one of pending) one.leave(signal.reason);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return { pending, answers: promise };
 };
 
 export const outcomeUnknown = () =>
