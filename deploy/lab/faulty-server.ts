@@ -45,6 +45,7 @@ const WRONG: Readonly<Record<LabPowerChange, LabPowerChange>> = {
   on: 'off',
   off: 'reset',
   soft_off: 'reset',
+  soft_reset: 'off',
   reset: 'off',
   cycle: 'off',
   nmi: 'reset',

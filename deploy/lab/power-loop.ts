@@ -142,7 +142,7 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
     loop.power = 'on';
     want(
       record(
-        { ...state(), wanted: { ...target, asked: false }, reached: true },
+        { ...state(), wanted: unasked(target), reached: true },
         { severity: 'warning', message },
       ),
     );
@@ -204,7 +204,10 @@ export const createPowerLoop = (deps: PowerLoopDeps): PowerLoop => {
       how === 'lost' && state().reached && clock.monotonicMs() - loop.startedMs < LOST_AT_ONCE_MS;
     // One that was asked to power off and is gone has done so, whoever saw it.
     const isOff = how === 'off' || lostAtOnce || (how === 'lost' && wanted.asked);
-    if (isOff) {
+    if (isOff && wanted.asked && wanted.bootsAgain === true) {
+      loop.power = 'off';
+      want(withNextBoot(record(state(), EXITS.off), 'reset'));
+    } else if (isOff) {
       loop.power = 'off';
       goOff(how === 'lost' && wanted.asked ? EXITS.off : EXITS[how]);
     } else want(withNextBoot(record(state(), EXITS[how]), 'reset'));
@@ -298,16 +301,23 @@ const afterChange = (
 ): LabServerState => {
   const { wanted } = state;
   if (wanted.power === 'off') {
-    if (change === 'reset' || change === 'nmi') throw serverOff(name, change);
+    const needsOn = change === 'reset' || change === 'soft_reset' || change === 'nmi';
+    if (needsOn) throw serverOff(name, change);
     return change === 'on' || change === 'cycle' ? withNextBoot(state, 'start') : state;
   }
   switch (change) {
     case 'on':
-      return wanted.asked ? { ...state, wanted: { ...wanted, asked: false } } : state;
+      return wanted.asked ? { ...state, wanted: unasked(wanted) } : state;
     case 'off':
       return { ...state, wanted: { power: 'off' }, reached: false };
     case 'soft_off':
-      return wanted.asked ? state : { ...state, wanted: { ...wanted, asked: true } };
+      return wanted.asked && wanted.bootsAgain === undefined
+        ? state
+        : { ...state, wanted: { ...unasked(wanted), asked: true } };
+    case 'soft_reset':
+      return wanted.asked && wanted.bootsAgain === true
+        ? state
+        : { ...state, wanted: { ...wanted, asked: true, bootsAgain: true } };
     case 'reset':
     case 'cycle':
       return withNextBoot(state, change);
@@ -315,6 +325,11 @@ const afterChange = (
       return state;
   }
 };
+
+const unasked = ({ bootsAgain: _, ...wanted }: WantedOn): WantedOn => ({
+  ...wanted,
+  asked: false,
+});
 
 const serverOff = (name: string, change: LabPowerChange) =>
   failedPrecondition('SERVER_OFF', `Cannot ${change} server "${name}": it is off`, {

@@ -5,7 +5,8 @@
  */
 
 export type LabPower = 'on' | 'off' | 'turning_on' | 'turning_off';
-export type LabPowerChange = 'on' | 'off' | 'soft_off' | 'reset' | 'cycle' | 'nmi';
+/** soft_reset: its operating system is asked to power off, then it boots again. */
+export type LabPowerChange = 'on' | 'off' | 'soft_off' | 'soft_reset' | 'reset' | 'cycle' | 'nmi';
 export type LabBootDevice = 'none' | 'network' | 'disk' | 'cdrom' | 'setup';
 export type LabBoot = {
   readonly device: LabBootDevice;
@@ -85,7 +86,7 @@ export type LabServer = {
   readonly power: () => LabPower;
   /**
    * Resolves when it was begun; `power` tells when it is done. What is already so is done. Throws
-   * failed_precondition SERVER_OFF for reset and nmi of a server that is off.
+   * failed_precondition SERVER_OFF for resets and nmi of a server that is off.
    */
   readonly changePower: (change: LabPowerChange) => Promise<void>;
   readonly boot: () => LabBoot;

@@ -17,6 +17,8 @@ export type LabWanted =
       readonly by: 'start' | 'reset' | 'cycle';
       /** Its operating system was asked to power off. */
       readonly asked: boolean;
+      /** Once it has, it boots again; absent = it stays off. */
+      readonly bootsAgain?: true;
     };
 
 export type LabServerState = {
@@ -45,7 +47,7 @@ export type LabStore = {
 
 export const NO_OVERRIDE: LabBoot = { device: 'none', persistent: false, mode: 'uefi' };
 
-const BIOS: Readonly<Record<string, BiosValue>> = {
+export const BIOS_DEFAULTS: Readonly<Record<string, BiosValue>> = {
   BootMode: 'Uefi',
   LogicalProc: true,
   NumaNodesPerSocket: 1,
@@ -62,7 +64,7 @@ export const newServerState = (accounts: readonly LabAccount[]): LabServerState 
   bootCount: 0,
   boot: NO_OVERRIDE,
   media: null,
-  bios: BIOS,
+  bios: BIOS_DEFAULTS,
   pendingBios: {},
   indicator: false,
   lastLogId: 0,

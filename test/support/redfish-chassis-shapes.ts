@@ -23,6 +23,8 @@ export const SUBSYSTEM_SHAPES: Readonly<Record<string, Shape>> = {
       SerialNumber: 'text',
       PowerState: ['On', 'Off', 'PoweringOn', 'PoweringOff'],
       Status: STATUS,
+      LocationIndicatorActive: 'flag',
+      IndicatorLED: ['Lit', 'Blinking', 'Off'],
       Sensors: 'link',
       ThermalSubsystem: 'link',
       PowerSubsystem: 'link',

@@ -24,7 +24,10 @@ const EXPAND: Shape = {
 };
 
 const actions = (names: Readonly<Record<string, Shape>>): Shape => ({ properties: names });
-const ACTION: Shape = { properties: { target: 'uri', ResetType: 'text' }, required: ['target'] };
+const ACTION: Shape = {
+  properties: { target: 'uri', ResetType: 'text', TransferProtocol: 'text' },
+  required: ['target'],
+};
 
 const RESETS = [
   ...['On', 'ForceOff', 'GracefulShutdown', 'GracefulRestart', 'ForceRestart', 'Nmi', 'ForceOn'],
@@ -41,6 +44,8 @@ const BOOT: Shape = {
     BootSourceOverrideEnabled: ['Disabled', 'Once', 'Continuous'],
     BootSourceOverrideTarget: TARGETS,
     BootSourceOverrideMode: ['Legacy', 'UEFI'],
+    BootOrder: { list: 'text' },
+    BootOptions: 'link',
   },
 };
 
@@ -123,9 +128,12 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     },
     MemorySummary: { properties: { TotalSystemMemoryGiB: 'number' } },
     ...links('Processors', 'Memory', 'Storage', 'SimpleStorage', 'EthernetInterfaces'),
-    ...links('LogServices', 'Bios', 'VirtualMedia'),
+    ...links('LogServices', 'Bios', 'VirtualMedia', 'SecureBoot'),
     Links: { properties: { Chassis: 'links', ManagedBy: 'links' } },
-    Actions: actions({ '#ComputerSystem.Reset': ACTION }),
+    Actions: actions({
+      '#ComputerSystem.Reset': ACTION,
+      '#ComputerSystem.SetDefaultBootOrder': ACTION,
+    }),
   }),
   '#ActionInfo.v1_3_0.ActionInfo': resourceOf({
     Parameters: {
@@ -140,7 +148,21 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       },
     },
   }),
-  '#Bios.v1_2_0.Bios': resourceOf({ AttributeRegistry: 'text', Attributes: 'attributes' }),
+  '#Bios.v1_2_0.Bios': resourceOf({
+    AttributeRegistry: 'text',
+    Attributes: 'attributes',
+    Actions: actions({ '#Bios.ResetBios': ACTION }),
+  }),
+  '#BootOption.v1_0_4.BootOption': resourceOf({
+    BootOptionReference: 'text',
+    DisplayName: 'text',
+    Alias: TARGETS,
+    BootOptionEnabled: 'flag',
+  }),
+  '#SecureBoot.v1_1_0.SecureBoot': resourceOf({
+    SecureBootEnable: 'flag',
+    SecureBootCurrentBoot: ['Enabled', 'Disabled'],
+  }),
   '#Processor.v1_16_0.Processor': resourceOf({
     Socket: 'text',
     ProcessorType: ['CPU', 'GPU', 'FPGA', 'DSP', 'Accelerator', 'Core', 'Thread', 'OEM'],
@@ -197,6 +219,15 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     SpeedMbps: 'count',
     InterfaceEnabled: 'flag',
     FullDuplex: 'flag',
+    IPv4Addresses: {
+      list: {
+        properties: {
+          Address: 'text',
+          SubnetMask: 'text',
+          AddressOrigin: ['Static', 'DHCP', 'BOOTP', 'IPv4LinkLocal'],
+        },
+      },
+    },
     LinkStatus: ['LinkUp', 'NoLink', 'LinkDown'],
     Status: STATUS,
   }),
@@ -218,6 +249,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
         ManagerInChassis: 'link',
       },
     },
+    Actions: actions({ '#Manager.Reset': ACTION }),
   }),
   '#ManagerNetworkProtocol.v1_9_0.ManagerNetworkProtocol': resourceOf({
     HostName: 'text',
@@ -290,8 +322,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   '#UpdateService.v1_11_0.UpdateService': resourceOf({
     ServiceEnabled: 'flag',
     Status: STATUS,
-    ...links('FirmwareInventory'),
-    Actions: actions({}),
+    ...links('FirmwareInventory', 'SoftwareInventory'),
+    Actions: actions({ '#UpdateService.SimpleUpdate': ACTION }),
   }),
   '#SoftwareInventory.v1_8_0.SoftwareInventory': resourceOf({
     Version: 'text',

@@ -17,6 +17,8 @@ export type LabContext = {
   readonly guard: Guard;
   readonly tasks: Tasks;
   readonly events: Events;
+  /** Address of the controller. */
+  readonly host: string;
 };
 
 /** The part of a path that stands for `{id}` or `{slot}`; empty where the path has none. */

@@ -11,7 +11,7 @@ import { createRedfishService } from './service.ts';
 export const startRedfishFront: LabFrontStarter = async (options) => {
   const { host, port, clock, random, faults, directory } = options;
   const server = faultyServer(options.server, faults);
-  const service = createRedfishService({ server, clock, random });
+  const service = createRedfishService({ server, clock, random, host });
   const certificate = await keptCertificate(directory, { host, clock });
   const listening = await startRedfishServer({ service, faults, clock, host, port, certificate });
   return {

@@ -28,6 +28,10 @@ export type Guard = {
   readonly timeoutSeconds: () => number;
   readonly setTimeoutSeconds: (seconds: number) => void;
   readonly isLocked: (user: string) => boolean;
+  /** Ends every session. */
+  readonly signOutAll: () => void;
+  readonly lockout: () => Lockout;
+  readonly setLockout: (lockout: Lockout) => void;
   /** How often a password was tried and refused, since it began. */
   readonly refusals: () => number;
 };
@@ -40,7 +44,14 @@ export type GuardOptions = {
   readonly sessionsMax?: number;
 };
 
-export const LOCKOUT = { threshold: 5, durationSeconds: 30, resetAfterSeconds: 30 } as const;
+export type Lockout = {
+  /** Refusals after which an account waits; 0: never. */
+  readonly threshold: number;
+  /** How long it waits, and after how long refusals are forgotten. */
+  readonly durationSeconds: number;
+};
+
+const LOCKOUT: Lockout = { threshold: 5, durationSeconds: 30 };
 const SESSIONS_MAX = 8;
 const TIMEOUT_SECONDS = 600;
 
@@ -69,6 +80,9 @@ export const createGuard = (options: GuardOptions): Guard => {
   return {
     isLocked: passwords.isLocked,
     refusals: passwords.refusals,
+    lockout: passwords.lockout,
+    setLockout: passwords.setLockout,
+    signOutAll: () => kept.clear(),
     timeoutSeconds: () => timeoutSeconds,
     setTimeoutSeconds: (seconds) => {
       timeoutSeconds = seconds;
@@ -108,13 +122,14 @@ type Failures = { readonly count: number; readonly lastMs: number };
 /** Checks passwords, counts refusals, and locks an account for a while after too many. */
 const createPasswords = (server: LabServer, clock: Clock) => {
   let refused = 0;
+  let lockout = LOCKOUT;
   const failures = new Map<string, Failures>();
   const isLocked = (user: string): boolean => {
     const found = failures.get(user);
     if (found === undefined) return false;
     const sinceMs = clock.monotonicMs() - found.lastMs;
-    if (sinceMs > LOCKOUT.durationSeconds * 1000) failures.delete(user);
-    return failures.has(user) && found.count >= LOCKOUT.threshold;
+    if (sinceMs > lockout.durationSeconds * 1000) failures.delete(user);
+    return lockout.threshold > 0 && failures.has(user) && found.count >= lockout.threshold;
   };
   const accountOf = (user: string): LabAccount | undefined =>
     server.accounts().find((one) => one.user === user && one.enabled);
@@ -131,7 +146,11 @@ const createPasswords = (server: LabServer, clock: Clock) => {
     failures.set(user, { count, lastMs: clock.monotonicMs() });
     return { kind: 'nobody' };
   };
-  return { isLocked, accountOf, check, refusals: () => refused };
+  const setLockout = (next: Lockout): void => {
+    lockout = next;
+  };
+  const refusals = () => refused;
+  return { isLocked, accountOf, check, refusals, lockout: () => lockout, setLockout };
 };
 
 /** Whoever tries names forever fills nothing. */

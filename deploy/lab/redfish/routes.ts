@@ -1,6 +1,7 @@
 import type { Found, Route } from './context.ts';
 import { ACCOUNT_ROUTES } from './resources/account-service.ts';
 import { BIOS_ROUTES } from './resources/bios.ts';
+import { BOOT_OPTION_ROUTES } from './resources/boot-options.ts';
 import { CHASSIS_ROUTES } from './resources/chassis.ts';
 import { EVENT_ROUTES } from './resources/event-service.ts';
 import { HARDWARE_ROUTES } from './resources/hardware.ts';
@@ -26,6 +27,7 @@ const ROUTES: readonly Route[] = [
   ...HARDWARE_ROUTES,
   ...OLD_INVENTORY_ROUTES,
   ...BIOS_ROUTES,
+  ...BOOT_OPTION_ROUTES,
   ...CHASSIS_ROUTES,
   ...SENSOR_ROUTES,
   ...THERMAL_POWER_ROUTES,

@@ -2,6 +2,7 @@
 export const VERSIONS = {
   AccountService: 'v1_12_0',
   Bios: 'v1_2_0',
+  BootOption: 'v1_0_4',
   Chassis: 'v1_22_0',
   ComputerSystem: 'v1_20_0',
   Drive: 'v1_16_0',
@@ -25,6 +26,7 @@ export const VERSIONS = {
   PowerSupply: 'v1_3_0',
   Processor: 'v1_16_0',
   Role: 'v1_3_1',
+  SecureBoot: 'v1_1_0',
   Sensor: 'v1_6_0',
   ServiceRoot: 'v1_15_0',
   Session: 'v1_5_0',
@@ -46,7 +48,15 @@ export type SchemaName = keyof typeof VERSIONS;
 export const typeOf = (name: SchemaName): string => `#${name}.${VERSIONS[name]}.${name}`;
 
 export const COLLECTIONS = [
-  ...(['Chassis', 'ComputerSystem', 'Drive', 'EthernetInterface', 'Fan', 'LogEntry'] as const),
+  ...([
+    'BootOption',
+    'Chassis',
+    'ComputerSystem',
+    'Drive',
+    'EthernetInterface',
+    'Fan',
+    'LogEntry',
+  ] as const),
   ...(['LogService', 'Manager', 'ManagerAccount', 'Memory', 'NetworkAdapter'] as const),
   ...(['NetworkDeviceFunction', 'Processor', 'Role', 'SimpleStorage'] as const),
   ...(['EventDestination', 'JsonSchemaFile', 'MessageRegistryFile', 'PowerSupply'] as const),

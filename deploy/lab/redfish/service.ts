@@ -34,16 +34,18 @@ export type RedfishServiceOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly personality?: Personality;
+  /** Address of the controller; 127.0.0.1 where absent. */
+  readonly host?: string;
 } & Pick<GuardOptions, 'sessionTimeoutSeconds' | 'sessionsMax'>;
 
 export const createRedfishService = (options: RedfishServiceOptions): RedfishService => {
-  const { server, clock, random, personality = {} } = options;
+  const { server, clock, random, personality = {}, host = '127.0.0.1' } = options;
   const guard = createGuard(options);
   const places = { system: SYSTEM, bios: BIOS, tasks: TASKS, logEntries: ENTRIES };
   const drive = drivePath(personality);
   const events = createEvents({ server, clock, places: { ...places, drive } });
   const tasks = createTasks(clock, (task) => events.tell(taskEvent(task, TASKS, clock.now())));
-  const context: LabContext = { server, clock, random, personality, guard, events, tasks };
+  const context: LabContext = { server, clock, random, personality, guard, events, tasks, host };
   return {
     guard,
     close: events.close,

@@ -129,6 +129,7 @@ const CHANGES: readonly (readonly [LabPowerChange | undefined, LabPowerChange])[
   [undefined, 'on'],
   ['on', 'off'],
   ['on', 'soft_off'],
+  ['on', 'soft_reset'],
   ['on', 'reset'],
   ['on', 'cycle'],
 ];

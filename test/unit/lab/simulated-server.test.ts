@@ -144,6 +144,26 @@ test('an operating system that is asked to power off is never forced', async (t)
   ]);
 });
 
+test('an operating system that is asked to restart boots again, unless power off is asked', async (t) => {
+  const { server, clock, told, exit, messages } = setUp();
+  await server.changePower('on');
+  await clock.advance(1_000);
+  await server.changePower('soft_reset');
+  await clock.advance(1_000);
+  t.is(server.power(), 'turning_off');
+  exit('off');
+  await clock.advance(1_000);
+  t.is(server.power(), 'on');
+  t.false(told.includes('kill'));
+  t.deepEqual(messages().slice(1), ['The operating system powered off', 'System reset']);
+  await server.changePower('soft_reset');
+  await server.changePower('soft_off');
+  await clock.advance(1_000);
+  exit('off');
+  await clock.advance(5_000);
+  t.is(server.power(), 'off');
+});
+
 test('a cycle is seen as off, a reset is not', async (t) => {
   const { server, clock, told } = setUp();
   const seen: string[] = [];
@@ -162,7 +182,7 @@ test('a cycle is seen as off, a reset is not', async (t) => {
 
 test('a server that is off is neither reset nor interrupted', async (t) => {
   const { server } = setUp();
-  for (const change of ['reset', 'nmi'] as const) {
+  for (const change of ['reset', 'soft_reset', 'nmi'] as const) {
     const error = await t.throwsAsync(server.changePower(change));
     t.true(isDomainError(error, 'failed_precondition', 'SERVER_OFF'));
   }

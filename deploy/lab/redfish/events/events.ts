@@ -23,6 +23,7 @@ export type Events = {
   readonly resume: (id: string) => void;
   readonly remove: (id: string) => void;
   readonly tell: (event: LabEvent) => void;
+  readonly endStreams: () => void;
   readonly settings: () => EventSettings;
   readonly set: (settings: EventSettings) => void;
   /** Sends nothing any more. */
@@ -90,6 +91,9 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
     stopWatching?.();
     stopWatching = undefined;
   };
+  const endStreams = (): void => {
+    for (const [id, { kind }] of [...kept]) if (kind === 'stream') remove(id);
+  };
   const change = (id: string, part: Partial<KeptSubscription>): void => {
     const found = kept.get(id);
     if (found !== undefined) kept.set(id, { ...found, ...part });
@@ -109,6 +113,7 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
   return {
     tell,
     remove,
+    endStreams,
     ids: () => [...kept.keys()],
     find: (id) => kept.get(id),
     subscribe: (subscription) =>
@@ -126,8 +131,7 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
     settings: () => settings,
     set: (next) => {
       settings = next;
-      if (next.enabled) return;
-      for (const [id, { kind }] of [...kept]) if (kind === 'stream') remove(id);
+      if (!next.enabled) endStreams();
     },
     close: () => {
       isClosed = true;

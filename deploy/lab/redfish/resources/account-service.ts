@@ -1,6 +1,5 @@
 import type { LabAccount } from '../../server-port.ts';
 import type { LabContext, Route, Write } from '../context.ts';
-import { LOCKOUT } from '../guard.ts';
 import { type Json, type LabReply, link, noContent, refuse } from '../message.ts';
 import {
   PRIVILEGES,
@@ -9,6 +8,7 @@ import {
   rightsSent,
   rightsShown,
 } from './account-rights.ts';
+import { changeLockout, lockoutOf } from './lockout.ts';
 import { ACCOUNTS, ROLES, ROOT } from './paths.ts';
 import {
   collection,
@@ -25,15 +25,13 @@ const SERVICE = `${ROOT}/AccountService`;
 const SLOTS = Array.from({ length: 15 }, (_, index) => index + 2);
 const PASSWORD = { min: 1, max: 20 } as const;
 
-const serviceOf = (): Json =>
+const serviceOf = (context: LabContext): Json =>
   resource('AccountService', SERVICE, {
     Name: 'Account service',
     ServiceEnabled: true,
     MinPasswordLength: PASSWORD.min,
     MaxPasswordLength: PASSWORD.max,
-    AccountLockoutThreshold: LOCKOUT.threshold,
-    AccountLockoutDuration: LOCKOUT.durationSeconds,
-    AccountLockoutCounterResetAfter: LOCKOUT.resetAfterSeconds,
+    ...lockoutOf(context),
     Status: HEALTHY,
     Accounts: link(ACCOUNTS),
     Roles: link(ROLES),
@@ -160,7 +158,7 @@ const roleAt = (id: string): Json | undefined => {
 };
 
 export const ACCOUNT_ROUTES: readonly Route[] = [
-  { path: SERVICE, get: serviceOf },
+  { path: SERVICE, get: serviceOf, patch: changeLockout, need: 'users' },
   {
     path: ACCOUNTS,
     get: (context) =>

@@ -1,4 +1,5 @@
 import type { LabServer } from '../../server-port.ts';
+import { BIOS_DEFAULTS } from '../../server-state.ts';
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, link, noContent, refuse } from '../message.ts';
 import { MANAGER, SYSTEM } from './paths.ts';
@@ -23,7 +24,17 @@ const biosOf = ({ server, personality }: LabContext): Json =>
       SettingsObject: link(SETTINGS),
       ...(personality.biosByJob === true ? {} : { SupportedApplyTimes: ['OnReset'] }),
     },
+    Actions: { '#Bios.ResetBios': { target: RESET } },
   });
+
+const RESET = `${BIOS}/Actions/Bios.ResetBios`;
+
+/** As it came, from the next boot on. */
+const reset: Write = ({ server }) => {
+  written.delete(server);
+  server.setBios(new Map(Object.entries(BIOS_DEFAULTS)));
+  return noContent;
+};
 
 const settingsOf = ({ server }: LabContext): Json =>
   resource('Bios', SETTINGS, {
@@ -86,6 +97,7 @@ const isSetting = (value: unknown): value is string | number | boolean =>
 
 export const BIOS_ROUTES: readonly Route[] = [
   { path: BIOS, get: biosOf },
+  { path: RESET, post: reset },
   { path: SETTINGS, get: settingsOf, patch: patchSettings },
   {
     path: `${MANAGER}/Jobs`,

@@ -1,9 +1,11 @@
 import type { LabContext, Route } from '../context.ts';
 import { type Json, link, links } from '../message.ts';
+import { indicatorOf, patchOnlyIndicator } from './indicator.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
 import { collection, HEALTHY, resource } from './shape.ts';
 
-const chassisOf = ({ server, personality }: LabContext): Json => {
+const chassisOf = (context: LabContext): Json => {
+  const { server, personality } = context;
   const { hardware } = server;
   return resource('Chassis', CHASSIS, {
     Name: 'Chassis',
@@ -13,6 +15,7 @@ const chassisOf = ({ server, personality }: LabContext): Json => {
     SerialNumber: hardware.serialNumber,
     PowerState: server.power() === 'off' ? 'Off' : 'On',
     Status: HEALTHY,
+    ...indicatorOf(context),
     ...(personality.sensors === 'old'
       ? { Thermal: link(`${CHASSIS}/Thermal`), Power: link(`${CHASSIS}/Power`) }
       : {
@@ -34,5 +37,5 @@ export const CHASSIS_ROUTES: readonly Route[] = [
     path: `${ROOT}/Chassis`,
     get: () => collection('Chassis', `${ROOT}/Chassis`, { name: 'Chassis', ids: ['1'] }),
   },
-  { path: CHASSIS, get: chassisOf },
+  { path: CHASSIS, get: chassisOf, patch: patchOnlyIndicator },
 ];

@@ -1,5 +1,6 @@
-import type { LabContext, Route } from '../context.ts';
-import { type Json, link, links } from '../message.ts';
+import { isIPv4 } from 'node:net';
+import type { LabContext, Route, Write } from '../context.ts';
+import { type Json, link, links, noContent, refuse } from '../message.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
 import { collection, HEALTHY, resource } from './shape.ts';
 
@@ -28,9 +29,28 @@ const managerOf = ({ server, personality, clock }: LabContext): Json =>
       ManagerForChassis: links([CHASSIS]),
       ManagerInChassis: link(CHASSIS),
     },
+    Actions: {
+      '#Manager.Reset': { target: RESET, 'ResetType@Redfish.AllowableValues': RESETS },
+    },
   });
 
-const interfaceOf = ({ server }: LabContext): Json =>
+const RESET = `${MANAGER}/Actions/Manager.Reset`;
+const RESETS = ['GracefulRestart', 'ForceRestart'];
+
+/** It is back at once, and knows nobody. */
+const reset: Write = ({ server, guard, events }, body) => {
+  const { ResetType: asked = RESETS[0] } = body;
+  if (!RESETS.some((one) => one === asked)) {
+    const detail = `ResetType is ${JSON.stringify(asked)}.`;
+    return refuse(400, 'ActionParameterValueNotInList', { detail });
+  }
+  server.addLog({ severity: 'ok', message: 'The management controller was restarted' });
+  guard.signOutAll();
+  events.endStreams();
+  return noContent;
+};
+
+const interfaceOf = ({ server, host }: LabContext): Json =>
   resource('EthernetInterface', `${MANAGER}/EthernetInterfaces/1`, {
     Name: 'Management port',
     MACAddress: server.hardware.bmcMac,
@@ -39,6 +59,9 @@ const interfaceOf = ({ server }: LabContext): Json =>
     LinkStatus: 'LinkUp',
     SpeedMbps: 1000,
     FullDuplex: true,
+    ...(isIPv4(host)
+      ? { IPv4Addresses: [{ Address: host, SubnetMask: '255.0.0.0', AddressOrigin: 'Static' }] }
+      : {}),
     Status: HEALTHY,
   });
 
@@ -59,6 +82,7 @@ export const MANAGER_ROUTES: readonly Route[] = [
     get: () => collection('Manager', `${ROOT}/Managers`, { name: 'Managers', ids: ['bmc'] }),
   },
   { path: MANAGER, get: managerOf },
+  { path: RESET, post: reset, need: 'manager' },
   {
     path: interfaces,
     get: () => collection('EthernetInterface', interfaces, { name: 'Interfaces', ids: ['1'] }),

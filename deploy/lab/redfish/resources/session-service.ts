@@ -1,5 +1,4 @@
 import type { LabContext, Route, Write } from '../context.ts';
-import { LOCKOUT } from '../guard.ts';
 import { type Json, link, noContent, ok, refuse } from '../message.ts';
 import { ROOT, SESSIONS } from './paths.ts';
 import { collection, HEALTHY, resource, textField } from './shape.ts';
@@ -50,7 +49,9 @@ const signIn: Write = (context, body) => {
   if (signed.kind === 'full') return refuse(503, 'SessionLimitExceeded');
   if (signed.kind !== 'session') {
     const detail =
-      signed.kind === 'locked' ? `The account waits ${LOCKOUT.durationSeconds} s.` : '';
+      signed.kind === 'locked'
+        ? `The account waits ${context.guard.lockout().durationSeconds} s.`
+        : '';
     return refuse(401, 'ResourceAtUriUnauthorized', { detail });
   }
   const path = `${SESSIONS}/${signed.session.id}`;

@@ -2,8 +2,10 @@ import type { LabBootDevice, LabPower, LabPowerChange } from '../../server-port.
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, type LabReply, link, links, noContent, refuse } from '../message.ts';
 import type { Personality } from '../personality.ts';
+import { BOOT_OPTIONS, BOOT_ORDER, orderProblem, SECURE_BOOT } from './boot-options.ts';
+import { indicatorNames, indicatorOf, patchIndicator } from './indicator.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
-import { collection, flagField, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
+import { collection, HEALTHY, oneOf, resource, unknownProperty } from './shape.ts';
 import { SMART_STORAGE } from './smart-storage.ts';
 import { taskReply } from './task-service.ts';
 
@@ -39,6 +41,8 @@ const bootOf = (context: LabContext): Json => {
     'BootSourceOverrideTarget@Redfish.AllowableValues': targets.map(({ name }) => name),
     BootSourceOverrideMode: mode === 'uefi' ? 'UEFI' : 'Legacy',
     'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
+    BootOrder: BOOT_ORDER,
+    BootOptions: link(BOOT_OPTIONS),
   };
 };
 
@@ -91,20 +95,20 @@ const systemOf = (context: LabContext): Json => {
     Bios: link(`${SYSTEM}/Bios`),
     ...(personality.mediaAt === 'system' ? { VirtualMedia: link(`${SYSTEM}/VirtualMedia`) } : {}),
     Links: { Chassis: links([CHASSIS]), ManagedBy: links([MANAGER]) },
-    Actions: { '#ComputerSystem.Reset': resetActionOf(context) },
+    Actions: {
+      '#ComputerSystem.Reset': resetActionOf(context),
+      '#ComputerSystem.SetDefaultBootOrder': { target: DEFAULT_ORDER },
+    },
+    SecureBoot: link(SECURE_BOOT),
     ...(personality.bootAt === 'settings' ? { '@Redfish.Settings': SETTINGS_LINK } : {}),
   });
 };
-
-const indicatorOf = ({ server, personality }: LabContext): Json =>
-  personality.indicator === 'old'
-    ? { IndicatorLED: server.indicator() ? 'Lit' : 'Off' }
-    : { LocationIndicatorActive: server.indicator() };
 
 const RESETS: Readonly<Record<string, LabPowerChange>> = {
   On: 'on',
   ForceOff: 'off',
   GracefulShutdown: 'soft_off',
+  GracefulRestart: 'soft_reset',
   ForceRestart: 'reset',
   PowerCycle: 'cycle',
   Nmi: 'nmi',
@@ -113,14 +117,15 @@ const RESETS: Readonly<Record<string, LabPowerChange>> = {
 
 const resetTypes = ({ personality }: LabContext): readonly string[] => {
   const without = {
-    'push-button': ['GracefulShutdown', 'PowerCycle'],
-    none: ['GracefulShutdown', 'PushPowerButton', 'PowerCycle'],
+    'push-button': ['GracefulShutdown', 'GracefulRestart', 'PowerCycle'],
+    none: ['GracefulShutdown', 'GracefulRestart', 'PushPowerButton', 'PowerCycle'],
   };
   const missing = personality.noSoftOff === undefined ? [] : without[personality.noSoftOff];
   return Object.keys(RESETS).filter((one) => !missing.includes(one));
 };
 
 const RESET = `${SYSTEM}/Actions/ComputerSystem.Reset`;
+const DEFAULT_ORDER = `${SYSTEM}/Actions/ComputerSystem.SetDefaultBootOrder`;
 
 const resetActionOf = (context: LabContext): Json => {
   const { resetTypes: how } = context.personality;
@@ -148,9 +153,7 @@ const reset: Write = async (context, body) => {
 };
 
 const patchSystem: Write = (context, body, { path }) => {
-  const indicator =
-    context.personality.indicator === 'old' ? 'IndicatorLED' : 'LocationIndicatorActive';
-  const unknown = unknownProperty(body, ['Boot', indicator]);
+  const unknown = unknownProperty(body, ['Boot', ...indicatorNames(context)]);
   if (unknown !== undefined) return unknown;
   const { Boot: boot } = body;
   if (boot !== undefined) {
@@ -162,17 +165,13 @@ const patchSystem: Write = (context, body, { path }) => {
     );
     if (problem !== undefined) return problem;
   }
-  const lit = flagField(body, 'LocationIndicatorActive');
-  if (lit.kind === 'wrong') return lit.reply;
-  if (lit.kind === 'value') context.server.setIndicator(lit.value);
-  const led = oneOf(body, 'IndicatorLED', ['Off', 'Lit', 'Blinking']);
-  if (led.kind === 'wrong') return led.reply;
-  if (led.kind === 'value') context.server.setIndicator(led.value !== 'Off');
-  return noContent;
+  return patchIndicator(context, body) ?? noContent;
 };
 
 const patchBoot = (context: LabContext, body: Json): LabReply | undefined => {
   const { server, personality } = context;
+  const order = orderProblem(body);
+  if (order !== undefined) return order;
   const now = server.boot();
   const targets = targetsOf(context);
   const names = targets.map(({ name }) => name);
@@ -251,4 +250,6 @@ export const SYSTEM_ROUTES: readonly Route[] = [
   { path: SETTINGS, get: settingsOf, patch: patchSystem },
   { path: `${SYSTEM}/ResetActionInfo`, get: actionInfoOf },
   { path: RESET, post: reset },
+  // It never has another one.
+  { path: DEFAULT_ORDER, post: () => noContent },
 ];

@@ -1,19 +1,44 @@
-import type { LabContext, Route } from '../context.ts';
-import { type Json, link } from '../message.ts';
+import type { LabContext, Route, Write } from '../context.ts';
+import { type Json, link, refuse } from '../message.ts';
 import { FIRMWARE, ROOT } from './paths.ts';
-import { collection, HEALTHY, resource } from './shape.ts';
+import { collection, HEALTHY, oneOf, resource, textField } from './shape.ts';
+import { taskReply } from './task-service.ts';
 
 const SERVICE = `${ROOT}/UpdateService`;
 
 const serviceOf = (): Json =>
   resource('UpdateService', SERVICE, {
     Name: 'Update service',
-    ServiceEnabled: false,
-    Status: { State: 'Disabled' },
+    ServiceEnabled: true,
+    Status: HEALTHY,
     FirmwareInventory: link(FIRMWARE),
-    // There is none, and sushy expects the place.
-    Actions: {},
+    SoftwareInventory: link(SOFTWARE),
+    Actions: {
+      '#UpdateService.SimpleUpdate': {
+        target: UPDATE,
+        'TransferProtocol@Redfish.AllowableValues': PROTOCOLS,
+      },
+    },
   });
+
+/** Of what runs in an operating system nothing is known. */
+const SOFTWARE = `${SERVICE}/SoftwareInventory`;
+const UPDATE = `${SERVICE}/Actions/UpdateService.SimpleUpdate`;
+const PROTOCOLS = ['HTTP', 'HTTPS'] as const;
+
+/** Taken as any image is, and found to be none for this machine. */
+const update: Write = ({ tasks }, body) => {
+  const image = textField(body, 'ImageURI');
+  const protocol = oneOf(body, 'TransferProtocol', PROTOCOLS);
+  for (const field of [image, protocol]) if (field.kind === 'wrong') return field.reply;
+  if (image.kind !== 'value') {
+    return refuse(400, 'ActionParameterMissing', { detail: 'It is ImageURI.' });
+  }
+  const failing = async (): Promise<void> => {
+    throw new Error(`${image.value} is no firmware for a virtual server, which has that of qemu.`);
+  };
+  return taskReply(tasks.start('Firmware update', failing));
+};
 
 type Versions = Readonly<Record<string, string>>;
 
@@ -42,6 +67,11 @@ const firmwareOf = (context: LabContext, id: string): Json | undefined => {
 
 export const UPDATE_ROUTES: readonly Route[] = [
   { path: SERVICE, get: serviceOf },
+  { path: UPDATE, post: update, need: 'manager' },
+  {
+    path: SOFTWARE,
+    get: () => collection('SoftwareInventory', SOFTWARE, { name: 'Software', ids: [] }),
+  },
   {
     path: FIRMWARE,
     get: (context) =>
