@@ -15,7 +15,7 @@ import type { Downloads } from './runtime/rpc/downloads.ts';
 import type { Listen } from './runtime/rpc/mount.ts';
 import { type MutableTls, tlsMaterial } from './runtime/tls.ts';
 import { createSchedulerService } from './scheduler/main.ts';
-import { openEmbeddedCoordination } from './store/coordination/embedded/open.ts';
+import { openCoordinationThread } from './store/coordination/embedded/open-thread.ts';
 
 /**
  * The embedded mode: all services in one process, records in SQLite files, coordination in the
@@ -60,7 +60,7 @@ const RENEW_EVERY_MS = 24 * 3_600_000;
 export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded> => {
   const { stateDir, clock, random, log } = options;
   const file = (name: string): string => join(stateDir, name);
-  const coordination = openEmbeddedCoordination({
+  const coordination = await openCoordinationThread({
     file: file('coordination.sqlite'),
     clock,
     random,

@@ -14,7 +14,7 @@ import { startComponents } from '../../../services/runtime/process.ts';
 import { systemRandom as random } from '../../../services/runtime/random.ts';
 import { type Pem, tlsMaterial } from '../../../services/runtime/tls.ts';
 import { createSchedulerService } from '../../../services/scheduler/main.ts';
-import { openEmbeddedCoordination } from '../../../services/store/coordination/embedded/open.ts';
+import { openCoordinationThread } from '../../../services/store/coordination/embedded/open-thread.ts';
 import { openEtcdCoordination } from '../../../services/store/coordination/etcd/open.ts';
 import { register } from '../../../services/store/coordination/membership.ts';
 import type { Coordination } from '../../../services/store/coordination/port.ts';
@@ -45,7 +45,7 @@ const start = async (options: SchedulerStart): Promise<void> => {
   const { id, pem, port, dir } = options;
   const destination = openLogFile({ file: `${dir}/scheduler.log` });
   const log = createLog({ name: 'scheduler', level: 'info', destination });
-  const coordination = open(options.coordination, log);
+  const coordination = await open(options.coordination, log);
   const ended = new AbortController();
   for (const service of ['inventory', 'metadata']) {
     const member = { service, id, address: options.neighbours, leaseTtlMs: MEMBER_TTL_MS };
@@ -70,9 +70,9 @@ const start = async (options: SchedulerStart): Promise<void> => {
   await startComponents({ log, clock }, assembly.components());
 };
 
-const open = (place: CoordinationPlace, log: Logger): Coordination =>
+const open = async (place: CoordinationPlace, log: Logger): Promise<Coordination> =>
   place.kind === 'embedded'
-    ? openEmbeddedCoordination({ file: place.file, clock, random, log })
+    ? openCoordinationThread({ file: place.file, clock, random, log })
     : openEtcdCoordination({
         endpoints: [place.endpoint],
         tls: toTls(place.pem),

@@ -56,7 +56,7 @@ const eventsOf = (records: Records, write: Write, next: Revision): readonly Watc
       at: {
         key: write.put,
         // A copy: the caller may reuse its buffer, and watchers keep what they were given.
-        value: Uint8Array.from(write.value),
+        value: new Uint8Array(write.value),
         createRevision: before?.createRevision ?? next,
         modRevision: next,
         version: (before?.version ?? 0n) + 1n,

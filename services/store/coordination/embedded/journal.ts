@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 
@@ -29,8 +29,10 @@ export type Journal = {
 export const openJournal = (database: DatabaseSync, file: string, sync: Sync): Journal => {
   const descriptor = openSync(`${file}-wal`, 'r+');
   try {
-    // What a killed process committed and did not live to sync is read from now on.
-    fdatasyncSync(descriptor);
+    // What a killed process committed and did not live to sync is read from now on. Written anew,
+    // to the file itself: where a sync has failed the kernel may call pages clean that it did not
+    // write, and a later sync of them proves nothing.
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     database.exec('PRAGMA synchronous = NORMAL');
   } catch (error) {
     closeSync(descriptor);

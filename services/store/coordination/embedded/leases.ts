@@ -21,6 +21,7 @@ type Held = {
 
 export type Leases = {
   readonly grant: (ttlMs: number, signal: AbortSignal) => Promise<Lease>;
+  readonly of: (id: string, ttlMs: number) => Lease;
   readonly isAlive: (leaseId: string) => boolean;
   readonly close: () => Promise<void>;
 };
@@ -67,6 +68,7 @@ export const openLeases = (deps: Deps): Leases => {
   });
 
   return {
+    of: toLease,
     isAlive,
     grant: (ttlMs, signal) =>
       queue.add({

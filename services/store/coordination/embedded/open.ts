@@ -1,9 +1,8 @@
-import type { Logger } from 'pino';
 import type { Clock } from '../../../runtime/clock.ts';
 import { invalidArgument } from '../../../runtime/errors.ts';
 import type { Random } from '../../../runtime/random.ts';
 import { coordinationUnavailable, futureRevision } from '../failures.ts';
-import type { Coordination, Revision } from '../port.ts';
+import type { Coordination, Lease, Revision } from '../port.ts';
 import { assertValidKey, assertValidRange, assertValidTransaction } from '../transaction-rules.ts';
 import { abortable } from '../waiting.ts';
 import { applyTransaction } from './apply-transaction.ts';
@@ -24,16 +23,25 @@ export type EmbeddedOptions = {
   readonly file: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Logger;
+  readonly log: { readonly error: (data: ErrorData, message: string) => void };
   /** Absent = as the kernel does it. Tests make it slow, or let it fail. */
   readonly sync?: Sync;
+  /** Told when the store has closed by itself, because it could not be synced. */
+  readonly onBroken?: () => void;
+};
+
+type ErrorData = { readonly err: unknown; readonly file: string };
+
+export type EmbeddedCoordination = Coordination & {
+  /** That lease, whoever it was granted to. */
+  readonly leaseOf: (id: string, ttlMs: number) => Lease;
 };
 
 /**
  * Coordination for one process, on SQLite. Everything that shares the store shares the returned
  * object: a second opening of the file is refused with failed_precondition STORE_IN_USE.
  */
-export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination => {
+export const openEmbeddedCoordination = (options: EmbeddedOptions): EmbeddedCoordination => {
   const { file, clock, random, log, sync = syncToDisk } = options;
   const { database, journal } = openFile(file, sync);
   const records = openRecords(database);
@@ -44,8 +52,10 @@ export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination
     sync: journal?.sync,
     publish: watchers.publish,
     onSyncFailure: (error) => {
-      log.error({ err: error, file }, 'the store is closed until a restart: it cannot be synced');
-      close().catch((err: unknown) => log.error({ err, file }, 'the store could not be closed'));
+      log.error({ err: error, file }, 'the store closes: it cannot be synced');
+      close()
+        .catch((err: unknown) => log.error({ err, file }, 'the store could not be closed'))
+        .then(() => options.onBroken?.());
     },
   });
   const onSweepFailure = (error: unknown) =>
@@ -100,6 +110,7 @@ export const openEmbeddedCoordination = (options: EmbeddedOptions): Coordination
       if (!(ttlMs > 0)) throw invalidArgument('INVALID_TTL', `${ttlMs} ms is not a time to live`);
       return leases.grant(ttlMs, signal);
     },
+    leaseOf: leases.of,
     watch: watchers.watch,
     compact: (revision, signal) => compact({ records, queue }, revision, signal),
     ping: (signal) => read(signal, () => void records.marks.read('current')),

@@ -1,0 +1,4 @@
+/** The thread that open-thread.ts starts. */
+import { serveCoordination } from './serve-coordination.ts';
+
+serveCoordination({});
