@@ -1,10 +1,13 @@
 /** What a process of a bench can be asked, by verb. Arguments and answers are plain data. */
 export type Verbs = Readonly<Record<string, (args: never) => unknown>>;
 
-/** CPU time of this process so far, in microseconds; every process of a bench can be asked. */
-const cpuUs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return user + system;
+const sumOf = ({ user, system }: NodeJS.CpuUsage): number => user + system;
+
+/** CPU time so far, in microseconds; every process of a bench can be asked. */
+const CPU: Verbs = {
+  cpuUs: () => sumOf(process.cpuUsage()),
+  /** Of the main thread alone. */
+  threadCpuUs: () => sumOf(process.threadCpuUsage()),
 };
 
 /** Answers the questions of the process that started this one (child.ts), and ends with it. */
@@ -12,7 +15,7 @@ export const serveParent = (verbs: Verbs): void => {
   process.on('message', async (message) => {
     const { id, verb, args } = message as { id: number; verb: string; args: never };
     try {
-      const answer = verb === 'cpuUs' ? cpuUs : verbs[verb];
+      const answer = CPU[verb] ?? verbs[verb];
       if (answer === undefined) throw new Error('nobody knows this verb');
       process.send?.({ id, value: await answer(args) });
     } catch (error) {

@@ -14,13 +14,14 @@ export type CpuMeter = (count: number) => Promise<string>;
 export const meterCpu = async ({ site, scheduler, callers }: Metered): Promise<CpuMeter> => {
   const look = async () => ({
     scheduler: await cpuUsOf([scheduler.child]),
+    'of it the main thread': await scheduler.child.ask<number>('threadCpuUs'),
     etcd: site.storeCpuUs(),
     callers: await cpuUsOf(callers),
   });
   const before = await look();
   return async (count) => {
     const after = await look();
-    const parts = (['scheduler', 'etcd', 'callers'] as const).map(
+    const parts = (['scheduler', 'of it the main thread', 'etcd', 'callers'] as const).map(
       (of) => `${of} ${Math.round((after[of] - before[of]) / count)}`,
     );
     return `µs of CPU for each: ${parts.join(', ')}`;
