@@ -53,13 +53,14 @@ export const createSchedulerService = async (
 ): Promise<RunningService> => {
   const { config, clock, random, log, coordination, connect } = deps;
   const store = await openSql({
+    ...deps.sql,
     service: 'scheduler',
-    url: deps.sql.url,
     entities: [],
     migrations: schedulerMigrations,
     clock,
     random,
     log,
+    writesInThread: true,
   });
   const following = { coordination, clock, random, log };
   // Uids of providers come from both sides; whichever comes later takes the other's text.

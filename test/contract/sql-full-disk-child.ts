@@ -5,12 +5,13 @@ import { isDomainError } from '../../services/runtime/errors.ts';
 import { addBooks, countRows, openBooks } from './sql-fixture.ts';
 
 /** Started by sql-sqlite.test.ts with a tiny file system to fill; its exit code is the result. */
-const [dir = ''] = process.argv.slice(2);
+const [dir = '', writer] = process.argv.slice(2);
 const signal = AbortSignal.timeout(60_000);
 const ballast = join(dir, 'ballast');
 writeFileSync(ballast, Buffer.alloc(512 * 1024));
 
-const store = await openBooks(`sqlite:${join(dir, 'library.db')}`);
+const writesInThread = writer === 'thread';
+const store = await openBooks(`sqlite:${join(dir, 'library.db')}`, { writesInThread });
 let written = 0;
 const fill = async (): Promise<void> => {
   for (; written < 10_000; written += 1) {

@@ -84,23 +84,25 @@ test('the database files are private', async (t) => {
   t.deepEqual([...new Set(modes)], [0o600]);
 });
 
-test('a full disk is said so, ping is not ready, and both recover when there is space', async (t) => {
-  const script = fileURLToPath(new URL('./sql-full-disk-child.ts', import.meta.url));
-  const command = 'mount -t tmpfs -o size=1m none "$1" || exit 77; exec "$2" "$3" "$1"';
-  const args = ['-Urm', 'sh', '-c', command, 'sh', directoryOf(t), process.execPath, script];
-  const child = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const code = once(child, 'exit').then(
-    ([exitCode]) => exitCode,
-    () => NO_NAMESPACE,
-  );
-  const complaint = await text(child.stderr);
-  if ([NO_NAMESPACE, 1].includes(await code) && /unshare|mount/.test(complaint)) {
-    t.log(`not tried, a tiny file system cannot be mounted here: ${complaint}`);
-    t.pass();
-    return;
-  }
-  t.is(await code, 0, complaint);
-});
+for (const writer of ['process', 'thread'])
+  test(`a full disk is said so, ping is not ready, both recover: a ${writer} writes`, async (t) => {
+    const script = fileURLToPath(new URL('./sql-full-disk-child.ts', import.meta.url));
+    const command = 'mount -t tmpfs -o size=1m none "$1" || exit 77; exec "$2" "$3" "$1" "$4"';
+    const args = ['-Urm', 'sh', '-c', command, 'sh'];
+    const about = [directoryOf(t), process.execPath, script, writer];
+    const child = spawn('unshare', [...args, ...about], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const code = once(child, 'exit').then(
+      ([exitCode]) => exitCode,
+      () => NO_NAMESPACE,
+    );
+    const complaint = await text(child.stderr);
+    if ([NO_NAMESPACE, 1].includes(await code) && /unshare|mount/.test(complaint)) {
+      t.log(`not tried, a tiny file system cannot be mounted here: ${complaint}`);
+      t.pass();
+      return;
+    }
+    t.is(await code, 0, complaint);
+  });
 
 test('a file that is no database, or cannot be opened, is named in the error', async (t) => {
   const dir = directoryOf(t);

@@ -34,14 +34,15 @@ export type SqlSubject = {
   readonly test: TestFn;
   /** The url of a database that nobody else uses; gone after the test. */
   readonly createUrl: (t: ExecutionContext) => Promise<string>;
+  readonly options?: Partial<OpenSqlOptions>;
 };
 
 export const storeOf = async (
-  { createUrl }: SqlSubject,
+  { createUrl, options }: SqlSubject,
   t: ExecutionContext,
   more: Partial<OpenSqlOptions> = {},
 ): Promise<SqlStore> => {
-  const store = await openBooks(await createUrl(t), more);
+  const store = await openBooks(await createUrl(t), { ...options, ...more });
   t.teardown(() => store.close());
   return store;
 };

@@ -61,6 +61,11 @@ export type OpenSqlOptions = {
   readonly random: Random;
   readonly log: StoreLog;
   readonly limits?: Partial<StoreLimits>;
+  /**
+   * For a service that writes much: SQLite does so in a thread of its own, and commits do not stop
+   * the process while they wait for the disk. Each statement takes some 0.1 ms longer.
+   */
+  readonly writesInThread?: boolean;
 };
 
 const REOPEN_PAUSE_MS = 250;
@@ -77,8 +82,8 @@ export const openSql = async (options: OpenSqlOptions): Promise<SqlStore> => {
   }
   const url = parseDatabaseUrl(options.url);
   const limits = { ...storeLimits, ...options.limits };
-  const { clock, log, entities, service } = options;
-  const database = createDatabase({ url, service, entities, limits, clock, log });
+  const { clock, log, entities, service, writesInThread = false } = options;
+  const database = createDatabase({ url, service, entities, limits, clock, log, writesInThread });
   try {
     await migrateSeparately(options, { url, database, limits });
     const meta = await readMeta(database);

@@ -47,6 +47,8 @@ type OrmOptions = {
   readonly limits: StoreLimits;
   readonly clock: Clock;
   readonly log: StoreLog;
+  /** Of SQLite. */
+  readonly writesInThread?: boolean;
 };
 
 /** Makes the ORM; connects to nothing yet. */
@@ -67,6 +69,7 @@ export const createDatabase = (options: OrmOptions): Database => {
     createSqliteDialect({
       file: url.file,
       readOnly,
+      inThread: options.writesInThread === true && !readOnly && !url.inMemory,
       gate: createConnectionGate({
         clock: options.clock,
         waitMsMax: limits.connectionWaitMs,

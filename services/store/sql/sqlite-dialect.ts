@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import {
-  CompiledQuery,
+  type CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
+  type QueryResult,
   SqliteAdapter,
-  SqliteDialect,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
 import type { ConnectionGate } from './connection-gate.ts';
-import { openStatements } from './sqlite-statements.ts';
+import { connectHere, connectInThread, type SqliteConnection } from './sqlite-connection.ts';
+import type { Value } from './sqlite-statements.ts';
 
 /**
  * SQLite over node:sqlite with what Kysely's own driver lacks: a bounded wait for the one
@@ -28,6 +29,8 @@ export type SqliteDialectOptions = {
   readonly file: string;
   /** A second connection that only reads, so that lists do not wait behind an open transaction. */
   readonly readOnly: boolean;
+  /** In a thread of its own, for whom writes much; not for what is in memory. */
+  readonly inThread: boolean;
   readonly gate: ConnectionGate;
 };
 
@@ -57,27 +60,22 @@ class GatedAdapter extends SqliteAdapter {
   }
 }
 
-const run = (connection: DatabaseConnection, sql: string) =>
-  connection.executeQuery(CompiledQuery.raw(sql));
-
-const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driver => {
-  const database = () => Promise.resolve(openStatements(file));
-  const inner = new SqliteDialect({ database }).createDriver();
+const createGatedDriver = (options: SqliteDialectOptions): Driver => {
+  const { file, readOnly, gate } = options;
   const turns = new WeakMap<DatabaseConnection, Turn>();
-  let opened: DatabaseConnection | undefined;
+  let opened: SqliteConnection | undefined;
   const open = async (): Promise<void> => {
     if (file !== ':memory:' && !readOnly) {
       createPrivateFile(file);
     }
-    await inner.init();
+    const made = options.inThread ? connectInThread(file) : connectHere(file);
     try {
-      const raw = await inner.acquireConnection();
       for (const pragma of [...PRAGMAS, ...(readOnly ? ['pragma query_only = on'] : [])]) {
-        await run(raw, pragma);
+        await made.run(pragma, []);
       }
-      opened = raw;
+      opened = made;
     } catch (error) {
-      await inner.destroy();
+      await made.close();
       throw error;
     }
   };
@@ -86,7 +84,7 @@ const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driv
     const turn = turns.get(connection);
     assert(turn !== undefined && opened !== undefined);
     turn.over = true;
-    await run(opened, sql);
+    await opened.run(sql, []);
   };
   return {
     init: open,
@@ -101,9 +99,10 @@ const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driv
       turns.set(connection, turn);
       return connection;
     },
-    beginTransaction: async (connection) => {
+    beginTransaction: async () => {
       try {
-        await run(connection, readOnly ? 'begin' : 'begin immediate');
+        assert(opened !== undefined);
+        await opened.run(readOnly ? 'begin' : 'begin immediate', []);
       } catch (error) {
         // Kysely keeps a connection whose begin failed, and nobody would ever give it back.
         gate.leave();
@@ -117,8 +116,9 @@ const createGatedDriver = ({ file, readOnly, gate }: SqliteDialectOptions): Driv
     destroy: async () => {
       // Lets the transaction under way end; one that hangs is cut off after the gate's limit.
       await gate.enter().catch(() => undefined);
+      const last = opened;
       opened = undefined;
-      await inner.destroy();
+      await last?.close();
     },
   };
 };
@@ -141,12 +141,13 @@ const createPrivateFile = (file: string): void => {
   }
 };
 
-const connectionOf = (inner: DatabaseConnection, turn: Turn): DatabaseConnection => ({
-  executeQuery: async (query) => {
+const connectionOf = (inner: SqliteConnection, turn: Turn): DatabaseConnection => ({
+  // Rows have the type that the query says.
+  executeQuery: async <R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> => {
     if (turn.over) {
       throw new Error('The transaction of this statement has ended');
     }
-    return inner.executeQuery({ ...query, parameters: query.parameters.map(bindValue) });
+    return (await inner.run(sql, parameters.map(bindValue))) as QueryResult<R>;
   },
   streamQuery: () => {
     throw new Error('Streaming is not supported: page through the rows instead');
@@ -157,12 +158,13 @@ const connectionOf = (inner: DatabaseConnection, turn: Turn): DatabaseConnection
  * node:sqlite binds neither booleans nor dates: 0 and 1, and milliseconds since 1970 as MikroORM
  * stores them.
  */
-const bindValue = (value: unknown): unknown => {
+const bindValue = (value: unknown): Value => {
   if (typeof value === 'boolean') {
     return value ? 1 : 0;
   }
   if (value instanceof Date) {
     return value.getTime();
   }
-  return value === undefined ? null : value;
+  // What else it cannot bind it refuses itself.
+  return value === undefined ? null : (value as Value);
 };
