@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { needs } from '../needs.ts';
+import { eventListener } from '../support/event-listener.ts';
 import { eventually } from '../support/eventually.ts';
 import { redfishLab, USER } from '../support/redfish-lab.ts';
 import { type Ended, run } from '../support/run.ts';
@@ -10,7 +11,7 @@ import { temporaryDir } from '../support/temporary-dir.ts';
 const need = needs('python3-sushy');
 const { test } = need;
 
-const SUSHY_DAY = join(import.meta.dirname, 'redfish-clients/sushy-day.py');
+const SCRIPTS = join(import.meta.dirname, 'redfish-clients');
 const IMAGE = 'http://127.0.0.1/rescue.iso';
 
 type Running = { readonly certificate: string; readonly stdin?: string };
@@ -28,7 +29,10 @@ test('sushy reads a server whole and changes what can be changed', async (t) => 
   const certificate = join(dir.path, 'certificate.pem');
   writeFileSync(certificate, lab.certificate.certificate);
   const asked = { url: lab.http.url, ...USER, certificate, image: IMAGE };
-  const ended = await python([SUSHY_DAY], { certificate, stdin: JSON.stringify(asked) });
+  const ended = await python([join(SCRIPTS, 'sushy-day.py')], {
+    certificate,
+    stdin: JSON.stringify(asked),
+  });
   t.is(ended.code, 0, ended.stderr);
   const { hardware } = lab.server;
   t.like(JSON.parse(ended.stdout), {
@@ -49,6 +53,33 @@ test('sushy reads a server whole and changes what can be changed', async (t) => 
   t.deepEqual(lab.server.boot(), { device: 'network', persistent: true, mode: 'legacy' });
   t.is(lab.server.pendingBios().size, 1);
   t.deepEqual(lab.service.guard.sessions(), []);
+});
+
+test('sushy hears events, is told how an update ended, and restarts a controller', async (t) => {
+  const lab = await redfishLab(t);
+  await using listener = await eventListener();
+  using dir = temporaryDir();
+  const certificate = join(dir.path, 'certificate.pem');
+  writeFileSync(certificate, lab.certificate.certificate);
+  const asked = { url: lab.http.url, ...USER, certificate, listener: listener.url };
+  const stdin = JSON.stringify(asked);
+  const ended = await python([join(SCRIPTS, 'sushy-services.py')], { certificate, stdin });
+  t.is(ended.code, 0, ended.stderr);
+  t.deepEqual(JSON.parse(ended.stdout), {
+    destination: listener.url,
+    event_types: ['Alert'],
+    update: 'Exception',
+    tasks: 1,
+    secure_boot: false,
+    restarts: ['ForceRestart', 'GracefulRestart'],
+    session_timeout: 600,
+    indicator: 'Lit',
+  });
+  const heard = await eventually(() =>
+    listener.heard.find(({ record }) => record.MessageId === 'Contoso.1.0.TemperatureHigh'),
+  );
+  t.like(heard.body, { Context: 'sushy' });
+  t.like(heard.record, { Message: 'it is hot', MessageArgs: ['CPU1'], Severity: 'Warning' });
 });
 
 const REDFISHTOOL = 'import sys, redfishtoollib; redfishtoollib.main(sys.argv)';
