@@ -9,6 +9,7 @@ import { createOrders } from './bmc/orders.ts';
 import { openSealer } from './bmc/sealed-secrets.ts';
 import { createSerialConsoles, type SerialConsoles } from './bmc/serial-consoles.ts';
 import type { BmcDriver } from './bmc-port.ts';
+import type { Liveness } from './liveness.ts';
 import type { Role } from './role.ts';
 import type { RoleDeps } from './vm-role.ts';
 import { createServerKeeper } from './work/server-keeper.ts';
@@ -17,7 +18,7 @@ export type BmcRoleOptions = {
   readonly stateDir: string;
   readonly drivers: readonly BmcDriver[];
   readonly owns: (assignment: Assignment) => boolean;
-  readonly isOnline: () => boolean;
+  readonly liveness: Pick<Liveness, 'isOnline' | 'session'>;
 };
 
 export type BmcRole = Role & {
@@ -41,10 +42,12 @@ export const createBmcRole = (options: BmcRoleOptions, deps: RoleDeps): BmcRole 
   const controllers = createControllers({ sessions, clock, log });
   const directory = join(stateDir, 'consoles');
   const consoles = createSerialConsoles({ directory, controllers, sessions, clock, log });
+  const { owns } = options;
+  const { isOnline, session } = options.liveness;
   const orders = createOrders({
     ...{ journal, reporter, controllers, sessions, credentials, drivers, clock, log, signal },
+    session,
   });
-  const { owns, isOnline } = options;
   const keeper = createServerKeeper({ ...deps, controllers, consoles, owns, isOnline });
   const closing = sessions.work(signal);
   orders.resume();
@@ -53,7 +56,7 @@ export const createBmcRole = (options: BmcRoleOptions, deps: RoleDeps): BmcRole 
     owns,
     poke: keeper.poke,
     pokeAll: keeper.pokeAll,
-    synced: () => undefined,
+    synced: keeper.letGo,
     consoleFor: (order) => sourceOf(consoles, order),
     order: orders.take,
     stop: async () => {

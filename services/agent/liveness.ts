@@ -7,6 +7,7 @@ import { type Clock, OVER } from '../runtime/clock.ts';
  * now; until it hears again it changes nothing.
  */
 export type Liveness = {
+  readonly began: () => void;
   /** All that differs was told in this session. */
   readonly synced: () => void;
   /** The session ended. */
@@ -14,6 +15,8 @@ export type Liveness = {
   /** Something came from the control plane. */
   readonly heard: () => void;
   readonly isOnline: () => boolean;
+  /** Number of the session, also before all was told in it; undefined = there is none, or stale. */
+  readonly session: () => number | undefined;
 };
 
 const PULSE_MS = 1_000;
@@ -21,6 +24,8 @@ const PULSE_MS = 1_000;
 const FROZEN_MS = 5_000;
 
 export const createLiveness = (clock: Clock, signal: AbortSignal): Liveness => {
+  let sessions = 0;
+  let isUp = false;
   let isSynced = false;
   let isStale = false;
   let pulseAtMs = clock.monotonicMs();
@@ -42,7 +47,12 @@ export const createLiveness = (clock: Clock, signal: AbortSignal): Liveness => {
     synced: () => {
       isSynced = true;
     },
+    began: () => {
+      sessions += 1;
+      isUp = true;
+    },
     ended: () => {
+      isUp = false;
       isSynced = false;
     },
     heard: () => {
@@ -52,6 +62,10 @@ export const createLiveness = (clock: Clock, signal: AbortSignal): Liveness => {
     isOnline: () => {
       look();
       return isSynced && !isStale;
+    },
+    session: () => {
+      look();
+      return isUp && !isStale ? sessions : undefined;
     },
   };
 };

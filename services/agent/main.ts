@@ -116,7 +116,7 @@ const startAgent = async (starting: Starting): Promise<void> => {
   const client = createClient(AgentService, transport);
   const liveness = createLiveness(clock, signal);
   const roleDeps = { client, journal, reporter, clock, random, log, signal };
-  const { roles, bmc } = await createRoles(starting, roleDeps, liveness.isOnline);
+  const { roles, bmc } = await createRoles(starting, roleDeps, liveness);
   for (const role of roles) atEnd((options) => role.stop(options));
   enrolment.keepRenewed(signal).catch((error: unknown) => {
     log.error({ err: error }, 'certificate renewal ended');
@@ -131,7 +131,7 @@ type Roles = { readonly roles: readonly Role[]; readonly bmc: BmcRole | undefine
 const createRoles = async (
   { config, deps }: Starting,
   roleDeps: RoleDeps,
-  isOnline: () => boolean,
+  liveness: Liveness,
 ): Promise<Roles> => {
   const names = config.roles ?? ['vm'];
   const { stateDir, phoneHome, guestGateway, accelerator } = config;
@@ -139,7 +139,7 @@ const createRoles = async (
     names.includes('bmc') && isOfServer(roleDeps, assignment, names.includes('vm'));
   const bmc = names.includes('bmc')
     ? createBmcRole(
-        { stateDir, drivers: deps.bmcDrivers ?? [], owns: isServers, isOnline },
+        { stateDir, drivers: deps.bmcDrivers ?? [], owns: isServers, liveness },
         roleDeps,
       )
     : undefined;
@@ -190,19 +190,19 @@ const runSession = (parts: SessionParts): Promise<void> => {
     assigned: (assignment) => {
       for (const role of roles) if (role.owns(assignment)) role.poke(assignment.uid);
     },
-    synced: () => {
-      liveness.synced();
+    synced: (orphans) => {
       reporter.tellAgain();
-      for (const role of roles) {
-        role.pokeAll();
-        role.synced();
-      }
+      for (const role of roles) role.synced(orphans);
+      liveness.synced();
+      for (const role of roles) role.pokeAll();
     },
     command: commandTaker(parts),
     heard: liveness.heard,
     connected: (now) => {
-      if (now) mayRejoin = false;
-      else liveness.ended();
+      if (now) {
+        mayRejoin = false;
+        liveness.began();
+      } else liveness.ended();
       parts.connected(now);
     },
     revoked: () => afterRevocation(parts, mayRejoin),

@@ -19,8 +19,11 @@ export type Role = {
   /** Looks at this object soon. */
   readonly poke: (uid: string) => void;
   readonly pokeAll: () => void;
-  /** All that is wanted was told. */
-  readonly synced: () => void;
+  /**
+   * All that is wanted was told; `orphans` are uids of what is held here and nobody wants. Called
+   * before anything is changed in that session.
+   */
+  readonly synced: (orphans: readonly string[]) => void;
   /** Where that console is; undefined = not in this role. */
   readonly consoleFor: (order: OpenChannel) => ConsoleSource | undefined;
   /** With `hostStops`, the ends that follow are ours and change nothing that is wanted. */

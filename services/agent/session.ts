@@ -33,7 +33,7 @@ export type SessionDeps = {
   readonly instanceId: string;
   readonly host: () => HostFacts;
   readonly assigned: (assignment: Assignment) => void;
-  readonly synced: () => void;
+  readonly synced: (orphans: readonly string[]) => void;
   readonly command: (command: Command) => void;
   readonly connected: (isConnected: boolean) => void;
   /** Something came from the control plane. */
@@ -147,7 +147,7 @@ const take = (deps: SessionDeps, { content }: SessionResponse): void => {
       bytes: toBinary(AssignmentSchema, assignment),
     });
     if (isNew) deps.assigned(assignment);
-  } else if (content.case === 'synced') deps.synced();
+  } else if (content.case === 'synced') deps.synced(content.value.orphanUids);
   else if (content.case === 'command') deps.command(content.value);
   else if (content.case === 'acknowledgement') {
     deps.journal.acknowledge(content.value.sequence);

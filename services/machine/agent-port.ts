@@ -22,7 +22,8 @@ export type HelloView = {
 export type Down =
   | { readonly kind: 'welcome' }
   | { readonly kind: 'assignment'; readonly bytes: Uint8Array }
-  | { readonly kind: 'synced' }
+  /** `orphans`: uids of what it holds and nobody wants. */
+  | { readonly kind: 'synced'; readonly orphans: readonly string[] }
   | { readonly kind: 'acknowledged'; readonly sequence: number }
   | { readonly kind: 'goodbye'; readonly reason: string }
   | {

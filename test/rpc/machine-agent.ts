@@ -68,6 +68,8 @@ export type FakeAgent = {
   readonly acknowledgements: () => number;
   readonly sequence: () => number;
   readonly synced: () => number;
+  /** Uids that it was told nobody wants, when all was told last. */
+  readonly orphans: () => readonly string[];
   readonly welcome: () => Welcome | undefined;
   readonly goodbye: () => string;
   /** Bytes of a file by its digest. */
@@ -105,6 +107,7 @@ export const createFakeAgent = (options: FakeAgentOptions = {}): FakeAgent => {
   let acknowledged = 0;
   let acknowledgements = 0;
   let synced = 0;
+  let orphans: readonly string[] = [];
   let goodbye = '';
   let queue: SessionInit[] = [];
   let ring = Promise.withResolvers<void>();
@@ -216,8 +219,10 @@ export const createFakeAgent = (options: FakeAgentOptions = {}): FakeAgent => {
         }
         onWelcome(content.value);
       } else if (content.case === 'assignment') apply(content.value);
-      else if (content.case === 'synced') synced += 1;
-      else if (content.case === 'command') command(transport, content.value);
+      else if (content.case === 'synced') {
+        synced += 1;
+        orphans = content.value.orphanUids;
+      } else if (content.case === 'command') command(transport, content.value);
       else if (content.case === 'acknowledgement') {
         acknowledgements += 1;
         acknowledged = Number(content.value.sequence);
@@ -269,6 +274,7 @@ export const createFakeAgent = (options: FakeAgentOptions = {}): FakeAgent => {
     acknowledgements: () => acknowledgements,
     sequence: () => sequence,
     synced: () => synced,
+    orphans: () => orphans,
     welcome: () => welcomed,
     goodbye: () => goodbye,
     fetch: async (transport, sha256, offset = 0) => {

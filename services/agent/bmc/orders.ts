@@ -11,7 +11,12 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { BmcJournal, KeptOrder, ReceivedOrder } from '../bmc-journal.ts';
 import type { BmcDriver } from '../bmc-port.ts';
-import { isRepeatable, type OrderWork, recoverOrder } from '../domain/order-recovery.ts';
+import {
+  isRepeatable,
+  type OrderWork,
+  type Recovery,
+  recoverOrder,
+} from '../domain/order-recovery.ts';
 import type { DoneOrder, Reporter } from '../work/reporter.ts';
 import { type Batch, createBatch } from './batch.ts';
 import type { BmcSessions } from './bmc-sessions.ts';
@@ -24,7 +29,9 @@ import { scan } from './scan.ts';
 
 /**
  * One-shot work on controllers, journaled by the id of its command: done once, and a repeated id
- * answers what was recorded.
+ * answers what was recorded. A change is begun only in the session in which it was given, or given
+ * again: who gave it has given it up with the session, and the server may have another machine by
+ * the time that it is its turn here.
  */
 export type Orders = {
   readonly take: (command: {
@@ -48,6 +55,8 @@ export type OrdersDeps = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Number of the session with the control plane; undefined = there is none. */
+  readonly session: () => number | undefined;
 };
 
 const UNDER_WAY_MAX = 4_096;
@@ -56,7 +65,13 @@ const LOOK_MS = 60_000;
 
 export const createOrders = (options: OrdersDeps): Orders => {
   const results = createBatch(options.reporter.ordersDone);
-  const deps: WorkDeps = { ...options, results };
+  /** The session in which an order was given last, by its id. */
+  const given = new Map<string, number | undefined>();
+  const isStillWanted = (id: string): boolean => {
+    const session = options.session();
+    return session !== undefined && given.get(id) === session;
+  };
+  const deps: WorkDeps = { ...options, results, isStillWanted };
   const underWay = new Map<string, Promise<void>>();
   const start = (kept: KeptOrder): void => {
     if (underWay.has(kept.id)) return;
@@ -64,7 +79,10 @@ export const createOrders = (options: OrdersDeps): Orders => {
       .catch((error: unknown) => {
         if (!deps.signal.aborted) deps.log.error({ err: error, order: kept.id }, 'an order broke');
       })
-      .finally(() => underWay.delete(kept.id));
+      .finally(() => {
+        underWay.delete(kept.id);
+        given.delete(kept.id);
+      });
     underWay.set(kept.id, work);
   };
   const received = createBatch<ReceivedOrder>((orders) => {
@@ -75,6 +93,7 @@ export const createOrders = (options: OrdersDeps): Orders => {
   });
   const refuse = (kept: KeptOrder): void => {
     const message = `This agent has ${UNDER_WAY_MAX} orders under way; repeat it later`;
+    given.delete(kept.id);
     finish(deps, kept, { failure: { reason: 'BMC_BUSY', message } }).catch(lost);
   };
   const lost = (error: unknown): void => {
@@ -83,6 +102,7 @@ export const createOrders = (options: OrdersDeps): Orders => {
   let taking: Promise<void> = Promise.resolve();
   return {
     take: ({ id, validForMs, order }) => {
+      given.set(id, options.session());
       taking = received
         .add({
           id,
@@ -94,7 +114,11 @@ export const createOrders = (options: OrdersDeps): Orders => {
         .catch(lost);
     },
     resume: () => {
-      for (const kept of deps.journal.openOrders()) start(kept);
+      for (const kept of deps.journal.openOrders()) {
+        // It waits to be given again; one that is too old is told as expired.
+        if (isChange(kept) && recoveryOf(deps, kept) === 'do') continue;
+        start(kept);
+      }
     },
     idle: async () => {
       await taking;
@@ -127,14 +151,20 @@ const workOf = ({ work }: BmcOrder): OrderWork => {
   return work.case === undefined ? 'raw' : names[work.case];
 };
 
-type WorkDeps = OrdersDeps & { readonly results: Batch<DoneOrder> };
+type WorkDeps = OrdersDeps & {
+  readonly results: Batch<DoneOrder>;
+  readonly isStillWanted: (id: string) => boolean;
+};
+
+const isChange = ({ work }: KeptOrder): boolean => !isRepeatable(work);
+
+const recoveryOf = ({ clock }: OrdersDeps, { state, work, ...kept }: KeptOrder): Recovery => {
+  const { receivedMs, validForMs } = kept;
+  return recoverOrder(state, work, { receivedMs, validForMs, nowMs: clock.now().getTime() });
+};
 
 const perform = async (deps: WorkDeps, kept: KeptOrder): Promise<void> => {
-  const recovery = recoverOrder(kept.state, kept.work, {
-    receivedMs: kept.receivedMs,
-    validForMs: kept.validForMs,
-    nowMs: deps.clock.now().getTime(),
-  });
+  const recovery = recoveryOf(deps, kept);
   if (recovery === 'tell_again') return tellAgain(deps, kept);
   try {
     const order = fromBinary(BmcOrderSchema, kept.bytes);
@@ -153,10 +183,14 @@ const perform = async (deps: WorkDeps, kept: KeptOrder): Promise<void> => {
   }
 };
 
-const answerOf = async (deps: OrdersDeps, kept: KeptOrder, order: BmcOrder): Promise<BmcAnswer> => {
+const answerOf = async (deps: WorkDeps, kept: KeptOrder, order: BmcOrder): Promise<BmcAnswer> => {
   // What may be done again need not be known to have begun.
   const begins = () => {
-    if (!isRepeatable(kept.work)) deps.journal.beginOrder(kept.id);
+    if (!isChange(kept)) return;
+    if (!deps.isStillWanted(kept.id)) {
+      throw new TurnNeverCame('the session in which it was given ended before its turn came');
+    }
+    deps.journal.beginOrder(kept.id);
   };
   if (order.work.case === 'scan') {
     begins();

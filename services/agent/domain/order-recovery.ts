@@ -1,8 +1,9 @@
 /**
  * What becomes of an order that is found in the journal. What had not begun is done while it is
- * still valid. What was under way when the agent died is done again where that changes nothing that
- * the first time did not; a change whose outcome nobody saw is not done a second time: the
- * controller is read, and the answer says what is seen.
+ * still valid, a change only when it is given again (bmc/orders.ts). What was under way when the
+ * agent died is done again where that changes nothing that the first time did not; a change whose
+ * outcome nobody saw is not done a second time: the controller is read, and the answer says what is
+ * seen.
  */
 export type OrderWork =
   | 'probe'

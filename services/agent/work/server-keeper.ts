@@ -20,6 +20,7 @@ import { failureOf, type OrderFailure } from '../bmc/order-failure.ts';
 import { shareable } from '../bmc/shareable.ts';
 import { NEW_SERVER, type ServerRecord } from '../bmc-journal.ts';
 import type { PowerReading } from '../bmc-port.ts';
+import { compareVersions } from '../domain/assignment-order.ts';
 import { nextLookMs, planServer, type WantedServer } from '../domain/server-plan.ts';
 import type { GuestView } from './observation.ts';
 import { endWatch, takeStep } from './server-step.ts';
@@ -40,6 +41,11 @@ export type ServerKeeper = {
   /** Looks at this server soon. */
   readonly poke: (uid: string) => void;
   readonly pokeAll: () => void;
+  /**
+   * Servers that nobody wants here are left as they are and forgotten: they may have other machines
+   * by now. Of what is no server nothing is done.
+   */
+  readonly letGo: (uids: readonly string[]) => void;
   readonly stop: () => Promise<void>;
 };
 
@@ -70,12 +76,22 @@ export const createServerKeeper = (deps: ServerKeeperDeps): ServerKeeper => {
   });
   return {
     poke: (uid) => {
-      memoryOf(uid).quietLooks = 0;
+      const own = memoryOf(uid);
+      own.quietLooks = 0;
+      own.isOrphan = false;
       turns.wake(uid);
     },
     pokeAll: () => {
       for (const held of deps.journal.held()) {
         if (deps.owns(fromBinary(AssignmentSchema, held.bytes))) turns.wake(held.uid);
+      }
+    },
+    letGo: (uids) => {
+      for (const uid of uids) {
+        const held = deps.journal.find(uid);
+        if (!held || !deps.owns(fromBinary(AssignmentSchema, held.bytes))) continue;
+        memoryOf(uid).isOrphan = true;
+        turns.wake(uid);
       }
     },
     stop: async () => {
@@ -87,18 +103,22 @@ export const createServerKeeper = (deps: ServerKeeperDeps): ServerKeeper => {
 
 /** One step for one server; answers after how many milliseconds to look again. */
 const takeTurn = async (turn: ServerTurn): Promise<number> => {
-  const { deps, uid } = turn;
+  const { deps, uid, own } = turn;
   const held = deps.journal.find(uid);
   if (!held) return 0;
   const assignment = fromBinary(AssignmentSchema, held.bytes);
   if (!deps.owns(assignment)) return 0;
+  if (own.isOrphan) {
+    await leave(turn, assignment, 'nobody wants anything of the server here');
+    return 0;
+  }
   switch (assignment.content.case) {
     case 'server':
       return keep(turn, assignment, assignment.content.value);
     case 'absent':
       return remove(turn, assignment, assignment.content.value);
     case 'moved':
-      await leave(turn, 'another agent has the server now');
+      await leave(turn, assignment, 'another agent has the server now');
       return 0;
     default:
       return 0;
@@ -119,7 +139,7 @@ const keep = async (turn: ServerTurn, assignment: Assignment, server: Server): P
       ...own,
       nowMs: deps.clock.monotonicMs(),
     });
-    const isHeldBack = step.do !== 'nothing' && !deps.isOnline();
+    const isHeldBack = step.do !== 'nothing' && !mayChange(turn, assignment);
     if (!isHeldBack) power = await takeStep({ ...turn, server, ref, power }, step);
     own.failures = 0;
     tell(turn, assignment, { power, ...notWatched(server) });
@@ -136,6 +156,15 @@ const keep = async (turn: ServerTurn, assignment: Assignment, server: Server): P
     deps.log.info({ uid, reason: failure.reason }, 'cannot bring a server to what is wanted');
     return retryMs;
   }
+};
+
+/** Not when something else was told while the controller was read. */
+const mayChange = (turn: ServerTurn, assignment: Assignment): boolean =>
+  isStillHeld(turn, assignment) && turn.own.isOrphan !== true && turn.deps.isOnline();
+
+const isStillHeld = ({ deps, uid }: ServerTurn, assignment: Assignment): boolean => {
+  const held = deps.journal.find(uid);
+  return held !== undefined && compareVersions(held, assignment) === 0;
 };
 
 /** It goes to the machine's tenant. */
@@ -277,7 +306,7 @@ const remove = async (
   const { deps, uid, own, signal } = turn;
   if (own.isGoneTold) {
     if (deps.reporter.isOnItsWay(uid)) return GONE_LOOK_MS;
-    await leave(turn, 'the machine is gone');
+    await leave(turn, assignment, 'the machine is gone');
     return 0;
   }
   await deps.consoles.expel(uid, 'the machine is gone');
@@ -288,7 +317,7 @@ const remove = async (
       const ref = controllerRef(controller, absent.provider || record.provider);
       const power = await readPower(turn, ref);
       note(turn, record, power);
-      if (power !== 'off') return await switchOff(turn, ref, power);
+      if (power !== 'off') return await switchOff(turn, assignment, { ref, power });
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -310,21 +339,25 @@ const remove = async (
 const controllerIn = ({ controller }: ServerRecord): Controller | undefined =>
   controller === '' ? undefined : controllerOfText(controller);
 
+type Reached = { readonly ref: ControllerRef; readonly power: PowerReading };
+
 const switchOff = async (
   turn: ServerTurn,
-  ref: ControllerRef,
-  power: PowerReading,
+  assignment: Assignment,
+  { ref, power }: Reached,
 ): Promise<number> => {
-  if (!turn.deps.isOnline() || power === 'turning_off') return GONE_LOOK_MS;
+  if (!mayChange(turn, assignment) || power === 'turning_off') return GONE_LOOK_MS;
   await takeStep({ ...turn, ref, power }, { do: 'force_off' });
   return 1;
 };
 
-/** Forgets it, and what its console said. */
-const leave = async ({ deps, uid, own }: ServerTurn, why: string): Promise<void> => {
+/** Forgets it, and what its console said; not what was told of it meanwhile. */
+const leave = async (turn: ServerTurn, assignment: Assignment, why: string): Promise<void> => {
+  const { deps, uid, own } = turn;
   endWatch({ own });
   await deps.consoles.expel(uid, why);
   await deps.consoles.forget(uid);
+  if (!isStillHeld(turn, assignment)) return;
   deps.journal.bmc.forgetServer(uid);
   deps.journal.forget(uid);
 };

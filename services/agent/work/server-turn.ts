@@ -44,6 +44,8 @@ export type ServerMemoryNow = {
   readiness?: AbortController;
   /** That it is gone was put into the journal. */
   isGoneTold?: boolean;
+  /** The control plane knows nothing of it. */
+  isOrphan?: boolean;
 };
 
 export const newServerMemory = (): ServerMemoryNow => ({

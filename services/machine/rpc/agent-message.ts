@@ -158,7 +158,7 @@ export const downMessage = (down: Exclude<Down, { kind: 'welcome' }>): SessionRe
       case 'assignment':
         return { content: { case: 'assignment', value: fromBinary(AssignmentSchema, down.bytes) } };
       case 'synced':
-        return { content: { case: 'synced', value: {} } };
+        return { content: { case: 'synced', value: { orphanUids: [...down.orphans] } } };
       case 'acknowledged':
         return {
           content: { case: 'acknowledgement', value: { sequence: BigInt(down.sequence) } },

@@ -83,8 +83,8 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
       }
       const elsewhere = await movedServers(deps, orphans);
       for (const row of elsewhere) send(session, { kind: 'assignment', bytes: movedBytes(row) });
-      send(session, { kind: 'synced' });
       const nobodys = orphans.filter((uid) => elsewhere.every((row) => row.uid !== uid));
+      send(session, { kind: 'synced', orphans: nobodys });
       if (nobodys.length > 0) await recordOrphans(deps, session, nobodys);
       session.isSynced = true;
       if (!session.isClosed) deps.onSynced(session);

@@ -18,6 +18,21 @@ test('an agent is online from the mark after the differences until its session e
   ended.abort();
 });
 
+test('each session has a number, and none is there without one', (t) => {
+  const ended = new AbortController();
+  const liveness = createLiveness(manualClock(), ended.signal);
+  t.is(liveness.session(), undefined);
+  liveness.began();
+  const first = liveness.session();
+  t.not(first, undefined);
+  liveness.ended();
+  t.is(liveness.session(), undefined);
+  liveness.began();
+  t.not(liveness.session(), undefined);
+  t.not(liveness.session(), first);
+  ended.abort();
+});
+
 test('an agent that was frozen changes nothing until it hears again', (t) => {
   const clock = manualClock();
   let nowMs = 0;

@@ -32,11 +32,20 @@ const setUp = (directory: string) => {
   const bmc = memoryBmc();
   const parts = bmcParts({ directory, clock, bmcs: new Map([['bmc-1', bmc]]) });
   const ended = new AbortController();
-  const orders = createOrders({ ...parts, journal: parts.journal.bmc, signal: ended.signal });
+  let session: number | undefined = 1;
+  const orders = createOrders({
+    ...parts,
+    journal: parts.journal.bmc,
+    signal: ended.signal,
+    session: () => session,
+  });
+  const inSession = (number: number | undefined): void => {
+    session = number;
+  };
   const results = () => resultsIn(parts.journal);
   const take = (id: string, order: BmcOrder, validForMs = 60_000) =>
     orders.take({ id, validForMs, order });
-  return { ...parts, bmc, clock, orders, results, take, die: () => ended.abort() };
+  return { ...parts, bmc, clock, orders, results, take, inSession, die: () => ended.abort() };
 };
 
 const forever = () => new Promise<void>(() => undefined);
@@ -107,16 +116,64 @@ test('an agent that dies tells of a change what it sees, and repeats a read', as
   t.true(second.results().find(({ id }) => id === 'read')?.succeeded);
 });
 
+test('a change is begun only in the session in which it was given last', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, orders, results, take, inSession, journal } = setUp(dir.path);
+  const gate = Promise.withResolvers<void>();
+  bmc.before = () => gate.promise;
+  take('read', READ);
+  take('given up', ON);
+  take('given again', ON);
+  await eventually(() => journal.bmc.openOrders().length === 3);
+  inSession(undefined);
+  inSession(2);
+  take('given again', ON);
+  gate.resolve();
+  await orders.idle();
+  t.true(results().find(({ id }) => id === 'read')?.succeeded);
+  const given = results().find(({ id }) => id === 'given up');
+  t.is(given?.reason, 'EXPIRED');
+  t.regex(given?.message ?? '', /session in which it was given ended/);
+  t.true(results().find(({ id }) => id === 'given again')?.succeeded);
+  t.is(bmc.log.filter((one) => one === 'on').length, 1);
+});
+
+test('an agent that died before it began a change begins it when it is given again', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const first = setUp(dir.path);
+  const gate = Promise.withResolvers<void>();
+  first.bmc.before = () => gate.promise;
+  first.take('read', READ);
+  first.take('given up', ON);
+  first.take('given again', ON);
+  await eventually(() => first.journal.bmc.openOrders().length === 3);
+  first.die();
+  first.journal.close();
+  gate.resolve();
+  const second = setUp(dir.path);
+  second.orders.resume();
+  await second.orders.idle();
+  t.false(second.bmc.log.includes('on'));
+  second.take('given again', ON);
+  await second.orders.idle();
+  t.is(second.bmc.log.filter((one) => one === 'on').length, 1);
+  t.true(second.results().find(({ id }) => id === 'given again')?.succeeded);
+  t.is(
+    second.results().find(({ id }) => id === 'given up'),
+    undefined,
+  );
+});
+
 test('what was not begun when the agent died is begun only while it is valid', async (t) => {
   using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
   const receivedMs = first.clock.now().getTime();
-  for (const [id, validForMs] of [
-    ['short', 5],
-    ['long', 60_000],
+  for (const [id, work, validForMs] of [
+    ['short', 'change_power', 5],
+    ['long', 'read_power', 60_000],
   ] as const) {
     const bytes = new Uint8Array();
-    first.journal.bmc.receiveOrders([{ id, work: 'change_power', bytes, receivedMs, validForMs }]);
+    first.journal.bmc.receiveOrders([{ id, work, bytes, receivedMs, validForMs }]);
   }
   first.journal.close();
   const second = setUp(dir.path);

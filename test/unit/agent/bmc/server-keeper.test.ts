@@ -32,7 +32,8 @@ const setUp = (directory: string, address = 'bmc-1') => {
   const bmc = memoryBmc();
   const secrets = secretStore();
   const parts = bmcParts({ directory, clock, secrets, bmcs: new Map([[address, bmc]]) });
-  const keeper = createServerKeeper({ ...parts, owns: () => true, isOnline: () => true });
+  let isOnline = true;
+  const keeper = createServerKeeper({ ...parts, owns: () => true, isOnline: () => isOnline });
   let generation = 0n;
   const assign = (content: Content): void => {
     generation += 1n;
@@ -61,7 +62,10 @@ const setUp = (directory: string, address = 'bmc-1') => {
       const told = seen();
       return told !== undefined && wanted(told);
     });
-  return { ...parts, bmc, clock, keeper, assign, want, until, seen };
+  const goOnline = (online: boolean): void => {
+    isOnline = online;
+  };
+  return { ...parts, bmc, clock, keeper, assign, want, until, seen, goOnline };
 };
 
 const ON = { power: WantedPower.ON, bootGeneration: 1n };
@@ -222,5 +226,55 @@ test('a server that flaps for a moment is not taken for switched off', async (t)
   t.true(reads > 2);
   t.false(seen()?.guestOff);
   t.is(bmc.log.filter((call) => call === 'on').length, 1);
+  await keeper.stop();
+});
+
+test('a server that nobody wants here is left as it is, and forgotten', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, clock, goOnline, journal, keeper, want, until } = setUp(dir.path);
+  want(ON);
+  await until(isOn);
+  goOnline(false);
+  want({ ...ON, power: WantedPower.OFF, forceAfter: { seconds: 0n, nanos: 0 } });
+  keeper.letGo([UID, '01890000-0000-7000-8000-000000000002']);
+  goOnline(true);
+  await eventually(async () => {
+    await clock.advance(1_000);
+    return journal.find(UID) === undefined;
+  });
+  t.is(journal.bmc.server(UID), undefined);
+  t.is(bmc.power, 'on');
+  want({
+    ...ON,
+    bootGeneration: 1n,
+    power: WantedPower.OFF,
+    forceAfter: { seconds: 0n, nanos: 0 },
+  });
+  await until(isOff);
+  await keeper.stop();
+});
+
+test('nothing is done by what was wanted before, if it changed while the power was read', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, keeper, want, until } = setUp(dir.path);
+  want(ON);
+  await until(isOn);
+  let isTold = false;
+  bmc.before = (call) => {
+    if (call !== 'read power' || isTold) return;
+    isTold = true;
+    want(ON);
+  };
+  want({ ...ON, power: WantedPower.OFF, forceAfter: { seconds: 0n, nanos: 0 } });
+  await eventually(() => isTold);
+  let reads = 0;
+  bmc.before = (call) => {
+    if (call === 'read power') reads += 1;
+  };
+  await until(() => reads > 2);
+  t.deepEqual(
+    bmc.log.filter((call) => call.endsWith('off')),
+    [],
+  );
   await keeper.stop();
 });
