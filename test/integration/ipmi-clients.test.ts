@@ -83,6 +83,44 @@ for (const suite of SUITES) {
     t.regex(await asked(t, target, 'raw', '0x06', '0x07'), /05 00/);
   });
 
+  test(`ipmitool asks what data centres ask with suite ${suite}`, async (t) => {
+    await using lab = await startIpmiLab();
+    const target = { lab, suite };
+    await asked(t, target, 'power', 'on');
+    await eventually(() => lab.server.power() === 'on');
+    t.regex(await asked(t, target, 'dcmi', 'discover'), /Power management/);
+    const power = await asked(t, target, 'dcmi', 'power', 'reading');
+    t.regex(power, /Instantaneous power reading: +[1-9]\d* Watts/);
+    t.regex(power, /Power reading state is: +activated/);
+    t.regex(await asked(t, target, 'dcmi', 'asset_tag'), /r1u1/);
+    t.regex(await asked(t, target, 'dcmi', 'get_mc_id_string'), /r1u1/);
+    t.regex(await asked(t, target, 'dcmi', 'sensors'), /Inlet: 1 temperature sensor found/);
+    t.regex(await asked(t, target, 'dcmi', 'get_temp_reading'), /Inlet.*\+2\d C/);
+    t.regex(await asked(t, target, 'dcmi', 'power', 'get_limit'), /Power Limit: +0 Watts/);
+    await asked(t, target, 'event', '1');
+    t.regex(lab.server.log().at(-1)?.message ?? '', /^Platform event /);
+  });
+
+  test(`ipmitool sets a watchdog that restarts a server with suite ${suite}`, async (t) => {
+    await using lab = await startIpmiLab();
+    const target = { lab, suite };
+    await asked(t, target, 'power', 'on');
+    await eventually(() => lab.server.power() === 'on');
+    // Used by an operating system, hard reset, no flag to clear, a tenth of a second.
+    await asked(t, target, 'raw', '6', '0x24', '4', '1', '0', '0', '1', '0');
+    t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /Watchdog Timer Is: +Stopped/);
+    await asked(t, target, 'mc', 'watchdog', 'reset');
+    await eventually(() => lab.server.log().at(-1)?.message === 'System reset');
+    t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /SMS\/OS/);
+    // Half a minute, and off before it is over.
+    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '44', '1');
+    await asked(t, target, 'mc', 'watchdog', 'reset');
+    t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /Started\/Running/);
+    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '44', '1');
+    t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /Stopped/);
+    t.is(lab.server.power(), 'on');
+  });
+
   test(`ipmitool makes a user who can sign in with suite ${suite}`, async (t) => {
     await using lab = await startIpmiLab();
     const target = { lab, suite };

@@ -6,6 +6,7 @@ import type { FruImage } from './fru-image.ts';
 import type { ManagedSession } from './managed-session.ts';
 import type { Personality } from './personality.ts';
 import type { SolEndpoint } from './sol-endpoint.ts';
+import type { Watchdog } from './watchdog.ts';
 
 /** Of one controller, for as long as its process lives; what must survive is in the server. */
 export type ControllerState = {
@@ -15,6 +16,7 @@ export type ControllerState = {
   readonly fru: FruImage;
   readonly personality: Personality;
   readonly sol: SolEndpoint;
+  readonly watchdog: Watchdog;
   readonly sessions: Map<number, ManagedSession>;
   /** Of whoever reads or changes the log, sensors; 0 = none. */
   selReservation: number;

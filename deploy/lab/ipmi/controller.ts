@@ -35,6 +35,7 @@ import {
   commandKey,
   failed,
 } from './command.ts';
+import { DCMI_COMMANDS } from './dcmi-commands.ts';
 import { fruImage } from './fru-image.ts';
 import { guidOf } from './guid.ts';
 import { LAN_COMMANDS } from './lan-commands.ts';
@@ -50,13 +51,18 @@ import { SENSOR_COMMANDS } from './sensor-commands.ts';
 import { createSolEndpoint } from './sol-endpoint.ts';
 import { STORAGE_COMMANDS } from './storage-commands.ts';
 import { USER_COMMANDS } from './user-commands.ts';
+import { createWatchdog } from './watchdog.ts';
+import { WATCHDOG_COMMANDS } from './watchdog-commands.ts';
 
 /** Answers a datagram to whom it came from. */
 export type Reply = (datagram: Buffer) => void;
 
 export type Controller = {
   readonly take: (datagram: Buffer, reply: Reply) => void;
-  /** Every session ends without a word, as in a restart, and so does a light for some seconds. */
+  /**
+   * Every session ends without a word, as in a restart, and so do a light for some seconds and the
+   * watchdog timer.
+   */
   readonly forget: () => void;
 };
 
@@ -77,6 +83,7 @@ export type ControllerDeps = {
 const TABLE: CommandTable = new Map([
   ...[...CHASSIS_COMMANDS, ...SENSOR_COMMANDS, ...STORAGE_COMMANDS, ...LAN_COMMANDS],
   ...[...APP_COMMANDS, ...USER_COMMANDS, ...PAYLOAD_COMMANDS, ...SOL_COMMANDS],
+  ...[...WATCHDOG_COMMANDS, ...DCMI_COMMANDS],
 ]);
 
 /** The controller's own failure, for example a full disk (IPMI 2.0 table 5-2). */
@@ -104,6 +111,7 @@ export const createController = (deps: ControllerDeps): Controller => {
   const state: ControllerState = {
     ...{ clock, random, server, sol, sessions, personality },
     fru: fruImage(server.hardware),
+    watchdog: createWatchdog({ clock, server }),
     ...{ selReservation: 0, sdrReservation: 0, bootSetInProgress: 0 },
     ...{ withoutSol: new Set(), solEnabled: true, selClockAheadMs: 0, identifying: undefined },
   };
@@ -199,6 +207,7 @@ export const createController = (deps: ControllerDeps): Controller => {
     },
     forget: () => {
       state.identifying?.abort(OVER);
+      state.watchdog.stop();
       for (const session of sessions.values()) {
         replies.delete(session);
         end(session);

@@ -1,4 +1,4 @@
-/** Network function 04h: readings and thresholds (IPMI 2.0 §35). */
+/** Network function 04h: readings, thresholds and events (IPMI 2.0 §29, §35). */
 
 import { CODE } from '../../../services/agent/drivers/ipmi/wire/completion-code.ts';
 import type { LabSensor } from '../server-port.ts';
@@ -47,7 +47,18 @@ const eventEnable = (data: Buffer, context: CommandContext): CommandAnswer => {
   return known ? ok(ALL_ON, 0x00, 0x02, 0x00, 0x02) : failed(CODE.notPresent);
 };
 
+/** §29.3: somebody else's event, without a record of its own kind here. */
+const platformEvent = (data: Buffer, { state }: CommandContext): CommandAnswer => {
+  if (data.length < 7) return failed(CODE.wrongLength);
+  const message = `Platform event ${data.subarray(0, 8).toString('hex')}`;
+  state.server.addLog({ severity: 'ok', message });
+  return ok();
+};
+
 const table: Readonly<Record<number, Command>> = {
+  // Events are received here, and nowhere else.
+  1: { privilege: LEVEL.user, run: () => ok(0x20, 0x00) },
+  2: { privilege: LEVEL.operator, run: platformEvent },
   37: { privilege: LEVEL.user, run: hysteresis },
   39: { privilege: LEVEL.user, run: thresholds },
   41: { privilege: LEVEL.user, run: eventEnable },
