@@ -61,7 +61,11 @@ defaults
     # Consoles and watches are calls that say nothing for long.
     timeout client 1h
     timeout server 1h
+    # Who vanished without a word is noticed within half a minute, also while he is written to.
     option clitcpka
+    clitcpka-idle 10s
+    clitcpka-intvl 5s
+    clitcpka-cnt 3
     option srvtcpka
     # A call that was not sent yet goes to another replica; one that was sent is never repeated.
     retries 3
@@ -69,7 +73,8 @@ defaults
     retry-on conn-failure
 
 frontend people
-    bind 127.0.0.1:${plan.peoplePort} ssl crt ${places.certificate('haproxy.pem')} alpn h2,http/1.1
+    bind 127.0.0.1:${plan.peoplePort} ssl crt ${places.certificate('haproxy.pem')} \
+alpn h2,http/1.1 tcp-ut 30s
     option forwardfor
     # Probes and figures are each process's own; ask them there.
     http-request return status 404 if { path /ready /metrics }

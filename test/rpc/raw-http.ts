@@ -63,8 +63,8 @@ export const rawTls = (fixture: Fixture, protocols: string[] = []): Promise<TLSS
     socket.once('error', reject);
   });
 
-export const http2 = (fixture: Fixture): ClientHttp2Session => {
-  const session = connectHttp2(fixture.endpoint, { ca: fixture.authority.ca });
+export const http2 = (fixture: Fixture, port = fixture.people.port): ClientHttp2Session => {
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: fixture.authority.ca });
   session.on('error', () => undefined);
   return session;
 };

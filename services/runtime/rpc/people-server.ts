@@ -31,8 +31,12 @@ export type ConnectionLimits = {
   readonly headersMs: number;
   /** Over HTTP/1.1 the whole request must have come within this. */
   readonly requestMs: number;
-  /** A connection without calls is closed after this; one with calls must answer a ping. */
+  /** A connection without calls is closed after this. */
   readonly idleMs: number;
+  /** How often one with calls is asked whether its client is still there. */
+  readonly askMs: number;
+  /** What the answer may take. */
+  readonly answerMs: number;
 };
 
 const LIMITS: ConnectionLimits = {
@@ -41,6 +45,9 @@ const LIMITS: ConnectionLimits = {
   headersMs: 15_000,
   requestMs: 120_000,
   idleMs: 90_000,
+  // Together half a minute: a console's place is free again soon after its writer vanished.
+  askMs: 10_000,
+  answerMs: 20_000,
 };
 
 const HEADER_BYTES_MAX = 32 * 1024;
@@ -87,6 +94,10 @@ const createServer = (
       maxSessionMemory: 16,
       maxHeaderListPairs: 128,
       unknownProtocolTimeout: limits.headersMs,
+      // HTTP/1.1 has no ping. The system asks ten times more, a second apart, but only while
+      // nothing of ours is on its way; that is sent again until its own limit.
+      keepAlive: true,
+      keepAliveInitialDelay: limits.askMs,
       settings: {
         maxConcurrentStreams: limits.streamsPerConnectionMax,
         maxHeaderListSize: HEADER_BYTES_MAX,
@@ -141,7 +152,7 @@ const trackConnections = (
     sessions.add(session);
     session.on('error', quiet('HTTP/2 session error'));
     session.on('close', () => sessions.delete(session));
-    watchIdle(session, limits.idleMs);
+    watchSession(session, limits);
   });
   // An idle HTTP/1.1 connection would hold the close back until its keep-alive ends.
   server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -171,11 +182,15 @@ const trackConnections = (
 };
 
 /**
- * Closes a session that carries no call; one that does must answer a ping, so that a vanished
- * client is noticed.
+ * Closes a session that carries no call for long; one that does must answer pings, as a client that
+ * vanished without a word is noticed by nothing else.
  */
-const watchIdle = (session: ServerHttp2Session, idleMs: number): void => {
+const watchSession = (
+  session: ServerHttp2Session,
+  { idleMs, askMs, answerMs }: ConnectionLimits,
+): void => {
   let streams = 0;
+  let lost: NodeJS.Timeout | undefined;
   session.on('stream', (stream) => {
     streams += 1;
     stream.once('close', () => {
@@ -183,15 +198,25 @@ const watchIdle = (session: ServerHttp2Session, idleMs: number): void => {
     });
   });
   session.setTimeout(idleMs, () => {
-    if (streams === 0) {
-      session.close();
-      return;
-    }
-    const lost = setTimeout(() => session.destroy(), idleMs / 4);
-    const isSent = session.ping((error) => {
-      if (error === null) clearTimeout(lost);
+    if (streams === 0) session.close();
+  });
+  const answered = () => {
+    clearTimeout(lost);
+    lost = undefined;
+  };
+  const giveUp = () => {
+    // After a stall of ours the answer may lie here unread.
+    setImmediate(() => {
+      if (lost !== undefined) session.destroy();
     });
-    if (!isSent) session.destroy();
-    session.once('close', () => clearTimeout(lost));
+  };
+  const asking = setInterval(() => {
+    if (streams === 0 || lost !== undefined) return;
+    lost = setTimeout(giveUp, answerMs);
+    if (!session.ping(answered)) session.destroy();
+  }, askMs);
+  session.once('close', () => {
+    clearInterval(asking);
+    answered();
   });
 };
