@@ -26,6 +26,8 @@ export type EmbeddedOptions = {
   readonly log: { readonly error: (data: ErrorData, message: string) => void };
   /** Absent = as the kernel does it. Tests make it slow, or let it fail. */
   readonly sync?: Sync;
+  /** Pages of the journal before they are copied to the file; absent = many. */
+  readonly journalPages?: number;
   /** Told when the store has closed by itself, because it could not be synced. */
   readonly onBroken?: () => void;
 };
@@ -43,7 +45,7 @@ export type EmbeddedCoordination = Coordination & {
  */
 export const openEmbeddedCoordination = (options: EmbeddedOptions): EmbeddedCoordination => {
   const { file, clock, random, log, sync = syncToDisk } = options;
-  const { database, journal } = openFile(file, sync);
+  const { database, journal } = openFile(options, sync);
   const records = openRecords(database);
   const watchers = openWatchers(records, () => queue.revision());
   const queue = openCommitQueue({
@@ -118,8 +120,8 @@ export const openEmbeddedCoordination = (options: EmbeddedOptions): EmbeddedCoor
   };
 };
 
-const openFile = (file: string, sync: Sync) => {
-  const database = openDatabase(file);
+const openFile = ({ file, journalPages }: EmbeddedOptions, sync: Sync) => {
+  const database = openDatabase(file, journalPages);
   try {
     return {
       database,
