@@ -4,9 +4,10 @@
  * search goes on where it stopped.
  */
 import { type Budget, isSpent } from './budget.ts';
-import { type Candidate, SCORERS } from './candidate.ts';
+import type { Candidate } from './candidate.ts';
 import type { ClaimSpec } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
+import { SCORERS } from './ranking-scorers.ts';
 import type { Relations } from './relations.ts';
 import { freeShare } from './scorer.ts';
 import type { Run, Slot } from './slot.ts';

@@ -6,14 +6,12 @@
  */
 import type { Booked } from './bookings.ts';
 import type { LimitedLooks } from './budget.ts';
-import type { Ranking, ResourceRequest } from './claim.ts';
-import { fitsBeside } from './granted.ts';
+import type { Ranking } from './claim.ts';
 import type { NumberSet } from './number-set.ts';
 import type { Member, ProviderIndex } from './provider-index.ts';
-import { freeShare, type Scorer, shareOf } from './scorer.ts';
-import { packScorer } from './scorers/pack.ts';
-import { randomScorer } from './scorers/random.ts';
-import { spreadScorer } from './scorers/spread.ts';
+import { SCORERS } from './ranking-scorers.ts';
+import { freshScoreOf, roomyClassesOf } from './roomy-classes.ts';
+import { freeShare } from './scorer.ts';
 import { isWithin, narrowest, type Selection, sizeOf } from './selection.ts';
 import type { LoadClass, Shape } from './shape.ts';
 import { shuffleKey, shuffleNumber } from './shuffle.ts';
@@ -26,13 +24,6 @@ export type Candidate = {
   readonly score: number;
   /** Its place among equals. */
   readonly order: number;
-};
-
-export const SCORERS: Readonly<Record<Ranking, Scorer>> = {
-  pack: packScorer,
-  spread: spreadScorer,
-  random: randomScorer,
-  closest: packScorer,
 };
 
 export type Wish = {
@@ -181,29 +172,37 @@ function* fromClasses(wish: Wish, walk: Walk): Generator<Candidate> {
 const bestFirst = (a: Source, b: Source): number =>
   b.score - a.score || a.surplus - b.surplus || a.order - b.order;
 
-type VisitClass = (shape: Shape, load: LoadClass | undefined, score: number) => void;
+type Numbered = {
+  readonly shape: Shape;
+  /** undefined = the providers of which nothing is held. */
+  readonly load: LoadClass | undefined;
+  readonly at: number;
+};
 
-/** The classes of providers that have room; undefined = those of which nothing is held. */
-const everyClass = ({ selection, ranking }: Wish, visit: VisitClass): void => {
-  const { shapes, wantsWhole, resources } = selection;
-  const { score } = SCORERS[ranking];
+type VisitClass = (numbered: Numbered, score: number) => void;
+
+/** Visits the classes of providers that have room and that score; tells how many have room. */
+const everyClass = (wish: Wish, least: { readonly score: number }, visit: VisitClass): number => {
+  const { shapes, wantsWhole } = wish.selection;
+  const classesOf = roomyClassesOf(wish.index, wish);
+  let count = 0;
   for (const shape of shapes) {
     const isFree = shape.free.size > 0;
     if (!isFree && (wantsWhole || shape.loads.size === 0)) continue;
-    const freeOf = freeBeside(shape, resources);
-    if (isFree) visit(shape, undefined, score(freeOf(undefined)));
-    if (wantsWhole) continue;
-    const fits = fitsBeside(shape, resources);
-    for (const load of shape.loads.values()) {
-      if (fits(load.used)) visit(shape, load, score(freeOf(load.used)));
+    const { freshScore, loads, scores } = classesOf(shape);
+    if (isFree) {
+      if (freshScore >= least.score) visit({ shape, load: undefined, at: count }, freshScore);
+      count += 1;
+    }
+    for (let at = 0; at < loads.length; at += 1) {
+      const load = loads[at];
+      if (load === undefined || load.members.size === 0) continue;
+      const score = scores[at] ?? 0;
+      if (score >= least.score) visit({ shape, load, at: count }, score);
+      count += 1;
     }
   }
-};
-
-type Numbered = {
-  readonly shape: Shape;
-  readonly load: LoadClass | undefined;
-  readonly at: number;
+  return count;
 };
 
 const sourceOf = (
@@ -219,14 +218,13 @@ const sourceOf = (
 
 /** Nothing is made for those that are worse. */
 const bestSource = (wish: Wish, seedHash: number) => {
+  const least = { score: -Infinity };
   let best: Source | undefined;
-  let count = 0;
-  everyClass(wish, (shape, load, score) => {
-    if (best === undefined || score >= best.score) {
-      const source = sourceOf(wish, { shape, load, at: count }, { score, seedHash });
-      if (best === undefined || bestFirst(source, best) < 0) best = source;
-    }
-    count += 1;
+  const count = everyClass(wish, least, (numbered, score) => {
+    const source = sourceOf(wish, numbered, { score, seedHash });
+    if (best !== undefined && bestFirst(source, best) >= 0) return;
+    best = source;
+    least.score = score;
   });
   return { best, count };
 };
@@ -234,35 +232,11 @@ const bestSource = (wish: Wish, seedHash: number) => {
 /** All but the best, in their order. */
 const otherSources = (wish: Wish, seedHash: number, best: Source | undefined): Source[] => {
   const sources: Source[] = [];
-  let at = 0;
-  everyClass(wish, (shape, load, score) => {
-    const source = sourceOf(wish, { shape, load, at }, { score, seedHash });
+  everyClass(wish, { score: -Infinity }, (numbered, score) => {
+    const source = sourceOf(wish, numbered, { score, seedHash });
     if (source.members !== best?.members) sources.push(source);
-    at += 1;
   });
   return sources.sort(bestFirst);
-};
-
-/**
- * Tells the mean share that is free beside what is used of each of the shape's types. A request has
- * a class for each sum of claims, and nothing is made for each.
- */
-const freeBeside = (
-  { codes, offers }: Shape,
-  resources: readonly ResourceRequest[],
-): ((used: readonly number[] | undefined) => number) => {
-  if (resources.length === 0) return () => freeShare([]);
-  const asked = resources.map(({ resourceType }) => ({
-    usable: offers.get(resourceType)?.usable ?? 0,
-    at: codes.indexOf(resourceType),
-  }));
-  return (used) => {
-    let sum = 0;
-    for (const { usable, at } of asked) {
-      sum += shareOf({ usable, free: usable - (used?.[at] ?? 0) });
-    }
-    return sum / asked.length;
-  };
 };
 
 /** Those of the sets that fit, looked at one by one, best first. */
@@ -337,7 +311,7 @@ const freshOf = ({ index, selection, question, ranking, spent, fresh }: Wish, me
   const { shape } = member;
   const known = fresh.get(shape) ?? {
     vacancy: vacancyOf(index, member, question),
-    score: SCORERS[ranking].score(freeBeside(shape, selection.resources)(undefined)),
+    score: freshScoreOf(shape, selection.resources, ranking),
   };
   fresh.set(shape, known);
   return known;

@@ -9,8 +9,57 @@ import { NumberSet } from './number-set.ts';
 /** Members whose claims add up to the same amounts, in the order of the shape's resource types. */
 export type LoadClass = {
   readonly used: readonly number[];
+  /** Empty = it is none of the shape's any more. */
   readonly members: NumberSet;
 };
+
+/** So many of the newest are remembered; whoever missed more reads all. */
+const RECENT_MAX = 1_024;
+
+/** The classes of a shape by what is used, in the order in which they came. */
+class LoadClasses {
+  readonly #byKey = new Map<string, LoadClass>();
+  #recent: LoadClass[] = [];
+  #made = 0;
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** How many ever came. */
+  get made(): number {
+    return this.#made;
+  }
+
+  get(key: string): LoadClass | undefined {
+    return this.#byKey.get(key);
+  }
+
+  set(key: string, load: LoadClass): void {
+    if (this.#byKey.get(key) === load) return;
+    this.#byKey.set(key, load);
+    this.#made += 1;
+    if (this.#recent.length >= 2 * RECENT_MAX) this.#recent = this.#recent.slice(-RECENT_MAX);
+    this.#recent.push(load);
+  }
+
+  delete(key: string): void {
+    this.#byKey.delete(key);
+  }
+
+  values(): Iterable<LoadClass> {
+    return this.#byKey.values();
+  }
+
+  /** Those that came when so many had come; undefined = that is too long ago. */
+  since(made: number): readonly LoadClass[] | undefined {
+    const count = this.#made - made;
+    if (count === 0) return NONE;
+    return count <= this.#recent.length ? this.#recent.slice(-count) : undefined;
+  }
+}
+
+const NONE: readonly LoadClass[] = [];
 
 export type Shape = {
   /** Counts up; what equals are shuffled by. */
@@ -25,7 +74,7 @@ export type Shape = {
   /** Open, and no claim has anything of them at any time. */
   readonly free: NumberSet;
   /** Open, with claims, and none of them for the whole: by what is used at most. */
-  readonly loads: Map<string, LoadClass>;
+  readonly loads: LoadClasses;
   /** Open, with a claim that begins later or ends: what is free depends on the window. */
   readonly timed: NumberSet;
 };
@@ -67,7 +116,7 @@ export const createShapeTable = (): ShapeTable => {
       codes: [...of.offers.keys()],
       members: new NumberSet(),
       free: new NumberSet(),
-      loads: new Map(),
+      loads: new LoadClasses(),
       timed: new NumberSet(),
     };
     shapes.set(of.key, shape);
