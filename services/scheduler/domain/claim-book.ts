@@ -13,6 +13,8 @@ export type ClaimBook = {
   readonly ofProvider: (providerUid: string) => Iterable<ClaimRecord>;
   /** Those that have not ended. */
   readonly livingOf: (providerUid: string) => Iterable<ClaimRecord>;
+  /** Of these, those with an end and those whose release has begun. */
+  readonly endingOf: (providerUid: string) => Iterable<ClaimRecord>;
   /** Uids of providers that claims have or had, in their order, from this one on. */
   readonly providersFrom: (first?: string) => Iterable<string>;
   /** By the uid of the consumer. */
@@ -39,6 +41,8 @@ export const createClaimBook = (): ClaimBook => {
   const projects = new Map<string, Project>();
   /** By provider; few have ended, and then another has the provider. */
   const living = createKeyLists();
+  /** A provider has hundreds of slices, and each answer asks which may be late. */
+  const ending = createKeyLists();
   const ended = createKeyLists();
   const isKnown = (uid: string): boolean => living.has(uid) || ended.has(uid);
   const providers = createSortedKeys(function* () {
@@ -58,8 +62,11 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
-    const [lists, others] = isEnded(claim) ? [ended, living] : [living, ended];
+    const hasEnded = isEnded(claim);
+    const [lists, others] = hasEnded ? [ended, living] : [living, ended];
+    const isEnding = !hasEnded && hasEnd(claim);
     for (const { uid } of claim.providers) {
+      if (isEnding) ending.add(uid, claim.uid);
       if (lists.add(uid, claim.uid) && !others.has(uid)) providers.add(uid);
     }
     const consumer = claim.spec.consumer?.uid;
@@ -70,6 +77,7 @@ export const createClaimBook = (): ClaimBook => {
       const wasThere = isKnown(uid);
       living.remove(uid, claim.uid);
       ended.remove(uid, claim.uid);
+      ending.remove(uid, claim.uid);
       if (wasThere && !isKnown(uid)) providers.remove(uid);
     }
     const consumer = claim.spec.consumer?.uid;
@@ -119,6 +127,7 @@ export const createClaimBook = (): ClaimBook => {
     },
     ofProvider: (providerUid) => known([...living.get(providerUid), ...ended.get(providerUid)]),
     livingOf: (providerUid) => known(living.get(providerUid)),
+    endingOf: (providerUid) => known(ending.get(providerUid)),
     providersFrom: providers.from,
     ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
     projects: () => projects.keys(),
@@ -134,7 +143,11 @@ export const createClaimBook = (): ClaimBook => {
   };
 };
 
-/** True when it stands in other lists than before. */
+/** Once its release has begun that stays so, whatever else changes. */
+const hasEnd = ({ releaseBeginMs, spec }: ClaimRecord): boolean =>
+  releaseBeginMs !== undefined || spec.releaseMs !== undefined;
+
+/** True when it stands in other lists than before, or no longer in one of them. */
 const isElsewhere = (before: ClaimRecord, claim: ClaimRecord): boolean =>
   before.providers !== claim.providers ||
   before.spec !== claim.spec ||

@@ -11,6 +11,8 @@ export type ClaimState = 'pending' | 'active' | 'waiting' | 'at-risk' | 'releasi
 export type Surroundings = {
   /** Claims on the provider that have not ended, this one included or not. */
   readonly claimsOn: (providerUid: string) => Iterable<ClaimRecord>;
+  /** Of these at least those with an end and those whose release has begun. */
+  readonly endingOn: (providerUid: string) => Iterable<ClaimRecord>;
   readonly offersOf: (providerUid: string) => Offers;
   /** Uids of the providers of which it is a part, nearest first. */
   readonly above: (providerUid: string) => Iterable<string>;
@@ -83,7 +85,7 @@ const lateBefore = (
   { around, nowMs }: There,
 ): readonly ClaimRecord[] => {
   let found: ClaimRecord[] | undefined;
-  for (const other of around.claimsOn(providerUid)) {
+  for (const other of around.endingOn(providerUid)) {
     if (!isReleasing(other, nowMs) || isEnded(other) || !isBefore(other, claim)) continue;
     found ??= [];
     found.push(other);

@@ -109,6 +109,7 @@ export const createPartitionState = (known: Known): PartitionState => {
     offersOf,
     around: {
       claimsOn: claims.livingOf,
+      endingOn: claims.endingOf,
       offersOf,
       above: providers.above,
       below: providers.below,

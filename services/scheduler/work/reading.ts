@@ -94,6 +94,7 @@ const createView = (
     offersOf,
     around: {
       claimsOn: followed.claims.livingOf,
+      endingOn: followed.claims.endingOf,
       offersOf,
       above: (uid) => above(uid, (one) => facts(one)?.parentUid),
       below: (uid) => below(uid, providers.partsOf),

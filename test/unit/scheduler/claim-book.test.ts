@@ -1,6 +1,6 @@
 import test from 'ava';
 import { systemRandom } from '../../../services/runtime/random.ts';
-import type { ClaimRecord } from '../../../services/scheduler/domain/claim.ts';
+import { type ClaimRecord, isEnded } from '../../../services/scheduler/domain/claim.ts';
 import { createClaimBook } from '../../../services/scheduler/domain/claim-book.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 
@@ -10,9 +10,17 @@ type Wish = {
   readonly project: string;
   readonly providers: readonly string[];
   readonly consumer: string | undefined;
+  readonly releaseMs: number | undefined;
 };
 
-const recordOf = ({ uid, claimId, project, providers, consumer }: Wish): ClaimRecord => ({
+const recordOf = ({
+  uid,
+  claimId,
+  project,
+  providers,
+  consumer,
+  releaseMs,
+}: Wish): ClaimRecord => ({
   uid,
   claimId,
   project,
@@ -28,7 +36,7 @@ const recordOf = ({ uid, claimId, project, providers, consumer }: Wish): ClaimRe
   spec: {
     consumer: consumer === undefined ? undefined : { type: 'x', uid: consumer, name: '' },
     acquireMs: 0,
-    releaseMs: undefined,
+    releaseMs,
     groups: [],
     count: 1,
     ranking: 'pack',
@@ -55,6 +63,13 @@ test('whatever comes, changes and goes, every index finds what is there', (t) =>
     if (known !== undefined && random.fraction() < 0.3) {
       model.delete(uid);
       book.remove(uid);
+    } else if (known !== undefined && random.fraction() < 0.4) {
+      const finishMs = known.releaseBeginMs === undefined ? undefined : 6;
+      const providers = known.providers.map((one) => ({ ...one, finishMs }));
+      const isBegun = finishMs === undefined;
+      const claim = { ...known, releaseBeginMs: 5, ...(!isBegun && { providers }) };
+      model.set(uid, claim);
+      book.put(claim);
     } else {
       const claim = recordOf({
         uid,
@@ -62,6 +77,7 @@ test('whatever comes, changes and goes, every index finds what is there', (t) =>
         project: known?.project ?? `P${upTo(3)}`,
         providers: some('h'),
         consumer: random.fraction() < 0.5 ? undefined : `c${upTo(3)}`,
+        releaseMs: random.fraction() < 0.5 ? undefined : 9,
       });
       model.set(uid, claim);
       book.put(claim);
@@ -77,6 +93,12 @@ test('whatever comes, changes and goes, every index finds what is there', (t) =>
     for (const provider of ['h0', 'h1', 'h2', 'h3']) {
       const there = all.filter(({ providers }) => providers.some((one) => one.uid === provider));
       t.deepEqual(uids(book.ofProvider(provider)), uids(there));
+      const living = there.filter((claim) => !isEnded(claim));
+      t.deepEqual(uids(book.livingOf(provider)), uids(living));
+      const ending = living.filter(
+        ({ spec, releaseBeginMs }) => spec.releaseMs !== undefined || releaseBeginMs !== undefined,
+      );
+      t.deepEqual(uids(book.endingOf(provider)), uids(ending));
     }
     for (const consumer of ['c0', 'c1', 'c2']) {
       const there = all.filter(({ spec }) => spec.consumer?.uid === consumer);

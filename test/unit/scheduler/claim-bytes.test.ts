@@ -110,6 +110,7 @@ const record: fc.Arbitrary<ClaimRecord> = fc
 
 const NOTHING = {
   claimsOn: () => [],
+  endingOn: () => [],
   offersOf: () => new Map(),
   above: () => [],
   below: () => [],
