@@ -4,7 +4,7 @@ import type { AttachConsoleResponse } from '../../gen/runmachine/machine/v1/cons
 import type { Context } from './command.ts';
 import { lastSegment } from './resource-names.ts';
 import { StoppedError } from './stopped-error.ts';
-import { openTypist } from './typist.ts';
+import { openTypist, type Typing } from './typist.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -12,6 +12,7 @@ export type Attached = {
   readonly name: string;
   /** Said when the terminal leaves. */
   readonly left: string;
+  readonly typing: Typing;
   readonly connect: (
     typed: AsyncIterable<Uint8Array>,
     options: CallOptions,
@@ -20,18 +21,18 @@ export type Attached = {
 
 export const attachTerminal = async (
   context: Context,
-  { name, left, connect }: Attached,
+  { name, left, typing, connect }: Attached,
 ): Promise<undefined> => {
-  await using typist = openTypist(context);
+  await using typist = openTypist(context, typing);
   const options = { signal: typist.signal, timeoutMs: DAY_MS };
   let end = left;
   try {
     for await (const { content } of connect(typist.typed(), options)) {
       if (content.case === 'data') context.output.raw(content.value);
       else if (content.case === 'opened') {
-        typist.begin();
         const leaves = context.stdin.isTTY ? 'ctrl-]' : 'ctrl-c';
         context.output.remark(`connected to ${lastSegment(name)}; ${leaves} leaves\r`);
+        typist.begin();
       } else if (content.case === 'takenOver') {
         context.output.remark(`\r\n${content.value}; you only watch now\r`);
       } else if (content.case === 'closed') {

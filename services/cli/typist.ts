@@ -1,6 +1,28 @@
-import type { Context } from './command.ts';
+import type { Context, Option } from './command.ts';
+import { formatSpanMs, parseSpanSeconds } from './format/span.ts';
 
 const LEAVE = 0x1d; // ctrl-]
+
+/** How long a console stays open after the input, which off a terminal has an end. */
+export const LINGER: Readonly<Record<string, Option>> = {
+  linger: {
+    type: 'string',
+    value: 'SPAN',
+    help: 'off a terminal: how long to go on once the input has ended (5s)',
+  },
+};
+
+export type Typing = {
+  /** Off a terminal the input counts for nothing, its end neither. */
+  readonly readOnly: boolean;
+  readonly lingerMs: number;
+};
+
+/** Errors: usage. */
+export const typingOf = (readOnly: boolean, linger: string | undefined): Typing => ({
+  readOnly,
+  lingerMs: parseSpanSeconds(linger ?? '5s', '--linger') * 1_000,
+});
 
 export type Typist = AsyncDisposable & {
   /** Puts the terminal into raw mode, once the console is open. */
@@ -12,14 +34,17 @@ export type Typist = AsyncDisposable & {
 };
 
 /**
- * Reads what a person types until ctrl-]. Off a terminal, standard input is sent as it is, and the
- * console stays open after its end until the machine closes it or the caller is interrupted.
+ * Reads what a person types until ctrl-]. Off a terminal, standard input is sent as it is, and some
+ * time after its end the console is left, so that scripts come to theirs.
  */
-export const openTypist = (context: Context): Typist => {
-  const { stdin } = context;
+export const openTypist = (context: Context, { readOnly, lingerMs }: Typing): Typist => {
+  const { stdin, clock } = context;
   const leave = new AbortController();
+  const signal = AbortSignal.any([leave.signal, context.signal]);
+  const begun = Promise.withResolvers<void>();
   let raw = false;
   const typed = async function* (): AsyncGenerator<Uint8Array> {
+    if (readOnly && stdin.isTTY !== true) return aborted(signal);
     for await (const part of stdin) {
       const bytes = Buffer.from(part);
       const at = stdin.isTTY ? bytes.indexOf(LEAVE) : -1;
@@ -30,16 +55,23 @@ export const openTypist = (context: Context): Typist => {
       }
       yield bytes;
     }
-    await aborted(AbortSignal.any([leave.signal, context.signal]));
+    await Promise.race([begun.promise, aborted(signal)]);
+    if (signal.aborted) return;
+    context.output.remark(
+      `the input has ended; leaves in ${formatSpanMs(lingerMs)} (--linger), --read-only stays\r`,
+    );
+    await clock.sleep(lingerMs, signal).catch(() => undefined);
+    leave.abort();
   };
   return {
     begin: () => {
+      begun.resolve();
       if (!stdin.isTTY || raw) return;
       stdin.setRawMode(true);
       raw = true;
     },
     typed,
-    signal: AbortSignal.any([leave.signal, context.signal]),
+    signal,
     left: () => leave.signal.aborted,
     [Symbol.asyncDispose]: async () => {
       if (raw) stdin.setRawMode(false);

@@ -1,5 +1,5 @@
 import { type ConnectRouter, createRouterTransport, type Transport } from '@connectrpc/connect';
-import type { Command, Stdin } from '../../../services/cli/command.ts';
+import type { Command, Context } from '../../../services/cli/command.ts';
 import type { Output, OutputMode } from '../../../services/cli/output.ts';
 import { parseCommandLine } from '../../../services/cli/parse-args.ts';
 import { reportError } from '../../../services/cli/report-error.ts';
@@ -13,7 +13,7 @@ export const callCommand = async (
   command: Command,
   argv: readonly string[],
   routes: ((router: ConnectRouter) => void) | Transport = () => undefined,
-  stdin: Stdin = process.stdin,
+  more: Partial<Pick<Context, 'stdin' | 'clock'>> = {},
 ): Promise<Called> => {
   const lines = { stdout: '', stderr: '' };
   const output = outputInto(lines, modeOf(argv));
@@ -33,8 +33,9 @@ export const callCommand = async (
       clock: manualClock(),
       random: systemRandom,
       env: {},
-      stdin,
+      stdin: process.stdin,
       signal: new AbortController().signal,
+      ...more,
     };
     code = (await command.run(context, parseCommandLine(command, argv))) ?? 0;
   } catch (error) {

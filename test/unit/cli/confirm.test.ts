@@ -70,8 +70,9 @@ const rack = () => {
   return { sent, routes };
 };
 
-const terminal = (typed: string) =>
-  Object.assign(new PassThrough().end(typed), { isTTY: true, setRawMode: () => undefined });
+const terminal = (typed: string) => ({
+  stdin: Object.assign(new PassThrough().end(typed), { isTTY: true, setRawMode: () => undefined }),
+});
 
 const VERBS: readonly (readonly [string, Command, readonly string[]])[] = [
   ['power off', off, []],

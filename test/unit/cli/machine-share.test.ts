@@ -60,7 +60,7 @@ test('whoever has the token types at the console, and the token is no argument',
         },
       });
     },
-    stdin,
+    { stdin },
   );
   t.deepEqual([code, stdout], [0, 'LS']);
   t.deepEqual(typed, [`${TOKEN} ${TOKEN} ls`]);
@@ -72,7 +72,7 @@ test('without a terminal and a file the join says what to give', async (t) => {
     isTTY: false,
     setRawMode: () => undefined,
   });
-  const { code, stderr } = await callCommand(join, [], () => undefined, stdin);
+  const { code, stderr } = await callCommand(join, [], () => undefined, { stdin });
   t.is(code, 2);
   t.regex(stderr, /no terminal to ask for the token on\n +see --token-file/);
 });

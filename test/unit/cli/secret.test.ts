@@ -38,7 +38,9 @@ const recording = () => {
 
 test('values are read from standard input, a line each', async (t) => {
   const { seen, routes } = recording();
-  const called = await callCommand(create, ['bmc'], routes, stdinOf('root\nhunter2\n'));
+  const called = await callCommand(create, ['bmc'], routes, {
+    stdin: stdinOf('root\nhunter2\n'),
+  });
   t.is(called.code, 0, called.stderr);
   t.like(seen[0], { parent: 'projects/red', data: { user: 'root', password: 'hunter2' } });
   t.false(`${called.stdout}${called.stderr}`.includes('hunter2'));
@@ -47,8 +49,7 @@ test('values are read from standard input, a line each', async (t) => {
 test('values are asked for one after the other on a terminal, where a key may be taken back', async (t) => {
   const { seen, routes } = recording();
   const stdin = stdinOf('', true);
-  const stream = stdin;
-  const running = callCommand(create, ['bmc', '--key', 'pin'], routes, stream);
+  const running = callCommand(create, ['bmc', '--key', 'pin'], routes, { stdin });
   if (stdin instanceof PassThrough) stdin.write('12x\u007f34\r');
   const called = await running;
   t.is(called.code, 0, called.stderr);
@@ -82,7 +83,7 @@ test('what is wrong is told without a value', async (t) => {
     [['x', '--from-file', `a=${map}`, '--from-file', `a=${map}`], '', /given twice/],
     [['x', '-f', map, '--key', 'a'], '', /excludes/],
   ] as const) {
-    const called = await callCommand(create, argv, routes, stdinOf(text));
+    const called = await callCommand(create, argv, routes, { stdin: stdinOf(text) });
     t.is(called.code, 2);
     t.regex(called.stderr, pattern);
     t.false(/12345678|only-one-line/.test(called.stderr));

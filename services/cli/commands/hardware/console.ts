@@ -3,6 +3,7 @@ import { ProviderConsoleService } from '../../../../gen/runmachine/machine/v1/pr
 import type { Command, Context } from '../../command.ts';
 import { attachTerminal } from '../../console-terminal.ts';
 import { parseSizeBytes } from '../../format/size.ts';
+import { LINGER, type Typing, typingOf } from '../../typist.ts';
 import { asked, FORCE, PROVIDER } from './ask.ts';
 
 export const providerConsole: Command = {
@@ -12,12 +13,14 @@ export const providerConsole: Command = {
     ...FORCE,
     'read-only': { type: 'boolean', help: 'only watch; whoever types there stays' },
     tail: { type: 'string', value: 'SIZE', help: 'how much captured output comes first (8KiB)' },
+    ...LINGER,
   },
   run: (context, args) => {
     const { name, force, reason } = asked(context, args);
     const replayBytes = Number(parseSizeBytes(args.string('tail') ?? '8KiB', '--tail'));
-    const open = { name, force, reason, replayBytes, readOnly: args.flag('read-only') };
-    return attach(context, open);
+    const readOnly = args.flag('read-only');
+    const typing = typingOf(readOnly, args.string('linger'));
+    return attach(context, { name, force, reason, replayBytes, readOnly }, typing);
   },
 };
 
@@ -29,10 +32,11 @@ type Open = {
   readonly readOnly: boolean;
 };
 
-const attach = (context: Context, open: Open): Promise<undefined> => {
+const attach = (context: Context, open: Open, typing: Typing): Promise<undefined> => {
   const client = createClient(ProviderConsoleService, context.transport());
   return attachTerminal(context, {
     name: open.name,
+    typing,
     left: 'left the console; the provider goes on',
     connect: async function* (typed, options) {
       const requests = async function* () {

@@ -5,6 +5,7 @@ import type { Command, Context } from '../../command.ts';
 import { attachTerminal } from '../../console-terminal.ts';
 import { parseSizeBytes } from '../../format/size.ts';
 import { showData } from '../../output.ts';
+import { LINGER, type Typing, typingOf } from '../../typist.ts';
 import { machineNoun } from './noun.ts';
 
 export const machineConsole: Command = {
@@ -16,6 +17,7 @@ export const machineConsole: Command = {
     reason: { type: 'string', value: 'TEXT', help: 'told to whoever is taken over' },
     'read-only': { type: 'boolean', help: 'only watch; whoever types there stays' },
     tail: { type: 'string', value: 'SIZE', help: 'how much captured output comes first (8KiB)' },
+    ...LINGER,
   },
   run: async (context, args) => {
     const name = machineNoun.fullName(context, args.positional('name'));
@@ -23,7 +25,9 @@ export const machineConsole: Command = {
     if (args.flag('log') || contains !== '') return printLog(context, name, contains);
     const replayBytes = Number(parseSizeBytes(args.string('tail') ?? '8KiB', '--tail'));
     const reason = args.string('reason') ?? '';
-    return attach(context, { name, readOnly: args.flag('read-only'), replayBytes, reason });
+    const readOnly = args.flag('read-only');
+    const typing = typingOf(readOnly, args.string('linger'));
+    return attach(context, { name, readOnly, replayBytes, reason }, typing);
   },
 };
 
@@ -50,10 +54,12 @@ const attach = (
     readonly replayBytes: number;
     readonly reason: string;
   },
+  typing: Typing,
 ): Promise<undefined> => {
   const client = createClient(ConsoleService, context.transport());
   return attachTerminal(context, {
     name: open.name,
+    typing,
     left: 'left the console; the machine goes on',
     connect: (typed, options) => {
       const requests = async function* () {

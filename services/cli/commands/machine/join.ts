@@ -9,6 +9,7 @@ import type { Command, Context } from '../../command.ts';
 import { attachTerminal } from '../../console-terminal.ts';
 import { parseSizeBytes } from '../../format/size.ts';
 import { askHidden } from '../../hidden-line.ts';
+import { LINGER, typingOf } from '../../typist.ts';
 import { UsageError } from '../../usage-error.ts';
 
 type Asked = {
@@ -26,8 +27,10 @@ export const join: Command = {
     reason: { type: 'string', value: 'TEXT', help: 'told to whoever is taken over' },
     'read-only': { type: 'boolean', help: 'only watch; whoever types there stays' },
     tail: { type: 'string', value: 'SIZE', help: 'how much captured output comes first (8KiB)' },
+    ...LINGER,
   },
   run: async (context, args) => {
+    const typing = typingOf(args.flag('read-only'), args.string('linger'));
     const replayBytes = Number(parseSizeBytes(args.string('tail') ?? '8KiB', '--tail'));
     const asked = {
       token: await tokenFrom(context, args.string('token-file')),
@@ -37,6 +40,7 @@ export const join: Command = {
     };
     return attachTerminal(context, {
       name: 'the console',
+      typing,
       left: 'left the console; the machine goes on',
       connect: (typed, options) => connect(context, asked, { typed, options }),
     });
