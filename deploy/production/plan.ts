@@ -82,12 +82,18 @@ const readPorts = (file: string): Readonly<Record<string, number>> =>
   existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 
 /** Those that the system gives to whoever asks for any would be gone before a process listens. */
-const anyPort = (): number => randomInt(10_000, 20_000);
+const ANY = { first: 10_000, beyond: 20_000 };
 
+/** Throws where all of ANY are taken. */
 const freePort = async (wanted: number, taken: ReadonlySet<number>): Promise<number> => {
-  for (let port = wanted || anyPort(); ; port = anyPort()) {
+  const { first, beyond } = ANY;
+  const count = beyond - first;
+  const from = randomInt(count);
+  const others = Array.from({ length: count }, (_, step) => first + ((from + step) % count));
+  for (const port of wanted === 0 ? others : [wanted, ...others]) {
     if (!taken.has(port) && (await isFree(port))) return port;
   }
+  throw new Error(`Cannot choose a port: all of 127.0.0.1:${first} to ${beyond - 1} are taken`);
 };
 
 const isFree = (port: number): Promise<boolean> =>

@@ -9,6 +9,7 @@ import { BmcError, type BmcFault } from '../../services/agent/bmc-port.ts';
 import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { inTime, offered, redfishLab, USER } from '../support/redfish-lab.ts';
 
 const driver = createRedfishDriver({ clock: systemClock, settleMs: 5_000 });
@@ -134,7 +135,7 @@ test('a controller that lies about power is not believed to have done it', async
 });
 
 test('nobody there is told as unreachable', async (t) => {
-  const lab = await redfishLab(t);
+  const lab = await redfishLab(t, { port: await freePort() });
   await lab.http.close();
   await refusal(t, driver.open(lab.address, USER, inTime()), 'unreachable');
 });
@@ -190,7 +191,7 @@ test('a redirect at the same host is followed', async (t) => {
 });
 
 test('a certificate that changed is refused before a credential is sent', async (t) => {
-  const lab = await redfishLab(t);
+  const lab = await redfishLab(t, { port: await freePort() });
   const { port } = lab.http;
   await lab.http.close();
   const heardBefore = lab.heard.length;
@@ -212,7 +213,7 @@ test('a certificate that changed is refused before a credential is sent', async 
 });
 
 test('a certificate that changes under a line is refused as well', async (t) => {
-  const lab = await redfishLab(t);
+  const lab = await redfishLab(t, { port: await freePort() });
   const bmc = await driver.open({ ...lab.address, certificateSha256: '' }, USER, inTime());
   t.is(bmc.certificateSha256, lab.address.certificateSha256);
   const { port } = lab.http;
