@@ -12,15 +12,13 @@ const TYPES: Readonly<Record<string, ProviderType>> = {
 
 export const PROVIDER_TYPE_WORDS = Object.keys(TYPES).join(', ');
 
-export const parseProviderType = (text: string, what: string): ProviderType => {
-  const type = TYPES[text.toLowerCase()];
-  if (type === undefined) {
-    throw new UsageError(
-      `${what}: "${text}" is no type of provider`,
-      `one of ${PROVIDER_TYPE_WORDS}`,
-    );
-  }
-  return type;
+/** Also as tables show it ("bare metal") and as the contract spells it ("BARE_METAL"). */
+export const parseProviderType = (text: string, what?: string): ProviderType => {
+  const type = TYPES[text.toLowerCase().replaceAll(/[ _]/g, '-')];
+  if (type !== undefined) return type;
+  const said = `"${text}" is no type of provider`;
+  const cure = `types are ${PROVIDER_TYPE_WORDS}`;
+  throw new UsageError(what === undefined ? said : `${what}: ${said}`, cure);
 };
 
 /** The word that is read as that type; empty: none. */

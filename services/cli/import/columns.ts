@@ -121,7 +121,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   type: {
     path: 'spec.type',
     put: ({ spec }, text) => {
-      spec.type = parseProviderType(text, 'type');
+      spec.type = parseProviderType(text);
     },
   },
   parent: {
@@ -285,7 +285,7 @@ const putCell = (draft: Draft, { column, text, title }: Cell): void => {
     column.put(draft, text.replace(GUARDED, ''));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`column "${title}": ${error.message}`);
+    throw new UsageError(`column "${title}": ${error.message}`, error.cure);
   }
 };
 

@@ -83,7 +83,9 @@ const rowEntry = (source: Source, { sheet, record, place }: Read): Entry => {
   try {
     return { ...place, id, ...sheet.rowOf(record, source) };
   } catch (error) {
-    if (error instanceof UsageError) return wrong(error.message);
+    if (error instanceof UsageError) {
+      return wrong([error.message, error.cure].filter((text) => text !== '').join('; '));
+    }
     throw error;
   }
 };

@@ -94,7 +94,7 @@ test('a row that says the kind of a group is one, and what it does not say stays
   t.deepEqual(problems(entries), [
     '4 rack2: column "rack": a group has none',
     '5 r1u2: column "group.parent": the row is no group; a group has a "group.kind"',
-    '6 rack3: kind: "shelf" is no kind of group',
+    '6 rack3: kind: "shelf" is no kind of group; one of site, row, rack, power, aggregate',
   ]);
   const alone = await read(csvContents(sourceOf('name,group.kind\nrow1,row\nr1,\n')));
   t.is(alone[0]?.kind, 'group');
@@ -131,8 +131,9 @@ test('an interface has its address, and may have its speed, use and place in the
     nics.slice(0, 4),
   );
   t.deepEqual(problems(entries), [
-    '4 c: column "nic:eth0": "fast" is nothing of an interface',
-    '5 d: column "nic:eth0": "quick" is no speed',
+    '4 c: column "nic:eth0": "fast" is nothing of an interface; ' +
+      'write MAC[,speed=25G][,type=bmc][,primary]',
+    '5 d: column "nic:eth0": "quick" is no speed; write it like 25G or 100M',
   ]);
 });
 
@@ -184,6 +185,22 @@ test('formulas and cells that cannot be read are told with line and column', asy
     '8 : column "name" is empty',
   ]);
   t.is(entries.filter(({ kind }) => kind === 'provider').length, 1);
+});
+
+test('a type may be written as tables show it, and a wrong one is told with what there is', async (t) => {
+  const rows = ['a,bare metal', 'b,VM Host', 'c,BARE_METAL', 'd,spaceship', 'e,metal'];
+  const entries = await read(csvContents(sourceOf(['name,type', ...rows].join('\n'))));
+  t.deepEqual(
+    entries.flatMap((one) => (one.kind === 'provider' ? [one.provider.spec?.type] : [])),
+    [
+      ...[ProviderType.BARE_METAL, ProviderType.VM_HOST],
+      ...[ProviderType.BARE_METAL, ProviderType.BARE_METAL],
+    ],
+  );
+  t.deepEqual(problems(entries), [
+    '5 d: column "type": "spaceship" is no type of provider; ' +
+      'types are metal, bare-metal, vm-host, storage-pool, cloud, device',
+  ]);
 });
 
 test('a quote that is never closed is told and does not read on for ever', async (t) => {
