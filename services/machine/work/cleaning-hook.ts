@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Agent, request } from 'undici';
-import { type Clock, OVER } from '../../runtime/clock.ts';
+import { type Clock, nextTurn, OVER } from '../../runtime/clock.ts';
 import { invalidArgument } from '../../runtime/errors.ts';
 import { systemRandom } from '../../runtime/random.ts';
 import { endStrays, GUARD, GUARDED } from './cleaning-strays.ts';
@@ -147,6 +147,8 @@ const leaveNothing = async (clock: Clock, child: ChildProcess, run: string): Pro
   child.once('close', () => heard.abort(OVER));
   await endStrays(clock, { run, isGuardGone: true, graceMs: KILL_MS });
   await clock.sleep(HEARD_MS, heard.signal).catch(() => undefined);
+  // After a stall of ours what it said may lie here unread.
+  await nextTurn();
   // Whoever cannot be ended may hold what is read here, and does not hold up the rest.
   child.stdout?.destroy();
   child.stderr?.destroy();

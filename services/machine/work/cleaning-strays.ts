@@ -20,13 +20,17 @@ export type StrayOrder = {
   readonly isGuardGone?: boolean;
   /** From being told to end until it is killed. */
   readonly graceMs: number;
+  /** What of cleanings runs here; undefined: it cannot be told now. Absent: the system's word. */
+  readonly see?: () => Promise<readonly Guarded[] | undefined>;
 };
+
+export type Guarded = { readonly pid: number; readonly run: string; readonly isGuard: boolean };
 
 const LOOK_MS = 20;
 /** What was killed is gone at once, unless nobody takes the dead away where this runs. */
 const GONE_MS = 2_000;
 
-/** Ends what no living guard holds. Never takes longer than the grace and 2 s. */
+/** Ends what no living guard holds. Never takes much longer than the grace and 2 s. */
 export const endStrays = async (clock: Clock, order: StrayOrder): Promise<void> => {
   const { graceMs } = order;
   const told = new Set<number>();
@@ -34,9 +38,9 @@ export const endStrays = async (clock: Clock, order: StrayOrder): Promise<void> 
   for (;;) {
     const pids = await straysOf(order);
     const passedMs = clock.monotonicMs() - beginMs;
-    if (pids.length === 0 || passedMs > graceMs + GONE_MS) return;
+    if (pids?.length === 0 || passedMs > graceMs + GONE_MS) return;
     const isLate = passedMs >= graceMs;
-    for (const pid of pids) {
+    for (const pid of pids ?? []) {
       if (isLate) signalAll(pid, 'SIGKILL');
       else if (!told.has(pid)) signalAll(pid, 'SIGTERM');
       told.add(pid);
@@ -56,26 +60,65 @@ const signalAll = (pid: number, how: NodeJS.Signals): void => {
   }
 };
 
-type Guarded = { readonly pid: number; readonly run: string; readonly isGuard: boolean };
+/**
+ * Seen twice, as the system's list is no picture of one instant: a guard that began while it was
+ * made may be missing where its command is there already. In a second list it is not.
+ */
+const straysOf = async (order: StrayOrder): Promise<readonly number[] | undefined> => {
+  const { run, see = seeAll } = order;
+  const first = await see();
+  if (first === undefined) return undefined;
+  const suspects = unheldOf(first, order).filter((one) => run === undefined || one.run === run);
+  if (suspects.length === 0) return [];
+  const second = await see();
+  if (second === undefined) return undefined;
+  const unheld = new Map(unheldOf(second, order).map((one) => [one.pid, one.run]));
+  return suspects.filter((one) => unheld.get(one.pid) === one.run).map(({ pid }) => pid);
+};
 
-const straysOf = async ({ run, isGuardGone = false }: StrayOrder): Promise<number[]> => {
+const unheldOf = (seen: readonly Guarded[], { isGuardGone }: StrayOrder): readonly Guarded[] => {
+  if (isGuardGone === true) return seen;
+  const held = new Set(seen.filter(({ isGuard }) => isGuard).map((one) => one.run));
+  return seen.filter((one) => !held.has(one.run));
+};
+
+/** So that this never takes more than a few open files. */
+const READ_AT_ONCE = 16;
+
+const seeAll = async (): Promise<readonly Guarded[] | undefined> => {
   const names = await readdir('/proc').catch((): string[] => []);
-  const seen = await Promise.all(names.filter((name) => /^\d+$/.test(name)).map(look));
-  const found = seen.filter((one) => one !== undefined);
-  const guards = isGuardGone ? [] : found.filter(({ isGuard }) => isGuard);
-  const held = new Set(guards.map((one) => one.run));
-  return found
-    .filter((one) => !held.has(one.run) && (run === undefined || one.run === run))
-    .map(({ pid }) => pid);
+  const pids = names.filter((name) => /^\d+$/.test(name));
+  const seen: Guarded[] = [];
+  try {
+    for (let at = 0; at < pids.length; at += READ_AT_ONCE) {
+      const some = await Promise.all(pids.slice(at, at + READ_AT_ONCE).map(look));
+      seen.push(...some.filter((one) => one !== undefined));
+    }
+    return seen;
+  } catch {
+    // A guard that is there but could not be read must not be taken for one that is gone.
+    return undefined;
+  }
 };
 
 /** Undefined: nothing of a cleaning, gone meanwhile, or of somebody else. */
 const look = async (name: string): Promise<Guarded | undefined> => {
-  const listOf = async (file: string): Promise<string[]> =>
-    (await readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')).split('\0');
-  const entry = (await listOf('environ')).find((one) => one.startsWith(`${GUARDED}=`));
+  const entry = (await listOf(name, 'environ')).find((one) => one.startsWith(`${GUARDED}=`));
   if (entry === undefined) return undefined;
   // Also that of another installation on this host.
-  const isGuard = (await listOf('cmdline')).some((one) => basename(one) === basename(GUARD));
+  const cmdline = await listOf(name, 'cmdline');
+  const isGuard = cmdline.some((one) => basename(one) === basename(GUARD));
   return { pid: Number(name), run: entry.slice(GUARDED.length + 1), isGuard };
+};
+
+/** Of a process that has gone, or belongs to somebody else. */
+const NOT_OURS = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
+
+const listOf = async (name: string, file: string): Promise<readonly string[]> => {
+  try {
+    return (await readFile(`/proc/${name}/${file}`, 'utf8')).split('\0');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && NOT_OURS.has(String(error.code))) return [];
+    throw error;
+  }
 };

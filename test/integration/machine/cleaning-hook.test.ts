@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { createCleaningHook, NO_CLEANING } from '../../../services/machine/work/cleaning-hook.ts';
+import { endStrays, type Guarded } from '../../../services/machine/work/cleaning-strays.ts';
 import { systemClock } from '../../../services/runtime/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
@@ -166,4 +167,24 @@ test('what got away from its group ends as well, and holds nobody up', async (t)
   const script = `setsid /bin/sh -c 'echo $$ > ${file}; ${FOREVER}' &`;
   t.deepEqual(await run(`${script} while ! [ -s ${file} ]; do :; done`), { kind: 'clean' });
   t.false(lives(await pidIn(file)));
+});
+
+test('a command is a stray only when a second look finds no guard of it either', async (t) => {
+  const [held, stray] = [spawn('/bin/sleep', ['3600']), spawn('/bin/sleep', ['3600'])];
+  t.teardown(() => [held, stray].map((child) => child.kill('SIGKILL')));
+  const strayOver = once(stray, 'exit');
+  const [heldPid = 0, strayPid = 0] = [held.pid, stray.pid];
+  const commands = [
+    { pid: heldPid, run: 'held', isGuard: false },
+    { pid: strayPid, run: 'stray', isGuard: false },
+  ];
+  const guard = { pid: 0, run: 'held', isGuard: true };
+  const looks: (readonly Guarded[] | undefined)[] = [
+    ...[undefined, commands, undefined],
+    ...[commands, [...commands, guard]],
+  ];
+  const see = async () => (looks.length > 0 ? looks.shift() : []);
+  await endStrays(systemClock, { graceMs: 60_000, see });
+  t.deepEqual(await strayOver, [null, 'SIGTERM']);
+  t.true(lives(heldPid));
 });
