@@ -82,12 +82,12 @@ export type HeldBy = (uid: string) => Iterable<string>;
 export const createProviderIndex = (heldBy: HeldBy = () => []): ProviderIndex => new Index(heldBy);
 
 class Index implements ProviderIndex {
-  readonly #numbers = new Map<string, number>();
+  readonly #byUid = new Map<string, Member>();
   readonly #members: (Member | undefined)[] = [];
   readonly #unused: number[] = [];
   readonly #shapes = createShapeTable();
   readonly postings = createPostings();
-  readonly forest = createForest((uid) => this.#numbers.get(uid));
+  readonly forest = createForest((uid) => this.#byUid.get(uid)?.n);
   readonly open = new NumberSet();
   readonly all = new NumberSet();
   readonly #heldBy: HeldBy;
@@ -101,14 +101,14 @@ class Index implements ProviderIndex {
   }
 
   heldBy = (uid: string): readonly number[] =>
-    [...this.#heldBy(uid)].flatMap((provider) => this.#numbers.get(provider) ?? []);
+    [...this.#heldBy(uid)].flatMap((provider) => this.#byUid.get(provider)?.n ?? []);
 
   shapes = (): Iterable<Shape> => this.#shapes.all();
   version = (): number => this.#shapes.version() + this.postings.version();
-  size = (): number => this.#numbers.size;
+  size = (): number => this.#byUid.size;
   width = (): number => this.#members.length;
   topology = (): Topology => this.#topology;
-  find = (uid: string): Member | undefined => this.#members[this.#numbers.get(uid) ?? -1];
+  find = (uid: string): Member | undefined => this.#byUid.get(uid);
   factsOf = (uid: string): ProviderFacts | undefined => this.find(uid)?.facts;
   above = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.above);
   below = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.below);
@@ -121,7 +121,7 @@ class Index implements ProviderIndex {
   };
 
   #uidsOf(uid: string, numbersOf: (n: number) => readonly number[]): readonly string[] {
-    const n = this.#numbers.get(uid);
+    const n = this.#byUid.get(uid)?.n;
     return n === undefined ? [] : numbersOf(n).map((one) => this.member(one).uid);
   }
 
@@ -211,7 +211,7 @@ class Index implements ProviderIndex {
     };
     shape.members.add(n);
     this.#members[n] = made;
-    this.#numbers.set(uid, n);
+    this.#byUid.set(uid, made);
     for (const part of this.forest.adopt(uid, n)) {
       this.#implyAll(this.#withBelow(part), true);
       this.#settlePlace(part);
@@ -321,7 +321,7 @@ class Index implements ProviderIndex {
     this.forest.orphan(uid, n);
     this.open.delete(n);
     this.all.delete(n);
-    this.#numbers.delete(uid);
+    this.#byUid.delete(uid);
     this.#members[n] = undefined;
     this.#unused.push(n);
   }

@@ -10,7 +10,7 @@ import type { ProviderDirectory } from './provider-directory.ts';
 import type { TopologyDirectory } from './topology-directory.ts';
 
 export type WarmParts = {
-  readonly follower: Pick<Follower, 'partition'>;
+  readonly follower: Pick<Follower, 'partition' | 'ready'>;
   readonly providers: Pick<ProviderDirectory, 'all' | 'listen'>;
   readonly topologies: Pick<TopologyDirectory, 'of' | 'listen'>;
   readonly times: ChoreTimes;
@@ -40,20 +40,27 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     nowMs: undefined,
     times,
   });
-  let isOver = false;
   let isTaken = false;
-  state.providers.setTopology(topologies.of(partition));
-  const stops = [
-    providers.listen(partition, state.setFacts),
-    topologies.listen(partition, state.providers.setTopology),
-  ];
+  const over = Promise.withResolvers<void>();
+  let isOver = false;
   const listener = (change: Parameters<PartitionState['follow']>[0]): void =>
     state.follow(change, committedMs());
-  followed.listeners.add(listener);
+  const stops: (() => void)[] = [() => void followed.listeners.delete(listener)];
+  const listen = (): void => {
+    state.providers.setTopology(topologies.of(partition));
+    followed.listeners.add(listener);
+    stops.push(
+      providers.listen(partition, state.setFacts),
+      topologies.listen(partition, state.providers.setTopology),
+    );
+  };
 
   /** What changes meanwhile comes by the listeners; taking a record in twice does no harm. */
   const fill = async (): Promise<void> => {
-    await inTurns(providers.all(partition), (facts) => state.setFacts(facts.uid, facts));
+    // Before everything is listed the leader's time is not known, by which claims are booked.
+    await Promise.race([follower.ready, over.promise]);
+    if (isOver) return;
+    listen();
     await inTurns(followed.capacities.values(), (record) =>
       state.follow({ kind: 'capacity', record }, committedMs()),
     );
@@ -63,6 +70,8 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     await inTurns(followed.claims.all(), (claim) =>
       state.follow({ kind: 'claim', claim }, committedMs()),
     );
+    // Last, as only what inventory has told of is put among what offers and holds the same.
+    await inTurns(providers.all(partition), (facts) => state.setFacts(facts.uid, facts));
   };
   const inTurns = async <T>(records: Iterable<T>, takeIn: (record: T) => void): Promise<void> => {
     let count = 0;
@@ -88,7 +97,7 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     },
     close: () => {
       isOver = true;
-      followed.listeners.delete(listener);
+      over.resolve();
       for (const stop of stops) stop();
     },
   };

@@ -22,7 +22,7 @@ const standby = () => {
   const listeners: FactsListener[] = [];
   const warm = createWarmState(
     {
-      follower: { partition: () => followed },
+      follower: { partition: () => followed, ready: Promise.resolve() },
       providers: {
         all: () => [factsOf(HOST)],
         listen: (_, listener) => {
