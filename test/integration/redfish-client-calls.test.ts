@@ -124,3 +124,19 @@ test('an image of firmware is taken, and its task says that it is none for this 
   });
   t.like(ended, { TaskState: 'Exception', TaskStatus: 'Critical' });
 });
+
+test('the schema of what is shown is there, with what ilorest must find of it to send a part', async (t) => {
+  const lab = await redfishLab(t);
+  const bios = await askRedfish(lab, `${SYSTEM}/Bios`);
+  const place = /^<(.*)>; rel=describedby$/.exec(String(bios.headers.link))?.[1] ?? '';
+  const schema = (await askRedfish(lab, place)).body;
+  t.is(schema.title, bios.body['@odata.type']);
+  const { Attributes: attributes } = Object(schema.definitions).Bios.properties;
+  t.deepEqual(
+    Object.keys(attributes.properties).toSorted(),
+    [...lab.server.bios().keys()].toSorted(),
+  );
+  t.is(attributes.properties.NumaNodesPerSocket.type, 'integer');
+  const file = (await askRedfish(lab, place.replace(/\/en$/, ''))).body;
+  t.is(Object(file.Location)[0].Uri, place);
+});

@@ -46,6 +46,9 @@ const linksIn = (value: unknown): readonly string[] => {
   });
 };
 
+/** JSON schemas are no resources. */
+const SCHEMA_FILE = /\/JsonSchemas\/[^/]+\/en$/;
+
 const parse = (text: string): Readonly<Record<string, unknown>> => JSON.parse(text);
 
 /** Follows every link from the root; says what is wrong with what it finds. */
@@ -72,7 +75,7 @@ const crawl = async (t: ExecutionContext<unknown>, lab: RedfishLab): Promise<rea
       if (headers.etag === undefined) faults.push(`${path} has no ETag`);
     }
     const below = linksIn(body).map((link) => link.split('#')[0] ?? '');
-    left.push(...below.filter((link) => link !== ''));
+    left.push(...below.filter((link) => link !== '' && !SCHEMA_FILE.test(link)));
   }
   t.log(`${seen.size} resources`);
   return [...faults, ...faultsOfAll(found)];

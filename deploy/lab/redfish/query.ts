@@ -1,5 +1,6 @@
 import { allowedBy, etagOf, type LabContext } from './context.ts';
 import { type Json, type LabReply, type LabRequest, refuse } from './message.ts';
+import { schemaPath } from './resources/paths.ts';
 import { EXPAND_LEVELS_MAX } from './resources/root.ts';
 import { type Routed, routeAt } from './routes.ts';
 
@@ -45,8 +46,11 @@ const PUBLISHED = 'http://redfish.dmtf.org/schemas/v1';
 
 /** Where the schema of what is shown lies (DSP0266, Link header). */
 const describedBy = (whole: Json | string): Readonly<Record<string, string>> => {
-  const type = /^#(\w+(?:\.v\w+)?)\.\w+$/.exec(String(Object(whole)['@odata.type']))?.[1];
-  return type === undefined ? {} : { link: `<${PUBLISHED}/${type}.json>; rel=describedby` };
+  const type = /^#(\w+(\.v\w+)?)\.\w+$/.exec(String(Object(whole)['@odata.type']));
+  if (type === null) return {};
+  const [, name = '', version] = type;
+  const place = version === undefined ? `${PUBLISHED}/${name}.json` : schemaPath(name);
+  return { link: `<${place}>; rel=describedby` };
 };
 
 type Shown =

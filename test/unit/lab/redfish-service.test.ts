@@ -179,7 +179,7 @@ test('what is shown names its schema, and another OData is not spoken', async (t
   const described = async (path: string) => (await ask(path, { headers: as('admin') })).headers;
   t.regex(
     (await described(SYSTEM))?.link ?? '',
-    /ComputerSystem\.v1_\d+_\d+\.json>; rel=described/,
+    /\/JsonSchemas\/ComputerSystem\.v1_\d+_\d+\/en>; rel=described/,
   );
   t.regex((await described(ACCOUNTS))?.link ?? '', /\/ManagerAccountCollection\.json>/);
   const headers = { ...as('admin'), 'odata-version': '3.0' };

@@ -9,5 +9,7 @@ export const ROLES = `${ROOT}/AccountService/Roles`;
 export const FIRMWARE = `${ROOT}/UpdateService/FirmwareInventory`;
 export const REGISTRIES = `${ROOT}/Registries`;
 export const JSON_SCHEMAS = `${ROOT}/JsonSchemas`;
+/** Of the file that a client gets there. */
+export const schemaPath = (id: string): string => `${JSON_SCHEMAS}/${id}/en`;
 export const EVENT_SERVICE = `${ROOT}/EventService`;
 export const TASKS = `${ROOT}/TaskService/Tasks`;

@@ -1,3 +1,4 @@
+import { BIOS_DEFAULTS, type BiosValue } from '../../server-state.ts';
 import type { Route } from '../context.ts';
 import {
   EVENT_REGISTRY_NAMES,
@@ -7,7 +8,7 @@ import {
 } from '../events/event-registries.ts';
 import { type Json, REGISTRY, REGISTRY_VERSION, registryMessages } from '../message.ts';
 import { VERSIONS } from '../schema-versions.ts';
-import { JSON_SCHEMAS, REGISTRIES } from './paths.ts';
+import { JSON_SCHEMAS, REGISTRIES, schemaPath } from './paths.ts';
 import { collection, resource } from './shape.ts';
 
 /** Where it is said what messages and types mean (DSP0266, registries; JSON schemas). */
@@ -57,11 +58,13 @@ const registryOf = ({ id, version, messages }: Registry): Json =>
     Messages: messages(),
   });
 
+const publishedAt = (id: string): string => `${PUBLISHED}/schemas/v1/${id}.json`;
+
 const SCHEMAS = new Map(
   Object.entries(VERSIONS).map(([name, version]) => [`${name}.${version}`, name]),
 );
 
-/** The schemas themselves lie with the DMTF. */
+/** The schemas themselves lie with the DMTF; this leads there, and to a stand-in for each. */
 const schemaOf = (id: string): Json | undefined => {
   const name = SCHEMAS.get(id);
   if (name === undefined) return undefined;
@@ -69,8 +72,48 @@ const schemaOf = (id: string): Json | undefined => {
     Name: `Schema of ${name}`,
     Schema: `#${id}.${name}`,
     Languages: ['en'],
-    Location: [{ Language: 'en', PublicationUri: `${PUBLISHED}/schemas/v1/${id}.json` }],
+    Location: [{ Language: 'en', Uri: schemaPath(id), PublicationUri: publishedAt(id) }],
   });
+};
+
+/** All numbers among the settings are whole. */
+const typeOfSetting = (value: BiosValue): Json => ({
+  type: typeof value === 'number' ? 'integer' : typeof value,
+});
+
+/** Objects of which parts are written: ilorest sends no part that it does not find described. */
+const WRITTEN: Readonly<Record<string, Json>> = {
+  Bios: {
+    Attributes: {
+      type: 'object',
+      properties: Object.fromEntries(
+        Object.entries(BIOS_DEFAULTS).map(([name, value]) => [name, typeOfSetting(value)]),
+      ),
+      patternProperties: {},
+    },
+  },
+  ComputerSystem: { Boot: { type: 'object' } },
+};
+
+/** Any object with a name and a type: nobody is refused for want of the rest (draft 7). */
+const schemaFileOf = (id: string): Json | undefined => {
+  const name = SCHEMAS.get(id);
+  if (name === undefined) return undefined;
+  const text = { type: 'string', readonly: true };
+  const named = { '@odata.id': text, '@odata.type': text, Id: text, Name: text };
+  const properties = { ...named, ...WRITTEN[name] };
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: publishedAt(id),
+    title: `#${id}.${name}`,
+    $ref: `#/definitions/${name}`,
+    definitions: {
+      [name]: {
+        ...{ type: 'object', properties, additionalProperties: true },
+        required: ['@odata.id', '@odata.type', 'Id', 'Name'],
+      },
+    },
+  };
 };
 
 export const REGISTRY_ROUTES: readonly Route[] = [
@@ -91,4 +134,5 @@ export const REGISTRY_ROUTES: readonly Route[] = [
       collection('JsonSchemaFile', JSON_SCHEMAS, { name: 'Schemas', ids: [...SCHEMAS.keys()] }),
   },
   { path: `${JSON_SCHEMAS}/{id}`, get: (_context, { id }) => schemaOf(id) },
+  { path: schemaPath('{id}'), get: (_context, { id }) => schemaFileOf(id) },
 ];
