@@ -39,7 +39,8 @@ const start = async (): Promise<StoreUnderTest> => {
       current = await open(file);
       return current;
     },
-    leaseTtlMs: 1_500,
+    // Whoever renews it waits for two threads.
+    leaseTtlMs: 4_000,
     [Symbol.asyncDispose]: async () => {
       await current.close();
       dir[Symbol.dispose]();
