@@ -8,6 +8,8 @@ export type CommittingPlan = {
   readonly file: string;
   /** The sync, counted from 1, at which the process kills itself instead. */
   readonly dieAtSync: number;
+  /** The store has a thread; the process kills itself when it has begun that many commits. */
+  readonly inThread?: boolean;
 };
 
 /**

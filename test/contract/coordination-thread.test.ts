@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 import { coordinationSuite } from './coordination.suite.ts';
+import { committedUntilKilled } from './coordination-crash.ts';
 import {
   follow,
   keysBelow,
@@ -161,4 +162,15 @@ test('a store that is closed while it cannot be opened anew is closed', async (t
   await rejectsWith(t, store.ping(soon()), 'COORDINATION_UNAVAILABLE');
   const next = openEmbeddedCoordination({ file, ...deps });
   await next.close();
+});
+
+test('what was answered survives a kill of the process amid a commit of its thread', async (t) => {
+  using dir = temporaryDir();
+  const file = join(dir.path, 'c.sqlite');
+  const answered = await committedUntilKilled(t, { file, dieAtSync: 12, inThread: true });
+  t.true(answered >= 11);
+  const store = await open(file);
+  const found = (await keysBelow(store, 'n/')).length;
+  t.true([11, 12].includes(found) && found >= answered, `${answered} answered, ${found} found`);
+  await store.close();
 });
