@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import type { ExecutionContext } from 'ava';
 import type { Bmc } from '../../services/agent/bmc-port.ts';
 import { createRedfishDriver } from '../../services/agent/drivers/redfish/driver.ts';
@@ -9,7 +10,13 @@ import { inTime } from './redfish-lab.ts';
 /** Resources by their path, as a make shows them where the lab's controllers do not. */
 export type Bodies = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-export type Written = { readonly method: string; readonly path: string; readonly body: unknown };
+export type Written = {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+  /** The tag that was sent; absent where there was none. */
+  readonly ifMatch?: string;
+};
 
 /** What a write is answered with, and what it changes; undefined: 204 and nothing. */
 export type Answering = (
@@ -41,6 +48,16 @@ const BARE: Bodies = {
 export const failing = (status: number): Readonly<Record<string, unknown>> => ({ [FAILS]: status });
 const FAILS = '@fails';
 
+type Headers = Readonly<Record<string, string | string[]>>;
+
+/** Reading it is answered with these headers, too; a content-encoding of gzip is kept. */
+export const withHeaders = (
+  body: Readonly<Record<string, unknown>>,
+  headers: Headers,
+): Readonly<Record<string, unknown>> => ({ ...body, [HEADERS]: headers });
+const HEADERS = '@headers';
+const MISSING = '@missing';
+
 /** Opens a line to a controller that shows `bodies`, beside the least that there must be. */
 export const foreignRedfish = async (
   t: ExecutionContext<unknown>,
@@ -54,15 +71,20 @@ export const foreignRedfish = async (
     const path = url.split('?')[0]?.replace(/\/$/, '') ?? '';
     const parts: Buffer[] = [];
     for await (const part of incoming) parts.push(Buffer.from(part));
+    const { [HEADERS]: extra, ...found } = shown.get(path) ?? { [MISSING]: true };
+    const headers: Headers = { 'content-type': 'application/json', ...Object(extra) };
     const send = (status: number, body?: unknown): void => {
-      outgoing.writeHead(status, { 'content-type': 'application/json' });
-      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+      outgoing.writeHead(status, { ...headers });
+      const text = body === undefined ? '' : JSON.stringify(body);
+      outgoing.end(headers['content-encoding'] === 'gzip' ? gzipSync(text) : text);
     };
-    const found = shown.get(path);
-    const failed = Number(found?.[FAILS] ?? 0);
+    const failed = Number(found[FAILS] ?? 0);
     if (method === 'GET' && failed > 0) return send(failed, { error: { message: 'Unsupported' } });
-    if (method === 'GET') return found === undefined ? send(404, {}) : send(200, found);
-    const call = { method, path, body: JSON.parse(Buffer.concat(parts).toString() || '{}') };
+    if (method === 'GET') return found[MISSING] === true ? send(404, {}) : send(200, found);
+    const text = Buffer.concat(parts).toString() || '{}';
+    const ifMatch = incoming.headers['if-match'];
+    const tag = ifMatch === undefined ? {} : { ifMatch };
+    const call = { method, path, body: JSON.parse(text), ...tag };
     written.push(call);
     const { status, body } = answering(call, shown) ?? { status: 204 };
     return send(status, body);

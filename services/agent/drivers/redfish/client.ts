@@ -192,12 +192,25 @@ const createPatch =
       await settle(call, answer, signal);
       return;
     }
-    const now = etagOf(await get(link, signal));
-    // Nobody changed it: some make weak tags (RFC 9110 §8.8.1) and compare them as strong ones.
-    const isSame = now === first && now.startsWith('W/');
-    const again = callWith((isSame ? now.slice(2) : now) || '*');
-    await settle(again, await send(again, signal), signal);
+    let last = { call, answer };
+    for (const tag of nextTags(first, etagOf(await get(link, signal)))) {
+      const again = callWith(tag);
+      last = { call: again, answer: await send(again, signal) };
+      if (!STALE.has(last.answer.status)) break;
+    }
+    await settle(last.call, last.answer, signal);
   };
+
+/**
+ * What is tried instead of a tag that was refused. Where nobody changed the resource, the tag is
+ * right and the controller wrong: some make weak tags (RFC 9110 §8.8.1) and compare them as strong
+ * ones, others take none of their own.
+ */
+const nextTags = (refused: string, now: string): readonly string[] => {
+  if (now === '') return ['*'];
+  if (now !== refused) return [now];
+  return now.startsWith('W/') ? [now.slice(2), '*'] : ['*'];
+};
 
 const etagOf = (resource: Resource): string =>
   textAt(resource, ETAG) || textAt(resource, '@odata.etag');

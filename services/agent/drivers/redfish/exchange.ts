@@ -114,12 +114,13 @@ type Parsed =
   | { readonly kind: 'other'; readonly why: string };
 
 const jsonOf = (text: string, contentType: string): Parsed => {
-  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
-  const isJson = type === '' || type === 'application/json' || type.endsWith('+json');
-  if (!isJson) return { kind: 'other', why: `a body of type "${type}" where JSON is due` };
   try {
+    // Some call it a text.
     return { kind: 'json', value: JSON.parse(text) };
   } catch {
+    const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+    const isJson = type === '' || type === 'application/json' || type.endsWith('+json');
+    if (!isJson) return { kind: 'other', why: `a body of type "${type}" where JSON is due` };
     const end = text.trim().slice(-40);
     return { kind: 'other', why: `JSON that cannot be read; it ends with "${end}"` };
   }

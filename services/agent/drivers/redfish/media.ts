@@ -73,9 +73,12 @@ const takesUrl =
 const hasActions = (drive: Resource): boolean =>
   textAt(Object(drive.Actions)['#VirtualMedia.InsertMedia'], 'target') !== '';
 
+/** Some leave the name of what was ejected where it was (Supermicro). */
 const imageIn = (drive: Resource): string | undefined => {
   const image = textAt(drive, 'Image');
-  return image === '' || flagAt(drive, 'Inserted') === false ? undefined : image;
+  const inserted = flagAt(drive, 'Inserted');
+  const isConnected = textAt(drive, 'ConnectedVia') !== 'NotConnected';
+  return image !== '' && (inserted ?? isConnected) ? image : undefined;
 };
 
 type Inserting = { readonly drive: Resource; readonly url: string };

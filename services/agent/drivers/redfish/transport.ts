@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import { unzip } from 'node:zlib';
 import { buildConnector, Client } from 'undici';
 import { BmcError } from '../../bmc-port.ts';
 import { CONTROLLER_TLS } from '../controller-tls.ts';
@@ -78,12 +80,34 @@ const sendOnce = async (client: Client, request: Request, signal: AbortSignal): 
     reply.body.on('error', () => undefined).destroy(error);
     throw error;
   }
-  const text = await bounded(reply.body, request);
-  return { status: reply.statusCode, headers: flatHeaders(reply.headers), body: text };
+  const bytes = await bounded(reply.body, request);
+  const flat = flatHeaders(reply.headers);
+  const isPacked = PACKED.test(flat['content-encoding'] ?? '');
+  const whole = isPacked ? await unpacked(bytes, request) : bytes;
+  return { status: reply.statusCode, headers: flat, body: whole.toString('utf8') };
+};
+
+/** Some compress whatever they are asked for. */
+const PACKED = /^(?:x-gzip|gzip|deflate)$/i;
+
+const unpack = promisify<Buffer, { readonly maxOutputLength: number }, Buffer>(unzip);
+
+const unpacked = async (bytes: Buffer, request: Request): Promise<Buffer> => {
+  if (bytes.length === 0) return bytes;
+  try {
+    return await unpack(bytes, { maxOutputLength: BODY_BYTES_MAX });
+  } catch (cause) {
+    const isLarge =
+      cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE';
+    if (isLarge) throw tooLarge(request, 'when it is unpacked');
+    const { method, path } = request;
+    const words = `${method} ${path} was answered with what cannot be unpacked`;
+    throw new BmcError('protocol', words, [], cause);
+  }
 };
 
 /** By events: an asynchronous iterator costs as much as the rest of a small call. */
-const bounded = (stream: Readable, request: Request): Promise<string> =>
+const bounded = (stream: Readable, request: Request): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
@@ -92,7 +116,7 @@ const bounded = (stream: Readable, request: Request): Promise<string> =>
       if (size > BODY_BYTES_MAX) stream.destroy(tooLarge(request, 'it goes on beyond that'));
       else parts.push(part);
     });
-    stream.once('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+    stream.once('end', () => resolve(Buffer.concat(parts)));
     stream.once('error', reject);
   });
 
@@ -106,11 +130,14 @@ const flatHeaders = (
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name.toLowerCase(),
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), flatValue(name, value)]),
   );
+
+/** Some send their tag twice (OpenBMC), and take one of them back. */
+const flatValue = (name: string, value: string | string[] | undefined): string => {
+  if (!Array.isArray(value)) return value ?? '';
+  return name.toLowerCase() === 'etag' ? (value[0] ?? '') : value.join(', ');
+};
 
 type Pin = { sha256: string };
 
