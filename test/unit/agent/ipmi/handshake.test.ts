@@ -31,6 +31,8 @@ const MANAGED_SESSION = 0x42;
 const NOTHING = Buffer.alloc(0);
 
 type Controller = {
+  /** What the console was told; as the controller has it where absent. */
+  readonly told?: string;
   readonly password?: string;
   /** The role that it computes with. */
   readonly role?: number;
@@ -40,7 +42,8 @@ type Controller = {
 
 /** Goes through a handshake with a controller that is like that, and answers the last step. */
 const run = (controller: Controller): HandshakeStep => {
-  const handshake = createHandshake(PLAN);
+  const credentials = { ...CREDENTIALS, password: controller.told ?? CREDENTIALS.password };
+  const handshake = createHandshake({ ...PLAN, credentials });
   const request = decodeOpenSessionRequest(handshake.first.payload);
   if (request === undefined) throw new Error('no request');
   const accepted = {
@@ -88,6 +91,12 @@ test('both sides come to the same session', (t) => {
 
 test('a controller that computes with the level instead of the role is understood', (t) => {
   t.is(run({ role: 4 }).kind, 'established');
+});
+
+test('a controller that keeps sixteen bytes of a longer password is signed in to', (t) => {
+  t.is(run({ told: 'sixteen-bytes-and-4', password: 'sixteen-bytes-an' }).kind, 'established');
+  t.is(run({ told: 'sixteen-bytes-an', password: 'sixteen-bytes-a' }).kind, 'refused');
+  t.is(run({ told: 'sixteen-bytes-and-4', password: 'sixteen-bytes-a' }).kind, 'refused');
 });
 
 test('a wrong password ends it, and the controller is told', (t) => {

@@ -155,7 +155,7 @@ const takeRakp2 = (before: Exchange, payload: Buffer): Proven | HandshakeStep =>
   if (rakp2.consoleSession !== before.consoleSession) return IGNORED;
   const { managedRandom, guid } = rakp2;
   const exchange = { ...before, managedRandom, guid };
-  const proven = rolesOf(exchange).find((one) => isSameCode(rakp2Code(one), rakp2.code));
+  const proven = variantsOf(exchange).find((one) => isSameCode(rakp2Code(one), rakp2.code));
   if (proven !== undefined) return { kind: 'proven', exchange: proven };
   return {
     kind: 'refused',
@@ -167,12 +167,21 @@ const takeRakp2 = (before: Exchange, payload: Buffer): Proven | HandshakeStep =>
 
 /**
  * Some controllers compute with the level of the Open Session Request instead of the role of RAKP 1
- * (FreeIPMI's `opensesspriv`: Sun, Inventec, Supermicro X8). Either proves the same password.
+ * (FreeIPMI's `opensesspriv`: Sun, Inventec, Supermicro X8). Others keep but sixteen bytes of a
+ * password, as IPMI 1.5 had them (ipmitool sets them so, too, unless it is told 20). Each proves
+ * that the controller knows what it was given; nothing more is sent to find out.
  */
-const rolesOf = (exchange: Exchange): readonly Exchange[] => [
-  exchange,
-  { ...exchange, role: exchange.role & ~NAME_ONLY },
-];
+const variantsOf = (exchange: Exchange): readonly Exchange[] => {
+  const { role, password } = exchange;
+  const short = password.subarray(0, SHORT_PASSWORD_BYTES);
+  const passwords = short.length < password.length ? [password, short] : [password];
+  return passwords.flatMap((one) => [
+    { ...exchange, password: one },
+    { ...exchange, password: one, role: role & ~NAME_ONLY },
+  ]);
+};
+
+const SHORT_PASSWORD_BYTES = 16;
 
 const takeRakp4 = (exchange: Exchange, payload: Buffer): HandshakeStep => {
   const proof = decodeProof(payload);
