@@ -1,15 +1,19 @@
 /**
  * A set of small whole numbers: which providers are free, in a rack, have a tag. Small sets are
- * sorted lists, large ones bits, so that five hundred racks of a large fleet cost what their
- * members cost and a set of everything costs one bit a provider.
+ * sorted lists, large ones bits from their first member to their last, so that five hundred racks
+ * of a large fleet cost what their members cost and a set of everything costs one bit a provider.
  */
 
 /** A list above this many members becomes bits. */
 const LIST_MAX = 1024;
+/** By which bits grow at least. */
+const WORDS_MIN = 64;
 
 export class NumberSet implements Iterable<number> {
   #list: number[] | undefined = [];
   #words = new Uint32Array(0);
+  /** Which word of all the first of these is. */
+  #first = 0;
   #size = 0;
 
   get size(): number {
@@ -17,7 +21,7 @@ export class NumberSet implements Iterable<number> {
   }
 
   has(n: number): boolean {
-    if (this.#list === undefined) return ((this.#words[n >>> 5] ?? 0) & (1 << (n & 31))) !== 0;
+    if (this.#list === undefined) return (this.#wordOf(n) & (1 << (n & 31))) !== 0;
     return this.#list[firstNotBelow(this.#list, n)] === n;
   }
 
@@ -28,10 +32,10 @@ export class NumberSet implements Iterable<number> {
 
   delete(n: number): void {
     if (this.#list === undefined) {
-      const word = this.#words[n >>> 5] ?? 0;
+      const word = this.#wordOf(n);
       const bit = 1 << (n & 31);
       if ((word & bit) === 0) return;
-      this.#words[n >>> 5] = word & ~bit;
+      this.#words[(n >>> 5) - this.#first] = word & ~bit;
       this.#size -= 1;
       return;
     }
@@ -44,7 +48,9 @@ export class NumberSet implements Iterable<number> {
   /** The smallest member at or above `from`; -1 = there is none. */
   next(from: number): number {
     if (this.#list !== undefined) return this.#list[firstNotBelow(this.#list, from)] ?? -1;
-    return nextBit(this.#words, from);
+    const before = this.#first * 32;
+    const found = nextBit(this.#words, Math.max(0, from - before));
+    return found < 0 ? -1 : found + before;
   }
 
   *[Symbol.iterator](): Generator<number> {
@@ -55,8 +61,11 @@ export class NumberSet implements Iterable<number> {
   orInto(words: Uint32Array): void {
     if (this.#list === undefined) {
       const own = this.#words;
-      const length = Math.min(own.length, words.length);
-      for (let at = 0; at < length; at += 1) words[at] = (words[at] ?? 0) | (own[at] ?? 0);
+      const first = this.#first;
+      const length = Math.min(own.length, words.length - first);
+      for (let at = 0; at < length; at += 1) {
+        words[first + at] = (words[first + at] ?? 0) | (own[at] ?? 0);
+      }
       return;
     }
     for (const n of this.#list) words[n >>> 5] = (words[n >>> 5] ?? 0) | (1 << (n & 31));
@@ -79,17 +88,33 @@ export class NumberSet implements Iterable<number> {
   }
 
   #addBit(n: number): void {
-    const at = n >>> 5;
-    if (at >= this.#words.length) {
-      const grown = new Uint32Array(Math.max(64, at + 1, this.#words.length * 2));
-      grown.set(this.#words);
-      this.#words = grown;
-    }
+    this.#reach(n >>> 5);
+    const at = (n >>> 5) - this.#first;
     const word = this.#words[at] ?? 0;
     const bit = 1 << (n & 31);
     if ((word & bit) !== 0) return;
     this.#words[at] = word | bit;
     this.#size += 1;
+  }
+
+  #wordOf(n: number): number {
+    const at = (n >>> 5) - this.#first;
+    return at < 0 ? 0 : (this.#words[at] ?? 0);
+  }
+
+  /** Makes room for a word; more than is needed, as others beside it are likely to come. */
+  #reach(word: number): void {
+    const { length } = this.#words;
+    const end = this.#first + length;
+    if (word >= this.#first && word < end) return;
+    const spare = Math.max(WORDS_MIN, length >>> 1);
+    const first = length === 0 ? word : Math.min(this.#first, word);
+    const from = word < this.#first ? Math.max(0, first - spare) : first;
+    const to = word < end ? end : word + spare;
+    const grown = new Uint32Array(to - from);
+    if (length > 0) grown.set(this.#words, this.#first - from);
+    this.#words = grown;
+    this.#first = from;
   }
 }
 
