@@ -51,11 +51,15 @@ test('off a terminal ctrl-] is sent as it is', async (t) => {
   t.deepEqual((await attached('\u001d', false)).typed, ['\u001d']);
 });
 
+const readAll = async (requests: AsyncIterable<unknown>): Promise<void> => {
+  for await (const _ of requests);
+};
+
 /** A console that goes on for ever. */
 const endless = (router: ConnectRouter) => {
   router.service(ConsoleService, {
     attachConsole: async function* (requests, { signal }) {
-      Array.fromAsync(requests).catch(() => undefined);
+      readAll(requests).catch(() => undefined);
       yield { content: { case: 'opened', value: {} } };
       yield { content: { case: 'data', value: Buffer.from('login: ') } };
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
