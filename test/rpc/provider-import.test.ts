@@ -249,6 +249,34 @@ test('a dry run shows what would change, field by field', async (t) => {
   t.regex(called.stderr, /1 would be created, 1 would be updated, 0 would be unchanged, 1 failed/);
 });
 
+test('a spreadsheet with one column of a part leaves the rest of that part alone', async (t) => {
+  using dir = temporaryDir();
+  const fixture = await startInventory(t);
+  await makePartition(fixture, 'lab');
+  const file = join(dir.path, 'fleet.csv');
+  const say = async (text: string): Promise<string> => {
+    writeFileSync(file, text);
+    const called = await callCommand(importProviders, ['-f', file, '--dry-run'], fixture.admin);
+    t.is((await callCommand(importProviders, ['-f', file], fixture.admin)).code, 0);
+    return called.stdout;
+  };
+  await say(
+    'name,type,serial,bmc.address,bmc.type,bmc.secret,position\nr1,metal,S1,10.0.0.1,ipmi,old,3\n',
+  );
+  t.is(
+    await say('name,bmc.secret,note,vendor\nr1,new,door,ACME\n'),
+    [
+      '~ r1',
+      '    spec.bmc.secret: projects/red/secrets/old → projects/red/secrets/new',
+      '    spec.facts.vendor: (nothing) → ACME',
+      '    spec.location.note: (nothing) → door',
+      '',
+    ].join('\n'),
+  );
+  const { stdout } = await callCommand(exportProviders, ['--format', 'csv'], fixture.admin);
+  for (const kept of ['10.0.0.1', 'ipmi', 'S1', ',3,']) t.true(stdout.includes(kept), stdout);
+});
+
 test('each item has a result for programs', async (t) => {
   using dir = temporaryDir();
   const fixture = await startInventory(t);

@@ -59,22 +59,23 @@ const listOf = (text: string): string[] => text.split(/[\s;]+/).filter((part) =>
 
 type Part<T> = Partial<Omit<T, '$typeName' | '$unknown'>>;
 
-const location = (part: (text: string) => Part<Location>): Column => ({
-  path: 'spec.location',
+/** Each says its own field: what no column says stays. */
+const location = (field: string, part: (text: string) => Part<Location>): Column => ({
+  path: `spec.location.${field}`,
   put: ({ spec }, text) => {
     spec.location = { ...(spec.location ?? create(LocationSchema)), ...part(text) };
   },
 });
 
-const bmc = (part: (text: string, home: Home) => Part<Bmc>): Column => ({
-  path: 'spec.bmc',
+const bmc = (field: string, part: (text: string, home: Home) => Part<Bmc>): Column => ({
+  path: `spec.bmc.${field}`,
   put: ({ spec, home }, text) => {
     spec.bmc = { ...(spec.bmc ?? create(BmcSchema)), ...part(text, home) };
   },
 });
 
-const facts = (part: (text: string) => Part<Facts>): Column => ({
-  path: 'spec.facts',
+const facts = (field: string, part: (text: string) => Part<Facts>): Column => ({
+  path: `spec.facts.${field}`,
   put: ({ spec }, text) => {
     spec.facts = { ...(spec.facts ?? create(FactsSchema)), ...part(text) };
   },
@@ -143,21 +144,23 @@ const COLUMNS: Readonly<Record<string, Column>> = {
       spec.neverProvision = yesOrNo(text);
     },
   },
-  rack: location((rack) => ({ rack })),
-  position: location((text) => ({ position: wholeNumber(text) })),
-  height: location((text) => ({ height: wholeNumber(text) })),
-  note: location((note) => ({ note })),
-  'bmc.type': bmc((text) => ({ type: bmcType(text) })),
-  'bmc.address': bmc((address) => ({ address })),
-  'bmc.ipmi_address': bmc((ipmiAddress) => ({ ipmiAddress })),
-  'bmc.secret': bmc((text, { project }) => ({
+  rack: location('rack', (rack) => ({ rack })),
+  position: location('position', (text) => ({ position: wholeNumber(text) })),
+  height: location('height', (text) => ({ height: wholeNumber(text) })),
+  note: location('note', (note) => ({ note })),
+  'bmc.type': bmc('type', (text) => ({ type: bmcType(text) })),
+  'bmc.address': bmc('address', (address) => ({ address })),
+  'bmc.ipmi_address': bmc('ipmi_address', (ipmiAddress) => ({ ipmiAddress })),
+  'bmc.secret': bmc('secret', (text, { project }) => ({
     secret: text.includes('/') ? text : `projects/${project}/secrets/${text}`,
   })),
-  'bmc.certificate': bmc((text) => ({ certificateSha256: text.toLowerCase().replaceAll(':', '') })),
-  serial: facts((serialNumber) => ({ serialNumber })),
-  uuid: facts((text) => ({ smbiosUuid: uuidOf(text) })),
-  vendor: facts((vendor) => ({ vendor })),
-  model: facts((model) => ({ model })),
+  'bmc.certificate': bmc('certificate_sha256', (text) => ({
+    certificateSha256: text.toLowerCase().replaceAll(':', ''),
+  })),
+  serial: facts('serial_number', (serialNumber) => ({ serialNumber })),
+  uuid: facts('smbios_uuid', (text) => ({ smbiosUuid: uuidOf(text) })),
+  vendor: facts('vendor', (vendor) => ({ vendor })),
+  model: facts('model', (model) => ({ model })),
   ...Object.fromEntries(Object.keys(GROUP_COLUMNS).map((title) => [title, OF_GROUPS])),
 };
 
