@@ -1,6 +1,6 @@
 /** Operators at the controllers of providers: through the agents of a pool, audited, shared. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { createClient } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import test, { type ExecutionContext } from 'ava';
 import { AgentService } from '../../gen/runmachine/agent/v1/agent_service_pb.ts';
 import {
@@ -281,6 +281,29 @@ test('credentials rotate: staged, set, tried, promoted', async (t) => {
   await hardware.rotateProviderCredentials({ name: R1, requestId: uuid() });
   t.is(secret?.data.password, staged, 'and is what the next try sets');
   t.is(metal.controllers.passwords.get(uid), staged);
+});
+
+test('a secret of several controllers is not rotated at one of them', async (t) => {
+  await using metal = await startMetalSite();
+  await metal.connect(0);
+  const { hardware } = metal.as('operator');
+  const other = newServer('r9u9');
+  const { bmc } = other.spec ?? {};
+  if (bmc !== undefined) bmc.address = 'https://10.99.0.9';
+  metal.site.neighbours.addProvider(other);
+  const rotate = () => hardware.rotateProviderCredentials({ name: R1, requestId: uuid() });
+  const password = () => metal.site.neighbours.secrets.get(SECRET)?.data.password;
+  const before = await eventually(async () => {
+    const had = password();
+    const error = await rotate().then(
+      () => undefined,
+      (refusal: unknown) => ConnectError.from(refusal),
+    );
+    return error === undefined ? undefined : { had, error };
+  });
+  t.is(before.error.code, Code.FailedPrecondition);
+  t.regex(before.error.rawMessage, /holds that of r9u9 as well.*runm secret create/);
+  t.is(password(), before.had);
 });
 
 test('an operator types at the console of a provider', async (t) => {

@@ -7,7 +7,7 @@ import {
 import { requestKeyOf } from '../../runtime/context.ts';
 import { failedPrecondition, unavailable } from '../../runtime/errors.ts';
 import type { ProviderView } from '../domain/capacity.ts';
-import { demandController } from '../domain/controller.ts';
+import { demandController, sharersOf } from '../domain/controller.ts';
 import { type HardwareTask, newTask } from '../domain/hardware-task.ts';
 import type { InventoryPort } from '../neighbours-port.ts';
 import { answered } from './answered.ts';
@@ -17,7 +17,10 @@ import { findVisibleProvider } from './visible-provider.ts';
 
 export type RotateDeps = RpcDeps & {
   readonly inventory: Pick<InventoryPort, 'findProvider'>;
-  readonly pools: { readonly inPartition: (partition: string) => readonly ProviderView[] };
+  readonly pools: {
+    readonly inPartition: (partition: string) => readonly ProviderView[];
+    readonly partitions: () => ReadonlySet<string>;
+  };
   readonly tasks: { readonly nudge: () => void };
 };
 
@@ -35,6 +38,7 @@ export const rotateCredentials = async (
   if (secret === '') throw noSecret(provider.name);
   const earlier = await answered(deps.store, context, schema);
   if (earlier !== undefined) return earlier;
+  demandOwnSecret(deps, provider);
   const { principal } = callerOf(context);
   const { uid: providerUid, partition } = provider;
   const uid = commandIdOf(context, request.requestId);
@@ -72,6 +76,28 @@ export const rotateCredentials = async (
   if (ended.failure !== null) throw failedPrecondition(ended.failure.reason, ended.failure.message);
   return deps.store.transaction(requestKeyOf(context, schema), actorOf(context), () =>
     Promise.resolve(create(schema, { secret })),
+  );
+};
+
+/** Agents would sign in to the others with a password that was never set there. */
+const demandOwnSecret = ({ pools }: RotateDeps, provider: ProviderView): void => {
+  const all = [...pools.partitions()].flatMap((partition) => pools.inPartition(partition));
+  const sharers = sharersOf(provider, all);
+  if (sharers.length > 0) throw sharedSecret(provider, sharers);
+};
+
+const SHOWN = 3;
+
+const sharedSecret = ({ name, controller }: ProviderView, sharers: readonly string[]) => {
+  const id = name.slice(name.lastIndexOf('/') + 1);
+  const more = sharers.length > SHOWN ? ` and ${sharers.length - SHOWN} more` : '';
+  const secret = controller?.secret ?? '';
+  return failedPrecondition(
+    'IN_USE',
+    `Cannot give the controller of "${id}" a new password: ${secret} holds that of ` +
+      `${sharers.slice(0, SHOWN).join(', ')}${more} as well. Make a secret for it alone (runm ` +
+      `secret create) and name it in the record (runm provider import, column bmc.secret)`,
+    { metadata: { name, secret, sharers: String(sharers.length) } },
   );
 };
 

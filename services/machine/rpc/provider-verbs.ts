@@ -35,6 +35,7 @@ export type ProviderStateNeighbours = {
   readonly pools: {
     readonly find: (providerUid: string) => ProviderView | undefined;
     readonly inPartition: (partition: string) => readonly ProviderView[];
+    readonly partitions: () => ReadonlySet<string>;
     readonly isSynced: () => boolean;
   };
   readonly opener: { readonly look: (providerUid: string) => void };
