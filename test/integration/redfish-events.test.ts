@@ -165,6 +165,7 @@ for (const wrong of [
   { ResourceTypes: ['Chassis.v1_2_0.Chassis'] },
   { EventTypes: 'Alert' },
   { OriginResources: [SYSTEM] },
+  { HttpHeaders: ['X-Trace'] },
   { HttpHeaders: [{ 'X-Split': 'a\r\nHost: b' }] },
   { DeliveryRetryPolicy: 'Never' },
 ]) {
@@ -184,6 +185,15 @@ test('headers of a subscription are sent and not shown', async (t) => {
   await eventually(() => listener.heard.length === 2);
   t.is(listener.heard[1]?.headers.authorization, undefined);
   t.is(listener.heard[1]?.body.Context, 'later');
+});
+
+test('headers of a subscription may be one object, as gofish sends them', async (t) => {
+  const { lab, listener } = await setUp(t, {
+    more: { HttpHeaders: { 'X-Trace': '1', 'X-Rack': 'one' }, EventTypes: [] },
+  });
+  log(lab, 'one');
+  const heard = await eventually(() => listener.heard[0]);
+  t.like(heard.headers, { 'x-trace': '1', 'x-rack': 'one' });
 });
 
 test('events go over TLS, and a certificate is looked at where that was asked for', async (t) => {

@@ -1,5 +1,5 @@
 import { request } from 'node:https';
-import { type RedfishLab, USER } from './redfish-lab.ts';
+import { USER } from './redfish-lab.ts';
 
 export type Asked = {
   readonly method?: string;
@@ -18,7 +18,7 @@ export type Told = {
 
 /** Asks a controller of the lab past our own client. */
 export const askRedfish = async (
-  lab: RedfishLab,
+  lab: { readonly http: { readonly url: string } },
   path: string,
   { method = 'GET', body, headers = {}, anonymous = false }: Asked = {},
 ): Promise<Told> => {

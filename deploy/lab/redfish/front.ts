@@ -4,6 +4,7 @@ import type { Clock } from '../../../services/runtime/clock.ts';
 import { faultyServer } from '../faulty-server.ts';
 import type { LabFrontStarter } from '../front-port.ts';
 import { type LabCertificate, makeCertificate } from './certificate.ts';
+import { createSubscriptionStore } from './events/subscription-store.ts';
 import { startRedfishServer } from './http-server.ts';
 import { createRedfishService } from './service.ts';
 
@@ -11,7 +12,10 @@ import { createRedfishService } from './service.ts';
 export const startRedfishFront: LabFrontStarter = async (options) => {
   const { host, port, clock, random, faults, directory } = options;
   const server = faultyServer(options.server, faults);
-  const service = createRedfishService({ server, clock, random, host });
+  const service = createRedfishService({
+    ...{ server, clock, random, host },
+    subscriptions: createSubscriptionStore(join(directory, 'subscriptions.json')),
+  });
   const certificate = await keptCertificate(directory, { host, clock });
   const listening = await startRedfishServer({ service, faults, clock, host, port, certificate });
   return {

@@ -4,6 +4,7 @@ import type { Random } from '../../../services/runtime/random.ts';
 import type { LabAccount, LabServer } from '../server-port.ts';
 import { allowedBy, etagOf, type LabContext, type Need, writeOf } from './context.ts';
 import { createEvents } from './events/events.ts';
+import type { SubscriptionStore } from './events/subscription-store.ts';
 import { taskEvent } from './events/watch.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 import { type LabReply, type LabRequest, refuse } from './message.ts';
@@ -34,6 +35,8 @@ export type RedfishServiceOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly personality?: Personality;
+  /** Without one a restart forgets who subscribed to events. */
+  readonly subscriptions?: SubscriptionStore;
   /** Address of the controller; 127.0.0.1 where absent. */
   readonly host?: string;
 } & Pick<GuardOptions, 'sessionTimeoutSeconds' | 'sessionsMax'>;
@@ -43,7 +46,9 @@ export const createRedfishService = (options: RedfishServiceOptions): RedfishSer
   const guard = createGuard(options);
   const places = { system: SYSTEM, bios: BIOS, tasks: TASKS, logEntries: ENTRIES };
   const drive = drivePath(personality);
-  const events = createEvents({ server, clock, places: { ...places, drive } });
+  const events = createEvents({
+    ...{ server, clock, places: { ...places, drive }, store: options.subscriptions },
+  });
   const tasks = createTasks(clock, (task) => events.tell(taskEvent(task, TASKS, clock.now())));
   const context: LabContext = { server, clock, random, personality, guard, events, tasks, host };
   return {

@@ -3,6 +3,7 @@ import type { LabServer } from '../../server-port.ts';
 import { eventMessage, type LabEvent } from './event.ts';
 import { createOutbox, type Outbox, type RetrySettings } from './outbox.ts';
 import { type Subscription, wants } from './subscription.ts';
+import type { SubscriptionStore } from './subscription-store.ts';
 import { type EventPlaces, watchServer } from './watch.ts';
 
 /**
@@ -49,6 +50,8 @@ export type EventsDeps = {
   readonly server: LabServer;
   readonly clock: Clock;
   readonly places: EventPlaces;
+  /** Without one a restart forgets who subscribed. */
+  readonly store?: SubscriptionStore | undefined;
 };
 
 export const SUBSCRIPTIONS_MAX = 16;
@@ -59,7 +62,7 @@ type Kept = KeptSubscription & {
   readonly close: () => void;
 };
 
-export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
+export const createEvents = ({ server, clock, places, store }: EventsDeps): Events => {
   const kept = new Map<string, Kept>();
   let isClosed = false;
   let settings = USUAL;
@@ -76,17 +79,30 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
       send(lastEvent, JSON.stringify(eventMessage(event, { id: lastEvent, context })));
     }
   };
+  /** Streams end with their connections. */
+  const save = (): void => {
+    if (isClosed) return;
+    const posts = [...kept].filter(([, { kind }]) => kind === 'post');
+    store?.save(
+      posts.map(([id, { subscription, isSuspended }]) => ({ id, subscription, isSuspended })),
+    );
+  };
+  const keepAs = (id: string, one: Kept): void => {
+    lastId = Math.max(lastId, Number(id));
+    kept.set(id, one);
+    stopWatching ??= watchServer({ server, clock, places, tell });
+  };
   const keep = (make: (id: string) => Kept): string | undefined => {
     if (kept.size >= SUBSCRIPTIONS_MAX || isClosed) return undefined;
-    lastId += 1;
-    const id = String(lastId);
-    kept.set(id, make(id));
-    stopWatching ??= watchServer({ server, clock, places, tell });
+    const id = String(lastId + 1);
+    keepAs(id, make(id));
+    save();
     return id;
   };
   const remove = (id: string): void => {
     kept.get(id)?.close();
     kept.delete(id);
+    save();
     if (kept.size > 0) return;
     stopWatching?.();
     stopWatching = undefined;
@@ -96,7 +112,9 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
   };
   const change = (id: string, part: Partial<KeptSubscription>): void => {
     const found = kept.get(id);
-    if (found !== undefined) kept.set(id, { ...found, ...part });
+    if (found === undefined) return;
+    kept.set(id, { ...found, ...part });
+    save();
   };
   const outboxOf = (id: string, made: Subscription): Outbox =>
     createOutbox({
@@ -110,18 +128,22 @@ export const createEvents = ({ server, clock, places }: EventsDeps): Events => {
       },
     });
 
+  const postingOf = (id: string, subscription: Subscription, isSuspended = false): Kept => {
+    const outbox = outboxOf(id, subscription);
+    const send = (_event: number, text: string): void => outbox.put(text);
+    return { subscription, kind: 'post', isSuspended, send, close: outbox.close };
+  };
+
+  for (const { id, subscription, isSuspended } of store?.load() ?? []) {
+    keepAs(id, postingOf(id, subscription, isSuspended));
+  }
   return {
     tell,
     remove,
     endStreams,
     ids: () => [...kept.keys()],
     find: (id) => kept.get(id),
-    subscribe: (subscription) =>
-      keep((id) => {
-        const outbox = outboxOf(id, subscription);
-        const send = (_event: number, text: string): void => outbox.put(text);
-        return { subscription, kind: 'post', isSuspended: false, send, close: outbox.close };
-      }),
+    subscribe: (subscription) => keep((id) => postingOf(id, subscription)),
     stream: (subscription, { send, end: close }) => {
       const id = keep(() => ({ subscription, kind: 'stream', isSuspended: false, send, close }));
       return id === undefined ? undefined : () => remove(id);

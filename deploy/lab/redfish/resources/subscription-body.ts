@@ -85,6 +85,9 @@ const wrong = (
   refusal: { readonly detail: string; readonly about: string },
 ) => ({ kind: 'wrong', reply: refuse(400, name, refusal) }) as const;
 
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const isText = (value: unknown): value is string => typeof value === 'string';
 
 /** Null is what some send for a list that they do not fill. */
@@ -118,19 +121,20 @@ const originsField = (body: Json): Field<readonly string[]> => {
 const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 const HEADER_VALUE = /^[\t\x20-\x7e]{0,4000}$/;
 
-/** A list of objects with a name and a value each. */
+/** A list of objects with a name and a value each; gofish sends one object instead. */
 const headersField = (body: Json): Field<ReadonlyMap<string, string>> => {
   const name = 'HttpHeaders';
   const sent = body[name] ?? undefined;
   if (sent === undefined) return ABSENT;
-  const pairs = Array.isArray(sent) ? sent.flatMap((one) => Object.entries(Object(one))) : [];
+  const objects: readonly unknown[] = Array.isArray(sent) ? sent : [sent];
+  const pairs = objects.flatMap((one) => Object.entries(Object(one)));
   const headers = new Map<string, string>();
   for (const [header, value] of pairs) {
     if (isText(value) && HEADER.test(header) && HEADER_VALUE.test(value)) {
       headers.set(header.toLowerCase(), value);
     }
   }
-  return Array.isArray(sent) && headers.size === pairs.length
+  return objects.every(isObject) && headers.size === pairs.length
     ? { kind: 'value', value: headers }
     : wrong('PropertyValueTypeError', { detail: `${name} is no list of headers.`, about: name });
 };
