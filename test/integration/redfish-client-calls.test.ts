@@ -72,6 +72,10 @@ test('the management port tells the address at which a client has it', async (t)
   const lab = await redfishLab(t);
   const { body } = await askRedfish(lab, `${ROOT}/Managers/bmc/EthernetInterfaces/1`);
   t.like(body, { IPv4Addresses: [{ Address: '127.0.0.1' }] });
+  // Foreman takes it for the identifier of the controller.
+  const { UUID: own } = (await askRedfish(lab, `${ROOT}/Managers/bmc`)).body;
+  t.is(own, (await askRedfish(lab, ROOT)).body.UUID);
+  t.not(own, lab.server.hardware.uuid);
 });
 
 test('the boot order is told with its options, and is no other', async (t) => {

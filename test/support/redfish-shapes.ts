@@ -232,6 +232,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     Status: STATUS,
   }),
   '#Manager.v1_17_0.Manager': resourceOf({
+    UUID: 'uuid',
     ManagerType: ['ManagementController', 'EnclosureManager', 'BMC', 'RackManager', 'Service'],
     Manufacturer: 'text',
     Model: 'text',

@@ -2,12 +2,14 @@ import { isIPv4 } from 'node:net';
 import type { LabContext, Route, Write } from '../context.ts';
 import { type Json, link, links, noContent, refuse } from '../message.ts';
 import { CHASSIS, MANAGER, ROOT, SYSTEM } from './paths.ts';
+import { bmcUuid } from './root.ts';
 import { collection, HEALTHY, resource } from './shape.ts';
 
 const managerOf = ({ server, personality, clock }: LabContext): Json =>
   resource('Manager', MANAGER, {
     Name: 'Management controller',
     ManagerType: 'BMC',
+    UUID: bmcUuid(server.hardware.uuid),
     Manufacturer: server.hardware.vendor,
     Model: personality.managerModel ?? `${server.hardware.model} controller`,
     FirmwareVersion: server.hardware.bmcVersion,

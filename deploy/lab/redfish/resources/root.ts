@@ -43,7 +43,7 @@ const rootOf = ({ server, personality }: LabContext): Json => ({
 export const EXPAND_LEVELS_MAX = 3;
 
 /** The service's own, which is not that of the machine. */
-const bmcUuid = (uuid: string): string =>
+export const bmcUuid = (uuid: string): string =>
   `${uuid.slice(0, -1)}${(Number.parseInt(uuid.slice(-1), 16) ^ 1).toString(16)}`;
 
 export const ROOT_ROUTES: readonly Route[] = [
