@@ -24,8 +24,8 @@ const READY_MS = 2_000;
 export const createInventoryService = async (deps: ServiceDeps): Promise<RunningService> => {
   const { clock, random, log } = deps;
   const store = await openSql({
+    ...deps.sql,
     service: 'inventory',
-    url: deps.sql.url,
     entities: [],
     migrations: inventoryMigrations,
     clock,

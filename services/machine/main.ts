@@ -106,8 +106,8 @@ export const createMachineService = async (deps: Deps): Promise<RunningService> 
   const sinks = await createSinks(deps, deps.config.sinks ?? DEFAULTS.sinks);
   const hook = await createCleaningHook(deps.clock, deps.config.cleaning ?? DEFAULTS.cleaning);
   const store = await openSql({
+    ...deps.sql,
     service: 'machine',
-    url: deps.sql.url,
     entities: [],
     migrations: machineMigrations,
     clock,

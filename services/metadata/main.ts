@@ -72,7 +72,7 @@ export const createMetadataService = async (
     { file: config.masterKeyFile, create: config.createMasterKey },
     random,
   );
-  const store = await openStore({ url: deps.sql.url, clock, random, log });
+  const store = await openStore({ ...deps.sql, clock, random, log });
   try {
     const vault = authorityVault(store);
     const authority = await openAuthority({ cluster, clock, random, masterKey, vault });
@@ -129,8 +129,7 @@ const servicesOf = (rpc: RpcDeps) => [
   secretService(rpc),
 ];
 
-type StoreOptions = {
-  readonly url: string;
+type StoreOptions = ServiceDeps['sql'] & {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: StoreLog;

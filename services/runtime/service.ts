@@ -47,14 +47,21 @@ export type Connect = {
   readonly transportToAddress: (address: string) => Transport;
 };
 
+/** Of StoreLimits (store/sql/limits.ts), where a test must not be hurried. */
+export type SqlLimits = Readonly<
+  Partial<
+    Record<'transactionMs' | 'statementMs' | 'lockMs' | 'connectionWaitMs' | 'openMs', number>
+  >
+>;
+
 /** What every service's factory needs. `Config` is the service's own small typed object. */
 export type ServiceDeps<Config = unknown> = {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** 'sqlite:<file>' or 'postgresql://…'; see store/sql/open.ts. */
-  readonly sql: { readonly url: string };
+  /** 'sqlite:<file>' or 'postgresql://…', and bounds; see store/sql/open.ts. */
+  readonly sql: { readonly url: string; readonly limits?: SqlLimits };
   readonly coordination: Coordination;
   readonly connect: Connect;
   /** Name of the installation, the trust domain of its certificates. */

@@ -6,6 +6,7 @@ import { type OpenSqlOptions, openSql, type SqlStore } from '../../services/stor
 import type { RequestKey } from '../../services/store/sql/request-row.ts';
 import type { Actor, Tx } from '../../services/store/sql/transaction.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 
 /** A small service's store, for the contract suite: books on shelves. */
 export const Book = defineEntity({
@@ -57,15 +58,6 @@ export const bookMigrations: readonly Migration[] = [
 ];
 
 export const actor: Actor = { principal: 'users/tester', requestId: 'r-1' };
-
-/** A file's tests run at once, on machines that do other things: only who tries a limit has one. */
-export const PATIENCE = {
-  transactionMs: 120_000,
-  statementMs: 120_000,
-  lockMs: 120_000,
-  connectionWaitMs: 120_000,
-  openMs: 120_000,
-};
 
 export const openBooks = (url: string, more: Partial<OpenSqlOptions> = {}): Promise<SqlStore> =>
   openSql({

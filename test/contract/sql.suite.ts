@@ -17,6 +17,7 @@ import {
 import { uniqueViolation } from '../../services/store/sql/store-error.ts';
 import { eventually } from '../support/eventually.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import {
   actor,
   addBook,
@@ -26,7 +27,6 @@ import {
   countRows,
   keyOf,
   openBooks,
-  PATIENCE,
 } from './sql-fixture.ts';
 
 /** What every SQL database must do for a service. */

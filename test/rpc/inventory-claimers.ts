@@ -19,6 +19,7 @@ import { eventually } from '../support/eventually.ts';
 import { type GuardedTransports, guardedTransports } from '../support/guarded-transports.ts';
 import { shiftedClock } from '../support/shifted-clock.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 import { createNeighbours } from './scheduler-neighbours.ts';
 
@@ -64,7 +65,7 @@ export const startHall = async (
   const depsOf = (name: 'inventory' | 'scheduler') => ({
     ...parts,
     coordination,
-    sql: { url: `sqlite:${join(dir.path, `${name}.db`)}` },
+    sql: { url: `sqlite:${join(dir.path, `${name}.db`)}`, limits: PATIENCE },
     connect: {
       transportTo: transports(name),
       transportToAddress: () => ways.scheduler.asService('scheduler'),

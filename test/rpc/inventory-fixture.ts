@@ -30,6 +30,7 @@ import { openEmbeddedCoordination } from '../../services/store/coordination/embe
 import { type GuardedTransports, guardedTransports } from '../support/guarded-transports.ts';
 import { type ShiftedClock, shiftedClock } from '../support/shifted-clock.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 
 /** The scheduler's leader as inventory meets it. */
@@ -131,7 +132,7 @@ const startOn = async (t: ExecutionContext, ground: Ground): Promise<InventoryFi
   const service = await createInventoryService({
     ...parts,
     config: {},
-    sql: { url },
+    sql: { url, limits: PATIENCE },
     coordination,
     connect: {
       transportTo: () => leaderTransport(leader),

@@ -27,6 +27,7 @@ import type { Coordination } from '../../services/store/coordination/port.ts';
 import { CLUSTER } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 import { createFakeAgent, type FakeAgent } from './machine-agent.ts';
 import { createNeighbours, type Neighbours } from './machine-neighbours.ts';
@@ -157,7 +158,7 @@ const startReplica = async (options: ReplicaOptions): Promise<Replica> => {
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    sql: { url },
+    sql: { url, limits: PATIENCE },
     coordination,
     connect: {
       transportTo: (area) => {

@@ -23,6 +23,7 @@ import { openEmbeddedCoordination } from '../../services/store/coordination/embe
 import { openSql } from '../../services/store/sql/open.ts';
 import { guardedTransports } from '../support/guarded-transports.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 
 const parts = { clock: systemClock, random: systemRandom, log: silentLog };
@@ -40,7 +41,7 @@ const startIn = async (t: ExecutionContext, dir: string, config: Partial<Metadat
   const service = await createMetadataService({
     ...parts,
     config: { masterKeyFile: join(dir, 'keys', 'master.key'), createMasterKey: true, ...config },
-    sql: { url: `sqlite:${join(dir, 'metadata.db')}` },
+    sql: { url: `sqlite:${join(dir, 'metadata.db')}`, limits: PATIENCE },
     coordination,
     connect: {
       transportTo: () => createRouterTransport(() => undefined),

@@ -30,6 +30,7 @@ import type { Coordination } from '../../services/store/coordination/port.ts';
 import { type GuardedTransports, guardedTransports } from '../support/guarded-transports.ts';
 import { type ShiftedClock, shiftedClock } from '../support/shifted-clock.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 
 export const TEST_CLUSTER = 'test';
@@ -84,7 +85,7 @@ export const startMetadata = async (
     clock,
     random: systemRandom,
     log: silentLog,
-    sql: { url: url ?? `sqlite:${join(dir.path, 'metadata.db')}` },
+    sql: { url: url ?? `sqlite:${join(dir.path, 'metadata.db')}`, limits: PATIENCE },
     coordination,
     connect: {
       transportTo: (area) => standIn(area, world),

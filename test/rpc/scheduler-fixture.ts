@@ -20,6 +20,7 @@ import { eventually } from '../support/eventually.ts';
 import { type GuardedTransports, guardedTransports } from '../support/guarded-transports.ts';
 import { type ShiftedClock, shiftedClock } from '../support/shifted-clock.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { PATIENCE } from '../support/store-patience.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 import {
   CPU,
@@ -127,7 +128,7 @@ export const startScheduler = async (
       clock,
       random,
       log: silentLog,
-      sql: { url: urlOf(at) },
+      sql: { url: urlOf(at), limits: PATIENCE },
       coordination,
       connect: {
         transportTo: (area) => (area === 'identity' ? neighbours.identity : neighbours.inventory),
