@@ -152,6 +152,21 @@ export const inventoryDiscoverySuite = (subject: InventorySubject): void => {
     t.deepEqual(conflicts.get(names[1] ?? ''), []);
   });
 
+  test('what is another provider’s by its address is told, and not accepted', async (t) => {
+    const { record, discoveries, fixture } = await startScan(t, subject);
+    const bmc = { type: BmcType.IPMI, address: '10.0.0.9:623' };
+    const type = ProviderType.BARE_METAL;
+    await makeProvider(fixture, 'known', { spec: { type, bmc } });
+    const [name = ''] = (await record([{ type: BmcType.REDFISH, address: 'https://10.0.0.9' }]))
+      .names;
+    const { discovery } = await discoveries.getDiscovery({ name });
+    t.like(discovery?.conflicts[0], { field: 'address', holder: `${LAB}/providers/known` });
+    const accept = discoveries.acceptDiscovery({ name, providerId: 'r1', requestId: newId() });
+    const error = await refused(t, accept, { kind: 'already_exists', reason: 'ALREADY_EXISTS' });
+    t.is(error.metadata.holder, `${LAB}/providers/known`);
+    t.is((await discoveries.getDiscovery({ name })).discovery?.state, PROPOSED);
+  });
+
   test('a rejected one stays so through later scans, and may still be accepted', async (t) => {
     const { record, discoveries } = await startScan(t, subject);
     const [name = ''] = (await record([found(1)])).names;

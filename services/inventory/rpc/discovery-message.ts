@@ -10,7 +10,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/discovery_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
-import { addressKey } from '../domain/discovery.ts';
+import { addressSpellings } from '../domain/discovery.ts';
 import { type Identifier, identifiersOf } from '../domain/identifiers.ts';
 import {
   type DiscoveryRecord,
@@ -58,7 +58,7 @@ export const discoveryMessages = async (
   const messages = new Map<DiscoveryRecord, Discovery>();
   for (const [partition, those] of byPartition) {
     const keys = those.flatMap((row) => shownBy(foundIn(kept, row)).map(({ key }) => key));
-    const addresses = those.map((row) => addressKey(foundIn(kept, row).address));
+    const addresses = those.flatMap((row) => addressSpellings(foundIn(kept, row).address));
     const holders = await records.providers.holdersOf(reader, partition, keys);
     const owners = await records.providers.atAddresses(reader, partition, addresses);
     for (const row of those) {
@@ -69,7 +69,8 @@ export const discoveryMessages = async (
         holder: holders.get(key),
       }));
       const { address: value } = found;
-      const at = { key: 'address ', value, holder: owners.get(addressKey(value)) };
+      const [owner] = addressSpellings(value).flatMap((one) => owners.get(one) ?? []);
+      const at = { key: 'address ', value, holder: owner };
       const conflicts = [at, ...shown].flatMap(({ holder, ...what }) =>
         holder === undefined ? [] : [conflictOf(what, providerName(holder))],
       );
