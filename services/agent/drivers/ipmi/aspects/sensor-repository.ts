@@ -36,9 +36,12 @@ const RECORDS_MAX = 4_096;
 const RESERVATIONS_MAX = 8;
 const WHAT = 'to tell what sensors it has';
 
-export const createSensorRepository = (
-  place: Pick<Place, 'link' | 'deviceId'>,
-): SensorRepository => {
+type SensorPlace = {
+  readonly link: Pick<Place['link'], 'provider' | 'ask'>;
+  readonly deviceId: Pick<Place['deviceId'], 'hasSensorRepository'>;
+};
+
+export const createSensorRepository = (place: SensorPlace): SensorRepository => {
   const { link } = place;
   const isRepository = place.deviceId.hasSensorRepository;
   let kept: readonly SensorRecord[] | undefined;
@@ -54,9 +57,11 @@ export const createSensorRepository = (
   const read = async (signal: AbortSignal): Promise<readonly SensorRecord[]> => {
     const stamp = await stampOf(signal);
     if (kept !== undefined && stamp === keptStamp) return kept;
-    kept = await readAll(place, isRepository ? REPOSITORY : DEVICE, signal);
+    const all = await readAll(place, isRepository ? REPOSITORY : DEVICE, signal);
+    // What could not be read now may be read the next time.
+    kept = all.isWhole ? all.records : undefined;
     keptStamp = stamp;
-    return kept;
+    return all.records;
   };
 
   return {
@@ -74,14 +79,27 @@ export const createSensorRepository = (
   };
 };
 
+/**
+ * What some answer for a single record that they list and cannot give (PowerEdge FC830: the last
+ * one times out), where all others can be read.
+ */
+const CANNOT_GIVE: ReadonlySet<number> = new Set([
+  ...[CODE.timeout, CODE.notPresent, CODE.invalidField, CODE.cannotRespond],
+  0xff,
+]);
+
+/** `isWhole`: no record was left out. */
+type Records = { readonly records: readonly SensorRecord[]; readonly isWhole: boolean };
+
 const readAll = async (
-  { link }: Pick<Place, 'link'>,
+  { link }: Pick<SensorPlace, 'link'>,
   commands: Commands,
   signal: AbortSignal,
-): Promise<readonly SensorRecord[]> => {
+): Promise<Records> => {
   const { netFn } = commands;
   const size = createPartSize();
   const found: SensorRecord[] = [];
+  let isWhole = true;
   let reservations = 0;
   let reservation = Buffer.alloc(2);
 
@@ -114,7 +132,11 @@ const readAll = async (
         bytes = Buffer.alloc(0);
         total = RECORD_HEADER_BYTES;
       } else if (code !== 0) {
-        if (!size.isTooLarge(code)) throw completionError(link.provider, WHAT, code);
+        if (size.isTooLarge(code)) continue;
+        const isAlone = found.length > 0 && CANNOT_GIVE.has(code);
+        if (!isAlone) throw completionError(link.provider, WHAT, code);
+        isWhole = false;
+        return { next, bytes: Buffer.alloc(0) };
       } else {
         const got = data.subarray(2, 2 + count);
         if (got.length === 0) break;
@@ -134,5 +156,5 @@ const readAll = async (
     found.push(...decodeSensorRecord(bytes));
     id = next;
   }
-  return found;
+  return { records: found, isWhole };
 };
