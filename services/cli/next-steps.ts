@@ -17,7 +17,7 @@ export const nextSteps = (error: ConnectError, endpoint: string): readonly strin
     case Code.NotFound:
       return whereToLook(nameOf(error, metadata));
     case Code.AlreadyExists:
-      return whatIsThere(nameOf(error, metadata));
+      return whatIsThere(metadata.holder ?? nameOf(error, metadata));
     case Code.Unavailable:
       return reason === undefined
         ? [`is runmachine running at ${endpoint}? Start it with \`npm start\``]

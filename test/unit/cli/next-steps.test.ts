@@ -17,6 +17,8 @@ import { whoami } from '../../../services/cli/commands/whoami.ts';
 import { nextSteps } from '../../../services/cli/next-steps.ts';
 import { callCommand } from './call-command.ts';
 
+const P = 'partitions/lab';
+
 const refusal = (code: Code, name: string, reason?: string) =>
   new ConnectError(
     `"${name}" …`,
@@ -27,11 +29,18 @@ const refusal = (code: Code, name: string, reason?: string) =>
       : [{ desc: ErrorInfoSchema, value: { reason, domain: 'x', metadata: { name } } }],
   );
 
+test('what another one has already is shown at the one that has it', (t) => {
+  const metadata = { name: `${P}/providers/new`, holder: `${P}/providers/r1u1` };
+  const value = { reason: 'ALREADY_EXISTS', domain: 'x', metadata };
+  const details = [{ desc: ErrorInfoSchema, value }];
+  const error = new ConnectError('taken', Code.AlreadyExists, undefined, details);
+  t.deepEqual(nextSteps(error, 'https://here:1'), ['runm provider get r1u1']);
+});
+
 const next = test.macro((t, error: ConnectError, wanted: RegExp) => {
   t.regex(nextSteps(error, 'https://here:1').join('\n'), wanted);
 });
 
-const P = 'partitions/lab';
 test(
   'a machine that is not there',
   next,
