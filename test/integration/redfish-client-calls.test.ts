@@ -144,3 +144,21 @@ test('the schema of what is shown is there, with what ilorest must find of it to
   const file = (await askRedfish(lab, place.replace(/\/en$/, ''))).body;
   t.is(Object(file.Location)[0].Uri, place);
 });
+
+test('of a change of several properties the known ones are made, and the others told', async (t) => {
+  const lab = await redfishLab(t);
+  const account = `${ROOT}/AccountService/Accounts/2`;
+  const mixed = patch({ BogusProp: 'foo', RoleId: 'Operator' });
+  const { status, body } = await askRedfish(lab, account, mixed);
+  t.is(status, 200);
+  t.like(body, { '@odata.id': account, RoleId: 'Operator' });
+  const [info] = Object(body['@Message.ExtendedInfo']);
+  t.regex(info.MessageId, /\.PropertyUnknown$/);
+  t.deepEqual(info.RelatedProperties, ['#/BogusProp']);
+  t.is((await askRedfish(lab, SYSTEM, patch({ BogusProp: 'foo' }))).status, 400);
+  const nothing = await askRedfish(lab, SYSTEM, patch({ '@odata.id': SYSTEM }));
+  t.is(nothing.status, 400);
+  t.regex(JSON.stringify(nothing.body), /NoOperation/);
+  t.is((await askRedfish(lab, SYSTEM, patch({ Bogus: 1, IndicatorLED: 'Sun' }))).status, 400);
+  t.false(lab.server.indicator());
+});

@@ -56,6 +56,7 @@ const MESSAGES = {
   ],
   InternalError: ['Critical', 'The service failed.', 'Try again.'],
   MalformedJSON: ['Critical', 'The body is not valid JSON.', 'Send JSON.'],
+  NoOperation: ['Warning', 'Nothing is asked to be changed.', 'Send what is to be changed.'],
   NoValidSession: ['Critical', 'There is no valid session.', 'Sign in first.'],
   PreconditionFailed: [
     ...(['Critical', 'The resource was changed since it was read.'] as const),
@@ -67,6 +68,7 @@ const MESSAGES = {
   ],
   PropertyMissing: ['Warning', 'A property that is required was not sent.', 'Send it.'],
   PropertyNotWritable: ['Warning', 'A property cannot be written.', 'Leave it out.'],
+  PropertyUnknown: ['Warning', 'The resource has no such property.', 'Leave it out.'],
   PropertyValueNotInList: [
     ...(['Warning', 'The value of a property is not one of those allowed.'] as const),
     'Use one of the allowable values.',

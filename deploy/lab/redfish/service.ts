@@ -8,6 +8,7 @@ import type { SubscriptionStore } from './events/subscription-store.ts';
 import { taskEvent } from './events/watch.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 import { type LabReply, type LabRequest, refuse } from './message.ts';
+import { patchKnownPart } from './partial-patch.ts';
 import type { Personality } from './personality.ts';
 import { answerWith } from './query.ts';
 import { BIOS } from './resources/bios.ts';
@@ -120,7 +121,9 @@ const write = async (context: LabContext, { request, routed, account }: Writing)
   const { body } = request;
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   if (body !== undefined && !isObject) return refuse(400, 'MalformedJSON');
-  return verb(context, isObject ? { ...body } : {}, { ...found, headers: request.headers });
+  const asked = { verb, body: isObject ? { ...body } : {}, headers: request.headers };
+  if (request.method === 'PATCH') return patchKnownPart(context, routed, asked);
+  return verb(context, asked.body, { ...found, headers: asked.headers });
 };
 
 const may = (account: LabAccount | undefined, need: Need): boolean => {

@@ -193,7 +193,7 @@ export const streamReply = (
     status: 200,
     stream: ({ send, end, from }) =>
       events.stream(
-        { ...EVERYTHING, destination: `redfish-sse://${from}` },
+        { ...EVERYTHING, destination: `redfish-sse://${from}`, context: `stream to ${from}` },
         { send: (id, text) => send(`id: ${id}\ndata: ${text}\n\n`), end },
       ),
   };
