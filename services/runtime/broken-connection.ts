@@ -1,6 +1,6 @@
 /**
  * What Connect's library says where a connection breaks under a call: INTERNAL for most of it, as
- * if the other side had a bug. A process that died says nothing at all; whoever called may call
+ * if the other side had a bug, and CANCELED for the rest, as if the caller had. A process that died says nothing at all; whoever called may call
  * again with the same request id. Errors that the other side answered pass as they are: they have
  * an ErrorInfo.
  */
@@ -18,22 +18,25 @@ const BROKEN_TEXT =
 export const tellingBrokenConnections: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: telling(response.message) } : response;
+    if (!response.stream) return response;
+    return { ...response, message: telling(response.message, request.signal) };
   } catch (error) {
-    throw asPassing(error);
+    throw asPassing(error, request.signal);
   }
 };
 
-async function* telling<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+async function* telling<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   try {
     yield* messages;
   } catch (error) {
-    throw asPassing(error);
+    throw asPassing(error, signal);
   }
 }
 
-const asPassing = (error: unknown): unknown => {
-  if (!(error instanceof ConnectError) || error.code !== Code.Internal) return error;
+const asPassing = (error: unknown, { aborted }: AbortSignal): unknown => {
+  if (!(error instanceof ConnectError)) return error;
+  const mayBe = error.code === Code.Internal || (error.code === Code.Canceled && !aborted);
+  if (!mayBe) return error;
   if (error.findDetails(ErrorInfoSchema).length > 0 || !isBroken(error)) return error;
   const detail = { desc: RetryInfoSchema, value: { retryDelay: durationFromMs(RETRY_MS) } };
   const message = `The connection broke before the answer came: ${error.rawMessage}`;

@@ -9,7 +9,7 @@ import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_s
 import { createPeopleTransport } from '../../../services/runtime/client.ts';
 
 /** What a caller may send again, as a program of people sees it. */
-const PASSING = new Set([Code.Unavailable, Code.Aborted, Code.Canceled]);
+const PASSING = new Set([Code.Unavailable, Code.Aborted]);
 
 type Break = (stream: ServerHttp2Stream) => void;
 
@@ -20,6 +20,7 @@ const WAYS: Readonly<Record<string, Break>> = {
   'its session is destroyed': (stream) => stream.session?.destroy(),
   'its session ends with an error': (stream) => stream.session?.destroy(new Error('x'), 2),
   'its stream is reset as an internal error': (stream) => stream.close(2),
+  'its stream is reset as cancelled': (stream) => stream.close(8),
   'its stream is refused': (stream) => stream.close(7),
   'its session goes away amid the answer': (stream) => {
     stream.respond(HEAD);
@@ -59,3 +60,23 @@ const isPassing = async (
   if (error?.code !== Code.Unavailable) return;
   t.is(error.findDetails(RetryInfoSchema).length, 1, 'and it is said when');
 };
+
+test('what the caller calls off himself stays called off', async (t) => {
+  const server: Http2Server = createServer();
+  const off = new AbortController();
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('error', () => undefined);
+    off.abort();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { transport, close } = createPeopleTransport({ endpoint: `http://127.0.0.1:${port}` });
+  t.teardown(() => {
+    close();
+    server.close();
+  });
+  const client = createClient(ProviderService, transport);
+  const call = client.createProvider({ parent: 'partitions/lab' }, { signal: off.signal });
+  t.is((await t.throwsAsync(call, { instanceOf: ConnectError }))?.code, Code.Canceled);
+});
