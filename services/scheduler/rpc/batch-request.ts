@@ -1,8 +1,8 @@
 /**
- * Reads a BatchCreateClaimsRequest. Most of its items ask for the same: one claim is read for those
+ * Reads a BatchCreateClaimsRequest, whose fields are all texts or messages. Most of its items ask for the same: one claim is read for those
  * that follow each other and are equal byte for byte, and nobody changes what was asked.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import { type DescField, type DescMessage, fromBinary } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Claim, ClaimSchema } from '../../../gen/runmachine/scheduler/v1/claim_pb.ts';
 import {
@@ -14,26 +14,41 @@ import {
 
 type Read = { readonly bytes: Uint8Array; readonly claim: Claim };
 
-/** Throws what fromBinary throws for bytes that are no such message. */
+/** The same message as fromBinary reads; throws what it throws. */
 export const readBatchRequest = (bytes: Uint8Array): BatchCreateClaimsRequest => {
-  const { fields, rest } = partsOf(bytes, BatchCreateClaimsRequestSchema.field.claims.number);
-  const request = fromBinary(BatchCreateClaimsRequestSchema, rest);
+  try {
+    return inParts(bytes) ?? fromBinary(BatchCreateClaimsRequestSchema, bytes);
+  } catch {
+    // A field that goes beyond its message, or worse: it is read in the one way that counts.
+    return fromBinary(BatchCreateClaimsRequestSchema, bytes);
+  }
+};
+
+const inParts = (bytes: Uint8Array): BatchCreateClaimsRequest | undefined => {
+  const { claims } = BatchCreateClaimsRequestSchema.field;
+  const parts = partsOf(bytes, BatchCreateClaimsRequestSchema, claims);
+  if (parts === undefined) return undefined;
+  const request = fromBinary(BatchCreateClaimsRequestSchema, parts.rest);
+  request.claims = parts.fields.map(itemReader());
+  return request;
+};
+
+const itemReader = (): ((bytes: Uint8Array) => BatchClaim) => {
   let last: Read | undefined;
-  const readItem = (item: Uint8Array): BatchClaim => {
-    const parts = partsOf(item, BatchClaimSchema.field.claim.number);
-    const [claimBytes, another] = parts.fields;
-    // Several are one in parts.
-    if (claimBytes === undefined || another !== undefined)
-      return fromBinary(BatchClaimSchema, item);
+  return (bytes) => {
+    const parts = partsOf(bytes, BatchClaimSchema, BatchClaimSchema.field.claim);
+    const [claimBytes, another] = parts?.fields ?? [];
+    // Several are one in pieces.
+    if (parts === undefined || claimBytes === undefined || another !== undefined) {
+      return fromBinary(BatchClaimSchema, bytes);
+    }
     if (last === undefined || Buffer.compare(last.bytes, claimBytes) !== 0) {
       last = { bytes: claimBytes, claim: fromBinary(ClaimSchema, claimBytes) };
     }
-    const read = fromBinary(BatchClaimSchema, parts.rest);
-    read.claim = last.claim;
-    return read;
+    const item = fromBinary(BatchClaimSchema, parts.rest);
+    item.claim = last.claim;
+    return item;
   };
-  request.claims = fields.map(readItem);
-  return request;
 };
 
 type Parts = {
@@ -43,15 +58,21 @@ type Parts = {
   readonly rest: Uint8Array;
 };
 
-const partsOf = (message: Uint8Array, number: number): Parts => {
+/** undefined = a field is not encoded as it should be, and who reads it may make anything of it. */
+const partsOf = (
+  message: Uint8Array,
+  desc: DescMessage,
+  { number }: DescField,
+): Parts | undefined => {
   const reader = new BinaryReader(message);
   const fields: Uint8Array[] = [];
   const rest: Uint8Array[] = [];
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const [no, wireType] = reader.tag();
-    const isField = no === number && wireType === WireType.LengthDelimited;
-    if (isField) fields.push(reader.bytes());
+    const isKnown = desc.fields.some((field) => field.number === no);
+    if (isKnown && wireType !== WireType.LengthDelimited) return undefined;
+    if (no === number) fields.push(reader.bytes());
     else {
       reader.skip(wireType, no);
       rest.push(message.subarray(start, reader.pos));

@@ -48,6 +48,7 @@ const request = fc
       fc.constantFrom('p', 'q').map((name) => field(parent.number, Buffer.from(name))),
       fc.constant(Uint8Array.of(0xb8, 0x3e, 9)),
       fc.uint8Array({ maxLength: 4 }),
+      fc.constant(Uint8Array.of(0x1d, 2, 0x61, 0x62)),
     ),
     { maxLength: 8 },
   )
