@@ -162,3 +162,23 @@ test('of a change of several properties the known ones are made, and the others 
   t.is((await askRedfish(lab, SYSTEM, patch({ Bogus: 1, IndicatorLED: 'Sun' }))).status, 400);
   t.false(lab.server.indicator());
 });
+
+test('members are made at the collection and at its members, and only collections have one', async (t) => {
+  const lab = await redfishLab(t);
+  const accounts = `${ROOT}/AccountService/Accounts`;
+  for (const [at, UserName] of [
+    [accounts, 'ann'],
+    [`${accounts}/Members`, 'bob'],
+  ] as const) {
+    const made = await askRedfish(
+      lab,
+      at,
+      post({ UserName, Password: 'Secret-1234', RoleId: 'ReadOnly' }),
+    );
+    t.is(made.status, 201);
+    t.is((await askRedfish(lab, String(made.headers.location))).body.UserName, UserName);
+  }
+  t.is((await askRedfish(lab, `${accounts}/Members`)).status, 404);
+  t.is((await askRedfish(lab, `${ROOT}/Systems?only`)).body['@odata.id'], SYSTEM);
+  t.is((await askRedfish(lab, `${SYSTEM}?only`)).status, 400);
+});

@@ -20,7 +20,11 @@ export const answerWith = (
     const detail = 'only takes no value.';
     return refuse(400, 'QueryParameterValueFormatError', { detail });
   }
-  const member = request.query.has('only') ? onlyMemberOf(whole) : undefined;
+  const isOnly = request.query.has('only');
+  if (isOnly && !Array.isArray(Object(whole).Members)) {
+    return refuse(400, 'QueryNotSupportedOnResource');
+  }
+  const member = isOnly ? onlyMemberOf(whole) : undefined;
   if (member !== undefined) return answerWith(context, { ...request, query: NONE }, member);
   const headers = { allow: allowedBy(route, context), ...describedBy(whole) };
   if (typeof whole === 'string') return { status: 200, headers, body: whole };

@@ -55,9 +55,16 @@ export const createRedfishService = (options: RedfishServiceOptions): RedfishSer
   return {
     guard,
     close: events.close,
-    answer: (request) => answerIn(context, request).catch((error) => replyOfError(error)),
+    answer: (request) =>
+      answerIn(context, toCollection(request)).catch((error) => replyOfError(error)),
   };
 };
+
+/** Members are made by a POST to the collection or to its Members (DSP0266, POST). */
+const toCollection = (request: LabRequest): LabRequest =>
+  request.method === 'POST'
+    ? { ...request, path: request.path.replace(/\/Members$/, '') }
+    : request;
 
 /** A server that is off takes no reset; whatever else goes wrong is the controller's own. */
 const replyOfError = (error: unknown): LabReply =>
