@@ -42,7 +42,9 @@ export const prepare = (
   const owner = origin.onBehalfOf ?? origin.principal;
   const releaseMs = window.toMs === Infinity ? undefined : window.toMs;
   const spec = { ...draft.spec, acquireMs: window.fromMs, releaseMs };
-  assertQuota(state.quotas, { ...draft, owner }, { amounts: leastAmounts(spec), over: window });
+  const { project, ancestors } = draft;
+  const amounts = () => leastAmounts(spec);
+  assertQuota(state.quotas, { project, ancestors, owner }, { amounts, over: window });
   return { draft, origin, spec, window, owner };
 };
 
@@ -58,15 +60,16 @@ export const grant = (
   { draft, origin, spec, window, owner, verb, providers, placements }: Placed,
   { nowMs, logNumber }: Moment,
 ): Extract<Decision, { kind: 'claim' }> => {
-  const amounts = givenAmounts(spec, placements);
-  assertQuota(state.quotas, { ...draft, owner }, { amounts, over: window });
+  const { project, ancestors } = draft;
+  const amounts = () => givenAmounts(spec, placements);
+  assertQuota(state.quotas, { project, ancestors, owner }, { amounts, over: window });
   const claim: ClaimRecord = {
     uid: draft.uid,
     partition: state.partition,
-    project: draft.project,
+    project,
     claimId: draft.claimId,
     owner,
-    ancestors: draft.ancestors,
+    ancestors,
     version: 1,
     generation: 1,
     createMs: nowMs,

@@ -29,7 +29,7 @@ export const decideExtend = (state: PartitionState, command: Extend, moment: Mom
   }
   assertLength(claim, state.quotas.find, { fromMs: acquireMs, toMs });
   const added = { fromMs: oldMs, toMs };
-  const amounts = givenAmounts(claim.spec, claim.placements);
+  const amounts = () => givenAmounts(claim.spec, claim.placements);
   assertQuota(state.quotas, claim, { amounts, over: added });
   assertRoom(state, claim, added);
   return moved(claim, { command, releaseMs, action: 'claim.extend' }, moment);

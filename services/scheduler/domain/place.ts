@@ -11,7 +11,7 @@ import type { Asked } from './constraint.ts';
 import { refusalOf } from './funnel.ts';
 import type { Interval } from './hold.ts';
 import type { NumberSet } from './number-set.ts';
-import { placedPlan } from './placed-plan.ts';
+import { placedOn, placedPlan } from './placed-plan.ts';
 import type { Placed, Plan } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import { createRelations, isRelated } from './relations.ts';
@@ -173,6 +173,7 @@ const placeOne = (
     request.spec,
   );
   if (candidate === undefined) return noneWithin(within.budget);
+  if (resources.every(({ minAmount }) => minAmount === undefined)) return placedOn(candidate);
   const take = takeOf(request, { ...part, selection });
   const tally = createTally(index);
   tally.add(candidate, take);

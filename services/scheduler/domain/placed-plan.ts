@@ -11,6 +11,13 @@ type Chosen = {
   readonly candidate: Candidate;
 };
 
+/** The only placement of a request, with just what was asked for. */
+export const placedOn = ({ member }: Pick<Candidate, 'member'>): Placed => ({
+  kind: 'placed',
+  providers: [{ uid: member.uid, name: member.facts?.name ?? '' }],
+  placements: [{ group: 0, index: 0, provider: 0 }],
+});
+
 /** What is given beyond a minimum is given now, in the order of the placements. */
 export const placedPlan = (chosen: readonly Chosen[], tally: Tally): Placed => {
   const numbers = new Map<number, number>();

@@ -37,6 +37,8 @@ export type QuotaBook = {
   readonly load: (records: Iterable<QuotaRecord>) => void;
   /** Counts the claim as it is now, in place of what was counted of it; undefined = nothing. */
   readonly count: (uid: string, claim: ClaimRecord | undefined) => void;
+  /** Whether its project, or one above it, has a record. */
+  readonly areSetFor: (who: Counting) => boolean;
   /** The first limit that so much more would pass at some instant; undefined = none. */
   readonly excess: (who: Counting, more: Amounts, over: Interval) => Excess | undefined;
   /** One per resource type that is limited or used, in the order of the codes. */
@@ -127,6 +129,7 @@ export const createQuotaBook = (): QuotaBook => {
       counted.set(uid, claim);
       change(claim, 1);
     },
+    areSetFor: (who) => records.size > 0 && chainOf(who).some((key) => records.has(key)),
     excess: (who, more, over) => {
       for (const key of chainOf(who)) {
         const record = records.get(key);

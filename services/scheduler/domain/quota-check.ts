@@ -5,11 +5,13 @@ import type { Counting, QuotaBook } from './quota-book.ts';
 import type { Amounts } from './quota-count.ts';
 import { saidAmount, saidOf } from './spoken.ts';
 
-type More = { readonly amounts: Amounts; readonly over: Interval };
+/** The amounts are summed up where there is a limit. */
+type More = { readonly amounts: () => Amounts; readonly over: Interval };
 
 /** Errors: resource_exhausted QUOTA_EXCEEDED with the project, the type and the numbers. */
 export const assertQuota = (quotas: QuotaBook, who: Counting, { amounts, over }: More): void => {
-  const excess = quotas.excess(who, amounts, over);
+  if (!quotas.areSetFor(who)) return;
+  const excess = quotas.excess(who, amounts(), over);
   if (excess === undefined) return;
   const { project, user, resourceType, limit, used, wanted } = excess;
   const whose = user === undefined ? `Project "${project}"` : `${user} in project "${project}"`;

@@ -16,16 +16,18 @@ export type HeldWhere = 'here' | 'above' | 'below';
 /** `clearMs`: from then on it keeps nobody away. */
 export type HoldTest = (hold: Hold, clearMs: number, where: HeldWhere) => boolean;
 
+type Held = Pick<Member, 'booked' | 'shape'>;
+
 /** Whether one of the holds of the provider and of its tree is so; those after it are not asked. */
 export const someHold = (
   index: Pick<ProviderIndex, 'topology' | 'member'>,
-  member: Member,
+  member: Held,
   isSo: HoldTest,
 ): boolean => {
   const { booked } = member;
   if (booked === undefined) return false;
   const isInstant = index.topology().turnaroundMs.size === 0;
-  const test = (hold: Hold, at: Member, where: HeldWhere): boolean => {
+  const test = (hold: Hold, at: Held, where: HeldWhere): boolean => {
     const cleaningMs = isInstant || !isWhole(hold) ? 0 : turnaroundOf(index, at);
     return isSo(hold, hold.toMs + cleaningMs, where);
   };

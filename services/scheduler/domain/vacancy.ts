@@ -37,12 +37,43 @@ export const vacancyOf = (index: ProviderIndex, member: Member, question: Questi
   const { booked, shape } = member;
   const usable = (resourceType: string) => shape.offers.get(resourceType)?.usable ?? 0;
   if (booked === undefined) return { idle: true, taken: false, free: usable };
-  const { ignoreClaimUid, window } = question;
-  const untilMs = window.toMs + turnaroundOf(index, member);
+  const isSteady = booked.timed === 0 && question.ignoreClaimUid === undefined;
+  const held = { booked, shape };
+  let found: Found | undefined;
+  const look = (): Found => {
+    found ??= lookAtHolds(index, held, question);
+    return found;
+  };
+  return {
+    // The sums mostly tell, and there may be hundreds of holds.
+    get idle() {
+      return look().idle;
+    },
+    get taken() {
+      return look().taken;
+    },
+    free: (resourceType) => {
+      const used = isSteady
+        ? (booked.sums?.get(resourceType) ?? 0)
+        : peakUse(look().own, resourceType, question.window);
+      return Math.max(0, usable(resourceType) - used);
+    },
+  };
+};
+
+type Found = Pick<Vacancy, 'idle' | 'taken'> & { readonly own: readonly Hold[] };
+type Held = Pick<Member, 'booked' | 'shape'>;
+
+const lookAtHolds = (
+  index: ProviderIndex,
+  held: Held,
+  { ignoreClaimUid, window }: Question,
+): Found => {
+  const untilMs = window.toMs + turnaroundOf(index, held);
   const own: Hold[] = [];
   let taken = false;
   let idle = true;
-  someHold(index, member, (hold, clearMs, where) => {
+  someHold(index, held, (hold, clearMs, where) => {
     if (hold.claimUid === ignoreClaimUid) return false;
     if (where === 'here' && overlaps(hold, window)) own.push(hold);
     const isAfter = clearMs <= window.fromMs;
@@ -50,17 +81,7 @@ export const vacancyOf = (index: ProviderIndex, member: Member, question: Questi
     taken ||= !isAfter && hold.fromMs < window.toMs && where !== 'below' && isWhole(hold);
     return false;
   });
-  const isSteady = booked.timed === 0 && ignoreClaimUid === undefined;
-  return {
-    idle,
-    taken,
-    free: (resourceType) => {
-      const used = isSteady
-        ? (booked.sums?.get(resourceType) ?? 0)
-        : peakUse(own, resourceType, window);
-      return Math.max(0, usable(resourceType) - used);
-    },
-  };
+  return { idle, taken, own };
 };
 
 /** The same as vacancyOf(…).idle; a refusal asks it of every machine that is held for a time. */
