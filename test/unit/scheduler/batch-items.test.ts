@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import test from 'ava';
+import fc from 'fast-check';
 import {
   type BatchClaim,
   BatchClaimSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { argumentHash } from '../../../services/runtime/request-key.ts';
 import { createBatchItems } from '../../../services/scheduler/rpc/batch-items.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(['runm.cpu']);
 
@@ -69,6 +71,30 @@ test('a wrong name is refused beside right ones that ask for the same', (t) => {
   reader(item({ claimId: 'a' }));
   t.throws(() => reader(item({ claimId: '-' })), { message: /claim_id/ });
   t.notThrows(() => reader(item({ claimId: 'b' })));
+});
+
+test('a name is right or wrong behind another as it is for itself', (t) => {
+  const names = fc.oneof(
+    fc.string({ maxLength: 4 }),
+    fc.stringMatching(/^[A-Za-z0-9._-]{0,66}\n?$/),
+    fc.constantFrom('a'.repeat(63), 'a'.repeat(64), 'a\n', 'ä'),
+  );
+  const isRefused = (reader: ReturnType<typeof read>, claimId: string): boolean => {
+    try {
+      reader(item({ claimId }));
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const behind = read();
+  behind(item({ claimId: 'a' }));
+  fc.assert(
+    fc.property(names, (claimId) => {
+      t.is(isRefused(behind, claimId), isRefused(read(), claimId), claimId);
+    }),
+    { numRuns: propertyRuns(300) },
+  );
 });
 
 test('what is wrong with the claim every item is told that asks for it', async (t) => {
