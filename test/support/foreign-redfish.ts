@@ -44,9 +44,13 @@ const BARE: Bodies = {
   '/redfish/v1/Managers/1': { '@odata.id': '/redfish/v1/Managers/1' },
 };
 
-/** What reading it is answered with, instead of 200 and it. */
-export const failing = (status: number): Readonly<Record<string, unknown>> => ({ [FAILS]: status });
+/** What reading it is answered with, instead of 200 and it; `message` as of a registry. */
+export const failing = (
+  status: number,
+  message: Readonly<Record<string, unknown>> = { Message: 'Unsupported' },
+): Readonly<Record<string, unknown>> => ({ [FAILS]: status, [SAYS]: message });
 const FAILS = '@fails';
+const SAYS = '@says';
 
 type Headers = Readonly<Record<string, string | string[]>>;
 
@@ -79,7 +83,8 @@ export const foreignRedfish = async (
       outgoing.end(headers['content-encoding'] === 'gzip' ? gzipSync(text) : text);
     };
     const failed = Number(found[FAILS] ?? 0);
-    if (method === 'GET' && failed > 0) return send(failed, { error: { message: 'Unsupported' } });
+    if (method === 'GET' && failed > 0)
+      return send(failed, { error: { '@Message.ExtendedInfo': [found[SAYS]] } });
     if (method === 'GET') return found[MISSING] === true ? send(404, {}) : send(200, found);
     const text = Buffer.concat(parts).toString() || '{}';
     const ifMatch = incoming.headers['if-match'];

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { BmcError } from '../../../services/agent/bmc-port.ts';
-import { foreignRedfish, type Written } from '../../support/foreign-redfish.ts';
+import { failing, foreignRedfish, type Written } from '../../support/foreign-redfish.ts';
 import { inTime, offered, redfishLab } from '../../support/redfish-lab.ts';
 
 const SERVICE = '/redfish/v1/AccountService';
@@ -74,4 +74,16 @@ test('a session that cannot be renewed at once is renewed by the next call', asy
   t.regex(error.message, /^POST \S+Sessions was answered with 503/);
   isFull = false;
   t.is(await power.read(inTime()), 'off');
+});
+
+test('a password that must be changed first is told as one that does not do', async (t) => {
+  const { open } = await foreignRedfish(t, {
+    '/redfish/v1/Systems': failing(403, {
+      MessageId: 'Base.1.13.0.PasswordChangeRequired',
+      Message: 'The password provided for this account must be changed.',
+    }),
+  });
+  const error = await t.throwsAsync(open(), { instanceOf: BmcError });
+  t.is(error.fault, 'unauthorized');
+  t.regex(error.message, /must be changed/);
 });

@@ -53,6 +53,8 @@ const shortened = (text: string): string =>
 
 const UNAUTHORIZED =
   /^(?:NoValidSession|Unauthorized\w*|InvalidCredentials|AuthenticationFailed|AccountLocked\w*)$/;
+/** Of a password that counts for nothing but changing it (DSP0266, password change). */
+const MUST_CHANGE = 'PasswordChangeRequired';
 /** The last one is iLO's: what is set for the next boot cannot be written while it boots. */
 const BUSY =
   /^(?:SessionLimitExceeded|Service(?:TemporarilyUnavailable|ShuttingDown)|\w+DuringSystemPOST)$/;
@@ -61,7 +63,8 @@ const UNSUPPORTED = /^(?:ActionNotSupported|OperationNotAllowed|ResourceNotFound
 /** Which fault an answer of 400 and above is. */
 export const faultOf = (status: number, body: unknown): BmcFault => {
   const names = messageNamesIn(body);
-  if (status === 401 || names.some((name) => UNAUTHORIZED.test(name))) return 'unauthorized';
+  const isUnauthorized = names.some((name) => UNAUTHORIZED.test(name) || name === MUST_CHANGE);
+  if (status === 401 || isUnauthorized) return 'unauthorized';
   if (status === 503 || status === 429 || names.some((name) => BUSY.test(name))) return 'busy';
   if ([404, 405, 410, 501].includes(status)) return 'unsupported';
   return names.some((name) => UNSUPPORTED.test(name)) ? 'unsupported' : 'refused';

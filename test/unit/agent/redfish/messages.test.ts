@@ -59,6 +59,7 @@ const means = test.macro({
 test(means, 401, '', 'unauthorized');
 test(means, 400, 'iLO.2.14.UnauthorizedLoginAttempt', 'unauthorized');
 test(means, 403, 'Base.1.8.InsufficientPrivilege', 'refused');
+test(means, 403, 'Base.1.8.PasswordChangeRequired', 'unauthorized');
 test(means, 404, '', 'unsupported');
 test(means, 405, '', 'unsupported');
 test(means, 400, 'Base.1.8.ActionNotSupported', 'unsupported');
