@@ -1,6 +1,7 @@
 /**
- * Reads a BatchCreateClaimsRequest, whose fields are all texts or messages. Most of its items ask for the same: one claim is read for those
- * that follow each other and are equal byte for byte, and nobody changes what was asked.
+ * Reads a BatchCreateClaimsRequest, whose fields are all texts or messages. Most of its items ask
+ * for the same: one claim is read for those that follow each other and are equal byte for byte, and
+ * nobody changes what was asked.
  */
 import { type DescField, type DescMessage, fromBinary } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
