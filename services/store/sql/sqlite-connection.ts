@@ -1,6 +1,6 @@
 /** A connection to an SQLite file, in this thread or in one of its own. */
-import { Worker } from 'node:worker_threads';
 import type { QueryResult } from 'kysely';
+import { startThread } from '../../runtime/thread.ts';
 import { openStatements, type Value } from './sqlite-statements.ts';
 
 export type SqliteConnection = {
@@ -28,7 +28,7 @@ export type Answered =
  */
 export const connectInThread = (file: string): SqliteConnection => {
   const program = new URL('./sqlite-thread.ts', import.meta.url);
-  const worker = new Worker(program, { workerData: { file } });
+  const worker = startThread(program, { file });
   const ended = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
   const waiting: PromiseWithResolvers<QueryResult<unknown>>[] = [];
   worker.on('message', (answered: Answered) => {

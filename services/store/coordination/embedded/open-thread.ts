@@ -13,7 +13,7 @@ import { coordinationUnavailable } from '../failures.ts';
 import type { Coordination, Lease, WatchBatch, WatchOptions } from '../port.ts';
 import { backOff, slept } from '../waiting.ts';
 import { packWrites, unpackKeys } from './packed.ts';
-import { type Answer, type Asked, startThread, type Thread } from './thread-link.ts';
+import { type Answer, type Asked, openThread, type Thread } from './thread-link.ts';
 import type { HeldId, Verb } from './thread-messages.ts';
 
 export type ThreadOptions = {
@@ -33,7 +33,7 @@ export type ThreadOptions = {
 export const openCoordinationThread = async (options: ThreadOptions): Promise<Coordination> => {
   const { clock, random, log, file } = options;
   const program = options.program ?? new URL('./thread.ts', import.meta.url);
-  const start = (): Promise<Thread> => startThread({ file, program, log });
+  const start = (): Promise<Thread> => openThread({ file, program, log });
   const closing = new AbortController();
   let current: Thread | undefined = await start();
 

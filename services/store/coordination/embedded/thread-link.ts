@@ -1,6 +1,7 @@
 /** The side of the process: asks the thread, and knows who waits for what. */
-import { type Transferable, Worker } from 'node:worker_threads';
+import type { Transferable } from 'node:worker_threads';
 import type { Logger } from '../../../runtime/log.ts';
+import { startThread } from '../../../runtime/thread.ts';
 import { coordinationUnavailable, outcomeUnknown } from '../failures.ts';
 import type { Revision } from '../port.ts';
 import {
@@ -50,8 +51,8 @@ type Start = {
 };
 
 /** Resolves when the store is open. Errors: what kept it from opening. */
-export const startThread = async ({ file, program, log }: Start): Promise<Thread> => {
-  const worker = new Worker(program, { workerData: { file } });
+export const openThread = async ({ file, program, log }: Start): Promise<Thread> => {
+  const worker = startThread(program, { file });
   const waiters = new Map<number, Waiter>();
   const opened = Promise.withResolvers<void>();
   let lastId = 0;
