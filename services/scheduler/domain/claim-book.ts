@@ -39,15 +39,22 @@ type Project = {
 export const createClaimBook = (): ClaimBook => {
   const claims = new Map<string, ClaimRecord>();
   const projects = new Map<string, Project>();
-  /** By provider; few have ended, and then another has the provider. */
-  const living = createKeyLists();
-  /** A provider has hundreds of slices, and each answer asks which may be late. */
+  /**
+   * By provider; each claim is in one of the three. A provider has hundreds of slices, and each
+   * answer asks which may be late; few have ended, and then another has the provider.
+   */
+  const endless = createKeyLists();
   const ending = createKeyLists();
   const ended = createKeyLists();
-  const isKnown = (uid: string): boolean => living.has(uid) || ended.has(uid);
+  const listsOf = (claim: ClaimRecord): KeyLists => {
+    if (isEnded(claim)) return ended;
+    return hasEnd(claim) ? ending : endless;
+  };
+  const isKnown = (uid: string): boolean => endless.has(uid) || ending.has(uid) || ended.has(uid);
   const providers = createSortedKeys(function* () {
-    yield* living.keys();
-    for (const uid of ended.keys()) if (!living.has(uid)) yield uid;
+    yield* ending.keys();
+    for (const uid of endless.keys()) if (!ending.has(uid)) yield uid;
+    for (const uid of ended.keys()) if (!ending.has(uid) && !endless.has(uid)) yield uid;
   });
   const byConsumer = createKeyLists();
 
@@ -62,12 +69,11 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
-    const hasEnded = isEnded(claim);
-    const [lists, others] = hasEnded ? [ended, living] : [living, ended];
-    const isEnding = !hasEnded && hasEnd(claim);
+    const lists = listsOf(claim);
+    const others = [endless, ending, ended].filter((one) => one !== lists);
     for (const { uid } of claim.providers) {
-      if (isEnding) ending.add(uid, claim.uid);
-      if (lists.add(uid, claim.uid) && !others.has(uid)) providers.add(uid);
+      const isFirst = lists.add(uid, claim.uid);
+      if (isFirst && !others.some((one) => one.has(uid))) providers.add(uid);
     }
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
@@ -75,9 +81,7 @@ export const createClaimBook = (): ClaimBook => {
   const unlink = (claim: ClaimRecord): void => {
     for (const { uid } of claim.providers) {
       const wasThere = isKnown(uid);
-      living.remove(uid, claim.uid);
-      ended.remove(uid, claim.uid);
-      ending.remove(uid, claim.uid);
+      listsOf(claim).remove(uid, claim.uid);
       if (wasThere && !isKnown(uid)) providers.remove(uid);
     }
     const consumer = claim.spec.consumer?.uid;
@@ -125,8 +129,8 @@ export const createClaimBook = (): ClaimBook => {
       const named = uids === undefined ? [] : known(uids);
       return named.find((claim) => !isEnded(claim)) ?? newest(named);
     },
-    ofProvider: (providerUid) => known([...living.get(providerUid), ...ended.get(providerUid)]),
-    livingOf: (providerUid) => known(living.get(providerUid)),
+    ofProvider: (uid) => known([...endless.get(uid), ...ending.get(uid), ...ended.get(uid)]),
+    livingOf: (uid) => known([...endless.get(uid), ...ending.get(uid)]),
     endingOf: (providerUid) => known(ending.get(providerUid)),
     providersFrom: providers.from,
     ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
@@ -147,10 +151,11 @@ export const createClaimBook = (): ClaimBook => {
 const hasEnd = ({ releaseBeginMs, spec }: ClaimRecord): boolean =>
   releaseBeginMs !== undefined || spec.releaseMs !== undefined;
 
-/** True when it stands in other lists than before, or no longer in one of them. */
+/** True when it stands in other lists than before. */
 const isElsewhere = (before: ClaimRecord, claim: ClaimRecord): boolean =>
   before.providers !== claim.providers ||
   before.spec !== claim.spec ||
+  hasEnd(before) !== hasEnd(claim) ||
   isEnded(before) !== isEnded(claim);
 
 /**

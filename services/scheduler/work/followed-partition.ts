@@ -48,8 +48,8 @@ export type KnownTexts = {
 
 export const createFollowedPartition = (key: string, texts: KnownTexts = {}): FollowedPartition => {
   const capacities = new Map<string, CapacityRecord>();
-  const providerUid = (uid: string): string =>
-    capacities.get(uid)?.providerUid ?? texts.providerUid?.(key, uid) ?? uid;
+  const toldUid = (uid: string): string => texts.providerUid?.(key, uid) ?? uid;
+  const providerUid = (uid: string): string => capacities.get(uid)?.providerUid ?? toldUid(uid);
   const shared = createSharedValues(providerUid);
   return {
     key,
@@ -60,7 +60,8 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
     quotas: new Map(),
     quotaBook: undefined,
     shared,
-    readCapacity: createCapacityReading(shared, providerUid),
+    // Most come when none of them is known yet.
+    readCapacity: createCapacityReading(shared, toldUid),
     head: undefined,
     leader: undefined,
     log: new Set(),
