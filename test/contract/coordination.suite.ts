@@ -1,5 +1,5 @@
 import type { TestFn } from 'ava';
-import type { Compare } from '../../services/store/coordination/port.ts';
+import type { Compare, RangeOptions } from '../../services/store/coordination/port.ts';
 import { compactionTests } from './coordination-compaction.suite.ts';
 import { leaseTests } from './coordination-lease.suite.ts';
 import {
@@ -78,6 +78,20 @@ const keyTests = (test: TestFn, start: StartStore): void => {
       t.is((await keysBelow(coordination, '')).length, 10);
     },
   );
+
+  test.serial('up to a horizon a range has all keys, and behind it the rest', async (t) => {
+    await using store = await start();
+    const { coordination } = store;
+    const all = ['h/a', 'h/b', 'h/c', 'h/d'];
+    await write(coordination, ...all.map((key) => put(key, '')));
+    const keysOf = async (options: Omit<RangeOptions, 'prefix'>) =>
+      (await coordination.range({ prefix: 'h/', ...options }, soon())).keys.map(({ key }) => key);
+    const before = await keysOf({ until: 'h/c' });
+    t.deepEqual(before.slice(0, 2), ['h/a', 'h/b']);
+    t.deepEqual([...before, ...(await keysOf({ after: before.at(-1) ?? '' }))], all);
+    t.deepEqual(await keysOf({ until: 'i' }), all);
+    t.deepEqual((await keysOf({ after: 'h/b', until: 'h/a' })).slice(2), []);
+  });
 
   test.serial('pages at one revision show one state while others write', async (t) => {
     await using store = await start();

@@ -13,6 +13,7 @@ import {
   removeClaim,
   removeQuota,
 } from './followed-partition.ts';
+import { fartherThan, horizonOf } from './key-horizon.ts';
 
 export type Listing = {
   readonly partitions: ReadonlyMap<string, FollowedPartition>;
@@ -28,20 +29,22 @@ export const listAll = async (
   // Nothing can be gone where nothing is known; a million uids are a lot to note for that.
   const marks = [...partitions.values()].every(isEmpty) ? undefined : createMarks();
   const pace = createPace();
-  const read = (from: Omit<RangeOptions, 'prefix' | 'limit'>): Promise<RangeResult> =>
-    pace.read((limit) => coordination.range({ prefix: ROOT_PREFIX, limit, ...from }, signal));
-  let page = await read({});
+  const read = (asked: Asked): Promise<RangeResult> =>
+    pace.read((limit) => coordination.range({ prefix: ROOT_PREFIX, limit, ...asked }, signal));
+  let asked: Asked = {};
+  let page = await read(asked);
   const { revision } = page;
   for (;;) {
-    const after = page.keys.at(-1)?.key;
+    const following = askedNext(page, { revision, ...asked });
     // The store looks for the next page while this one is put in.
-    const next = page.more && after !== undefined ? read({ after, revision }) : undefined;
+    const next = following && read(following);
     next?.catch(() => undefined);
     for (const at of page.keys) {
       marks?.add(at.key);
       put(at);
     }
-    if (next === undefined) break;
+    if (following === undefined || next === undefined) break;
+    asked = following;
     page = await next;
   }
   if (marks !== undefined) {
@@ -50,7 +53,23 @@ export const listAll = async (
   return revision;
 };
 
-/** Keys of a page; etcd counts all keys behind a page for each, so a million want large ones. */
+type Asked = Omit<RangeOptions, 'prefix' | 'limit'>;
+
+/** undefined = that was the last page. */
+const askedNext = ({ keys, more }: RangeResult, { after, until, ...asked }: Asked) => {
+  const from = keys.at(-1)?.key ?? after;
+  if (from === undefined || (!more && until === undefined)) return undefined;
+  const horizon = more ? horizonOf(keys) : fartherOf(keys, until);
+  return { ...asked, after: from, ...(horizon !== undefined && { until: horizon }) };
+};
+
+/** Where nothing came before it the rest is asked for. */
+const fartherOf = (keys: readonly KeyValue[], until: string | undefined): string | undefined => {
+  const last = keys.at(-1)?.key;
+  return last === undefined || until === undefined ? undefined : fartherThan(until, last);
+};
+
+/** Keys of a page; etcd counts all keys up to the horizon for each, so a million want large ones. */
 const KEYS_MIN = 500;
 const KEYS_MAX = 10_000;
 /** Of a page, as far as the one before tells. */
@@ -67,6 +86,7 @@ const createPace = () => {
         return readPage(limit);
       });
       const bytes = page.keys.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+      if (page.keys.length === 0) return page;
       const most = Math.floor((BYTES_AIM * page.keys.length) / Math.max(1, bytes));
       limit = Math.max(KEYS_MIN, Math.min(KEYS_MAX, most, limit * 4));
       return page;

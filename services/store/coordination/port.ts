@@ -72,6 +72,11 @@ export type RangeOptions = {
   /** At most this many; absent = RANGE_LIMIT_DEFAULT. */
   readonly limit?: number;
   /**
+   * Keys from this one on are not wanted yet: etcd counts all that are, for each page. A store that
+   * heeds it says `more` of what lies before it; another may give what lies behind it too.
+   */
+  readonly until?: string;
+  /**
    * Read as of this revision; absent = newest. A compacted one is DomainError out_of_range
    * COMPACTED, one that is still to come out_of_range FUTURE_REVISION.
    */

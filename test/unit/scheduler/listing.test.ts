@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { systemClock as clock } from '../../../services/runtime/clock.ts';
 import { systemRandom as random } from '../../../services/runtime/random.ts';
 import { capacityKey } from '../../../services/scheduler/domain/keys.ts';
@@ -9,6 +10,7 @@ import type {
   KeyValue,
   RangeOptions,
 } from '../../../services/store/coordination/port.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { silentLog as log } from '../../support/silent-log.ts';
 
 const COUNT = 5_000;
@@ -82,4 +84,57 @@ test('what goes wrong with a page that was asked for ahead is told by its turn',
   });
   await t.throwsAsync(listed, { message: 'no second page' });
   t.is(count, 500);
+});
+
+/** Gives no key from the horizon on, and notes how many it had to count. */
+const countingStore = (keys: readonly KeyValue[], counts: number[]) => ({
+  range: async ({ after, until, limit = 1 }: RangeOptions) => {
+    const behind = keys.filter(
+      ({ key }) => (after === undefined || key > after) && (until === undefined || key < until),
+    );
+    counts.push(behind.length);
+    return {
+      keys: behind.slice(0, limit),
+      more: behind.length > limit,
+      revision: FIRST_REVISION,
+    };
+  },
+});
+
+const keyed = (key: string): KeyValue => ({ ...(KEYS[0] as KeyValue), key });
+
+test('all keys are listed once wherever a store stops at the horizon', async (t) => {
+  const uids = fc.uniqueArray(fc.stringMatching(/^[0-9a-f]{1,4}(-[0-9a-fü~]{0,3})?$/), {
+    minLength: 1,
+    maxLength: 4_000,
+    size: 'max',
+  });
+  await fc.assert(
+    fc.asyncProperty(uids, fc.constantFrom('claims/', 'cap/', ''), async (all, folder) => {
+      const names = all.map((uid) => `partitions/lab/${folder}${uid}`);
+      const keys = names.map(keyed).sort((a, b) => (a.key < b.key ? -1 : 1));
+      const put: string[] = [];
+      await list(countingStore(keys, []), ({ key }) => put.push(key));
+      t.deepEqual(
+        put,
+        keys.map(({ key }) => key),
+      );
+    }),
+    { numRuns: propertyRuns(30) },
+  );
+});
+
+test('a store that counts what is behind each page counts few keys more than once', async (t) => {
+  const count = 200_000;
+  const keys = Array.from({ length: count }, (_, at) =>
+    keyed(capacityKey('lab', `019b${(at * 7).toString(16).padStart(8, '0')}-7000`)),
+  );
+  const counts: number[] = [];
+  let listed = 0;
+  await list(countingStore(keys, counts), () => {
+    listed += 1;
+  });
+  t.is(listed, count);
+  // Without a horizon it is half of all keys for each page: eleven times all of them.
+  t.true(counts.reduce((sum, one) => sum + one, 0) < count * 6, counts.join(' '));
 });

@@ -111,8 +111,10 @@ const readRange = async (
   ask: Reader,
 ): Promise<RangeResult> => {
   assertValidRange(range);
-  const { prefix, after, limit = RANGE_LIMIT_DEFAULT, revision } = range;
-  const { key, range_end: rangeEnd } = messages.span(prefix, after);
+  const { prefix, after, until, limit = RANGE_LIMIT_DEFAULT, revision } = range;
+  const { key, range_end: end } = messages.span(prefix, after);
+  const horizon = until === undefined ? end : messages.key(until);
+  const rangeEnd = Buffer.compare(horizon, end) < 0 ? horizon : end;
   const question = { key, rangeEnd, limit, revision };
   const page = await ask((member) => callRange(member, question, messages));
   return revision === undefined ? page : { ...page, revision };
