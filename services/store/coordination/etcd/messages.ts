@@ -1,5 +1,5 @@
-import type { ICompare, IEvent, IKeyValue, IRequestOp } from 'etcd3';
-import type { Compare, KeyValue, WatchEvent, Write } from '../port.ts';
+import type { IEvent, IKeyValue } from 'etcd3';
+import type { KeyValue, WatchEvent } from '../port.ts';
 import { endOfPrefix } from '../transaction-rules.ts';
 
 /** Between the port's words and etcd's messages, with a prefix of ours before every key. */
@@ -12,21 +12,9 @@ export type Messages = {
     prefix: string,
     after?: string,
   ) => { readonly key: Buffer; readonly range_end: Buffer };
-  readonly compare: (compare: Compare) => ICompare;
-  readonly write: (write: Write) => IRequestOp;
   readonly keyValue: (kv: IKeyValue) => KeyValue;
   readonly event: (event: IEvent) => WatchEvent;
 };
-
-const COMPARED = {
-  createRevision: { target: 'Create', field: 'create_revision' },
-  modRevision: { target: 'Mod', field: 'mod_revision' },
-  version: { target: 'Version', field: 'version' },
-} as const;
-
-/** The same bytes: nobody changes what is being written. */
-const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
-  Buffer.from(buffer, byteOffset, byteLength);
 
 export const openMessages = (prefix: string): Messages => {
   const toKey = (key: string): Buffer => Buffer.from(prefix + key);
@@ -54,21 +42,6 @@ export const openMessages = (prefix: string): Messages => {
     prefixBytes: Buffer.byteLength(prefix),
     span,
     keyValue,
-    compare: (compare) => {
-      const key = toKey(compare.key);
-      if (compare.target === 'value')
-        return { result: 'Equal', target: 'Value', key, value: Buffer.from(compare.equals) };
-      const { target, field } = COMPARED[compare.target];
-      return { result: 'Equal', target, key, [field]: String(compare.equals) };
-    },
-    write: (write) => {
-      if ('deletePrefix' in write) return { request_delete_range: span(write.deletePrefix) };
-      if ('delete' in write) return { request_delete_range: { key: toKey(write.delete) } };
-      const lease = write.leaseId ? { lease: write.leaseId } : {};
-      return {
-        request_put: { key: toKey(write.put), value: asBuffer(write.value), ...lease },
-      };
-    },
     event: ({ type, kv }) =>
       type === 'Put'
         ? { kind: 'put', at: keyValue(kv) }

@@ -20,6 +20,7 @@ import { grantLease } from './lease.ts';
 import { type Ask, type Members, openMembers, type User } from './members.ts';
 import { type Messages, openMessages } from './messages.ts';
 import { callRange } from './range-call.ts';
+import { callTxn, encodeTxn } from './txn-call.ts';
 import { watch } from './watch.ts';
 
 export type EtcdOptions = {
@@ -127,15 +128,9 @@ const transact = async (
 ): Promise<TransactionResult> => {
   assertValidTransaction(transaction);
   if (signal.aborted) throw coordinationUnavailable('Given up', signal.reason);
-  const request = {
-    compare: transaction.compare.map(messages.compare),
-    success: transaction.writes.map(messages.write),
-  };
+  const request = encodeTxn(transaction, messages);
   try {
-    const { succeeded, header } = await members.askOnce(signal, ({ client, options }) =>
-      client.kv.txn(request, options),
-    );
-    return { succeeded, revision: BigInt(header.revision) };
+    return await members.askOnce(signal, (member) => callTxn(member, request));
   } catch (error) {
     // The request may be on its way: giving up on the answer says nothing about the outcome.
     if (signal.aborted) throw outcomeUnknown(error);
