@@ -69,7 +69,7 @@ const fartherOf = (keys: readonly KeyValue[], until: string | undefined): string
   return last === undefined || until === undefined ? undefined : fartherThan(until, last);
 };
 
-/** Keys of a page; etcd counts all keys up to the horizon for each, so a million want large ones. */
+/** Keys of a page; etcd counts all up to the horizon for each, so a million want large ones. */
 const KEYS_MIN = 500;
 const KEYS_MAX = 10_000;
 /** Of a page, as far as the one before tells. */
