@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { sql } from 'kysely';
 import { isDomainError } from '../../services/runtime/errors.ts';
+import { connectInThread } from '../../services/store/sql/sqlite-connection.ts';
 import { temporaryDir } from '../support/temporary-dir.ts';
 import { type SqlSubject, sqlSuite, storeOf } from './sql.suite.ts';
 import { actor, addBooks, countRows, openBooks } from './sql-fixture.ts';
@@ -47,4 +48,16 @@ test('what SQLite refuses is told with its code, and the next statement is answe
   );
   await t.throwsAsync(unknown, { message: /could not be cloned/ });
   await addBooks(store, ['Dune']);
+});
+
+const DYING = new URL('../support/dying-sqlite-thread.ts', import.meta.url);
+
+test('who waits for a thread that is gone is told, and it can be closed', async (t) => {
+  const file = join(directoryOf(t), 'library.db');
+  const connection = connectInThread(file, DYING);
+  const message = 'The SQLite connection is closed';
+  await t.throwsAsync(connection.run('select 1', []), { message });
+  await t.throwsAsync(connection.run('select 1', []), { message });
+  await connection.close();
+  await connection.close();
 });

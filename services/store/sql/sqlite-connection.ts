@@ -26,17 +26,24 @@ export type Answered =
  * In a thread of its own: what statements cost, and how long a commit waits for the disk, is not
  * taken from the thread that serves. Should that thread fail, the process does.
  */
-export const connectInThread = (file: string): SqliteConnection => {
-  const program = new URL('./sqlite-thread.ts', import.meta.url);
+export const connectInThread = (file: string, program = PROGRAM): SqliteConnection => {
   const worker = startThread(program, { file });
-  const ended = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
   const waiting: PromiseWithResolvers<QueryResult<unknown>>[] = [];
+  let isGone = false;
+  const ended = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      isGone = true;
+      for (const { reject } of waiting.splice(0)) reject(closed());
+      resolve();
+    });
+  });
   worker.on('message', (answered: Answered) => {
     const first = waiting.shift();
     if ('result' in answered) first?.resolve(answered.result);
     else first?.reject(Object.assign(answered.error, answered.fields));
   });
-  const ask = (asked: Asked): Promise<QueryResult<unknown>> => {
+  const ask = async (asked: Asked): Promise<QueryResult<unknown>> => {
+    if (isGone) throw closed();
     const answer = Promise.withResolvers<QueryResult<unknown>>();
     worker.postMessage(asked);
     waiting.push(answer);
@@ -44,13 +51,17 @@ export const connectInThread = (file: string): SqliteConnection => {
   };
   let closing: Promise<void> | undefined;
   return {
-    run: (sql, values) => {
-      if (closing === undefined) return ask({ sql, values });
-      return Promise.reject(new Error('The SQLite connection is closed'));
+    run: async (sql, values) => {
+      if (closing !== undefined) throw closed();
+      return ask({ sql, values });
     },
     close: () => {
-      closing ??= ask('close').then(() => ended);
+      closing ??= isGone ? ended : ask('close').then(() => ended);
       return closing;
     },
   };
 };
+
+const PROGRAM = new URL('./sqlite-thread.ts', import.meta.url);
+
+const closed = (): Error => new Error('The SQLite connection is closed');
