@@ -1,8 +1,8 @@
 /**
  * What Connect's library says where a connection breaks under a call: INTERNAL for most of it, as
- * if the other side had a bug, and CANCELED for the rest, as if the caller had. A process that died says nothing at all; whoever called may call
- * again with the same request id. Errors that the other side answered pass as they are: they have
- * an ErrorInfo.
+ * if the other side had a bug, and CANCELED for the rest, as if the caller had. A process that died
+ * says nothing at all; whoever called may call again with the same request id. Errors that the
+ * other side answered pass as they are: they have an ErrorInfo.
  */
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
