@@ -112,11 +112,11 @@ for (const suite of SUITES) {
     await asked(t, target, 'mc', 'watchdog', 'reset');
     await eventually(() => lab.server.log().at(-1)?.message === 'System reset');
     t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /SMS\/OS/);
-    // Half a minute, and off before it is over.
-    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '44', '1');
+    // More than an hour, and off before it is over.
+    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '0xff', '0xff');
     await asked(t, target, 'mc', 'watchdog', 'reset');
     t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /Started\/Running/);
-    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '44', '1');
+    await asked(t, target, 'raw', '6', '0x24', '4', '2', '0', '0xff', '0xff', '0xff');
     t.regex(await asked(t, target, 'mc', 'watchdog', 'get'), /Stopped/);
     t.is(lab.server.power(), 'on');
   });
