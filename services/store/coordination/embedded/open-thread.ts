@@ -26,6 +26,9 @@ export type ThreadOptions = {
   readonly program?: URL;
 };
 
+/** A thread that lived so long was well: the next one is not made to wait longer than the first. */
+const STEADY_MS = 60_000;
+
 /**
  * Everything that shares the store shares the answered object. Errors: failed_precondition
  * STORE_IN_USE when somebody has the file open.
@@ -42,8 +45,8 @@ export const openCoordinationThread = async (options: ThreadOptions): Promise<Co
     if (current === undefined) throw coordinationUnavailable('The store is being opened anew');
     return current;
   };
+  const pause = backOff(random, { firstMs: 100, mostMs: 10_000 });
   const startAgain = async (): Promise<Thread | undefined> => {
-    const pause = backOff(random, { firstMs: 100, mostMs: 10_000 });
     while (await slept(clock, pause.nextMs(), closing.signal)) {
       try {
         return await start();
@@ -55,8 +58,10 @@ export const openCoordinationThread = async (options: ThreadOptions): Promise<Co
   };
   const keepRunning = async (): Promise<void> => {
     while (current !== undefined) {
+      const startedMs = clock.monotonicMs();
       await current.ended;
       current = undefined;
+      if (clock.monotonicMs() - startedMs > STEADY_MS) pause.reset();
       if (closing.signal.aborted) return;
       log.error({ file }, 'the thread of the store has ended and is started again');
       const started = await startAgain();
