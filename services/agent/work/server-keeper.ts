@@ -313,11 +313,14 @@ const remove = async (
   const record = deps.journal.bmc.server(uid) ?? NEW_SERVER;
   const controller = absent.controller ?? controllerIn(record);
   try {
-    if (controller && record.isGone !== true) {
-      const ref = controllerRef(controller, absent.provider || record.provider);
+    const provider = absent.provider || record.provider;
+    const isLeft = () => record.isGone === true || hasNext(turn, provider);
+    if (controller && !isLeft()) {
+      const ref = controllerRef(controller, provider);
       const power = await readPower(turn, ref);
       note(turn, record, power);
-      if (power !== 'off') return await switchOff(turn, assignment, { ref, power });
+      const isOn = power !== 'off' && !isLeft();
+      if (isOn) return await switchOff(turn, assignment, { ref, power });
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -335,6 +338,17 @@ const remove = async (
   own.isGoneTold = true;
   return GONE_LOOK_MS;
 };
+
+/**
+ * A machine that came after this one has the server by now: it was cleaned in between without us,
+ * as its controller was away, and is no longer this one's to switch off.
+ */
+const hasNext = ({ deps, uid }: ServerTurn, provider: string): boolean =>
+  deps.journal.held().some((held) => {
+    if (held.uid === uid) return false;
+    const { content } = fromBinary(AssignmentSchema, held.bytes);
+    return content.case === 'server' && content.value.provider === provider;
+  });
 
 const controllerIn = ({ controller }: ServerRecord): Controller | undefined =>
   controller === '' ? undefined : controllerOfText(controller);

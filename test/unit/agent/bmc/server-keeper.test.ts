@@ -35,15 +35,15 @@ const setUp = (directory: string, address = 'bmc-1') => {
   let isOnline = true;
   const keeper = createServerKeeper({ ...parts, owns: () => true, isOnline: () => isOnline });
   let generation = 0n;
-  const assign = (content: Content): void => {
+  const assign = (content: Content, uid = UID): void => {
     generation += 1n;
-    const version = { uid: UID, incarnation: 1n, generation };
+    const version = { uid, incarnation: 1n, generation };
     const assignment = create(AssignmentSchema, { ...version, content } as MessageInitShape<
       typeof AssignmentSchema
     >);
     const bytes = toBinary(AssignmentSchema, assignment);
     parts.journal.hold({ ...version, digest: new Uint8Array(), bytes });
-    keeper.poke(UID);
+    keeper.poke(uid);
   };
   const want = (server: Omit<MessageInitShape<typeof ServerSchema>, '$typeName'>): void =>
     assign({
@@ -113,6 +113,30 @@ test('what is to be absent is switched off by an agent that never saw it', async
   assign({ case: 'absent', value: { controller: controllerAt('bmc-1'), provider: PROVIDER } });
   await until(({ gone }) => gone);
   t.true(bmc.log.includes('off'));
+  await keeper.stop();
+});
+
+test('a server that has its next machine is not switched off for the one before', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, clock, journal, keeper, assign, want, until } = setUp(dir.path);
+  want(ON);
+  await until(isOn);
+  let isAway = true;
+  bmc.before = () => {
+    if (isAway) throw new BmcError('unreachable', 'its switch is off');
+  };
+  const at = { controller: controllerAt('bmc-1'), provider: PROVIDER };
+  assign({ case: 'absent', value: at });
+  await until(({ problem }) => problem !== undefined);
+  const value = { ...at, ...ON, bootedGeneration: 1n };
+  assign({ case: 'server', value }, '01890000-0000-7000-8000-000000000002');
+  isAway = false;
+  await eventually(async () => {
+    await clock.advance(10_000);
+    return journal.bmc.server(UID)?.isGone;
+  });
+  t.false(bmc.log.includes('off'));
+  t.is(bmc.power, 'on');
   await keeper.stop();
 });
 
