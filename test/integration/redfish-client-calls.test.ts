@@ -141,6 +141,10 @@ test('the schema of what is shown is there, with what ilorest must find of it to
     [...lab.server.bios().keys()].toSorted(),
   );
   t.is(attributes.properties.NumaNodesPerSocket.type, 'integer');
+  const service = await askRedfish(lab, `${ROOT}/SessionService`);
+  const there = /^<(.*)>;/.exec(String(service.headers.link))?.[1] ?? '';
+  const { properties } = Object((await askRedfish(lab, there)).body.definitions).SessionService;
+  t.is(properties.SessionTimeout.type, 'integer');
   const file = (await askRedfish(lab, place.replace(/\/en$/, ''))).body;
   t.is(Object(file.Location)[0].Uri, place);
 });

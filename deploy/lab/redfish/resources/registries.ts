@@ -81,7 +81,12 @@ const typeOfSetting = (value: BiosValue): Json => ({
   type: typeof value === 'number' ? 'integer' : typeof value,
 });
 
-/** Objects of which parts are written: ilorest sends no part that it does not find described. */
+const WHOLE: Json = { type: 'integer' };
+
+/**
+ * What is written and is no text: ilorest sends no part of an object that it does not find
+ * described, and numbers as texts.
+ */
 const WRITTEN: Readonly<Record<string, Json>> = {
   Bios: {
     Attributes: {
@@ -93,6 +98,9 @@ const WRITTEN: Readonly<Record<string, Json>> = {
     },
   },
   ComputerSystem: { Boot: { type: 'object' } },
+  AccountService: { AccountLockoutThreshold: WHOLE, AccountLockoutDuration: WHOLE },
+  EventService: { DeliveryRetryAttempts: WHOLE, DeliveryRetryIntervalSeconds: WHOLE },
+  SessionService: { SessionTimeout: WHOLE },
 };
 
 /** Any object with a name and a type: nobody is refused for want of the rest (draft 7). */
