@@ -143,7 +143,9 @@ const destroy = (view: View, step: Step, nowMs: number): Decided => {
           : 'the guest is gone';
     return record(done(operation, 'destroy', { nowMs, note }), machine);
   }
-  const endMs = (step.startMs ?? nowMs) + limits.destroyMs;
+  // A server goes on to its cleaning, which needs no word of the agent: nothing is gained by waiting.
+  const limitMs = isMetal(machine) ? limits.powerMs : limits.destroyMs;
+  const endMs = (step.startMs ?? nowMs) + limitMs;
   const hindered = agentNote(agent) || machine.observed?.problem?.message || '';
   if (nowMs >= endMs) {
     const why = hindered === '' ? 'the agent did not report it' : hindered;
@@ -153,7 +155,9 @@ const destroy = (view: View, step: Step, nowMs: number): Decided => {
     }
     return fails(view, tooLate('unavailable', 'NO_AGENT', `The guest is not gone: ${why}`), nowMs);
   }
-  const what = 'waiting for the agent to destroy the guest';
+  const what = isMetal(machine)
+    ? 'waiting for the agent to let it go'
+    : 'waiting for the agent to destroy the guest';
   const note = hindered === '' ? what : `${what}: ${hindered}`;
   return { kind: 'wait', wakeMs: endMs, step: 'destroy', note };
 };

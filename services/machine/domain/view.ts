@@ -33,7 +33,7 @@ export type OperationLimits = {
   readonly shutdownMs: number;
   /** What a stop, pause or resume may take beyond what the guest was given. */
   readonly powerMs: number;
-  /** How long a deletion waits for the agent to say that the guest is gone. */
+  /** How long a deletion waits for the agent to say that the guest is gone; no server's does. */
   readonly destroyMs: number;
   /**
    * How long an agent's problem may last during a boot, where the agent does not say that it tries
