@@ -143,7 +143,7 @@ const destroy = (view: View, step: Step, nowMs: number): Decided => {
           : 'the guest is gone';
     return record(done(operation, 'destroy', { nowMs, note }), machine);
   }
-  // A server goes on to its cleaning, which needs no word of the agent: nothing is gained by waiting.
+  // A server goes on to its cleaning, which needs no word of the agent.
   const limitMs = isMetal(machine) ? limits.powerMs : limits.destroyMs;
   const endMs = (step.startMs ?? nowMs) + limitMs;
   const hindered = agentNote(agent) || machine.observed?.problem?.message || '';
