@@ -1,5 +1,5 @@
-import type { IEvent, IKeyValue } from 'etcd3';
-import type { KeyValue, WatchEvent } from '../port.ts';
+import type { IKeyValue } from 'etcd3';
+import type { KeyValue } from '../port.ts';
 import { endOfPrefix } from '../transaction-rules.ts';
 
 /** Between the port's words and etcd's messages, with a prefix of ours before every key. */
@@ -13,7 +13,6 @@ export type Messages = {
     after?: string,
   ) => { readonly key: Buffer; readonly range_end: Buffer };
   readonly keyValue: (kv: IKeyValue) => KeyValue;
-  readonly event: (event: IEvent) => WatchEvent;
 };
 
 export const openMessages = (prefix: string): Messages => {
@@ -42,9 +41,5 @@ export const openMessages = (prefix: string): Messages => {
     prefixBytes: Buffer.byteLength(prefix),
     span,
     keyValue,
-    event: ({ type, kv }) =>
-      type === 'Put'
-        ? { kind: 'put', at: keyValue(kv) }
-        : { kind: 'delete', key: fromKey(kv.key), modRevision: BigInt(kv.mod_revision) },
   };
 };

@@ -19,7 +19,7 @@ export type RangeQuestion = {
 };
 
 /** Key bytes of ours that stand before every key. */
-type Prefix = { readonly prefixBytes: number };
+export type Prefix = { readonly prefixBytes: number };
 
 const PATH = '/etcdserverpb.KV/Range';
 
@@ -71,7 +71,7 @@ const readPage = (bytes: Buffer, prefix: Prefix): RangeResult => {
   return { keys, more, revision };
 };
 
-const revisionOf = (header: WireFields): bigint => {
+export const revisionOf = (header: WireFields): bigint => {
   let revision = 0n;
   while (header.next()) if (header.field === HEADER_REVISION) revision = header.integer();
   return revision;
@@ -80,7 +80,7 @@ const revisionOf = (header: WireFields): bigint => {
 const KEY = { key: 1, createRevision: 2, modRevision: 3, version: 4, value: 5, lease: 6 } as const;
 const NOTHING = new Uint8Array();
 
-const readKeyValue = (fields: WireFields, { prefixBytes }: Prefix): KeyValue => {
+export const readKeyValue = (fields: WireFields, { prefixBytes }: Prefix): KeyValue => {
   let [key, leaseId] = ['', ''];
   let [createRevision, modRevision, version] = [0n, 0n, 0n];
   let value: Uint8Array = NOTHING;

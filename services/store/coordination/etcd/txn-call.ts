@@ -10,6 +10,7 @@ import { WireFields } from '../../../runtime/wire-fields.ts';
 import type { Compare, Transaction, TransactionResult, Write } from '../port.ts';
 import type { Member } from './members.ts';
 import type { Messages } from './messages.ts';
+import { revisionOf } from './range-call.ts';
 
 const PATH = '/etcdserverpb.KV/Txn';
 
@@ -98,7 +99,6 @@ const writeOperation = (writer: BinaryWriter, write: Write, { key, span }: Keys)
 };
 
 const ANSWER = { header: 1, succeeded: 2 } as const;
-const HEADER_REVISION = 3;
 
 const readResult = (bytes: Buffer): TransactionResult => {
   const answer = new WireFields(bytes);
@@ -108,10 +108,4 @@ const readResult = (bytes: Buffer): TransactionResult => {
     else if (answer.field === ANSWER.header) revision = revisionOf(answer.inner());
   }
   return { succeeded, revision };
-};
-
-const revisionOf = (header: WireFields): bigint => {
-  let revision = 0n;
-  while (header.next()) if (header.field === HEADER_REVISION) revision = header.integer();
-  return revision;
 };

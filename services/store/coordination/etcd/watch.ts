@@ -1,15 +1,14 @@
-import { Duplex } from 'node:stream';
-import type { IEvent, IWatchResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import type { Clock } from '../../../runtime/clock.ts';
 import { isDomainError } from '../../../runtime/errors.ts';
 import type { Random } from '../../../runtime/random.ts';
 import { compacted, coordinationUnavailable } from '../failures.ts';
-import type { Revision, WatchBatch, WatchOptions } from '../port.ts';
+import type { Revision, WatchBatch, WatchEvent, WatchOptions } from '../port.ts';
 import { abortable, backOff, deadlineAfter, slept } from '../waiting.ts';
 import { isCompacted, isFuture } from './failure.ts';
-import type { Member, Members } from './members.ts';
+import type { Members } from './members.ts';
 import type { Messages } from './messages.ts';
+import { callWatch, type WatchAnswer } from './watch-call.ts';
 
 export type WatchDeps = {
   readonly members: Members;
@@ -55,22 +54,16 @@ async function* watchOnce(deps: WatchDeps, options: WatchOptions): AsyncGenerato
   const { members, messages } = deps;
   const { prefix, from, signal } = options;
   const member = await members.forStream(signal);
-  const stream = await openStream(member, signal);
-  // Ending before cancelling tells etcd3 that the host is not to blame.
+  const stream = callWatch(member, messages);
+  // An 'error' event nobody listens to would end the process.
+  stream.on('error', () => undefined);
   const cancel = () => {
     stream.end();
     stream.cancel();
   };
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    stream.write({
-      create_request: {
-        ...messages.span(prefix),
-        start_revision: String(from),
-        progress_notify: true,
-        fragment: true,
-      },
-    });
+    stream.write({ ...messages.span(prefix), from });
     yield* readBatches(deps, options, stream);
     throw coordinationUnavailable('etcd ended the watch stream');
   } catch (error) {
@@ -85,9 +78,9 @@ async function* watchOnce(deps: WatchDeps, options: WatchOptions): AsyncGenerato
 async function* readBatches(
   deps: WatchDeps,
   { from, signal }: WatchOptions,
-  stream: AsyncIterable<IWatchResponse>,
+  stream: AsyncIterable<WatchAnswer>,
 ): AsyncGenerator<WatchBatch> {
-  let events: IEvent[] = [];
+  let events: WatchEvent[] = [];
   const responses = stream[Symbol.asyncIterator]();
   await untilCreated(deps, responses, signal);
   // etcd serves a watch from exactly the compacted revision though its deletes are gone.
@@ -98,25 +91,17 @@ async function* readBatches(
     assertNotCanceled(response);
     events = events.concat(response.events);
     // The events of one revision may be spread over fragments; the last one may be incomplete.
-    const whole = response.fragment ? countWholeRevisions(events) : events.length;
-    yield* toBatches(deps.messages, events.slice(0, whole));
+    const whole = response.isFragment ? countWholeRevisions(events) : events.length;
+    yield* toBatches(events.slice(0, whole));
     events = events.slice(whole);
-    if (response.events.length === 0 && !response.created)
-      yield { revision: BigInt(response.header.revision), events: [] };
+    if (response.events.length === 0 && !response.isCreated)
+      yield { revision: response.revision, events: [] };
   }
 }
 
-const openStream = async ({ client, options }: Member, signal: AbortSignal) => {
-  const stream = await abortable(client.watchClient.watch(options), signal);
-  // An 'error' event nobody listens to would end the process.
-  stream.on('error', () => undefined);
-  if (!(stream instanceof Duplex)) throw new Error('grpc-js streams are Node streams');
-  return stream;
-};
-
 const untilCreated = async (
   { clock, callTimeoutMs }: WatchDeps,
-  responses: AsyncIterator<IWatchResponse>,
+  responses: AsyncIterator<WatchAnswer>,
   signal: AbortSignal,
 ): Promise<void> => {
   using limit = deadlineAfter(clock, callTimeoutMs, signal);
@@ -125,11 +110,11 @@ const untilCreated = async (
   assertNotCanceled(value);
 };
 
-const assertNotCanceled = (response: IWatchResponse): void => {
-  if (!response.canceled) return;
+const assertNotCanceled = ({ isCanceled, compactRevision, reason }: WatchAnswer): void => {
+  if (!isCanceled) return;
   // The reason is empty for a compacted start; only the revision tells.
-  if (response.compact_revision !== '0') throw compacted();
-  throw coordinationUnavailable(`etcd cancelled the watch: ${JSON.stringify(response)}`);
+  if (compactRevision !== 0n) throw compacted();
+  throw coordinationUnavailable(`etcd cancelled the watch: ${JSON.stringify(reason)}`);
 };
 
 /** Throws COMPACTED when the history up to and with `revision` is no longer whole. */
@@ -151,17 +136,20 @@ const assertStored = async (
   }
 };
 
-const countWholeRevisions = (events: readonly IEvent[]): number => {
-  const last = events.at(-1)?.kv.mod_revision;
-  return events.findIndex((event) => event.kv.mod_revision === last);
+const revisionIn = (event: WatchEvent | undefined): Revision | undefined =>
+  event?.kind === 'put' ? event.at.modRevision : event?.modRevision;
+
+const countWholeRevisions = (events: readonly WatchEvent[]): number => {
+  const last = revisionIn(events.at(-1));
+  return events.findIndex((event) => revisionIn(event) === last);
 };
 
-function* toBatches(messages: Messages, events: readonly IEvent[]): Generator<WatchBatch> {
+function* toBatches(events: readonly WatchEvent[]): Generator<WatchBatch> {
   for (let start = 0; start < events.length; ) {
-    const revision = events[start]?.kv.mod_revision ?? '0';
+    const revision = revisionIn(events[start]) ?? 0n;
     let end = start;
-    while (events[end]?.kv.mod_revision === revision) end += 1;
-    yield { revision: BigInt(revision), events: events.slice(start, end).map(messages.event) };
+    while (revisionIn(events[end]) === revision) end += 1;
+    yield { revision, events: events.slice(start, end) };
     start = end;
   }
 }
