@@ -363,24 +363,6 @@ test(
   BEGAN_MS + 30 * MINUTE_MS,
   { kind: 'record', state: 'release_failed', reason: 'NO_AGENT', done: true },
 );
-const server = (): Machine => leaving({ spec: { ...machine().spec, type: 'bare_metal' } });
-const lettingGo = {
-  operation: atStep('delete', 'destroy'),
-  machine: server(),
-  assignment: { absent: true },
-  agent: up,
-};
-test('a server is waited for to be let go, but not for long', decides, lettingGo, 2_000, {
-  kind: 'wait',
-  wakeMs: BEGAN_MS + 2 * MINUTE_MS,
-});
-test(
-  'a server whose controller is away goes on to its cleaning',
-  decides,
-  lettingGo,
-  BEGAN_MS + 2 * MINUTE_MS,
-  { kind: 'record', state: 'releasing', done: false },
-);
 test(
   'an own claim is released',
   decides,
