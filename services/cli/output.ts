@@ -77,10 +77,13 @@ export const showData = async (
 };
 
 /** Nothing is left to be shown but that, which programs read as a document. */
-export const sayDeleted = async (output: Output, name: string, text: string): Promise<void> => {
-  if (output.mode === 'json' || output.mode === 'yaml') {
-    await showDocument(output, { name, deleted: true });
-  } else output.remark(text);
+export const sayDeleted = (output: Output, name: string, text: string): Promise<void> =>
+  showDeed(output, { name, deleted: true }, text);
+
+/** What was done: a remark for people, a document for programs. */
+export const showDeed = async (output: Output, value: unknown, text: string): Promise<void> => {
+  if (output.mode === 'json' || output.mode === 'yaml') await showDocument(output, value);
+  else output.remark(text);
 };
 
 /** A list in the wanted form: a table, one JSON or YAML document, or names only. */

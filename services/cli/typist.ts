@@ -57,9 +57,8 @@ export const openTypist = (context: Context, { readOnly, lingerMs }: Typing): Ty
     }
     await Promise.race([begun.promise, aborted(signal)]);
     if (signal.aborted) return;
-    context.output.remark(
-      `the input has ended; leaves in ${formatSpanMs(lingerMs)} (--linger), --read-only stays\r`,
-    );
+    const ends = `leaves in ${formatSpanMs(lingerMs)} (--linger)`;
+    context.output.remark(`\r\nthe input has ended; ${ends}, --read-only stays\r`);
     await clock.sleep(lingerMs, signal).catch(() => undefined);
     leave.abort();
   };

@@ -13,7 +13,7 @@ export const callCommand = async (
   command: Command,
   argv: readonly string[],
   routes: ((router: ConnectRouter) => void) | Transport = () => undefined,
-  more: Partial<Pick<Context, 'stdin' | 'clock'>> = {},
+  more: Partial<Pick<Context, 'stdin' | 'clock' | 'settings'>> = {},
 ): Promise<Called> => {
   const lines = { stdout: '', stderr: '' };
   const output = outputInto(lines, modeOf(argv));

@@ -53,7 +53,8 @@ export const scan: Command = {
     };
     const answer = await hardware(context).scanControllers(request, callOptions(context, SCAN_MS));
     await showList(context.output, found, answer.controllers);
-    context.output.remark(`${answer.controllers.length} found at ${answer.tried} addresses`);
+    const where = answer.tried === 1 ? '1 address' : `${answer.tried} addresses`;
+    context.output.remark(`${answer.controllers.length} found at ${where}`);
     if (context.output.mode === 'table') context.output.remark(`next: ${nextOf(answer)}`);
     return undefined;
   },

@@ -1,5 +1,6 @@
 import type { Command } from '../../command.ts';
 import { EXIT } from '../../exit.ts';
+import { showDeed } from '../../output.ts';
 import { UsageError } from '../../usage-error.ts';
 import { askLab, refusalOf } from './ask.ts';
 
@@ -43,7 +44,8 @@ export const fault: Command = {
     }
     const refused = refusalOf(reply.answer);
     if (refused === undefined) {
-      context.output.remark(`the controller of ${server} ${what} from now on`);
+      const said = `the controller of ${server} ${what} from now on`;
+      await showDeed(context.output, { server, fault: name }, said);
       return undefined;
     }
     context.output.remark(`runm: ${refused}`);
