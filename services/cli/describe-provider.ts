@@ -53,6 +53,7 @@ export const describeProvider = (provider: Provider, standing: readonly Field[] 
       (pool): Field => [`agents for ${pool.role}`, pool.agents.map(lastSegment).join(' ')],
     ),
     ['bmc', spec?.bmc ? bmcText(spec.bmc) : ''],
+    ['certificate', spec?.bmc?.certificateSha256 ?? ''],
     ...(spec?.nics ?? []).map((one): Field => ['nic', nicText(one)]),
     ...(observed ? seenFields(observed) : declaredFields(spec?.facts)),
     ['read', status?.observeTime ? formatLocalTime(status.observeTime) : ''],

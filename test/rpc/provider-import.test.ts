@@ -277,6 +277,26 @@ test('a spreadsheet with one column of a part leaves the rest of that part alone
   for (const kept of ['10.0.0.1', 'ipmi', 'S1', ',3,']) t.true(stdout.includes(kept), stdout);
 });
 
+test('a new certificate is recorded by a column, and an empty cell keeps the pinned one', async (t) => {
+  using dir = temporaryDir();
+  const fixture = await startInventory(t);
+  await makePartition(fixture, 'lab');
+  const file = join(dir.path, 'fleet.csv');
+  const [old, now] = ['ab'.repeat(32), 'CD:'.repeat(32).slice(0, -1)];
+  const say = async (text: string): Promise<string> => {
+    writeFileSync(file, text);
+    const called = await callCommand(importProviders, ['-f', file], fixture.admin);
+    t.is(called.code, 0, called.stderr);
+    return (await callCommand(exportProviders, [], fixture.admin)).stdout;
+  };
+  const made = `r1,metal,10.0.0.1,redfish,${old}`;
+  await say(`name,type,bmc.address,bmc.type,bmc.certificate\n${made}\n`);
+  t.regex(await say('name,bmc.certificate\nr1,\n'), new RegExp(old));
+  const after = await say(`name,bmc.certificate\nr1,${now}\n`);
+  t.regex(after, new RegExp('cd'.repeat(32)));
+  t.regex(after, /10\.0\.0\.1/);
+});
+
 test('each item has a result for programs', async (t) => {
   using dir = temporaryDir();
   const fixture = await startInventory(t);

@@ -18,7 +18,9 @@ const FAULTS: Readonly<Record<BmcFault, { readonly reason: string; readonly cure
   unauthorized: { reason: 'BMC_UNAUTHORIZED', cure: '' },
   certificate: {
     reason: 'BMC_CERTIFICATE',
-    cure: 'If the BMC was replaced or its certificate renewed, clear spec.bmc.certificate_sha256',
+    cure:
+      'If the BMC was replaced or its certificate renewed, record what it shows now: ' +
+      'runm provider import, with the columns name and bmc.certificate',
   },
   unsupported: { reason: 'BMC_UNSUPPORTED', cure: '' },
   refused: { reason: 'BMC_REFUSED', cure: '' },

@@ -155,7 +155,10 @@ test('a provider shows where it stands, how its BMC is reached and what was read
     spec: {
       type: ProviderType.BARE_METAL,
       location: { rack: 'rack1', position: 7, height: 2, note: 'cold aisle' },
-      bmc: { type: BmcType.REDFISH, address: 'https://10.0.0.7', secret: 'projects/ops/secrets/x' },
+      bmc: {
+        ...{ type: BmcType.REDFISH, address: 'https://10.0.0.7', secret: 'projects/ops/secrets/x' },
+        certificateSha256: 'ab'.repeat(32),
+      },
       nics: [{ label: 'eth0', mac: '52:54:00:00:00:01', primary: true }],
     },
     status: {
@@ -182,6 +185,7 @@ test('a provider shows where it stands, how its BMC is reached and what was read
   for (const line of [
     /^stands +rack rack1, units 7 to 8, cold aisle$/m,
     /^bmc +redfish at https:\/\/10\.0\.0\.7, secret projects\/ops\/secrets\/x$/m,
+    /^certificate +(?:ab){32}$/m,
     /^nic +eth0 {2}52:54:00:00:00:01 {2}boots$/m,
     /^hardware +Acme X1$/m,
     /^processors +2 × Fast, 64 threads$/m,
