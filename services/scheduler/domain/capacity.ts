@@ -37,9 +37,9 @@ export type ProviderFacts = {
 };
 
 /**
- * What the leader committed of a provider. It remembers no requests: the same generation with the
- * same content is the same change. Only of a reshape it is said how many claims it moved, by one of
- * its records.
+ * What the leader committed of a provider. The same generation with the same content is the same
+ * change, so of requests only marks are kept, by which a copy of one that comes late is known. Of a
+ * reshape it is said how many claims it moved, by one of its records.
  */
 export type CapacityRecord = {
   readonly providerUid: string;
@@ -51,7 +51,42 @@ export type CapacityRecord = {
   readonly updateMs: number;
   /** The reshape that made it; absent = none did, or another of its records says it. */
   readonly reshape?: { readonly requestId: string; readonly claims: number };
+  /** Marks of the requests of this generation before the last one, oldest first; absent = none. */
+  readonly earlier?: readonly number[];
+  /** Mark of the request that made it; 0 or absent = not known. */
+  readonly mark?: number;
 };
+
+/**
+ * 31 bits of a request id (FNV-1a), since a million whole ones would be a tenth of a leader's
+ * memory. Two that have one mark do no harm: a request is refused that may be made anew.
+ */
+export const markOf = (requestId: string): number => {
+  if (requestId === '') return 0;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < requestId.length; at += 1) {
+    hash = Math.imul(hash ^ requestId.charCodeAt(at), 0x01000193);
+  }
+  return hash & 0x7fffffff || 1;
+};
+
+/** More changes of one generation than can be on their way at once. */
+const EARLIER_MAX = 8;
+
+/** What a record that takes the place of `before` keeps of who made which. */
+export const marksAfter = (
+  before: CapacityRecord | undefined,
+  { generation, requestId }: { readonly generation: number; readonly requestId: string },
+): Pick<CapacityRecord, 'earlier' | 'mark'> => {
+  const mark = markOf(requestId);
+  if (before === undefined || before.generation !== generation) return { mark };
+  const earlier = [...(before.earlier ?? []), before.mark ?? 0].filter((one) => one !== 0);
+  return earlier.length === 0 ? { mark } : { earlier: earlier.slice(-EARLIER_MAX), mark };
+};
+
+/** A later change of the same generation has taken the place of what that request did. */
+export const wasReplaced = ({ earlier }: CapacityRecord, requestId: string): boolean =>
+  requestId !== '' && earlier?.includes(markOf(requestId)) === true;
 
 const NOTHING: Offers = new Map();
 

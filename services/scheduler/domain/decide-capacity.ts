@@ -1,5 +1,5 @@
 import { aborted, failedPrecondition } from '../../runtime/errors.ts';
-import type { CapacityRecord, Offers } from './capacity.ts';
+import { type CapacityRecord, marksAfter, type Offers, wasReplaced } from './capacity.ts';
 import { WHOLE } from './claim.ts';
 import type { Command, Decision } from './command.ts';
 import type { Moment } from './decide.ts';
@@ -12,7 +12,9 @@ type SetCapacity = Extract<Command, { verb: 'set-capacity' }>;
 
 /**
  * Records what a provider offers. Errors: failed_precondition IN_USE when more is used at any
- * instant from now on, aborted ETAG_MISMATCH for an older generation than the recorded one.
+ * instant from now on, aborted ETAG_MISMATCH for an older generation than the recorded one, and
+ * for a late copy of a request that another one has replaced: whoever leads now may not have seen
+ * it.
  */
 export const decideCapacity = (
   state: PartitionState,
@@ -33,6 +35,13 @@ export const decideCapacity = (
   if (before !== undefined && isSameCapacity(before, command)) {
     return { kind: 'capacity', capacity: before, entry: undefined, ...noted };
   }
+  if (before?.generation === generation && wasReplaced(before, origin.requestId)) {
+    throw aborted(
+      'ETAG_MISMATCH',
+      'A later change of the provider has replaced what this request did; read it again',
+      { metadata: { generation: String(generation), providerUid } },
+    );
+  }
   assertEnough(command, [...state.providers.holdsOn(providerUid)], nowMs);
   const capacity: CapacityRecord = {
     providerUid,
@@ -44,6 +53,7 @@ export const decideCapacity = (
     // Opened or closed it still is what that reshape made.
     ...(before?.generation === generation &&
       before.reshape !== undefined && { reshape: before.reshape }),
+    ...marksAfter(before, { generation, requestId: origin.requestId }),
   };
   const facts = state.providers.factsOf(providerUid);
   const name = facts?.name ?? `partitions/${state.partition}/providers/${providerUid}`;

@@ -3,7 +3,7 @@
  * and after it no provider is used above what it offers.
  */
 import { aborted, failedPrecondition, invalidArgument, notFound } from '../../runtime/errors.ts';
-import type { CapacityRecord, Offers } from './capacity.ts';
+import { type CapacityRecord, marksAfter, type Offers } from './capacity.ts';
 import { changed } from './change-claim.ts';
 import { type ClaimRecord, isEnded, WHOLE } from './claim.ts';
 import type { Command, Decision, LogEntry, Moved } from './command.ts';
@@ -27,7 +27,9 @@ export const decideReshape = (
   moment: Moment,
 ): Decision => {
   assertEachOnce(command);
-  const capacities = command.providers.map((one) => capacityOf(state, one, moment));
+  const capacities = command.providers.map((one) =>
+    capacityOf(state, one, { moment, origin: command.origin }),
+  );
   if (capacities.every(({ isNew }) => !isNew)) {
     const moved = movedBefore(state, command);
     return { kind: 'reshape', capacities: [], claims: [], moved, entries: [] };
@@ -72,7 +74,7 @@ const wrong = (field: string, description: string) =>
 const capacityOf = (
   state: PartitionState,
   { providerUid, generation, offers }: Reshape['providers'][number],
-  { nowMs }: Moment,
+  { moment, origin }: { readonly moment: Moment; readonly origin: Reshape['origin'] },
 ): { readonly record: CapacityRecord; readonly isNew: boolean } => {
   const before = state.capacity(providerUid);
   if (before !== undefined && generation < before.generation) {
@@ -87,7 +89,9 @@ const capacityOf = (
     return { record: before, isNew: false };
   }
   const version = (before?.version ?? 0) + 1;
-  const record = { providerUid, generation, offers, closed, version, updateMs: nowMs };
+  const marks = marksAfter(before, { generation, requestId: origin.requestId });
+  const updateMs = moment.nowMs;
+  const record = { providerUid, generation, offers, closed, version, updateMs, ...marks };
   return { record, isNew: true };
 };
 

@@ -71,12 +71,16 @@ type StoredCapacity = Omit<CapacityRecord, 'offers'> & {
   readonly offers: readonly (readonly [string, Offer])[];
 };
 
-/** How a record of capacity begins, up to the uid, and what stands before its last number. */
+/**
+ * How a record of capacity begins, up to the uid, and what stands before its time and its mark,
+ * which end it.
+ */
 export const CAPACITY_BEGIN = `{"v":${VERSION},"providerUid":"`;
 export const CAPACITY_TIME = ',"updateMs":';
+export const CAPACITY_MARK = ',"mark":';
 
-export const encodeCapacity = (record: CapacityRecord): Uint8Array =>
-  encode({ ...record, offers: [...record.offers] });
+export const encodeCapacity = ({ updateMs, mark, ...record }: CapacityRecord): Uint8Array =>
+  encode({ ...record, offers: [...record.offers], updateMs, mark });
 
 export const decodeCapacity = (bytes: Uint8Array): CapacityRecord => {
   const stored = decode<StoredCapacity>(bytes, 'capacity');

@@ -59,14 +59,16 @@ export const createSharedValues = (
       given.length === 0 ? undefined : distances(JSON.stringify(given), () => given),
     ...createFactsSharing(),
     // Written out: a copy of an object that was read takes half as much again.
-    capacity: ({ generation, offers: given, closed, version, updateMs, reshape, ...record }) => ({
+    capacity: ({ generation, offers: given, closed, version, updateMs, mark = 0, ...record }) => ({
       providerUid: providerUid(record.providerUid),
       generation,
       offers: shareOffers(given),
       closed,
       version,
       updateMs,
-      ...(reshape !== undefined && { reshape }),
+      mark,
+      ...(record.reshape !== undefined && { reshape: record.reshape }),
+      ...(record.earlier !== undefined && { earlier: record.earlier }),
     }),
     command: (command) => {
       if (command.verb === 'set-capacity') {

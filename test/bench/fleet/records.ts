@@ -3,7 +3,11 @@
  * it claimed. Written with the scheduler's own encoders, since opening a million providers one by
  * one is not what is measured.
  */
-import type { CapacityRecord, Offer } from '../../../services/scheduler/domain/capacity.ts';
+import {
+  type CapacityRecord,
+  markOf,
+  type Offer,
+} from '../../../services/scheduler/domain/capacity.ts';
 import { type ClaimRecord, WHOLE } from '../../../services/scheduler/domain/claim.ts';
 import { capacityKey, claimKey, headKey } from '../../../services/scheduler/domain/keys.ts';
 import {
@@ -107,6 +111,7 @@ const capacityOf = (provider: FleetProvider, { nowMs }: Past): CapacityRecord =>
   closed: false,
   version: 1,
   updateMs: nowMs,
+  mark: markOf(provider.uid),
 });
 
 type Numbered = { readonly past: Past; readonly window: Window; readonly number: number };

@@ -39,18 +39,23 @@ test('records are read as they were stored, whatever was read before', (t) => {
     { providerUid: '' },
     { providerUid: 'p10', updateMs: -1.5 },
     { providerUid: 'p11' },
+    { providerUid: 'p12', mark: 7 },
+    { providerUid: 'p13', mark: 2 ** 31 - 1, earlier: [5, 6] },
+    { providerUid: 'p14', mark: 8, earlier: [5, 6], reshape: { requestId: 'r', claims: 2 } },
+    { providerUid: 'p15', mark: 9, offers: offersFrom({ 'x,"mark":3': 5 }) },
   ]) {
     const record = recordOf(changed);
-    t.deepEqual(read(encodeCapacity(record)), record);
+    t.deepEqual(read(encodeCapacity(record)), { mark: 0, ...record });
   }
 });
 
-test('records that differ in the provider and the time share what they offer', (t) => {
+test('records that differ in the provider, the time and the mark share what they offer', (t) => {
   const read = reading();
   const first = read(encodeCapacity(recordOf()));
-  const second = read(encodeCapacity(recordOf({ providerUid: 'p2', updateMs: 5 })));
+  const second = read(encodeCapacity(recordOf({ providerUid: 'p2', updateMs: 5, mark: 6 })));
   t.is(second.offers, first.offers);
   t.is(second.updateMs, 5);
+  t.is(second.mark, 6);
 });
 
 test('a record is read in whatever order its fields stand', (t) => {
@@ -64,8 +69,10 @@ test('a record is read in whatever order its fields stand', (t) => {
     { updateMs, ...stored, providerUid, v: 1 },
     { v: 1, providerUid, ...stored, reshape, updateMs },
     { v: 1, providerUid, ...stored, updateMs, reshape },
+    { v: 1, providerUid, ...stored, mark: 5, updateMs },
+    { v: 1, providerUid, ...stored, updateMs, mark: 5, reshape },
   ]) {
-    t.deepEqual(read(bytesOf(fields)), decodeCapacity(bytesOf(fields)));
+    t.deepEqual(read(bytesOf(fields)), { mark: 0, ...decodeCapacity(bytesOf(fields)) });
   }
 });
 

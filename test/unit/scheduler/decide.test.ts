@@ -3,7 +3,14 @@ import { DomainError } from '../../../services/runtime/errors.ts';
 import { claimState } from '../../../services/scheduler/domain/claim-state.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
 import { decide } from '../../../services/scheduler/domain/decide.ts';
-import type { PartitionState } from '../../../services/scheduler/domain/partition-state.ts';
+import {
+  createPartitionState,
+  type PartitionState,
+} from '../../../services/scheduler/domain/partition-state.ts';
+import {
+  decodeCapacity,
+  encodeCapacity,
+} from '../../../services/scheduler/domain/record-format.ts';
 import {
   beginRelease,
   CPU,
@@ -213,6 +220,36 @@ test('a retry of an opening does not undo a later closing', (t) => {
   run(state, setCapacity('p1', { [CPU]: 4 }, { closed: true, requestId: 'close' }));
   t.is(run(state, opening).kind, 'capacity');
   refuses(t, state, createCommand({ id: 'a' }), { reason: 'NO_CAPACITY' });
+});
+
+test('a late copy of an opening does not undo a later closing at the next leader', (t) => {
+  let state = stateWith([{ ...HOST, closed: true }]);
+  /** It knows what is stored, and no requests that it has not seen. */
+  const nextLeader = (): void => {
+    const [record] = [state.capacity('p1')].flatMap((one) => one ?? []);
+    t.truthy(record);
+    if (record === undefined) return;
+    state = createPartitionState({
+      partition: 'lab',
+      claims: [],
+      facts: [factsOf(HOST)],
+      capacities: [decodeCapacity(encodeCapacity(record))],
+      nowMs: 0,
+    });
+  };
+  const change = (requestId: string, closed: boolean) =>
+    setCapacity('p1', { [CPU]: 4 }, { closed, requestId });
+  run(state, change('open', false));
+  nextLeader();
+  t.is(run(state, change('open', false)).kind, 'capacity', 'a retry of the newest');
+  run(state, change('close', true));
+  nextLeader();
+  refuses(t, state, change('open', false), { reason: 'ETAG_MISMATCH' });
+  refuses(t, state, createCommand({ id: 'a' }), { reason: 'NO_CAPACITY' });
+  run(state, change('open again', false));
+  nextLeader();
+  refuses(t, state, change('close', true), { reason: 'ETAG_MISMATCH' });
+  granted(state, createCommand({ id: 'a' }));
 });
 
 test('nothing is placed on a provider whose capacity is being committed', (t) => {

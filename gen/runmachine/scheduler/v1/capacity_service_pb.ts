@@ -459,6 +459,7 @@ export const ReshapeResponseSchema: GenMessage<ReshapeResponse> = /*@__PURE__*/
 export const CapacityService: GenService<{
   /**
    * Records what a provider offers from now on, or that it is closed to new claims. FAILED_PRECONDITION IN_USE when use is above it.
+   * ABORTED ETAG_MISMATCH for an older generation than the recorded one, and for a request that a later one has replaced.
    *
    * @generated from rpc runmachine.scheduler.v1.CapacityService.SetCapacity
    */
