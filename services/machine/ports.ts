@@ -13,6 +13,7 @@ import type { Greeting, Held } from './domain/hello.ts';
 import type { Image } from './domain/image.ts';
 import type { MachineState } from './domain/lifecycle.ts';
 import type { Machine } from './domain/machine.ts';
+import type { AssignmentChange } from './domain/view.ts';
 import type { ClaimNewsRecords, SinkRecords } from './event-ports.ts';
 import type { HardwareRecords, TaskRecords } from './hardware-ports.ts';
 import type { OperationRecords } from './operation-ports.ts';
@@ -303,8 +304,8 @@ export type Records = {
 export type MachineChange = {
   readonly machine: Machine;
   readonly events: readonly EventDraft[];
-  /** Tell its agent anew, tell it that it must not exist, or nothing. */
-  readonly assignment: 'put' | 'absent' | null;
+  /** What its agent is told; null = nothing. */
+  readonly assignment: AssignmentChange | null;
   /** For a first assignment: lower-case name of the agent; empty = none is known yet. */
   readonly agentKey?: string;
   /** Who caused it; empty = the system. */

@@ -151,7 +151,8 @@ const destroy = (view: View, step: Step, nowMs: number): Decided => {
     const why = hindered === '' ? 'the agent did not report it' : hindered;
     if (isMetal(machine)) {
       const note = `not confirmed: ${why}; its cleaning sees to it`;
-      return record(done(operation, 'destroy', { nowMs, note }), machine);
+      const ended = done(operation, 'destroy', { nowMs, note });
+      return record(ended, want(machine, {}), { assignment: 'let-go' });
     }
     return fails(view, tooLate('unavailable', 'NO_AGENT', `The guest is not gone: ${why}`), nowMs);
   }

@@ -68,6 +68,12 @@ export type CallResult =
   | { readonly kind: 'again'; readonly message: string; readonly afterMs?: number };
 
 /**
+ * `put`: it is wanted like this. `absent`: it must not exist. `let-go`: the agent does nothing more
+ * to the server, which is another's to clean and may have its next machine by then.
+ */
+export type AssignmentChange = 'put' | 'absent' | 'let-go';
+
+/**
  * Written in one transaction that checks the lease of the operation; then the operation is looked
  * at again.
  */
@@ -77,7 +83,7 @@ export type Recording = {
   readonly machine: Machine;
   readonly events: readonly EventDraft[];
   /** What becomes of the assignment; null = nothing. */
-  readonly assignment: 'put' | 'absent' | null;
+  readonly assignment: AssignmentChange | null;
 };
 
 export type Decided =

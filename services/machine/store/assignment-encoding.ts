@@ -9,6 +9,7 @@ import {
   type Assignment,
   AssignmentSchema,
   BootKind,
+  MovedSchema,
   ServerSchema,
   type VirtualMachine as VirtualMachineMessage,
   VirtualMachineSchema,
@@ -18,6 +19,7 @@ import { PortForwardSchema } from '../../../gen/runmachine/machine/v1/machine_bo
 import { type BootSource, digestsOf } from '../domain/boot-source.ts';
 import type { ControllerView } from '../domain/capacity.ts';
 import { isMetal, type Machine, type WantedPower } from '../domain/machine.ts';
+import type { AssignmentChange } from '../domain/view.ts';
 import { type VirtualMachine, virtualMachineOf } from '../domain/virtual-machine.ts';
 import { controllerMessage } from '../order-port.ts';
 import type { AssignmentRow } from '../ports.ts';
@@ -42,14 +44,14 @@ type Addressed = {
   readonly incarnation: number;
   /** Lower-case name of the agent; empty = the provider names none yet. */
   readonly agentKey: string;
-  readonly absent: boolean;
+  readonly change: AssignmentChange;
   /** Of a server: how its controller is reached; absent = nobody knows. */
   readonly controller?: ControllerView | undefined;
 };
 
 /** The row that tells the agent what the machine is to be, or that it must not exist. */
 export const assignmentOf = (machine: Machine, addressed: Addressed): AssignmentRow => {
-  const { incarnation, agentKey, absent, controller } = addressed;
+  const { incarnation, agentKey, change, controller } = addressed;
   const { case: kind, value, bytes: contentBytes } = contentOf(machine, addressed);
   const digest = createHash('sha256').update(contentBytes).digest();
   const providerUid = machine.holding?.providerUid ?? '';
@@ -71,20 +73,24 @@ export const assignmentOf = (machine: Machine, addressed: Addressed): Assignment
     partition: machine.partition,
     providerUid,
     agentKey,
-    absent,
-    gone: false,
+    absent: change !== 'put',
+    gone: change === 'let-go',
     isServer,
-    digests: absent ? [] : digestsOf(machine.resolved.boot),
+    digests: change === 'put' ? digestsOf(machine.resolved.boot) : [],
     // Whoever is to switch it off reads it too.
     secrets: secret === '' ? [] : [secret],
     bytes: toBinary(AssignmentSchema, message),
   };
 };
 
-const contentOf = (machine: Machine, { absent, controller }: Addressed) => {
+const contentOf = (machine: Machine, { change, controller }: Addressed) => {
   const provider = machine.holding?.provider ?? '';
   const site = controller === undefined ? {} : { controller: controllerMessage(controller) };
-  if (absent) {
+  if (change === 'let-go') {
+    const value = create(MovedSchema);
+    return { case: 'moved' as const, value, bytes: toBinary(MovedSchema, value) };
+  }
+  if (change === 'absent') {
     const value = create(AbsentSchema, isMetal(machine) ? { provider, ...site } : {});
     return { case: 'absent' as const, value, bytes: toBinary(AbsentSchema, value) };
   }

@@ -53,12 +53,12 @@ export const createMachineWriter = ({
     );
     const known = new Map(rows.map((row) => [row.uid, row]));
     const put = told.flatMap(({ machine, assignment, agentKey: to }) => {
-      const absent = assignment === 'absent';
       const row = known.get(machine.uid);
-      if (absent && row === undefined) return [];
+      if (assignment !== 'put' && row === undefined) return [];
       const agentKey = row?.agentKey ?? to ?? '';
+      const change = assignment ?? 'put';
       const site = siteOf(machine, row);
-      return [assignmentOf(machine, { incarnation: incarnation(), agentKey, absent, ...site })];
+      return [assignmentOf(machine, { incarnation: incarnation(), agentKey, change, ...site })];
     });
     await records.assignments.put(tx, ...put);
   };
@@ -87,7 +87,7 @@ export const createMachineWriter = ({
         assignmentOf(machine, {
           incarnation: incarnation(),
           agentKey: known.agentKey,
-          absent: false,
+          change: 'put',
           ...siteOf(machine, known),
         }),
       );

@@ -13,7 +13,7 @@ import { differences } from '../domain/hello.ts';
 import type { IdentityPort } from '../neighbours-port.ts';
 import type { Agent, AssignmentRow, MachineWriter, Records } from '../ports.ts';
 import { createGreeter, markDown, recordOrphans } from './agent-row.ts';
-import { movedBytes } from './moved-assignment.ts';
+import { isLetGo, movedBytes } from './moved-assignment.ts';
 import { createOutbox } from './outbox.ts';
 import { createReportWriter } from './report-writer.ts';
 import { watchSilence } from './silence.ts';
@@ -76,8 +76,11 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
       );
       const { send: lacking, orphans } = differences(held, rows);
       for (const row of rows) if (row.isServer) servers.set(row.uid, session.agentKey);
+      const holds = new Set(held.map(({ uid }) => uid));
       for (const row of lacking) {
-        if (row.gone || session.isClosed) continue;
+        if (session.isClosed) break;
+        // Who holds it may be away through all of a deletion; who does not has nothing to let go.
+        if (row.gone && !(holds.has(row.uid) && isLetGo(row))) continue;
         await session.outbox.room();
         send(session, { kind: 'assignment', bytes: row.bytes });
       }
@@ -105,7 +108,8 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     sessions: () => byKey.values(),
     deliver: (rows) => {
       for (const row of rows) {
-        const session = row.gone ? undefined : byKey.get(row.agentKey);
+        const isToldOf = !row.gone || isLetGo(row);
+        const session = isToldOf ? byKey.get(row.agentKey) : undefined;
         if (session !== undefined) send(session, { kind: 'assignment', bytes: row.bytes });
         if (!row.isServer) continue;
         const before = byKey.get(servers.get(row.uid) ?? row.agentKey);

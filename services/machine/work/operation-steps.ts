@@ -77,6 +77,7 @@ const viewAfter = (before: View, recording: Recording, agent: AgentView | null):
   if (assignment === 'put') {
     return { ...before, operation, machine, assignment: { absent: false }, agent };
   }
+  if (assignment === 'let-go') return { ...before, operation, machine, assignment: null };
   // Nobody is told that what he never had must not exist.
   const isTold = assignment === 'absent' && before.assignment !== null;
   const row = isTold ? { absent: true } : before.assignment;

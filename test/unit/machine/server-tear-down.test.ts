@@ -30,9 +30,13 @@ test('a server is waited for to be let go, but not for long', (t) => {
 });
 
 test('a server whose controller is away goes on to its cleaning', (t) => {
-  const decided = nextStep(lettingGo(), LIMIT_MS);
+  const seen = lettingGo();
+  const decided = nextStep(seen, LIMIT_MS);
   t.is(decided.kind, 'record');
   if (decided.kind !== 'record') return;
+  // An agent takes only what is newer than what it holds.
+  t.is(decided.assignment, 'let-go');
+  t.true(decided.machine.generation > seen.machine.generation);
   t.is(decided.machine.state, 'releasing');
   t.is(decided.operation.endMs, null);
 });

@@ -92,7 +92,7 @@ export type Assignment = Message<"runmachine.agent.v1.Assignment"> & {
     case: "server";
   } | {
     /**
-     * Another agent of the pool has the server now.
+     * The server is not this agent's any more.
      *
      * @generated from field: runmachine.agent.v1.Moved moved = 9;
      */
@@ -109,7 +109,8 @@ export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
   messageDesc(file_runmachine_agent_v1_assignment, 0);
 
 /**
- * Another agent of the pool has the server: this one does nothing more to it and forgets it. Destroys nothing.
+ * Another agent of the pool has the server, or it was given back without this agent's word: this one does nothing more to it
+ * and forgets it. Destroys nothing.
  *
  * @generated from message runmachine.agent.v1.Moved
  */
