@@ -44,6 +44,12 @@ const PRAGMAS = [
   'pragma journal_size_limit = 67108864',
 ];
 
+/**
+ * The journal is copied to the file every 32 MiB and not every 4: each copy writes all over the
+ * file and syncs it, for which others at the same disk wait, such as an etcd.
+ */
+const MUCH_WRITTEN = 'pragma wal_autocheckpoint = 8000';
+
 export const createSqliteDialect = (options: SqliteDialectOptions): Dialect => ({
   createDriver: () => createGatedDriver(options),
   createQueryCompiler: () => new SqliteQueryCompiler(),
@@ -61,18 +67,20 @@ class GatedAdapter extends SqliteAdapter {
 }
 
 const createGatedDriver = (options: SqliteDialectOptions): Driver => {
-  const { file, readOnly, gate } = options;
+  const { file, readOnly, inThread, gate } = options;
   const turns = new WeakMap<DatabaseConnection, Turn>();
   let opened: SqliteConnection | undefined;
   const open = async (): Promise<void> => {
     if (file !== ':memory:' && !readOnly) {
       createPrivateFile(file);
     }
-    const made = options.inThread ? connectInThread(file) : connectHere(file);
+    const made = inThread ? connectInThread(file) : connectHere(file);
     try {
-      for (const pragma of [...PRAGMAS, ...(readOnly ? ['pragma query_only = on'] : [])]) {
-        await made.run(pragma, []);
-      }
+      const own = [
+        ...(readOnly ? ['pragma query_only = on'] : []),
+        ...(inThread ? [MUCH_WRITTEN] : []),
+      ];
+      for (const pragma of [...PRAGMAS, ...own]) await made.run(pragma, []);
       opened = made;
     } catch (error) {
       await made.close();
