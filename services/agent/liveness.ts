@@ -7,6 +7,7 @@ import { type Clock, OVER } from '../runtime/clock.ts';
  * now; until it hears again it changes nothing.
  */
 export type Liveness = {
+  /** A session was accepted. */
   readonly began: () => void;
   /** All that differs was told in this session. */
   readonly synced: () => void;
