@@ -30,10 +30,11 @@ test('a thread runs a program with all that it imports, and reads no TypeScript 
   const warnings: unknown[] = [];
   process.on('warning', (warning) => warnings.push(warning));
   const worker = startThread(program, { of: 21 });
+  const ended = once(worker, 'exit');
   writeFileSync(program, "throw new Error('it was read again');");
   const [answer] = await once(worker, 'message');
   t.deepEqual(answer, { sum: 43, side: 'seen' });
-  t.is(await worker.terminate(), 1);
+  t.deepEqual(await ended, [0]);
   t.deepEqual(warnings, []);
 });
 
