@@ -32,6 +32,9 @@ const serialPort = async (limits?: Partial<ConsoleLimits>) => {
       typed += chunk.toString();
     });
     socket.on('error', () => undefined);
+    socket.on('close', () => {
+      if (client === socket) client = null;
+    });
   });
   await new Promise<void>((resolve) => server.listen(serialSocket, resolve));
   const kernelLines: string[] = [];
