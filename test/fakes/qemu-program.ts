@@ -35,9 +35,10 @@ const end = (reason: string): void => {
   monitor?.end(() => process.exit(0));
   if (monitor === null) process.exit(0);
 };
+/** To the log first: whoever has heard it finds it there, however busy the disk is. */
 const print = (text: string): void => {
-  terminal?.write(text);
   appendFileSync(chardev('serial', 'logfile'), text);
+  terminal?.write(text);
 };
 
 const COMMANDS: Readonly<Record<string, () => object>> = {

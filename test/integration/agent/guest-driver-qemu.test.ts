@@ -114,6 +114,7 @@ test('of two people at one console the second types and the first is told', asyn
   bob.write(Buffer.from('second\n'));
   await eventually(() => annSees.text().endsWith('SECOND\n'));
   await eventually(() => watcherSees.text().endsWith('SECOND\n'));
+  await eventually(() => bobSees.text().endsWith('SECOND\n'));
   t.true(bobSees.text().includes('FIRST'));
   t.false(bobSees.text().includes('UNHEARD'));
   watcher.close();
