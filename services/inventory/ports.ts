@@ -55,7 +55,7 @@ type FindPlaced<R extends Reader, T> = (
 /** Which providers a list shows; all that is given must hold. */
 export type ProviderFilter = PartitionFilter & {
   readonly terms: readonly {
-    readonly kind: Exclude<TermKind, 'address' | 'group'>;
+    readonly kind: Exclude<TermKind, 'chassis' | 'group'>;
     readonly term: string;
   }[];
   /** Key of a group in which it must be, itself or through a group inside that one. */
@@ -74,7 +74,7 @@ export type ProviderWrite = {
 export type Refusal = { readonly uid: string; readonly taken: readonly Taken[] };
 
 export type ProviderRecords = {
-  /** Errors: already_exists for a taken name, MAC address, serial number or UUID. */
+  /** Errors: already_exists for a taken name or identifier. */
   readonly insert: (tx: Tx, record: ProviderRecord, parts: ProviderParts) => Promise<void>;
   /** Writes a locked record. Errors: already_exists for a taken identifier. */
   readonly save: (tx: Tx, record: ProviderRecord, parts: ProviderParts) => Promise<void>;
@@ -100,11 +100,11 @@ export type ProviderRecords = {
     partition: string,
     keys: readonly string[],
   ) => Promise<ReadonlyMap<string, Holder>>;
-  /** Who has a controller at these addresses (addressKey); of several at one, any. */
-  readonly atAddresses: (
+  /** Who has these controllers (controllerAddress), or a system there; of several at one, any. */
+  readonly atControllers: (
     reader: Reader,
     partition: string,
-    addresses: readonly string[],
+    controllers: readonly string[],
   ) => Promise<ReadonlyMap<string, Holder>>;
   /** Writes the reservation of a locked record, nothing else; nobody is told. */
   readonly saveReservation: (tx: Tx, record: ProviderRecord) => Promise<void>;

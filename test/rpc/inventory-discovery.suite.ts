@@ -167,6 +167,18 @@ export const inventoryDiscoverySuite = (subject: InventorySubject): void => {
     t.is((await discoveries.getDiscovery({ name })).discovery?.state, PROPOSED);
   });
 
+  test('a controller at which nodes name their systems is theirs', async (t) => {
+    const { record, discoveries, fixture } = await startScan(t, subject);
+    const bmc = { type: BmcType.REDFISH, address: 'https://10.0.0.9/redfish/v1/Systems/1' };
+    await makeProvider(fixture, 'node', { spec: { type: ProviderType.BARE_METAL, bmc } });
+    const [name = ''] = (await record([{ type: BmcType.REDFISH, address: '10.0.0.9:443' }])).names;
+    const { discovery } = await discoveries.getDiscovery({ name });
+    t.like(discovery?.conflicts[0], { field: 'address', holder: `${LAB}/providers/node` });
+    const accept = discoveries.acceptDiscovery({ name, providerId: 'r1', requestId: newId() });
+    const error = await refused(t, accept, { kind: 'already_exists', reason: 'ALREADY_EXISTS' });
+    t.like(error.metadata, { holder: `${LAB}/providers/node`, field: 'spec.bmc.address' });
+  });
+
   test('a rejected one stays so through later scans, and may still be accepted', async (t) => {
     const { record, discoveries } = await startScan(t, subject);
     const [name = ''] = (await record([found(1)])).names;

@@ -26,6 +26,7 @@ type Plain<Init> = Exclude<Init, { readonly $typeName: string }>;
 
 const { CREATED, UPDATED, UNCHANGED, FAILED } = UpsertOutcome;
 const LAB = 'partitions/lab';
+const TAKEN = 'ALREADY_EXISTS';
 
 export const mac = (n: number): string => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
 
@@ -255,6 +256,53 @@ export const inventoryImportSuite = (subject: InventorySubject): void => {
     t.is((await get('r1'))?.spec?.nics[0]?.mac, mac(4));
     const taken = await upsert([item('r3', server(3, nics(2)))]);
     t.regex(taken[0]?.error?.message ?? '', /providers\/r2 has the MAC address/);
+  });
+
+  test('a controller is one provider’s, and nodes of a chassis each name their system', async (t) => {
+    const { upsert, get, providers } = await startImport(t, subject);
+    const at = (address: string): ProviderInit => ({
+      spec: { type: ProviderType.BARE_METAL, bmc: { type: BmcType.REDFISH, address } },
+    });
+    const node = (n: number) => at(`https://10.0.0.2/redfish/v1/Systems/${n}`);
+    const items = [
+      item('r1', at('https://10.0.0.1')),
+      item('twin', at('10.0.0.1:623')),
+      ...[item('n1', node(1)), item('n2', node(2)), item('n3', node(2))],
+      item('chassis', at('10.0.0.3')),
+      item('inside', at('10.0.0.3/redfish/v1/Systems/1')),
+    ];
+    for (const validateOnly of [true, false]) {
+      const results = await upsert(items, { validateOnly });
+      t.deepEqual(outcomes(results), [CREATED, FAILED, CREATED, CREATED, FAILED, CREATED, FAILED]);
+      t.deepEqual(
+        [1, 4, 6].map((n) => reasonOf(results[n]?.error)),
+        Array(3).fill(TAKEN),
+      );
+      t.regex(results[1]?.error?.message ?? '', /r1 has the .* controller at 10\.0\.0\.1:623 /);
+      t.regex(results[6]?.error?.message ?? '', /providers\/chassis has .* name their own system/);
+    }
+    const { BARE_METAL: type } = ProviderType;
+    const taken = { kind: 'already_exists', reason: TAKEN } as const;
+    const made = providers.createProvider({
+      ...{ parent: LAB, providerId: 'whole', requestId: newId() },
+      provider: { spec: { type, bmc: { type: BmcType.IPMI, address: '10.0.0.2' } } },
+    });
+    const { metadata } = await refused(t, made, taken);
+    t.is(metadata.field, 'spec.bmc.address');
+    t.regex(metadata.holder ?? '', /n[12]$/);
+    const name = `${LAB}/providers/chassis`;
+    const update = providers.updateProvider({
+      provider: { name, spec: { bmc: { ipmiAddress: '10.0.0.1' } } },
+      updateMask: { paths: ['spec.bmc.ipmi_address'] },
+      requestId: newId(),
+    });
+    t.like((await refused(t, update, taken)).metadata, {
+      field: 'spec.bmc.ipmi_address',
+      holder: `${LAB}/providers/r1`,
+    });
+    const swapped = [item('r1', at('10.0.0.3')), item('chassis', at('10.0.0.1'))];
+    t.deepEqual(outcomes(await upsert(swapped)), [UPDATED, UPDATED], 'within a batch it may go on');
+    t.is((await get('r1'))?.spec?.bmc?.address, '10.0.0.3');
   });
 
   test('what a refused item would have had is free for the others of its batch', async (t) => {

@@ -1,6 +1,7 @@
 /** What an installation of 0.1.0 wrote is found by what is searched now. */
 import { createClient } from '@connectrpc/connect';
 import { ProviderGroupService } from '../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
+import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import { ProviderType } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { ProviderService } from '../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { inventoryMigrations } from '../../services/inventory/store/migrations.ts';
@@ -59,6 +60,7 @@ const writeOld = async (url: string, groups: readonly string[] = ['Rack-1']): Pr
   const device = {
     type: 'PROVIDER_TYPE_DEVICE',
     facts: { serialNumber: 'SN1' },
+    bmc: { type: 'BMC_TYPE_REDFISH', address: 'https://10.0.0.1/redfish/v1/Systems/1' },
   };
   const nics = [{ label: 'eth0', mac: '02:00:00:00:00:01' }];
   const middle = provider('middle', root.uid, { spec: { ...device, nics } });
@@ -114,6 +116,9 @@ export const inventoryUpgradeSuite = (
     const facts = { serialNumber: 'sn1' };
     const bySerial = makeProvider(fixture, 'new', { spec: { type, facts } });
     t.is((await refused(t, bySerial, taken)).metadata.holder, `${LAB}/providers/middle`);
+    const bmc = { type: BmcType.REDFISH, address: '10.0.0.1' };
+    const byController = makeProvider(fixture, 'new', { spec: { type, bmc } });
+    t.is((await refused(t, byController, taken)).metadata.holder, `${LAB}/providers/middle`);
     const providers = createClient(ProviderService, fixture.admin);
     const again = providers.updateProvider({
       provider: { name: `${LAB}/providers/leaf`, tags: ['new'] },

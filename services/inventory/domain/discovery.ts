@@ -1,11 +1,6 @@
 /** What a scan found, until an operator makes a provider of it. */
-import { alreadyExists, type DomainError, failedPrecondition } from '../../runtime/errors.ts';
-import {
-  type DiscoveryRecord,
-  discoveryName,
-  type ProviderRecord,
-  providerName,
-} from './records.ts';
+import { failedPrecondition } from '../../runtime/errors.ts';
+import { type DiscoveryRecord, discoveryName } from './records.ts';
 
 /** Errors: failed_precondition INVALID_STATE once it was made a provider. */
 export const demandOpen = (record: DiscoveryRecord, provider: string): void => {
@@ -27,23 +22,3 @@ export const addressKey = (address: string): string =>
     .toLowerCase()
     .replace(/^https?:\/\//, '')
     .replace(/\/+$/, '');
-
-/** Keys of the same place: the ports of Redfish and IPMI need not be written. */
-export const addressSpellings = (address: string): readonly string[] => {
-  const key = addressKey(address);
-  const [, host] = /^(\[[^\]]*\]|[^:/]+)(?::(?:443|623))?$/.exec(key) ?? [];
-  return host === undefined ? [key] : [host, `${host}:443`, `${host}:623`];
-};
-
-type Placed = Pick<ProviderRecord, 'id' | 'partition'>;
-
-/** Two providers at one controller would be one server that is given out twice. */
-export const addressTaken = (record: Placed, address: string, holder: Placed): DomainError => {
-  const [name, holderName] = [providerName(record), providerName(holder)];
-  return alreadyExists(
-    'ALREADY_EXISTS',
-    `Cannot write ${name}: the controller at ${address} is that of ${holderName} already. ` +
-      'Reject what was found, or change that record first',
-    { metadata: { name, field: 'spec.bmc.address', address, holder: holderName } },
-  );
-};

@@ -1,13 +1,15 @@
 /**
- * By what hardware is told apart: MAC addresses, serial numbers and SMBIOS UUIDs, each unique in a
- * partition. They are attributes and never identity. What vendors leave in these fields when they
- * have nothing to say is no identifier: two servers may show it.
+ * By what hardware is told apart: MAC addresses, serial numbers, SMBIOS UUIDs and the system at a
+ * management controller, each unique in a partition. They are attributes and never identity. What
+ * vendors leave in these fields when they have nothing to say is no identifier: two servers may
+ * show it.
  */
 import { alreadyExists, type DomainError } from '../../runtime/errors.ts';
+import { controllerAddress, controllerKey } from './controller-address.ts';
 import { type ProviderRecord, providerName } from './records.ts';
 
 export type Identifier = {
-  /** "mac 02:00:00:00:00:01", "serial abc123", "uuid …": kind and value in one spelling. */
+  /** "mac 02:00:00:00:00:01", "serial abc123", "uuid …", "bmc …": kind, value in one spelling. */
   readonly key: string;
   /** Field of the facts or the spec that says it, for example "nics[eth0].mac". */
   readonly field: string;
@@ -18,10 +20,11 @@ export type Identifier = {
 type Shown = {
   readonly nics: readonly { readonly label: string; readonly mac: string }[];
   readonly facts?: { readonly serialNumber: string; readonly smbiosUuid: string } | undefined;
+  readonly bmc?: { readonly address: string; readonly ipmiAddress: string } | undefined;
 };
 
 /** Each once, in the order of their keys: who writes several does so in one order. */
-export const identifiersOf = ({ nics, facts }: Shown): readonly Identifier[] => {
+export const identifiersOf = ({ nics, facts, bmc }: Shown): readonly Identifier[] => {
   const found = new Map<string, Identifier>();
   const add = (key: string | undefined, field: string, value: string): void => {
     if (key !== undefined && !found.has(key)) found.set(key, { key, field, value });
@@ -30,6 +33,13 @@ export const identifiersOf = ({ nics, facts }: Shown): readonly Identifier[] => 
   if (facts !== undefined) {
     add(serialKey(facts.serialNumber), 'serial_number', facts.serialNumber);
     add(uuidKey(facts.smbiosUuid), 'smbios_uuid', facts.smbiosUuid);
+  }
+  if (bmc !== undefined && bmc.address !== '') {
+    const at = controllerAddress(bmc.address);
+    add(controllerKey(at), 'bmc.address', bmc.address);
+    const { controller } = controllerAddress(bmc.ipmiAddress);
+    const beside = controller === '' ? undefined : controllerKey({ ...at, controller });
+    add(beside, 'bmc.ipmi_address', bmc.ipmiAddress);
   }
   return found.size < 2
     ? [...found.values()]
@@ -102,6 +112,7 @@ export type Holder = Pick<ProviderRecord, 'uid' | 'id' | 'partition'>;
 export type Taken = { readonly identifier: Identifier; readonly holder: Holder };
 
 const WORDS: Readonly<Record<string, string>> = {
+  bmc: 'management controller at',
   mac: 'MAC address',
   serial: 'serial number',
   uuid: 'SMBIOS UUID',
@@ -120,16 +131,19 @@ export const identifierTaken = (
   const holderName = providerName(holder);
   const { key, field, value } = identifier;
   const kind = key.slice(0, key.indexOf(' '));
+  const has = `${holderName} has ${spokenIdentifier(identifier)}`;
   return alreadyExists(
     'ALREADY_EXISTS',
-    `Cannot write ${name}: ${holderName} has ${spokenIdentifier(identifier)}`,
-    {
-      metadata: {
-        name,
-        field: kind === 'mac' ? 'spec.nics.mac' : `spec.facts.${field}`,
-        [kind]: value,
-        holder: holderName,
-      },
-    },
+    `Cannot write ${name}: ${has}${kind === 'bmc' ? ` already. ${CURE}` : ''}`,
+    { metadata: { name, field: pathOf(kind, field), [kind]: value, holder: holderName } },
   );
+};
+
+const CURE =
+  'Correct one of the two addresses; nodes that share the controller of their chassis each name ' +
+  'their own system in it, as https://bmc/redfish/v1/Systems/1';
+
+const pathOf = (kind: string, field: string): string => {
+  if (kind === 'mac') return 'spec.nics.mac';
+  return kind === 'bmc' ? `spec.${field}` : `spec.facts.${field}`;
 };

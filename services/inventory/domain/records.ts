@@ -59,8 +59,8 @@ export type Reservation = {
   readonly finished: string;
 };
 
-/** What lists of providers are filtered by, and by what controllers are found again. */
-export type TermKind = 'address' | 'capability' | 'group' | 'resource_type' | 'tag' | 'type';
+/** What lists of providers are filtered by; and the controllers at which they name a system. */
+export type TermKind = 'capability' | 'chassis' | 'group' | 'resource_type' | 'tag' | 'type';
 export type Term = readonly [kind: TermKind, term: string];
 
 /** How far something says that it is from a group. */

@@ -14,7 +14,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/provider_pb.ts';
 import { type HasValues, identityOf } from '../../runtime/context.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
-import { addressSpellings, addressTaken, demandOpen } from '../domain/discovery.ts';
+import { demandOpen } from '../domain/discovery.ts';
 import { identifiersOf, identifierTaken } from '../domain/identifiers.ts';
 import { type DiscoveryRecord, type ProviderRecord, providerName } from '../domain/records.ts';
 import { absent, demandId, mutate, parseProviderName, type RpcDeps } from './deps.ts';
@@ -39,7 +39,6 @@ export const acceptDiscovery = (
     await demandNotMade(deps, tx, current);
     const partition = await records.partitions.keep(tx, current.partition);
     if (partition === undefined) throw absent(request.name);
-    await demandFree(deps, tx, { partition: partition.id, id: providerId }, kept.found);
     const given = proposed(kept.found, request);
     const making = { partition: partition.id, id: providerId, given, caller: identityOf(context) };
     const made = await makeProvider(deps, tx, making);
@@ -72,19 +71,6 @@ const demandNotMade = async (
   if ((await records.providers.find(tx, partition, provider)) !== undefined) {
     demandOpen(record, name);
   }
-};
-
-/** Errors: already_exists naming the provider at that address. */
-const demandFree = async (
-  { records }: RpcDeps,
-  tx: Tx,
-  place: Pick<ProviderRecord, 'partition' | 'id'>,
-  { address }: FoundServer,
-): Promise<void> => {
-  const spellings = addressSpellings(address);
-  const owners = await records.providers.atAddresses(tx, place.partition, spellings);
-  const [owner] = spellings.flatMap((one) => owners.get(one) ?? []);
-  if (owner !== undefined) throw addressTaken(place, address, owner);
 };
 
 const WHOLE = 'runm.machine.whole';

@@ -10,7 +10,7 @@ import {
 } from '../../../gen/runmachine/inventory/v1/discovery_pb.ts';
 import { etagOf } from '../../store/sql/page.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
-import { addressSpellings } from '../domain/discovery.ts';
+import { controllerAddress } from '../domain/controller-address.ts';
 import { type Identifier, identifiersOf } from '../domain/identifiers.ts';
 import {
   type DiscoveryRecord,
@@ -58,9 +58,9 @@ export const discoveryMessages = async (
   const messages = new Map<DiscoveryRecord, Discovery>();
   for (const [partition, those] of byPartition) {
     const keys = those.flatMap((row) => shownBy(foundIn(kept, row)).map(({ key }) => key));
-    const addresses = those.flatMap((row) => addressSpellings(foundIn(kept, row).address));
+    const controllers = those.map((row) => controllerIn(foundIn(kept, row)));
     const holders = await records.providers.holdersOf(reader, partition, keys);
-    const owners = await records.providers.atAddresses(reader, partition, addresses);
+    const owners = await records.providers.atControllers(reader, partition, controllers);
     for (const row of those) {
       const found = foundIn(kept, row);
       const shown = shownBy(found).map(({ key, value }) => ({
@@ -68,9 +68,8 @@ export const discoveryMessages = async (
         value,
         holder: holders.get(key),
       }));
-      const { address: value } = found;
-      const [owner] = addressSpellings(value).flatMap((one) => owners.get(one) ?? []);
-      const at = { key: 'address ', value, holder: owner };
+      const holder = owners.get(controllerIn(found));
+      const at = { key: 'address ', value: found.address, holder };
       const conflicts = [at, ...shown].flatMap(({ holder, ...what }) =>
         holder === undefined ? [] : [conflictOf(what, providerName(holder))],
       );
@@ -82,6 +81,8 @@ export const discoveryMessages = async (
 
 const foundIn = (kept: ReadonlyMap<DiscoveryRecord, Kept>, row: DiscoveryRecord): FoundServer =>
   (kept.get(row) ?? keptOf(row)).found;
+
+const controllerIn = ({ address }: FoundServer): string => controllerAddress(address).controller;
 
 const FIELDS: Readonly<Record<string, string>> = {
   address: 'address',

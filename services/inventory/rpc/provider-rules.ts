@@ -1,5 +1,5 @@
 import { enumToJson } from '@bufbuild/protobuf';
-import { NicType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
+import { BmcType, NicType } from '../../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import {
   type Provider,
   type ProviderSpec,
@@ -11,7 +11,7 @@ import type { Identity } from '../../runtime/identity.ts';
 import { namePattern } from '../../runtime/names.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type Amounts, amountViolations } from '../domain/amounts.ts';
-import { addressKey } from '../domain/discovery.ts';
+import { controllerAddress } from '../domain/controller-address.ts';
 import { agentName, nicViolations, poolViolations, secretViolations } from '../domain/hardware.ts';
 import { identifiersOf } from '../domain/identifiers.ts';
 import { badParent, demandTree, TREE_LEVELS_MAX } from '../domain/provider-tree.ts';
@@ -147,17 +147,25 @@ export const judgedSpec = (
 };
 
 export const partsOf = (spec: ProviderSpec, tags: readonly string[]): ProviderParts => ({
-  identifiers: identifiersOf(spec),
+  identifiers: identifiersOf({ ...spec, bmc: controllerOf(spec) }),
   terms: [
     ['type', typeTerm(spec.type)],
     ...spec.capabilities.map((code): Term => ['capability', code]),
     ...spec.groups.map((group): Term => ['group', keyOf(group)]),
     ...resourceTerms(amountsOf(spec)),
     ...tags.map((tag): Term => ['tag', tag]),
-    ...(spec.bmc?.address ? [['address', addressKey(spec.bmc.address)] as const] : []),
+    ...chassisTerms(controllerOf(spec)?.address ?? ''),
   ],
   distances: spec.distances.map(({ type, group, step }) => ({ type, group, step })),
 });
+
+const controllerOf = ({ bmc }: ProviderSpec): ProviderSpec['bmc'] =>
+  bmc?.type === BmcType.NONE ? undefined : bmc;
+
+const chassisTerms = (address: string): readonly Term[] => {
+  const { controller, system } = controllerAddress(address);
+  return system === '' ? [] : [['chassis', controller]];
+};
 
 export const typeTerm = (type: ProviderType): string =>
   String(enumToJson(ProviderTypeSchema, type)).replace('PROVIDER_TYPE_', '').toLowerCase();

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Migration } from '../../store/sql/migration.ts';
+import { controllersMigration } from './controllers-migration.ts';
 import { hardwareMigration } from './hardware-migration.ts';
 import { columns, HEAD } from './migration-columns.ts';
 import { placesMigration } from './places-migration.ts';
@@ -46,4 +47,5 @@ export const inventoryMigrations: readonly Migration[] = [
   },
   placesMigration,
   hardwareMigration,
+  controllersMigration,
 ];

@@ -6,6 +6,7 @@ import type { Tx } from '../../store/sql/transaction.ts';
 import type { ProviderRecord } from '../domain/records.ts';
 import type { ProviderRecords, ProviderWrite, Refusal } from '../ports.ts';
 import { chunksOf } from './chunks.ts';
+import { claimDeclared } from './controllers.ts';
 import { writeDistances } from './place-distances.ts';
 import { claimIdentifiers } from './provider-identifiers.ts';
 import { removeParts, sourceOf, writeTerms } from './provider-parts.ts';
@@ -22,7 +23,7 @@ export const writeProviders: ProviderRecords['writeAll'] = async (tx, writes) =>
     tx,
     changed.map(({ uid }) => uid),
   );
-  const refused = await claimIdentifiers(tx, 'declared', writes.map(claimOf));
+  const refused = await claimDeclared(tx, writes.map(claimOf));
   if (refused.length > 0) return refused.map(({ record, taken }) => ({ uid: record.uid, taken }));
   await writeTerms(
     tx,

@@ -135,29 +135,6 @@ export const holdersOf = async (
   return found;
 };
 
-/** Who has a controller at these addresses. */
-export const atAddresses = async (
-  reader: Reader | Tx,
-  partition: string,
-  addresses: readonly string[],
-): Promise<ReadonlyMap<string, Holder>> => {
-  const found = new Map<string, Holder>();
-  for (const chunk of chunksOf([...new Set(addresses)], 1)) {
-    const rows = await db(reader)
-      .selectFrom('provider_term')
-      .innerJoin('provider', 'provider.uid', 'provider_term.provider_uid')
-      .select(['term', 'provider.uid', 'provider.name_id', 'provider.partition_id'])
-      .where('kind', '=', 'address')
-      .where('term', 'in', [...chunk])
-      .where('provider_term.partition_key', '=', keyOf(partition))
-      .execute();
-    for (const { term, uid, name_id, partition_id } of rows) {
-      found.set(term, { uid, id: name_id, partition: partition_id });
-    }
-  }
-  return found;
-};
-
 export const removeIdentifiers = async (tx: Tx, uids: readonly string[]): Promise<void> => {
   await db(tx)
     .deleteFrom('provider_identifier')

@@ -4,8 +4,8 @@ import { insertRows } from '../../store/sql/insert-rows.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { identifierTaken } from '../domain/identifiers.ts';
 import { keyOf, type ProviderParts, type ProviderRecord, providerName } from '../domain/records.ts';
+import { claimDeclared } from './controllers.ts';
 import { removeDistances, writeDistances } from './place-distances.ts';
-import { claimIdentifiers } from './provider-identifiers.ts';
 import { db } from './rows.ts';
 
 /** Errors: already_exists naming who has one of its identifiers. */
@@ -14,7 +14,7 @@ export const writeParts = async (
   { record, isNew }: { readonly record: ProviderRecord; readonly isNew: boolean },
   { identifiers, terms, distances }: ProviderParts,
 ): Promise<void> => {
-  const [refused] = await claimIdentifiers(tx, 'declared', [{ record, identifiers, isNew }]);
+  const [refused] = await claimDeclared(tx, [{ record, identifiers, isNew }]);
   const [taken] = refused?.taken ?? [];
   if (taken !== undefined) throw identifierTaken(record, taken);
   await addTerms(tx, [record], terms);

@@ -1,8 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import { keyOf, providerName, type TermKind } from '../domain/records.ts';
 import type { ProviderRecords } from '../ports.ts';
+import { atControllers } from './controllers.ts';
 import { NAMES_MAX } from './place-distances.ts';
-import { atAddresses, holdersOf } from './provider-identifiers.ts';
+import { holdersOf } from './provider-identifiers.ts';
 import { listProviders } from './provider-list.ts';
 import { byName, COLUMNS, read } from './provider-rows.ts';
 import { db } from './rows.ts';
@@ -33,7 +34,7 @@ export const providerSearches = {
   },
   list: listProviders,
   holdersOf,
-  atAddresses,
+  atControllers,
   reservedBefore: async (reader, beforeMs, limit) => {
     const rows = await db(reader)
       .selectFrom('provider')

@@ -51,6 +51,28 @@ test('an address that nobody has tells nothing apart', (t) => {
   t.deepEqual(keysOf('', '', '00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff', ''), []);
 });
 
+for (const [address, key, ipmiAddress = ''] of [
+  ['10.0.0.1', 'bmc 10.0.0.1'],
+  [' HTTPS://10.0.0.1:443/redfish/v1/', 'bmc 10.0.0.1'],
+  ['10.0.0.1:623', 'bmc 10.0.0.1', '10.0.0.1'],
+  ['http://BMC-1.lab/', 'bmc bmc-1.lab'],
+  ['http://bmc-1.lab:80', 'bmc bmc-1.lab'],
+  ['https://bmc-1.lab:80', 'bmc bmc-1.lab:80'],
+  ['10.0.0.1:8443', 'bmc 10.0.0.1:8443'],
+  ['fe80::1', 'bmc [fe80::1]'],
+  ['[fe80::1]:443', 'bmc [fe80::1]'],
+  ['https://[fe80::1]:8443', 'bmc [fe80::1]:8443'],
+  ['https://10.0.0.1/redfish/v1/Systems/2/', 'bmc 10.0.0.1/redfish/v1/systems/2'],
+  ['gw:8443', 'bmc gw:6231, bmc gw:8443', 'gw:6231'],
+  ['gw/redfish/v1/Systems/a', 'bmc gw/redfish/v1/systems/a', 'GW:623'],
+  ['', '', '10.0.0.1'],
+] as const) {
+  test(`a server at ${address || 'no address'} (IPMI ${ipmiAddress}) is "${key}"`, (t) => {
+    const found = identifiersOf({ nics: [], bmc: { address, ipmiAddress } });
+    t.is(found.map((one) => one.key).join(', '), key);
+  });
+}
+
 for (const [address, id] of [
   ['10.0.0.1', '10.0.0.1'],
   ['HTTPS://10.0.0.1:8443/', '10.0.0.1-8443'],

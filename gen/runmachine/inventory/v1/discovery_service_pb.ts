@@ -452,7 +452,8 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Makes a provider of what was found, with its controller, its network interfaces and what was seen of it. ALREADY_EXISTS names
-   * the provider that has its serial number, SMBIOS UUID or a MAC address. FAILED_PRECONDITION INVALID_STATE once it is accepted.
+   * the provider that has its controller, its serial number, SMBIOS UUID or a MAC address. FAILED_PRECONDITION INVALID_STATE once
+   * it is accepted.
    *
    * @generated from rpc runmachine.inventory.v1.DiscoveryService.AcceptDiscovery
    */

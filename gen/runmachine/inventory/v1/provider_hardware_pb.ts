@@ -76,7 +76,8 @@ export type Bmc = Message<"runmachine.inventory.v1.Bmc"> & {
   type: BmcType;
 
   /**
-   * Host and port, or URL.
+   * Host and port, or URL; unique in the partition. Nodes that share the controller of their chassis each name their system in
+   * it, for example "https://10.0.0.1/redfish/v1/Systems/2"; an address without one is its only system's.
    *
    * @generated from field: string address = 2;
    */
