@@ -171,6 +171,7 @@ test('what was answered survives a kill of the process amid a commit of its thre
   t.true(answered >= 11);
   const store = await open(file);
   const found = (await keysBelow(store, 'n/')).length;
-  t.true([11, 12].includes(found) && found >= answered, `${answered} answered, ${found} found`);
+  // At most one had been begun behind those that were answered.
+  t.true([answered, answered + 1].includes(found), `${answered} answered, ${found} found`);
   await store.close();
 });
