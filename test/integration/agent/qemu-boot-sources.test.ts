@@ -73,7 +73,7 @@ test('qemu refuses with a reason, and greets no second client', async (t) => {
   const dial = (limitMs: number) => connectQmp({ path, clock, limitMs, onEvent: () => undefined });
   t.like(await t.throwsAsync(dial(300)), { reason: 'QMP_NO_ANSWER' });
   await host.driver.close();
-  const client = await dial(5_000);
+  const client = await dial(FIRMWARE.limitMs);
   t.regex(client.version, /^\d+\.\d+\.\d+$/);
   const refused = client.execute('eject', { arguments: { id: 'nothing' } });
   t.like(await t.throwsAsync(refused), { reason: 'QMP_REFUSED' });

@@ -14,7 +14,7 @@ const setUp = async (behaviour?: FakeQmpBehaviour, dial: Partial<QmpDial> = {}) 
   const events: QmpEvent[] = [];
   const onEvent = (event: QmpEvent) => void events.push(event);
   const connect = async () => {
-    const client = await connectQmp({ path, clock, limitMs: 2_000, onEvent, ...dial });
+    const client = await connectQmp({ path, clock, limitMs: 60_000, onEvent, ...dial });
     stack.defer(() => client.close());
     return client;
   };
