@@ -12,7 +12,7 @@ import { memoryHistory } from '../../support/scheduler-replica.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { beginRelease, CPU, createCommand, finishRelease, run, stateWith } from './builders.ts';
 
-const SOON = () => AbortSignal.timeout(10_000);
+const SOON = () => AbortSignal.timeout(60_000);
 
 test('a commit is collected no sooner than the claims that it ended are known to have', async (t) => {
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };

@@ -23,7 +23,7 @@ import { eventually } from '../../support/eventually.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { CPU, createCommand, granted, offersFrom, stateWith } from './builders.ts';
 
-const SOON = () => AbortSignal.timeout(10_000);
+const SOON = () => AbortSignal.timeout(60_000);
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** Ends every watch as a compaction does, when told to; while it is held no list is answered. */

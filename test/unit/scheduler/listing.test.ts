@@ -43,7 +43,7 @@ const storeThat = (onRead: (options: RangeOptions) => void): Pick<Coordination, 
 const list = (store: Pick<Coordination, 'range'>, put: (at: KeyValue) => void) => {
   const coordination = { ...store } as Coordination;
   const partitions = new Map([['lab', createFollowedPartition('lab')]]);
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(60_000);
   return listAll({ coordination, clock, random, log }, { partitions, put }, signal);
 };
 

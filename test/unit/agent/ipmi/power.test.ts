@@ -11,7 +11,7 @@ const CHASSIS_STATUS = 0x01;
 const OFF = 0x00;
 const ON = 0x01;
 const CYCLE = 0x02;
-const inTime = () => AbortSignal.timeout(10_000);
+const inTime = () => AbortSignal.timeout(60_000);
 
 /** A controller that refuses to power cycle with `code`, as VirtualBMC does with CCh. */
 const withoutCycle = (code: number) => {

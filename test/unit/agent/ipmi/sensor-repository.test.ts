@@ -12,7 +12,7 @@ const RECORDS = sensorRecords(SENSORS);
 const GET_RECORD = 0x23;
 const HEADER_BYTES = 5;
 const END = 0xffff;
-const inTime = () => AbortSignal.timeout(10_000);
+const inTime = () => AbortSignal.timeout(60_000);
 
 /** What is answered for the record of that id, from that byte on; 0: the record. */
 type BadRecord = { readonly id: number; readonly from: number; code: number };

@@ -5,7 +5,7 @@ import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
 const temperatureOf = async (t: Parameters<typeof ipmiOf>[0], vendor: string, model: string) => {
   const personality = { scanningBit: 'never' } as const;
   const { bmc } = await ipmiOf(t, { hardware: { vendor, model }, personality });
-  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(10_000));
+  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(60_000));
   return { bmc, value: sensors.find(({ name }) => name === 'Inlet Temp')?.value };
 };
 

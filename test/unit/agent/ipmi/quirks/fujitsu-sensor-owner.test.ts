@@ -5,7 +5,7 @@ import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
 const namesOf = async (t: Parameters<typeof ipmiOf>[0], model: string) => {
   const hardware = { vendor: 'FUJITSU', model };
   const { bmc } = await ipmiOf(t, { hardware, personality: { sensorOwner: 0x2c } });
-  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(10_000));
+  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(60_000));
   return { bmc, names: sensors.map(({ name }) => name) };
 };
 

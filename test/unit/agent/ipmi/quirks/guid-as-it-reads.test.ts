@@ -14,13 +14,13 @@ test('the GUID of a Dell is read as its bytes stand', async (t) => {
     personality: { guidOrder: 'rfc' },
   });
   t.deepEqual(bmc.quirks, ['guid-as-it-reads']);
-  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(10_000));
+  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(60_000));
   t.is(facts.smbiosUuid, UUID);
 });
 
 test('of another make the order of the specification is tried first', async (t) => {
   const { bmc, lab } = await ipmiOf(t, {});
   t.deepEqual(bmc.quirks, []);
-  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(10_000));
+  const facts = await aspectOf(bmc, 'facts').read(AbortSignal.timeout(60_000));
   t.is(facts.smbiosUuid, lab.server.hardware.uuid);
 });

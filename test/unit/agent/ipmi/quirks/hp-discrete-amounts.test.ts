@@ -5,7 +5,7 @@ import { ipmiOf } from '../../../../support/ipmi-quirk.ts';
 const inletOf = async (t: Parameters<typeof ipmiOf>[0], model: string) => {
   const hardware = { vendor: 'HP', model };
   const { bmc } = await ipmiOf(t, { hardware, personality: { amounts: 'discrete' } });
-  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(10_000));
+  const sensors = await aspectOf(bmc, 'sensors').read(AbortSignal.timeout(60_000));
   return { bmc, inlet: sensors.find(({ name }) => name === 'Inlet Temp') };
 };
 

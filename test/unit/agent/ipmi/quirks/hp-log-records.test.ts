@@ -6,7 +6,7 @@ const entryOf = async (t: Parameters<typeof ipmiOf>[0], model: string) => {
   const hardware = { vendor: 'HP', model };
   const { bmc, lab } = await ipmiOf(t, { hardware, personality: { logRecordType: 0x03 } });
   lab.server.addLog({ severity: 'critical', message: 'Power was lost' });
-  const [entry] = await aspectOf(bmc, 'log').read(10, AbortSignal.timeout(10_000));
+  const [entry] = await aspectOf(bmc, 'log').read(10, AbortSignal.timeout(60_000));
   return { bmc, entry };
 };
 

@@ -23,7 +23,7 @@ const consoleOf = async (t: Parameters<typeof ipmiOf>[0], model: string) => {
   const { bmc, lab } = await ipmiOf(t, options, clock);
   await lab.server.changePower('on');
   await eventually(() => lab.server.power() === 'on', { message: 'power on' });
-  const stream = await aspectOf(bmc, 'console').open(AbortSignal.timeout(10_000));
+  const stream = await aspectOf(bmc, 'console').open(AbortSignal.timeout(60_000));
   t.teardown(() => stream.close());
   return { bmc, stream, clock };
 };
