@@ -19,7 +19,7 @@ claimersSuite(test, async () => {
     coordination,
     another: () => coordination,
     restart: () => Promise.reject(new Error('This suite restarts nothing')),
-    leaseTtlMs: 1_500,
+    leaseTtlMs: 3_000,
     [Symbol.asyncDispose]: async () => {
       await coordination.close();
       dir[Symbol.dispose]();

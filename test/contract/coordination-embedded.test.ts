@@ -33,7 +33,7 @@ const start = async (): Promise<StoreUnderTest> => {
       current = open(file);
       return current;
     },
-    leaseTtlMs: 1_500,
+    leaseTtlMs: 3_000,
     [Symbol.asyncDispose]: async () => {
       await current.close();
       dir[Symbol.dispose]();
