@@ -147,3 +147,47 @@ test('what a quota forbids does not fit, and the explanation says so', async (t)
   t.regex(over.obstacle, /"red" may hold 3 of runm.cpu.shared/);
   t.is(over.groups[0]?.remaining, 1, 'a provider would do');
 });
+
+test('a window is one in which the quota allows the claim, and as long as its project may', async (t) => {
+  const { node, addHost, clock } = await startScheduler(t);
+  await addHost({ id: 'host', cpus: 8 });
+  const startMs = clock.now().getTime();
+  const spec = {
+    limits: [{ resourceType: CPU, amount: 3n }],
+    claimLengthMax: durationFromMs(4 * HOUR_MS),
+  };
+  const quota = { name: `${RED}/quota`, spec };
+  await node.quotas('admin').setQuota({ quota, requestId: systemRandom.requestId() });
+  const claims = node.claims('red');
+  const booked = claimRequest('booked', { cpus: 2 });
+  const [bookedMs, endMs] = [startMs + 2 * HOUR_MS, startMs + 3 * HOUR_MS];
+  const window = { acquireTime: timestampFromMs(bookedMs), releaseTime: timestampFromMs(endMs) };
+  await claims.createClaim({ ...booked, claim: { spec: { ...booked.claim.spec, ...window } } });
+  const asked = {
+    parent,
+    duration: durationFromMs(HOUR_MS),
+    earliest: timestampFromMs(startMs + HOUR_MS / 2),
+    latest: timestampFromMs(startMs + 10 * HOUR_MS),
+  };
+  const spansOf = async (cpus: number) =>
+    (await claims.findWindows({ ...asked, spec: specOf(cpus) })).windows.map((one) =>
+      [one.begin, one.latestBegin].map((time) => time && (timestampMs(time) - startMs) / HOUR_MS),
+    );
+  t.deepEqual(await spansOf(1), [[0.5, 9]]);
+  t.deepEqual(await spansOf(2), [
+    [0.5, 1],
+    [3, 9],
+  ]);
+  t.deepEqual(await spansOf(4), [], 'never so many');
+  const [, second] = (await claims.findWindows({ ...asked, spec: specOf(2) })).windows;
+  const later = claimRequest('later', { cpus: 2 });
+  const until = { releaseTime: timestampFromMs(endMs + HOUR_MS) };
+  const claim = { spec: { ...later.claim.spec, acquireTime: second?.begin, ...until } };
+  t.is((await claims.createClaim({ ...later, claim })).claim?.name, `${RED}/claims/later`);
+  const long = { ...asked, spec: specOf(1), duration: durationFromMs(5 * HOUR_MS) };
+  const refusal = await refused(t, claims.findWindows(long), {
+    kind: 'failed_precondition',
+    reason: 'CLAIM_TOO_LONG',
+  });
+  t.is(refusal.metadata.field, 'duration');
+});

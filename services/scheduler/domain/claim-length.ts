@@ -8,12 +8,16 @@ import { saidSpan } from './spoken.ts';
 
 type FindQuota = (project: string) => QuotaRecord | undefined;
 
+/** The present, and the field of the request that holds the spec. */
+export type Asking = { readonly nowMs: number; readonly at?: string };
+
 /** Errors: invalid_argument WINDOW_INVALID, failed_precondition CLAIM_TOO_LONG. */
-export const windowOf = (draft: Draft, find: FindQuota, nowMs: number): Interval => {
+export const windowOf = (draft: Draft, find: FindQuota, { nowMs, at }: Asking): Interval => {
+  const field = `${at ?? 'claim.spec'}.release_time`;
   const fromMs = Math.max(draft.spec.acquireMs ?? nowMs, nowMs);
   const toMs = draft.spec.releaseMs ?? endOf(fromMs, lengthOf(draft, find));
-  assertWindow({ fromMs, toMs }, nowMs);
-  assertLength(draft, find, { fromMs, toMs });
+  assertWindow({ fromMs, toMs, field }, nowMs);
+  assertLength(draft, find, { fromMs, toMs, field });
   return { fromMs, toMs };
 };
 
@@ -33,8 +37,12 @@ const lengthOf = (draft: Draft, find: FindQuota): number | undefined => {
 
 type Owned = Pick<Draft, 'project' | 'ancestors'>;
 
+/** A window with the field of the request that says its end. */
+type Asked = Interval & { readonly field: string };
+
 /** Errors: failed_precondition CLAIM_TOO_LONG. */
-export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: Interval): void => {
+export const assertLength = (owned: Owned, find: FindQuota, asked: Asked): void => {
+  const { fromMs, toMs, field } = asked;
   const limit = maxOf(owned, find);
   if (limit === undefined || toMs - fromMs <= limit.ms) return;
   const what =
@@ -48,10 +56,9 @@ export const assertLength = (owned: Owned, find: FindQuota, { fromMs, toMs }: In
         project: limit.project,
         claimLengthMax: `${limit.ms / 1000} s`,
         latestReleaseTime: latest,
+        field,
       },
-      violations: [
-        { field: 'claim.spec.release_time', description: `must be no later than ${latest}` },
-      ],
+      violations: [{ field, description: `must be no later than ${latest}` }],
     },
   );
 };
@@ -76,12 +83,28 @@ const nearest = (
   return undefined;
 };
 
-const assertWindow = ({ fromMs, toMs }: Interval, nowMs: number): void => {
+/** Errors: failed_precondition CLAIM_TOO_LONG, in the words of who looks for a time. */
+export const assertDuration = (owned: Owned, find: FindQuota, durationMs: number): void => {
+  const limit = maxOf(owned, find);
+  if (limit === undefined || durationMs <= limit.ms) return;
+  const { project, ms } = limit;
+  const allowed = saidSpan(ms);
+  throw failedPrecondition(
+    'CLAIM_TOO_LONG',
+    `${saidSpan(durationMs)} is too long: project "${project}" allows ${allowed}`,
+    {
+      metadata: { project, claimLengthMax: `${ms / 1000} s`, field: 'duration' },
+      violations: [{ field: 'duration', description: `must be no longer than ${allowed}` }],
+    },
+  );
+};
+
+const assertWindow = ({ fromMs, toMs, field }: Asked, nowMs: number): void => {
   if (toMs > fromMs) return;
   const [from, to] = [fromMs, toMs].map((ms) => new Date(ms).toISOString());
   const description = toMs <= nowMs ? 'lies in the past' : 'must be after acquire_time';
   throw invalidArgument('WINDOW_INVALID', `The window begins at ${from} and ends at ${to}`, {
-    metadata: { acquireTime: from ?? '', releaseTime: to ?? '' },
-    violations: [{ field: 'claim.spec.release_time', description }],
+    metadata: { acquireTime: from ?? '', releaseTime: to ?? '', field },
+    violations: [{ field, description }],
   });
 };

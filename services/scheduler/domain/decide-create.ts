@@ -23,9 +23,14 @@ export const decideCreate = (state: PartitionState, command: Create, moment: Mom
   return command.validateOnly ? { kind: 'shown', claim: decision.claim } : decision;
 };
 
-type Asked = { readonly draft: Draft; readonly origin: Origin };
+type Asked = {
+  readonly draft: Draft;
+  readonly origin: Origin;
+  /** Field of the request that holds the spec; absent = that of a claim. */
+  readonly at?: string;
+};
 
-type Prepared = Asked & {
+type Prepared = Omit<Asked, 'at'> & {
   readonly spec: ClaimRecord['spec'];
   readonly window: Interval;
   readonly owner: string;
@@ -34,11 +39,11 @@ type Prepared = Asked & {
 /** What can be refused before anybody looks for a place. */
 export const prepare = (
   state: PartitionState,
-  { draft, origin }: Asked,
+  { draft, origin, at }: Asked,
   { nowMs }: Moment,
 ): Prepared => {
   assertNameIsFree(state, draft);
-  const window = windowOf(draft, state.quotas.find, nowMs);
+  const window = windowOf(draft, state.quotas.find, { nowMs, ...(at !== undefined && { at }) });
   const owner = origin.onBehalfOf ?? origin.principal;
   const releaseMs = window.toMs === Infinity ? undefined : window.toMs;
   const spec = { ...draft.spec, acquireMs: window.fromMs, releaseMs };

@@ -27,7 +27,7 @@ export const decideExtend = (state: PartitionState, command: Extend, moment: Mom
   if (oldMs === undefined || toMs < oldMs) {
     throw wrongEnd(oldMs === undefined ? 'the claim has no end that could be later' : later(oldMs));
   }
-  assertLength(claim, state.quotas.find, { fromMs: acquireMs, toMs });
+  assertLength(claim, state.quotas.find, { fromMs: acquireMs, toMs, field: 'release_time' });
   const added = { fromMs: oldMs, toMs };
   const amounts = () => givenAmounts(claim.spec, claim.placements);
   assertQuota(state.quotas, claim, { amounts, over: added });

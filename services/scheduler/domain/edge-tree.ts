@@ -117,6 +117,42 @@ export const maxWithin = (
   );
 };
 
+/**
+ * The times in which the sum is above the limit, in their order; `before` is the sum ahead of all
+ * edges. What is never above it is passed over.
+ */
+export const spansAbove = (
+  trees: EdgeTrees,
+  {
+    root,
+    before,
+    limit,
+  }: { readonly root: number; readonly before: number; readonly limit: number },
+): readonly Interval[] => {
+  const { time, delta, sum, best, left, right } = trees;
+  const spans: Interval[] = [];
+  let sinceMs = before > limit ? -Infinity : undefined;
+  const end = (ms: number): void => {
+    if (sinceMs !== undefined) spans.push({ fromMs: sinceMs, toMs: ms });
+    sinceMs = undefined;
+  };
+  const walk = (node: number, ahead: number): void => {
+    if (node === NONE) return;
+    if (ahead + num(best, node) <= limit) {
+      if (sinceMs !== undefined) end(firstEdge(trees, node).ms);
+      return;
+    }
+    walk(int(left, node), ahead);
+    const here = ahead + num(sum, int(left, node)) + num(delta, node);
+    if (here > limit) sinceMs ??= num(time, node);
+    else end(num(time, node));
+    walk(int(right, node), here);
+  };
+  walk(root, before);
+  end(Infinity);
+  return spans;
+};
+
 const num = (array: Float64Array, node: number): number => array[node] ?? 0;
 const int = (array: Int32Array, node: number): number => array[node] ?? NONE;
 

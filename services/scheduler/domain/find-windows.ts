@@ -20,6 +20,8 @@ export type WindowQuestion = {
   /** Of the end. */
   readonly latestMs: number;
   readonly limit: number;
+  /** Only these begins, in their order, the last instant of each included; absent = any. */
+  readonly begins?: readonly Interval[];
 };
 
 export type FoundWindows = {
@@ -115,25 +117,28 @@ function* sweepAll(
 ): Generator<void, readonly FoundWindow[]> {
   const { durationMs, earliestMs, latestMs } = question;
   const { sweeps: spent } = budget;
-  let range: Interval = { fromMs: earliestMs, toMs: latestMs - durationMs };
-  let spans: readonly FoundWindow[] | undefined;
+  const any = { fromMs: earliestMs, toMs: latestMs - durationMs };
+  let spans: readonly FoundWindow[] = (question.begins ?? [any]).map(({ fromMs, toMs }) => ({
+    beginMs: fromMs,
+    latestBeginMs: toMs,
+    providers: Infinity,
+  }));
   for (const [at, { run, bits }] of parts.entries()) {
+    if (spans.length === 0) return [];
     const found = yield* sweepOver(index, {
       run,
       bits,
       wanted: request.spec.count,
-      range,
+      range: outer(spans),
       durationMs,
       ignoreClaimUid: request.ignoreClaimUid,
       spent,
       share: (spent.looksMax - spent.looks) / (parts.length - at),
     });
     yield;
-    spans = spans === undefined ? found : intersect(spans, found);
-    if (spans.length === 0) return [];
-    range = outer(spans);
+    spans = intersect(spans, found);
   }
-  return spans ?? [];
+  return spans;
 }
 
 const outer = (spans: readonly FoundWindow[]): Interval => ({

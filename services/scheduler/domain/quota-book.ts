@@ -41,6 +41,8 @@ export type QuotaBook = {
   readonly areSetFor: (who: Counting) => boolean;
   /** The first limit that so much more would pass at some instant; undefined = none. */
   readonly excess: (who: Counting, more: Amounts, over: Interval) => Excess | undefined;
+  /** The times, from now on, in which so much more would pass a limit; they may overlap. */
+  readonly timesOfExcess: (who: Counting, more: Amounts) => readonly Interval[];
   /** One per resource type that is limited or used, in the order of the codes. */
   readonly uses: (project: string, nowMs: number) => readonly QuotaUse[];
   /** The same of many, by their keys, in one look at what is counted. */
@@ -131,20 +133,14 @@ export const createQuotaBook = (): QuotaBook => {
     },
     areSetFor: (who) => records.size > 0 && chainOf(who).some((key) => records.has(key)),
     excess: (who, more, over) => {
-      for (const key of chainOf(who)) {
-        const record = records.get(key);
-        if (record === undefined) continue;
-        const asked = { more, over };
-        const limit = { project: key, user: undefined, limits: record.limits };
-        const ofProject = excessOf(watched.projects.get(key), limit, asked);
-        if (ofProject !== undefined) return ofProject;
-        const limits = record.users.get(who.owner) ?? NO_LIMITS;
-        const its = userProfiles(watched, key, who.owner);
-        const ofUser = excessOf(its, { project: key, user: who.owner, limits }, asked);
-        if (ofUser !== undefined) return ofUser;
+      for (const limited of limitedFor({ records, watched }, who)) {
+        const excess = excessOf(limited, { more, over });
+        if (excess !== undefined) return excess;
       }
       return undefined;
     },
+    timesOfExcess: (who, more) =>
+      [...limitedFor({ records, watched }, who)].flatMap((limited) => timesOf(limited, more)),
     uses: (project, nowMs) => usesOf([project], nowMs).get(keyOf(project)) ?? [],
     usesOf,
     setNow: store.setNow,
@@ -254,12 +250,47 @@ const countsAs = (a: ClaimRecord, b: ClaimRecord): boolean =>
   a.spec.acquireMs === b.spec.acquireMs &&
   a.spec.releaseMs === b.spec.releaseMs;
 
-type Limited = Pick<Excess, 'project' | 'user'> & { readonly limits: ReadonlyMap<string, number> };
+type Limited = Pick<Excess, 'project' | 'user'> & {
+  readonly limits: ReadonlyMap<string, number>;
+  /** What counts against them. */
+  readonly profiles: Profiles | undefined;
+};
+
+type Kept = {
+  readonly records: ReadonlyMap<string, QuotaRecord>;
+  readonly watched: Watched;
+};
+
+/** Of each project that counts its limits, then those of the user in it. */
+function* limitedFor({ records, watched }: Kept, who: Counting): Generator<Limited> {
+  for (const key of chainOf(who)) {
+    const record = records.get(key);
+    if (record === undefined) continue;
+    const { limits, users } = record;
+    yield { project: key, user: undefined, limits, profiles: watched.projects.get(key) };
+    yield {
+      project: key,
+      user: who.owner,
+      limits: users.get(who.owner) ?? NO_LIMITS,
+      profiles: userProfiles(watched, key, who.owner),
+    };
+  }
+}
+
+const ALWAYS: Interval = { fromMs: -Infinity, toMs: Infinity };
+
+const timesOf = ({ limits, profiles }: Limited, more: Amounts): readonly Interval[] =>
+  [...more].flatMap(([resourceType, wanted]) => {
+    const limit = limits.get(resourceType);
+    if (limit === undefined || wanted <= 0) return [];
+    if (wanted > limit) return [ALWAYS];
+    return profiles?.get(resourceType)?.above(limit - wanted) ?? [];
+  });
+
 type Asked = { readonly more: Amounts; readonly over: Interval };
 
 const excessOf = (
-  profiles: Profiles | undefined,
-  { limits, ...whose }: Limited,
+  { limits, profiles, ...whose }: Limited,
   { more, over }: Asked,
 ): Excess | undefined => {
   for (const [resourceType, wanted] of more) {

@@ -13,6 +13,7 @@ import {
   freeTree,
   maxWithin,
   NONE,
+  spansAbove,
   sumTo,
   treeOf,
 } from './edge-tree.ts';
@@ -25,6 +26,8 @@ export type TimeProfile = {
   readonly peak: (over: Interval) => number;
   /** The sum at an instant that is not before now. */
   readonly at: (ms: number) => number;
+  /** The times in which the sum is above the limit, in their order, right from now on. */
+  readonly above: (limit: number) => readonly Interval[];
   /** Gives up what it keeps; afterwards nothing is held. */
   readonly clear: () => void;
   /** True when no edge is to come and nothing is held. */
@@ -98,6 +101,10 @@ const createProfile = (
     at: (ms) => {
       fold();
       return base + sumTo(trees, root, ms);
+    },
+    above: (limit) => {
+      fold();
+      return spansAbove(trees, { root, before: base, limit });
     },
     clear: () => {
       freeTree(trees, root);

@@ -52,7 +52,7 @@ type Asked = { readonly draft: Draft; readonly origin: Origin; readonly nowMs: n
 /** What quotas say, and how long the claim would be. Errors: those that are about the request. */
 const allowedIn = (state: PartitionState, { draft, origin, nowMs }: Asked) => {
   try {
-    const { window } = prepare(state, { draft, origin }, { nowMs, logNumber: 0 });
+    const { window } = prepare(state, { draft, origin, at: 'spec' }, { nowMs, logNumber: 0 });
     return { window, obstacle: '' };
   } catch (error) {
     if (!(error instanceof DomainError) || error.kind === 'invalid_argument') throw error;

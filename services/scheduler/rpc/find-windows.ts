@@ -8,10 +8,14 @@ import {
   type FindWindowsResponse,
   FindWindowsResponseSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import { assertDuration } from '../domain/claim-length.ts';
 import { findWindows as windowsFor } from '../domain/find-windows.ts';
 import { windowsUnknown } from '../domain/no-capacity.ts';
+import { leastAmounts } from '../domain/quota-count.ts';
+import { beginsWithin } from '../domain/quota-windows.ts';
 import { invalidField, momentOf } from './claim-request.ts';
 import type { RpcDeps } from './deps.ts';
+import { originOf } from './origin.ts';
 import { searchAtLeader } from './search-request.ts';
 
 const LIMIT_DEFAULT = 5;
@@ -27,6 +31,7 @@ export const findWindows = (
   context: HandlerContext,
 ): Promise<FindWindowsResponse> => {
   const asked = askedOf(request);
+  const { onBehalfOf, principal } = originOf(context);
   return searchAtLeader(deps, context, {
     request,
     look: (draft) =>
@@ -34,12 +39,23 @@ export const findWindows = (
         const earliestMs = Math.max(asked.earliestMs ?? nowMs, nowMs);
         const latestMs = asked.latestMs ?? earliestMs + Math.max(HORIZON_MS, asked.durationMs);
         assertSpan({ earliestMs, latestMs, durationMs: asked.durationMs });
-        const { spec } = draft;
+        const { spec, project, ancestors } = draft;
+        assertDuration(draft, state.quotas.find, asked.durationMs);
+        const owner = onBehalfOf ?? principal;
+        const begins = beginsWithin(
+          state.quotas,
+          { project, ancestors, owner },
+          {
+            amounts: leastAmounts(spec),
+            durationMs: asked.durationMs,
+            range: { fromMs: earliestMs, toMs: latestMs - asked.durationMs },
+          },
+        );
         const window = { fromMs: earliestMs, toMs: earliestMs + asked.durationMs };
         const { windows, isComplete } = yield* windowsFor(
           state.providers,
           { spec, window, seed: draft.project },
-          { ...asked, earliestMs, latestMs },
+          { ...asked, earliestMs, latestMs, begins },
         );
         if (windows.length === 0 && !isComplete) throw windowsUnknown();
         return create(FindWindowsResponseSchema, {

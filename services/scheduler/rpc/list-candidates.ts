@@ -36,7 +36,7 @@ export const listClaimCandidates = (
     look: (draft) =>
       function* (state, nowMs) {
         const { spec } = draft;
-        const window = windowOf(draft, state.quotas.find, nowMs);
+        const window = windowOf(draft, state.quotas.find, { nowMs, at: 'spec' });
         const asked = { spec, window, seed: spec.ranking === 'random' ? seed : draft.project };
         const plans = yield* candidatesFor(state.providers, asked, limitOf(request, draft));
         const uids = new Set(plans.flatMap(({ providers }) => providers.map(({ uid }) => uid)));

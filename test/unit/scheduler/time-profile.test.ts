@@ -69,7 +69,14 @@ test('a profile says what adding up instant by instant says', (t) => {
           asked += 1;
           const from = { ...one.span, fromMs: Math.max(nowMs, one.span.fromMs) };
           if (from.fromMs < from.toMs) t.is(profile.peak(from), peakOf(held, from));
-          t.is(profile.at(from.fromMs), sumAt(held, from.fromMs));
+          const sum = sumAt(held, from.fromMs);
+          t.is(profile.at(from.fromMs), sum);
+          const isAbove = (limit: number) =>
+            profile
+              .above(limit)
+              .some(({ fromMs, toMs }) => fromMs <= from.fromMs && from.fromMs < toMs);
+          t.true(sum === 0 || isAbove(sum - 1));
+          t.false(isAbove(sum));
         }
       }
       for (const { amount, span: its } of held) profile.add(-amount, its);
