@@ -183,11 +183,15 @@ export type PastUses = {
 
 /** Past changes and claims, in SQL. */
 export type History = {
-  /** Repeating it does nothing. `ended` are claims that the batches brought to their end. */
+  /**
+   * All of them or none, durable when it resolves; those that are recorded already are passed over.
+   * They come in the order of their numbers and may be asked for again. `endedBy` are claims that a
+   * batch brought to their end.
+   */
   readonly record: (
     partition: string,
-    batches: readonly LogBatch[],
-    ended: readonly ClaimRecord[],
+    batches: Iterable<LogBatch>,
+    endedBy: (batch: LogBatch) => readonly ClaimRecord[],
   ) => Promise<void>;
   /** Number of the newest recorded batch; 0 = none. */
   readonly collected: (partition: string) => Promise<number>;

@@ -38,12 +38,28 @@ const batch = (number: number, principals: readonly string[]): LogBatch => ({
   })),
 });
 
+/** None was brought to its end. */
+const NONE = () => [];
+
 const endedClaim = () => {
   const state = stateWith([{ uid: 'p1', offers: { [CPU]: 4 } }]);
   run(state, createCommand({ id: 'a' }), 10);
   run(state, beginRelease('a'), 20);
   return granted(state, finishRelease('a', 'p1'), 30);
 };
+
+type ChangePlace = {
+  readonly partition: string;
+  readonly number: number;
+  readonly position: number;
+};
+
+/** As it stood beside the audit row before how far the log is recorded had a row. */
+const pastChange = (place: ChangePlace) => ({
+  ...place,
+  ...{ at_ms: 10, project: 'red', principal: 'users/eve', request_id: '' },
+  ...{ action: 'claim.create', object_uid: 'old', object_name: 'a', after: '{}' },
+});
 
 const auditOf = (store: SqlStore) =>
   store.read(({ kysely }) =>
@@ -71,8 +87,8 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
     const history = createHistory(store);
     t.is(await history.collected('lab'), 0);
     const first = batch(1, ['users/ada', 'services/machine']);
-    await history.record('Lab', [first], []);
-    await history.record('lab', [first, batch(2, ['users/eve'])], []);
+    await history.record('Lab', [first], NONE);
+    await history.record('lab', [first, batch(2, ['users/eve'])], NONE);
     t.is(await history.collected('lab'), 2);
     t.is(await history.collected('attic'), 0);
     const rows = await auditOf(store);
@@ -87,13 +103,56 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
     t.is(rows[1]?.after, '{"count":1}');
   });
 
+  test('two who record the same log at once record it once', async (t) => {
+    const store = await open();
+    t.teardown(store.close);
+    const history = createHistory(store);
+    const batches = [1, 2, 3].map((number) => batch(number, ['users/ada', 'users/eve']));
+    await Promise.all([
+      history.record('lab', batches, NONE),
+      history.record('lab', batches.slice(0, 2), NONE),
+      history.record('lab', batches.slice(1), NONE),
+    ]);
+    t.is(await history.collected('lab'), 3);
+    const ids = (await auditOf(store)).map((row) => row.request_id);
+    t.deepEqual(ids, [...new Set(ids)]);
+    t.is(ids.length, 6);
+  });
+
+  test('a long log is recorded as a whole and in its order, or not at all', async (t) => {
+    const store = await open();
+    t.teardown(store.close);
+    const history = createHistory(store);
+    const claim = endedClaim();
+    const numbers = Array.from({ length: 50 }, (_, at) => at + 1);
+    const batches = numbers.map((number) => batch(number, Array(20).fill('users/ada')));
+    const breaking = function* () {
+      yield* batches;
+      throw new Error('the rest cannot be read');
+    };
+    await t.throwsAsync(
+      history.record('lab', breaking(), () => [claim]),
+      {
+        message: 'the rest cannot be read',
+      },
+    );
+    t.is(await history.collected('lab'), 0);
+    t.deepEqual(await auditOf(store), []);
+    await history.record('lab', batches, () => [claim]);
+    t.is(await history.collected('lab'), 50);
+    t.deepEqual(
+      (await auditOf(store)).map((row) => row.request_id),
+      batches.flatMap(({ entries }) => entries.map(({ requestId }) => requestId)),
+    );
+  });
+
   test('an ended claim is kept once', async (t) => {
     const store = await open();
     t.teardown(store.close);
     const history = createHistory(store);
     const claim = endedClaim();
-    await history.record('lab', [batch(1, ['users/ada'])], [claim]);
-    await history.record('lab', [batch(2, ['users/ada'])], [claim]);
+    await history.record('lab', [batch(1, ['users/ada'])], () => [claim]);
+    await history.record('lab', [batch(2, ['users/ada'])], () => [claim]);
     const rows = await store.read(({ kysely }) =>
       kysely<HistoryTables>().selectFrom('past_claim').selectAll().execute(),
     );
@@ -108,8 +167,8 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
     const history = createHistory(store);
     const ended = { ...endedClaim(), uid: 'one' };
     const other = { ...ended, uid: 'two', project: 'Blue', partition: 'Attic' };
-    await history.record('lab', [batch(1, ['users/ada'])], [ended, other]);
-    await history.record('lab', [batch(2, ['users/ada'])], [ended]);
+    await history.record('lab', [batch(1, ['users/ada'])], () => [ended, other]);
+    await history.record('lab', [batch(2, ['users/ada'])], () => [ended]);
     const uids = async (rest: Partial<UseQuery>): Promise<readonly string[]> => {
       const found: string[] = [];
       const query = { ...EVERYTHING, fromMs: 0, untilMs: 100, ...rest };
@@ -146,6 +205,34 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
     }
   });
 
+  test('how far the log was recorded is known after an upgrade', async (t) => {
+    const at = await url();
+    const old = await open(at, schedulerMigrations.slice(0, 2));
+    await old.transaction(undefined, { principal: 'test', requestId: '' }, async (tx) => {
+      const rows = [1, 2, 3].flatMap((number) => [
+        pastChange({ partition: 'lab', number, position: 0 }),
+        pastChange({ partition: 'lab', number, position: 1 }),
+      ]);
+      const others = [pastChange({ partition: 'attic', number: 7, position: 0 })];
+      await tx
+        .kysely<{ past_change: object }>()
+        .insertInto('past_change')
+        .values([...rows, ...others])
+        .execute();
+    });
+    await old.close();
+    const store = await open(at);
+    t.teardown(store.close);
+    const history = createHistory(store);
+    t.is(await history.collected('lab'), 3);
+    t.is(await history.collected('attic'), 7);
+    await history.record('lab', [batch(3, ['users/ada']), batch(4, ['users/eve'])], NONE);
+    t.deepEqual(
+      (await auditOf(store)).map(({ principal }) => principal),
+      ['users/eve'],
+    );
+  });
+
   test('claims that ended before there was a list of uses are listed too', async (t) => {
     const at = await url();
     const old = await open(at, schedulerMigrations.slice(0, 1));
@@ -159,12 +246,10 @@ export const schedulerHistorySuite = (test: TestFn, url: () => Promise<string>):
         .insertInto('past_claim')
         .values({ ...row, ...times, doc })
         .execute();
-      const change = { partition: 'lab', number: 1, position: 0, at_ms: 10, project: 'red' };
-      const what = { action: 'claim.create', object_uid: 'old', object_name: 'a', after: '{}' };
-      const who = { principal: 'users/eve', request_id: '' };
-      await kysely
+      await tx
+        .kysely<{ past_change: object }>()
         .insertInto('past_change')
-        .values({ ...change, ...what, ...who })
+        .values(pastChange({ partition: 'lab', number: 1, position: 0 }))
         .execute();
     });
     await old.close();

@@ -100,9 +100,11 @@ export const memoryHistory = (): MemoryHistory => {
   return {
     batches,
     ended,
-    record: (_, added, claims) => {
-      for (const batch of added) batches.set(batch.number, batch);
-      for (const claim of claims) ended.set(claim.uid, claim);
+    record: (_, added, endedBy) => {
+      for (const batch of added) {
+        batches.set(batch.number, batch);
+        for (const claim of endedBy(batch)) ended.set(claim.uid, claim);
+      }
       return Promise.resolve();
     },
     collected: () => Promise.resolve(Math.max(0, ...batches.keys())),

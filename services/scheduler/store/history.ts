@@ -1,111 +1,95 @@
-/** Past changes, past claims and the audit rows of both, written from the log of a partition. */
+/**
+ * Who changed what, as audit rows, and past claims, written from the log of a partition. How far
+ * the log is recorded stands beside them, in the same transaction: nothing is recorded twice.
+ */
 import { insertRows } from '../../store/sql/insert-rows.ts';
 import { AUDIT_COLUMNS } from '../../store/sql/notes.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { SharedTables } from '../../store/sql/shared-tables.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
 import { type ClaimRecord, endMs, keyOf } from '../domain/claim.ts';
-import type { LogBatch, LogEntry } from '../domain/command.ts';
+import type { LogEntry } from '../domain/command.ts';
 import type { History } from '../ports.ts';
 import { insertUses } from './past-uses.ts';
 import type { HistoryTables } from './tables.ts';
 
 const ACTOR = { principal: 'services/scheduler', requestId: '' };
 
+/** Rows are written when there are so many, before more are made. */
+const ROWS = 256;
+
 export const createHistory = (store: Pick<SqlStore, 'transaction' | 'read'>): History => ({
-  record: (partition, batches, ended) =>
+  record: (partition, batches, endedBy) =>
     store.transaction(undefined, ACTOR, async (tx) => {
-      const known = await knownNumbers(tx, partition, batches);
-      const fresh = batches.filter(({ number }) => !known.has(number));
-      await insertBatches(tx, partition, fresh);
-      await insertClaims(tx, ended);
+      const known = await lockNumber(tx, partition);
+      let newest = known;
+      let audits: ReturnType<typeof auditRow>[] = [];
+      let ended: ClaimRecord[] = [];
+      const write = async (): Promise<void> => {
+        await insertAudits(tx, audits);
+        await insertClaims(tx, ended);
+        [audits, ended] = [[], []];
+      };
+      for (const batch of batches) {
+        if (batch.number <= known) continue;
+        newest = batch.number;
+        const { atMs, entries } = batch;
+        audits.push(...entries.map((entry) => auditRow(entry, { partition, atMs })));
+        ended.push(...endedBy(batch));
+        if (audits.length >= ROWS) await write();
+      }
+      await write();
+      if (newest > known) await putNumber(tx, partition, newest);
     }),
   collected: (partition) =>
     store.read(async ({ kysely }) => {
       const row = await kysely<HistoryTables>()
-        .selectFrom('past_change')
-        .select(({ fn }) => fn.max('number').as('newest'))
+        .selectFrom('past_log')
+        .select('number')
         .where('partition', '=', keyOf(partition))
         .executeTakeFirst();
-      return Number(row?.newest ?? 0);
+      return Number(row?.number ?? 0);
     }),
 });
 
-const knownNumbers = async (
-  tx: Tx,
-  partition: string,
-  batches: readonly LogBatch[],
-): Promise<ReadonlySet<number>> => {
-  const rows = await tx
+/**
+ * How far the log is recorded; nobody else records it until the transaction ends. Two may want to,
+ * one of them a leader of before.
+ */
+const lockNumber = async (tx: Tx, partition: string): Promise<number> => {
+  const row = await tx
     .kysely<HistoryTables>()
-    .selectFrom('past_change')
-    .select('number')
-    .distinct()
-    .where('partition', '=', keyOf(partition))
-    .where(
-      'number',
-      'in',
-      batches.map(({ number }) => number),
+    .insertInto('past_log')
+    .values({ partition: keyOf(partition), number: 0 })
+    .onConflict((conflict) =>
+      conflict.column('partition').doUpdateSet(({ ref }) => ({ number: ref('past_log.number') })),
     )
+    .returning('number')
+    .executeTakeFirstOrThrow();
+  return Number(row.number);
+};
+
+const putNumber = async (tx: Tx, partition: string, number: number): Promise<void> => {
+  await tx
+    .kysely<HistoryTables>()
+    .updateTable('past_log')
+    .set({ number })
+    .where('partition', '=', keyOf(partition))
     .execute();
-  return new Set(rows.map(({ number }) => Number(number)));
 };
 
-const insertBatches = async (
+/** Not by tx.audit: each entry has its own principal and the time of its commit. */
+const insertAudits = async (
   tx: Tx,
-  partition: string,
-  batches: readonly LogBatch[],
+  rows: readonly ReturnType<typeof auditRow>[],
 ): Promise<void> => {
-  const rows = batches.flatMap(({ number, atMs, entries }) =>
-    entries.map((entry, position) => {
-      const after = JSON.stringify(entry.after);
-      const change = changeRow(entry, { partition: keyOf(partition), number, position, after });
-      // Not by tx.audit: each entry has its own principal and the time of its commit.
-      const audit = auditRow(entry, { partition, atMs, after });
-      return { change: { ...change, at_ms: atMs }, audit };
-    }),
-  );
-  const kysely = tx.kysely<HistoryTables & SharedTables>();
-  const changes = rows.map(({ change }) => change);
-  await insertRows(kysely, { table: 'past_change', columns: CHANGE_COLUMNS, rows: changes });
-  const audits = rows.map(({ audit }) => audit);
-  await insertRows(kysely, { table: 'audit', columns: AUDIT_COLUMNS, rows: audits });
+  const kysely = tx.kysely<SharedTables>();
+  await insertRows(kysely, { table: 'audit', columns: AUDIT_COLUMNS, rows });
 };
 
-type ChangePlace = {
-  readonly partition: string;
-  readonly number: number;
-  readonly position: number;
-  readonly after: string;
-};
+type AuditPlace = { readonly partition: string; readonly atMs: number };
 
-const changeRow = (entry: LogEntry, place: ChangePlace) => ({
-  ...place,
-  action: entry.action,
-  object_uid: entry.objectUid,
-  object_name: entry.objectName,
-  project: entry.project,
-  principal: entry.onBehalfOf ?? entry.principal,
-  request_id: entry.requestId,
-});
-
-const CHANGE_COLUMNS = {
-  partition: 'text',
-  number: 'bigint',
-  position: 'bigint',
-  at_ms: 'bigint',
-  action: 'text',
-  object_uid: 'text',
-  object_name: 'text',
-  project: 'text',
-  principal: 'text',
-  request_id: 'text',
-  after: 'text',
-} as const;
-
-type AuditPlace = { readonly partition: string; readonly atMs: number; readonly after: string };
-
-const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
+const auditRow = (entry: LogEntry, { partition, atMs }: AuditPlace) => ({
   at_ms: atMs,
   principal: entry.principal,
   on_behalf_of: entry.onBehalfOf ?? null,
@@ -117,7 +101,7 @@ const auditRow = (entry: LogEntry, { partition, atMs, after }: AuditPlace) => ({
   project_uid: entry.project === '' ? null : entry.project,
   partition,
   before: null,
-  after,
+  after: JSON.stringify(entry.after),
 });
 
 /** Repeating it does nothing. */

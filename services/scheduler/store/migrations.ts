@@ -108,6 +108,31 @@ const ownersOf = async (
   return new Map(rows.map((row) => [String(row.object_uid), String(row.principal)]));
 };
 
+const createPastLog = async (db: MigrationDb): Promise<void> => {
+  const { text, bigint } = db.type;
+  await db.createTable('past_log', (table) =>
+    table
+      .addColumn('partition', text, (column) => column.notNull())
+      .addColumn('number', bigint, (column) => column.notNull()),
+  );
+  await db.createUnique('past_log', ['partition']);
+};
+
+/** Audit rows tell all that these told but how far the log was recorded. */
+const replacePastChange = async ({ kysely }: MigrationDb): Promise<void> => {
+  await kysely
+    .insertInto('past_log')
+    .columns(['partition', 'number'])
+    .expression(
+      kysely
+        .selectFrom('past_change')
+        .select(({ fn }) => ['partition', fn.max('number').as('number')])
+        .groupBy('partition'),
+    )
+    .execute();
+  await kysely.schema.dropTable('past_change').execute();
+};
+
 export const schedulerMigrations: readonly Migration[] = [
   {
     name: '0001-history',
@@ -121,6 +146,13 @@ export const schedulerMigrations: readonly Migration[] = [
     up: async (db) => {
       await createPastUse(db);
       await fillPastUse(db);
+    },
+  },
+  {
+    name: '0003-log',
+    up: async (db) => {
+      await createPastLog(db);
+      await replacePastChange(db);
     },
   },
 ];

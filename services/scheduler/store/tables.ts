@@ -1,24 +1,15 @@
 import type { Generated } from 'kysely';
 
-/** What was changed, one row per entry of the log. Times are milliseconds since 1970. */
-export type PastChangeRow = {
+/** How far the log of a partition is recorded, one row each. */
+export type PastLogRow = {
   readonly id: Generated<number>;
+  /** Its key, lower case. */
   readonly partition: string;
-  /** Number of the commit, and which of its entries it is. */
+  /** Number of the newest commit that is. */
   readonly number: number;
-  readonly position: number;
-  readonly at_ms: number;
-  readonly action: string;
-  readonly object_uid: string;
-  readonly object_name: string;
-  readonly project: string;
-  readonly principal: string;
-  readonly request_id: string;
-  /** JSON text. */
-  readonly after: string;
 };
 
-/** A claim that has ended. */
+/** A claim that has ended. Times are milliseconds since 1970. */
 export type PastClaimRow = {
   readonly id: Generated<number>;
   readonly uid: string;
@@ -47,7 +38,7 @@ export type PastUseRow = {
 };
 
 export type HistoryTables = {
-  readonly past_change: PastChangeRow;
+  readonly past_log: PastLogRow;
   readonly past_claim: PastClaimRow;
   readonly past_use: PastUseRow;
 };

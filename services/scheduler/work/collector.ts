@@ -76,20 +76,19 @@ const collectSome = async (
   const batches = keys.map(({ value }) => decodeLog(value)).filter(({ number }) => number <= known);
   const newest = batches.at(-1);
   if (newest === undefined) return undefined;
-  await history.record(partition, batches, endedIn(batches, claim));
+  await history.record(partition, batches, (batch) => endedIn(batch, claim));
   const writes = batches.map(({ number }) => ({ delete: logKey(partition, number) }));
   await coordination.transact({ compare: [leadership.fence], writes }, signal);
   return { number: newest.number, isFull: batches.length === BATCHES_MAX };
 };
 
 const endedIn = (
-  batches: readonly LogBatch[],
+  { entries }: LogBatch,
   claim: CollectorOptions['claim'],
 ): readonly ClaimRecord[] => {
-  const uids = batches.flatMap(({ entries }) =>
-    entries.filter(({ action }) => action === 'claim.finish').map(({ objectUid }) => objectUid),
-  );
-  return [...new Set(uids)].flatMap((uid) => {
+  const finished = entries.filter(({ action }) => action === 'claim.finish');
+  const uids = new Set(finished.map(({ objectUid }) => objectUid));
+  return [...uids].flatMap((uid) => {
     const found = claim(uid);
     return found !== undefined && isEnded(found) ? [found] : [];
   });
