@@ -44,6 +44,8 @@ export type Site = AsyncDisposable & {
   readonly startScheduler: () => Promise<Scheduler>;
   /** CPU time that etcd has used, in microseconds; 0 without etcd. */
   readonly storeCpuUs: () => number;
+  /** The same of what stands in for inventory and metadata. */
+  readonly neighboursCpuUs: () => Promise<number>;
   /** Address of who leads; waits until somebody does. */
   readonly leader: (signal: AbortSignal) => Promise<string>;
 };
@@ -62,11 +64,12 @@ export const startSite = async ({ fleet, store, bench }: SiteOptions): Promise<S
   const authority = await createAuthority();
   const opened = await openStore({ store, dir: dir.path, bench, cleanup });
   const neighbours = cleanup.use(startChild('subjects/neighbours-server.ts'));
-  const port = await neighbours.ask<number>('start', {
+  const start = {
     pem: await servicePem(authority, ['inventory', 'metadata']),
     logFile: `${dir.path}/neighbours.log`,
     fleet,
-  });
+  };
+  const port = await neighbours.ask<number>('start', start, START_LIMIT_MS);
   let replicas = 0;
   const startScheduler = async (): Promise<Scheduler> => {
     replicas += 1;
@@ -100,6 +103,7 @@ export const startSite = async ({ fleet, store, bench }: SiteOptions): Promise<S
     write: (writes) => writeRecords(opened.coordination(), writes),
     startScheduler,
     storeCpuUs: () => opened.cpuUs(),
+    neighboursCpuUs: () => neighbours.ask<number>('cpuUs'),
     leader: (signal) => untilLed(opened.coordination(), signal),
     [Symbol.asyncDispose]: () => cleanupLater.disposeAsync(),
   };

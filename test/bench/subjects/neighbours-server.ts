@@ -1,9 +1,9 @@
 /**
- * Inventory and metadata as the scheduler sees them, of a fleet that is made on the way: the
- * present set of the watch comes in batches as they are asked for, so a million providers need no
- * memory here.
+ * Inventory and metadata as the scheduler sees them. The fleet is made and encoded before anybody
+ * asks: inventory has its rows at hand, and what it takes to invent them is not the scheduler's. A
+ * million providers are some 400 MB here.
  */
-import type { DescService } from '@bufbuild/protobuf';
+import { create, type DescService, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { createServiceImplSpec, type ServiceImpl } from '@connectrpc/connect';
 import { DefinitionService } from '../../../gen/runmachine/identity/v1/definition_service_pb.ts';
 import { ProjectService } from '../../../gen/runmachine/identity/v1/project_service_pb.ts';
@@ -11,7 +11,10 @@ import { CapabilityService } from '../../../gen/runmachine/inventory/v1/capabili
 import { DistanceTypeService } from '../../../gen/runmachine/inventory/v1/distance_type_service_pb.ts';
 import { PartitionService } from '../../../gen/runmachine/inventory/v1/partition_service_pb.ts';
 import { ProviderGroupService } from '../../../gen/runmachine/inventory/v1/provider_group_service_pb.ts';
-import { ProviderService } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
+import {
+  ProviderService,
+  WatchProvidersResponseSchema,
+} from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import { ResourceTypeService } from '../../../gen/runmachine/inventory/v1/resource_type_service_pb.ts';
 import { RESOURCE_TYPES } from '../../../services/inventory/domain/resource-types.ts';
 import { systemClock } from '../../../services/runtime/clock.ts';
@@ -21,6 +24,7 @@ import { openLogFile } from '../../../services/runtime/log-file.ts';
 import { createMetrics } from '../../../services/runtime/metrics.ts';
 import { systemRandom } from '../../../services/runtime/random.ts';
 import { createAuthenticator } from '../../../services/runtime/rpc/authenticator.ts';
+import { encodedAnswer } from '../../../services/runtime/rpc/encoded-answer.ts';
 import { toConnectError } from '../../../services/runtime/rpc/error-mapping.ts';
 import { guardAll } from '../../../services/runtime/rpc/guard.ts';
 import { mountGrpcJs } from '../../../services/runtime/rpc/mount-grpc-js.ts';
@@ -58,8 +62,9 @@ const start = async ({ pem, logFile, fleet: options }: Start): Promise<number> =
       isRevoked: () => false,
     }),
   });
+  const fleet = createFleet(options);
   const mount = await mountGrpcJs({
-    services: guardAll(implementations(createFleet(options)), pipeline),
+    services: guardAll(implementations(fleet, [...pagesOf(fleet)]), pipeline),
     tls: tlsMaterial(pem),
     listen: { host: '127.0.0.1', port: 0 },
     log,
@@ -67,16 +72,16 @@ const start = async ({ pem, logFile, fleet: options }: Start): Promise<number> =
   return mount.port;
 };
 
-const implementations = (fleet: Fleet) => [
+const implementations = (fleet: Fleet, pages: readonly ProviderPage[]) => [
   served(PartitionService, {
     listPartitions: () => ({ partitions: [{ name: `partitions/${PARTITION}` }] }),
   }),
   served(ProviderService, {
-    watchProviders: ({ resumeToken }, { signal }) => watch(resumeToken, signal, providersOf(fleet)),
+    watchProviders: ({ resumeToken }, { signal }) => watch(resumeToken, signal, pages),
   }),
   served(ProviderGroupService, {
     watchProviderGroups: ({ resumeToken }, { signal }) =>
-      watch(resumeToken, signal, groupsOf(fleet)),
+      watch(resumeToken, signal, batchesOf(groupsOf(fleet))),
   }),
   served(DistanceTypeService, {
     listDistanceTypes: () => ({ distanceTypes: [DISTANCE_TYPE] }),
@@ -107,6 +112,18 @@ const served = <T extends DescService>(service: T, implementation: Partial<Servi
   spec: createServiceImplSpec<T>(service, implementation),
 });
 
+type ProviderPage = MessageShape<typeof WatchProvidersResponseSchema>;
+
+function* pagesOf(fleet: Fleet): Generator<ProviderPage> {
+  for (const page of batchesOf(providersOf(fleet))) {
+    const bytes = toBinary(
+      WatchProvidersResponseSchema,
+      create(WatchProvidersResponseSchema, page),
+    );
+    yield encodedAnswer(WatchProvidersResponseSchema, bytes);
+  }
+}
+
 function* providersOf(fleet: Fleet) {
   for (let at = 0; at < fleet.size; at += 1) yield providerMessage(fleet.provider(at));
 }
@@ -120,12 +137,9 @@ function* groupsOf(fleet: Fleet) {
 }
 
 /** Nothing changes after the present set; who resumes is up to date. */
-async function* watch<T>(resumeToken: string, signal: AbortSignal, present: Generator<T>) {
+async function* watch<T>(resumeToken: string, signal: AbortSignal, present: Iterable<T>) {
   if (resumeToken === '') {
-    for (const values of batchesOf(present)) {
-      const events = values.map((value) => ({ event: { case: 'created' as const, value } }));
-      yield { events, resumeToken: '' };
-    }
+    yield* present;
     yield { events: [{ event: { case: 'synced' as const, value: {} } }], resumeToken: TOKEN };
   }
   while (!signal.aborted) {
@@ -135,15 +149,16 @@ async function* watch<T>(resumeToken: string, signal: AbortSignal, present: Gene
   }
 }
 
-function* batchesOf<T>(values: Iterable<T>): Generator<readonly T[]> {
-  let batch: T[] = [];
+/** The present set in messages of many. */
+function* batchesOf<T>(values: Iterable<T>) {
+  let events: { readonly event: { readonly case: 'created'; readonly value: T } }[] = [];
   for (const value of values) {
-    batch.push(value);
-    if (batch.length < EVENTS_PER_MESSAGE) continue;
-    yield batch;
-    batch = [];
+    events.push({ event: { case: 'created', value } });
+    if (events.length < EVENTS_PER_MESSAGE) continue;
+    yield { events, resumeToken: '' };
+    events = [];
   }
-  if (batch.length > 0) yield batch;
+  if (events.length > 0) yield { events, resumeToken: '' };
 }
 
 serveParent({ start, rssBytes: () => process.memoryUsage.rss() });
