@@ -237,7 +237,11 @@ const overdue = (parts: StateParts, nowMs: number, most: number): readonly Claim
     if (isReleasing(claim, nowMs)) {
       late.add(uid);
       syncHolds(parts, claim, nowMs);
-    } else looks.add(uid);
+      continue;
+    }
+    looks.add(uid);
+    // Its end is seen also while it waits for that look.
+    agenda.add(uid, claim.spec.releaseMs ?? Infinity);
   }
   const found: ClaimRecord[] = [];
   for (const uid of late) {

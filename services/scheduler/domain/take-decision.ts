@@ -81,6 +81,8 @@ export const settle = (parts: StateParts, decision: Decision, nowMs: number): vo
       return;
     case 'forgotten': {
       const { uid, requests } = decision.claim;
+      // Asked for again meanwhile: its request ids may be another claim's by now.
+      if (parts.claims.get(uid) === undefined) return;
       parts.answers.replace({ kind: 'claim', uid }, requests, []);
       parts.claims.remove(uid);
       return;

@@ -1,6 +1,6 @@
 /**
- * Forms the next commit from what waits: decides one command after the other until the batch is
- * full.
+ * Forms the next commit from what waits: decides one command after the other until the draft is
+ * full or the commit before it is known.
  */
 import { invalidArgument } from '../../runtime/errors.ts';
 import type { Write } from '../../store/coordination/port.ts';
@@ -31,7 +31,7 @@ export type Batch = {
 
 /** Puts of one transaction, head and log included: a whole batch of claims and some more. */
 const PUTS_MAX = 96;
-/** After this long what was decided is committed, so that nobody waits for slow decisions. */
+/** What was decided for this long is committed, so that nobody waits for slow decisions. */
 const DECIDE_MS_MAX = 20;
 /** Below what a transaction may have in all, with room for the log. */
 const BYTES_MAX = 800_000;
@@ -49,14 +49,29 @@ const MAKING: ReadonlySet<Command['verb']> = new Set([
   'set-user-quotas',
 ]);
 
-type Draft = {
+/** A batch that is being decided. */
+export type Draft = {
   readonly writes: Map<string, Write>;
   /** JSON of the log entries. */
   readonly entries: string[];
   readonly decisions: Decision[];
   readonly waiting: { pending: Pending; decision: Decision }[];
   bytes: number;
+  /** Deciding took so long. */
+  decideMs: number;
+  /** What waits has to wait for the next one. */
+  isFull: boolean;
 };
+
+export const openDraft = (): Draft => ({
+  writes: new Map(),
+  entries: [],
+  decisions: [],
+  waiting: [],
+  bytes: 0,
+  decideMs: 0,
+  isFull: false,
+});
 
 export type Queue = Pick<FairQueue, 'shift' | 'unshift' | 'charge'>;
 
@@ -75,14 +90,8 @@ export type BatchInput = {
   readonly refusal: (error: unknown) => unknown;
 };
 
-export const formBatch = (input: BatchInput): Batch => {
-  const draft: Draft = {
-    writes: new Map(),
-    entries: [],
-    decisions: [],
-    waiting: [],
-    bytes: 0,
-  };
+/** Decides what waits, as far as the draft has room; call it again when more has come. */
+export const fillDraft = (draft: Draft, input: BatchInput): void => {
   for (const command of input.own) {
     try {
       if (add(input, draft, command) === 'full') break;
@@ -91,35 +100,32 @@ export const formBatch = (input: BatchInput): Batch => {
     }
   }
   const { queue, monotonicMs } = input;
-  let nowMs = monotonicMs();
-  const endMs = nowMs + DECIDE_MS_MAX;
-  while (nowMs < endMs) {
+  for (let nowMs = monotonicMs(); !draft.isFull; ) {
     const next = queue.shift();
-    if (next === undefined) break;
+    if (next === undefined) return;
     if (next.isDone()) continue;
-    const isAdded = decideNext(input, draft, next);
+    decideNext(input, draft, next);
     const beganMs = nowMs;
     nowMs = monotonicMs();
     queue.charge(next, nowMs - beganMs);
-    if (!isAdded) break;
+    draft.decideMs += nowMs - beganMs;
+    if (draft.decideMs >= DECIDE_MS_MAX) draft.isFull = true;
   }
-  return finish(draft);
 };
 
-/** False when it has to wait for the next batch. */
-const decideNext = (input: BatchInput, draft: Draft, next: Pending): boolean => {
+const decideNext = (input: BatchInput, draft: Draft, next: Pending): void => {
   try {
     const added = add(input, draft, next.command);
     if (added === 'full') {
+      draft.isFull = true;
       input.queue.unshift(next);
-      return false;
+      return;
     }
     next.decided();
     draft.waiting.push({ pending: next, decision: added });
   } catch (error) {
     next.reject(input.refusal(error));
   }
-  return true;
 };
 
 const add = ({ state, moment }: BatchInput, draft: Draft, command: Command): Decision | 'full' => {
@@ -206,7 +212,7 @@ const tooLarge = ({ kind }: Decision, { bytes, most, records }: Size) => {
 };
 
 /** Several decisions on one object are one write: the last. */
-const finish = (draft: Draft): Batch => {
+export const closeDraft = (draft: Draft): Batch => {
   const claims = new Map<string, ClaimRecord>();
   const capacities = new Map<string, CapacityRecord>();
   const quotas = new Map<string, QuotaRecord>();

@@ -1,9 +1,10 @@
 /**
  * The leader of one partition: the only writer of its claims. Decisions are made in memory on what
- * is committed and on what is decided in the commit that is on its way; whatever comes in meanwhile
- * waits for the next one.
+ * is committed and on what was decided before. One commit is on its way at a time; what comes in
+ * meanwhile is decided for the next one, which is sent and answered only when the one before it is
+ * known to be written, and is dropped with the leadership when that is lost.
  */
-import { OVER } from '../../runtime/clock.ts';
+import { nextTurn, OVER } from '../../runtime/clock.ts';
 import { isDomainError } from '../../runtime/errors.ts';
 import type { CoordinationDeps } from '../../store/coordination/held-lease.ts';
 import { choresOf } from '../domain/chores.ts';
@@ -11,10 +12,11 @@ import { type Command, type Decision, ON_TIME } from '../domain/command.ts';
 import { createLeaderTime, type LeaderTime } from '../domain/leader-time.ts';
 import type { PartitionState } from '../domain/partition-state.ts';
 import type { Head } from '../domain/record-format.ts';
+import { settleBatch } from '../domain/settle-batch.ts';
 import type { Granted, LocalLeader } from '../ports.ts';
-import { type Batch, formBatch } from './batch.ts';
-import { type Committer, type CommitterOptions, createCommitter } from './committer.ts';
-import { createFairQueue, type FairQueue } from './fair-queue.ts';
+import { type Batch, closeDraft, type Draft, fillDraft, openDraft } from './batch.ts';
+import { type CommitResult, type CommitterOptions, createCommitter } from './committer.ts';
+import { createFairQueue } from './fair-queue.ts';
 import type { OwnCommit } from './follower.ts';
 import { createPacedLooks } from './paced-looks.ts';
 import { notLeader, outcomeUnknown, pend, pendAll, tooBusy } from './pending.ts';
@@ -64,6 +66,10 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
   const looks = createPacedLooks(clock);
   let wake = (): void => undefined;
   let hasEnded = false;
+  /** Decided while a commit is on its way; the next one. */
+  let draft = openDraft();
+  /** Of commits before, but changed again by what was decided since. */
+  let unsettled: readonly Decision[] = [];
   // The signal too: that the lease is over it sees at the clock, before anything was told.
   const isOver = (): boolean => hasEnded || leadership.signal.aborted;
   const assertServes = (): void => {
@@ -102,20 +108,113 @@ export const createLeader = (deps: CoordinationDeps, options: LeaderOptions): Le
     run: async () => {
       try {
         while (!leadership.signal.aborted) {
-          const woken = Promise.withResolvers<void>();
-          wake = woken.resolve;
-          const worked = await runBatch({ deps, options, state, committer, time, queue });
-          if (worked === 'lost') return;
-          if (worked === 'idle' && queue.size() === 0) {
-            await untilDue(deps, { state, time, woken: woken.promise, signal: leadership.signal });
+          const woken = listen();
+          fill(draft, committer.nextNumber());
+          const batch = closeDraft(draft);
+          draft = openDraft();
+          if (batch.writes.length > 0) {
+            if ((await commit(batch)) === 'lost') return;
+          } else if (!answerUnwritten(batch)) {
+            return;
+          } else if (batch.waiting.length === 0 && queue.size() === 0) {
+            await untilDue(deps, { state, time, woken, signal: leadership.signal });
           }
         }
       } finally {
         hasEnded = true;
+        // It was never sent.
+        refuse(options, draft, 'no');
         for (const pending of queue.takeAll()) pending.reject(notLeader(partition));
       }
     },
   };
+
+  function listen(): Promise<void> {
+    const woken = Promise.withResolvers<void>();
+    wake = woken.resolve;
+    return woken.promise;
+  }
+
+  /** `logNumber`: of the commit that the draft becomes. */
+  function fill(draft: Draft, logNumber: number): void {
+    const nowMs = time.nowMs();
+    fillDraft(draft, {
+      state,
+      moment: { nowMs, logNumber },
+      own: ownCommands(draft, nowMs),
+      queue,
+      monotonicMs: clock.monotonicMs,
+      refusal: (error) => (leadership.signal.aborted ? notLeader(partition) : error),
+      onRefused: (command, error) => {
+        deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own');
+        if (command.verb === 'begin-release') state.setAside(command.ref.claim, nowMs);
+      },
+    });
+  }
+
+  /** The leader's own come first in a batch, and once. */
+  function ownCommands(draft: Draft, nowMs: number): readonly Command[] {
+    const isFirst = draft.decisions.length === 0;
+    // Asked every time: what has come to its end holds its providers until they are given back.
+    const ends = state.overdue(nowMs, isFirst ? ENDS_MAX : 0);
+    if (!isFirst) return [];
+    const canPlace = options.cannotPlace() === undefined;
+    return [
+      ...ends.map((claim) => releaseOnTime(claim.project, claim.uid)),
+      ...choresOf(state, nowMs, canPlace),
+    ];
+  }
+
+  /** False when the leadership is over: no write goes along that the fence would refuse. */
+  function answerUnwritten(batch: Batch): boolean {
+    if (leadership.signal.aborted) refuse(options, batch, 'no');
+    else answer(options, batch);
+    return !leadership.signal.aborted;
+  }
+
+  async function commit(batch: Batch): Promise<CommitResult['kind']> {
+    try {
+      const { writes, entries, claims, forgotten, capacities, quotas } = batch;
+      const own = { partition, claims, forgotten, capacities, quotas };
+      const onHead = (head: Head) => options.onCommitting({ ...own, head });
+      const atMs = time.nowMs();
+      const number = committer.nextNumber();
+      const sent = committer.commit({ writes, entries, atMs, onHead });
+      const result = await meanwhile(sent, () => fill(draft, number + 1));
+      if (result.kind === 'lost') {
+        refuse(options, batch, result.applied);
+        return 'lost';
+      }
+      const decisions = [...unsettled, ...batch.decisions];
+      unsettled = settleBatch(state, { decisions, ahead: draft.decisions }, time.nowMs());
+      options.onCommitted({ ...own, revision: result.revision, head: result.head });
+      answer(options, batch);
+      return 'committed';
+    } catch (error) {
+      // A bug, or a store that refuses what it should not: nobody knows what became of the batch.
+      refuse(options, batch, isDomainError(error, 'invalid_argument') ? 'no' : 'unknown');
+      throw error;
+    }
+  }
+
+  /** Decides what comes until it is known what became of the commit. */
+  async function meanwhile(sent: Promise<CommitResult>, decide: () => void): Promise<CommitResult> {
+    let isKnown = false;
+    const known = sent.finally(() => {
+      isKnown = true;
+      wake();
+    });
+    known.catch(() => undefined);
+    while (!draft.isFull) {
+      const woken = listen();
+      if (queue.size() === 0) await woken;
+      // What else came in this turn is decided together, callers in turns.
+      if (!isKnown) await nextTurn();
+      if (isKnown || leadership.signal.aborted) break;
+      decide();
+    }
+    return known;
+  }
 
   function refusalOf(command: Command): Error | undefined {
     if (isOver()) return notLeader(partition);
@@ -141,73 +240,8 @@ function* whileServing<T>(search: Iterator<void, T>, assertServes: () => void): 
   }
 }
 
-type Turn = {
-  readonly deps: CoordinationDeps;
-  readonly options: LeaderOptions;
-  readonly state: PartitionState;
-  readonly committer: Committer;
-  readonly time: LeaderTime;
-  readonly queue: FairQueue;
-};
-
-const runBatch = async (turn: Turn): Promise<'worked' | 'idle' | 'lost'> => {
-  const { deps, options, state, committer, time, queue } = turn;
-  const nowMs = time.nowMs();
-  const chores = ownCommands(turn, nowMs);
-  const batch = formBatch({
-    state,
-    moment: { nowMs, logNumber: committer.nextNumber() },
-    own: chores,
-    queue,
-    monotonicMs: deps.clock.monotonicMs,
-    refusal: (error) => (options.leadership.signal.aborted ? notLeader(options.partition) : error),
-    onRefused: (command, error) => {
-      deps.log.error({ err: error, verb: command.verb }, 'leader refused a command of its own');
-      if (command.verb === 'begin-release') state.setAside(command.ref.claim, nowMs);
-    },
-  });
-  if (batch.writes.length === 0) {
-    // No write goes along that the fence would refuse.
-    if (options.leadership.signal.aborted) {
-      refuse(options, batch, 'no');
-      return 'lost';
-    }
-    answer(options, batch);
-    return batch.waiting.length === 0 ? 'idle' : 'worked';
-  }
-  try {
-    const { writes, entries } = batch;
-    const { claims, forgotten, capacities, quotas } = batch;
-    const own = { partition: options.partition, claims, forgotten, capacities, quotas };
-    const onHead = (head: Head) => options.onCommitting({ ...own, head });
-    const result = await committer.commit({ writes, entries, atMs: nowMs, onHead });
-    if (result.kind === 'lost') {
-      refuse(options, batch, result.applied);
-      return 'lost';
-    }
-    const { revision, head } = result;
-    for (const decision of batch.decisions) state.settle(decision, time.nowMs());
-    options.onCommitted({ ...own, revision, head });
-    answer(options, batch);
-    return 'worked';
-  } catch (error) {
-    // A bug, or a store that refuses what it should not: nobody knows what became of the batch.
-    refuse(options, batch, isDomainError(error, 'invalid_argument') ? 'no' : 'unknown');
-    throw error;
-  }
-};
-
 /** Ends of windows that one batch writes; callers have the rest of it. */
 const ENDS_MAX = 32;
-
-const ownCommands = ({ state, options }: Turn, nowMs: number): readonly Command[] => {
-  const ends = state.overdue(nowMs, ENDS_MAX);
-  const canPlace = options.cannotPlace() === undefined;
-  return [
-    ...ends.map((claim) => releaseOnTime(claim.project, claim.uid)),
-    ...choresOf(state, nowMs, canPlace),
-  ];
-};
 
 /** What the end of its window does to a claim: the same as BeginRelease. */
 const releaseOnTime = (project: string, uid: string): Command => ({
@@ -241,7 +275,7 @@ const grantedOf = ({ revisionOf }: LeaderOptions, decision: Decision): Granted =
 
 const refuse = (
   { partition }: LeaderOptions,
-  { waiting }: Batch,
+  { waiting }: Pick<Batch, 'waiting'>,
   applied: 'no' | 'unknown',
 ): void => {
   for (const { pending } of waiting) {

@@ -2,7 +2,12 @@ import test from 'ava';
 import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { ClaimRecord } from '../../../services/scheduler/domain/claim.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
-import { type Batch, formBatch } from '../../../services/scheduler/work/batch.ts';
+import {
+  type Batch,
+  closeDraft,
+  fillDraft,
+  openDraft,
+} from '../../../services/scheduler/work/batch.ts';
 import { type Pending, pend } from '../../../services/scheduler/work/pending.ts';
 import {
   beginRelease,
@@ -31,7 +36,8 @@ const batchOf = (
   const waiting = pended.map(({ pending }) => pending);
   const answers = pended.map(({ answer }) => answer);
   for (const answer of answers) answer.catch(() => undefined);
-  const batch = formBatch({
+  const draft = openDraft();
+  fillDraft(draft, {
     state,
     moment: { nowMs: 0, logNumber: 1 },
     own: [],
@@ -44,7 +50,7 @@ const batchOf = (
     onRefused: () => undefined,
     refusal: (error) => error,
   });
-  return { batch, left: waiting, answers };
+  return { batch: closeDraft(draft), left: waiting, answers };
 };
 
 const hostWith = (claims: number) => {

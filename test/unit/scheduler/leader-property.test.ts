@@ -19,6 +19,7 @@ import {
   createPartitionState,
   type PartitionState,
 } from '../../../services/scheduler/domain/partition-state.ts';
+import { settleBatch } from '../../../services/scheduler/domain/settle-batch.ts';
 import { usageOf } from '../../../services/scheduler/domain/usage.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import {
@@ -301,14 +302,25 @@ const rebuilt = (
     times: TIMES,
   });
 
-/** What was decided and waits for its commit. */
-type Batch = Decision[];
+/** A leader's decisions, from their making to their commit. */
+type Day = {
+  state: PartitionState;
+  nowMs: number;
+  /** Decided, and not sent. */
+  readonly draft: Decision[];
+  /** In the commit that is on its way. */
+  flight: readonly Decision[];
+  /** Of commits before. */
+  unsettled: readonly Decision[];
+  /** Claims as they were committed last. */
+  readonly committed: Map<string, ClaimRecord>;
+};
 
-const apply = (state: PartitionState, batch: Batch, command: Command, nowMs: number): boolean => {
+const apply = ({ state, draft, nowMs }: Day, command: Command): boolean => {
   try {
     const decision = decide(state, command, { nowMs, logNumber: 1 });
     state.take(decision, nowMs);
-    batch.push(decision);
+    draft.push(decision);
     return true;
   } catch (error) {
     if (isDomainError(error) && error.kind !== 'internal') return false;
@@ -316,12 +328,57 @@ const apply = (state: PartitionState, batch: Batch, command: Command, nowMs: num
   }
 };
 
-const commit = (state: PartitionState, batch: Batch, nowMs: number): void => {
-  for (const decision of batch.splice(0)) state.settle(decision, nowMs);
+const claimsIn = (decision: Decision): readonly ClaimRecord[] => {
+  if (decision.kind === 'reshape') return decision.claims.map(({ claim }) => claim);
+  return decision.kind === 'claim' ? [decision.claim] : [];
+};
+
+/** The commit that is on its way is known to be written. */
+const land = (day: Day): void => {
+  const decisions = [...day.unsettled, ...day.flight];
+  day.unsettled = settleBatch(day.state, { decisions, ahead: day.draft }, day.nowMs);
+  for (const claim of day.flight.flatMap(claimsIn)) day.committed.set(claim.uid, claim);
+  day.flight = [];
+};
+
+/** What is decided goes on its way; the commit before it is known by then. */
+const send = (day: Day): void => {
+  land(day);
+  day.flight = day.draft.splice(0);
+};
+
+const landAll = (day: Day): void => {
+  send(day);
+  land(day);
+};
+
+/**
+ * Whatever is decided meanwhile: what is held by what is committed is booked, and no less. What a
+ * claim is about to leave for another place is booked until its window ends.
+ */
+const lostHold = ({ state, committed, nowMs }: Day): string | undefined => {
+  for (const claim of committed.values()) {
+    const { releaseMs = Infinity } = claim.spec;
+    const newest = state.claims.get(claim.uid)?.providers ?? [];
+    for (const [uid, hold] of holdsOf(claim, nowMs)) {
+      const isLeft = !newest.some((provider) => provider.uid === uid);
+      const toMs = isLeft ? releaseMs : hold.toMs;
+      const booked = [...state.providers.holdsOn(uid)].find((one) => one.claimUid === claim.uid);
+      const isBooked =
+        booked !== undefined &&
+        booked.fromMs <= hold.fromMs &&
+        toMs <= booked.toMs &&
+        [...hold.amounts].every(([code, amount]) => (booked.amounts.get(code) ?? 0) >= amount);
+      if (!isBooked) return `${uid} of ${claim.claimId}`;
+    }
+  }
+  return undefined;
 };
 
 const MOST_IN_BATCH = 4;
-const day = fc.array(fc.record({ make: step, hasNext: fc.boolean() }), {
+/** What follows a step: more for its commit, its commit on its way, or known. */
+const follows = fc.constantFrom('more', 'sent', 'known');
+const day = fc.array(fc.record({ make: step, next: follows }), {
   minLength: 25,
   maxLength: 60,
 });
@@ -329,48 +386,70 @@ const day = fc.array(fc.record({ make: step, hasNext: fc.boolean() }), {
 test('no provider and no quota is used above what it has at any instant, whatever happens', (t) => {
   let granted = 0;
   let together = 0;
+  let ahead = 0;
   const done = new Map<string, number>();
   const note = (verb: string): void => void done.set(verb, (done.get(verb) ?? 0) + 1);
-  const onTime = (state: PartitionState, batch: Batch, nowMs: number): void => {
-    for (const late of state.overdue(nowMs, 1_000)) {
-      t.true(apply(state, batch, beginRelease(late.uid, ''), nowMs));
+  const onTime = (day: Day): void => {
+    const { state, nowMs, draft } = day;
+    // The leader's own come first in a batch.
+    const isFirst = draft.length === 0;
+    for (const late of state.overdue(nowMs, isFirst ? 1_000 : 0)) {
+      t.true(apply(day, beginRelease(late.uid, '')));
     }
+    if (!isFirst) return;
     for (const chore of choresOf(state, nowMs, true)) {
-      if (apply(state, batch, chore, nowMs)) note(chore.verb);
+      if (apply(day, chore)) note(chore.verb);
     }
+  };
+  const assertExact = ({ state, nowMs }: Day): void => {
+    for (const uid of UIDS) {
+      t.is(problemAt(state, uid, nowMs), undefined);
+      t.is(bookingProblem(state, uid, nowMs), undefined);
+    }
+    t.is(quotaProblem(state, nowMs), undefined);
   };
   fc.assert(
     fc.property(day, fc.boolean(), (steps, isTree) => {
-      let state = stateWith(fleet(isTree), { times: TIMES });
-      let nowMs = 0;
-      const batch: Batch = [];
-      for (const [at, { make, hasNext }] of steps.entries()) {
-        const wish = make(at, nowMs, state);
-        if (typeof wish === 'string') commit(state, batch, nowMs);
-        if (wish === 'pass') nowMs += 3;
-        else if (wish === 'fail-over') state = rebuilt(state, nowMs, fleet(isTree));
-        // The leader's own come first in a batch.
-        if (batch.length === 0) onTime(state, batch, nowMs);
-        if (typeof wish !== 'string' && apply(state, batch, wish, nowMs)) {
+      const day: Day = {
+        state: stateWith(fleet(isTree), { times: TIMES }),
+        nowMs: 0,
+        draft: [],
+        flight: [],
+        unsettled: [],
+        committed: new Map(),
+      };
+      for (const [at, { make, next }] of steps.entries()) {
+        const wish = make(at, day.nowMs, day.state);
+        if (wish === 'pass') day.nowMs += 3;
+        if (wish === 'fail-over') {
+          landAll(day);
+          day.state = rebuilt(day.state, day.nowMs, fleet(isTree));
+        }
+        onTime(day);
+        const before = day.flight.length > 0;
+        if (typeof wish !== 'string' && apply(day, wish)) {
           granted += 1;
+          if (before) ahead += 1;
           note(wish.verb);
-          t.is(limitProblem(state, wish, nowMs), undefined);
-          t.is(grantProblem(state, wish, nowMs), undefined);
+          t.is(limitProblem(day.state, wish, day.nowMs), undefined);
+          t.is(grantProblem(day.state, wish, day.nowMs), undefined);
         }
-        if (hasNext && batch.length < MOST_IN_BATCH) continue;
-        together += Math.max(0, batch.length - 1);
-        commit(state, batch, nowMs);
-        for (const uid of UIDS) {
-          t.is(problemAt(state, uid, nowMs), undefined);
-          t.is(bookingProblem(state, uid, nowMs), undefined);
-        }
-        t.is(quotaProblem(state, nowMs), undefined);
+        t.is(lostHold(day), undefined);
+        if (next === 'more' && day.draft.length < MOST_IN_BATCH) continue;
+        together += Math.max(0, day.draft.length - 1);
+        if (next === 'known') landAll(day);
+        else send(day);
+        t.is(lostHold(day), undefined);
+        if (day.flight.length === 0) assertExact(day);
       }
+      landAll(day);
+      assertExact(day);
     }),
     { numRuns: propertyRuns(1_000) },
   );
   t.true(granted > propertyRuns(500), 'the days have claims in them');
   t.true(together > propertyRuns(500), 'and many of them share a commit');
+  t.true(ahead > propertyRuns(500), 'or are decided before another is known');
   t.log([...done].map(([verb, times]) => `${verb} ${times}`).join(', '));
   for (const verb of ['create', 'extend', 'shorten', 'reshape', 'assess', 'warn', 'set-quota']) {
     t.true((done.get(verb) ?? 0) > 0, verb);
