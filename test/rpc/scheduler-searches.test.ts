@@ -146,6 +146,9 @@ test('what a quota forbids does not fit, and the explanation says so', async (t)
   t.false(over.fits);
   t.regex(over.obstacle, /"red" may hold 3 of runm.cpu.shared/);
   t.is(over.groups[0]?.remaining, 1, 'a provider would do');
+  t.deepEqual(over.suggestions, ['3 of runm.cpu.shared instead of 4']);
+  const five = await claims.explainClaim({ parent, spec: specOf(2, { count: 5 }) });
+  t.deepEqual(five.suggestions, ['1 instead of 5'], 'four have room, and the quota allows one');
 });
 
 test('a window is one in which the quota allows the claim, and as long as its project may', async (t) => {

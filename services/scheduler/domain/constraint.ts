@@ -33,6 +33,8 @@ export type Asked = {
   readonly isPart: boolean;
   /** Constraints of the request that concern every group. */
   readonly spreadKind?: string;
+  /** Name of a constraint that does not count; absent = all do. */
+  readonly leftOut?: string;
 };
 
 export type Filter = {

@@ -23,14 +23,9 @@ export const decideCreate = (state: PartitionState, command: Create, moment: Mom
   return command.validateOnly ? { kind: 'shown', claim: decision.claim } : decision;
 };
 
-type Asked = {
-  readonly draft: Draft;
-  readonly origin: Origin;
-  /** Field of the request that holds the spec; absent = that of a claim. */
-  readonly at?: string;
-};
+type Asked = { readonly draft: Draft; readonly origin: Origin };
 
-type Prepared = Omit<Asked, 'at'> & {
+type Prepared = Asked & {
   readonly spec: ClaimRecord['spec'];
   readonly window: Interval;
   readonly owner: string;
@@ -39,11 +34,11 @@ type Prepared = Omit<Asked, 'at'> & {
 /** What can be refused before anybody looks for a place. */
 export const prepare = (
   state: PartitionState,
-  { draft, origin, at }: Asked,
+  { draft, origin }: Asked,
   { nowMs }: Moment,
 ): Prepared => {
   assertNameIsFree(state, draft);
-  const window = windowOf(draft, state.quotas.find, { nowMs, ...(at !== undefined && { at }) });
+  const window = windowOf(draft, state.quotas.find, { nowMs });
   const owner = origin.onBehalfOf ?? origin.principal;
   const releaseMs = window.toMs === Infinity ? undefined : window.toMs;
   const spec = { ...draft.spec, acquireMs: window.fromMs, releaseMs };

@@ -2,11 +2,18 @@
  * Whether a request fits, what each constraint removes, and which requests near to it would fit.
  */
 import { type Budget, createBudget, isUsedUp, spendPart } from './budget.ts';
+import type { RequestGroup } from './claim.ts';
 import { createWindowBudget, findWindows } from './find-windows.ts';
 import { funnelsOf, togetherOf } from './funnel.ts';
 import { findPlace, type PlaceRequest } from './place.ts';
-import type { Funnel } from './plan.ts';
+import type { Funnel, Placed } from './plan.ts';
 import type { ProviderIndex } from './provider-index.ts';
+import type { Counting, Excess, QuotaBook } from './quota-book.ts';
+import { saidExcess } from './quota-check.ts';
+import { givenAmounts, leastAmounts } from './quota-count.ts';
+import { beginsWithin } from './quota-windows.ts';
+import { isRelated } from './relations.ts';
+import { type Relaxed, relaxedOf, withoutConstraint } from './relaxed.ts';
 import { saidAmount, saidOf } from './spoken.ts';
 
 export type Explanation = {
@@ -26,51 +33,121 @@ const TRIALS_EXPANSIONS = 50_000;
 const TRIAL_LOOKS = 3_000_000;
 const DAYS_90_MS = 90 * 86_400_000;
 
+/** What else may stand in the way: the quotas, of whoever asks. */
+export type Limits = { readonly quotas: QuotaBook; readonly who: Counting };
+
 /** Pauses where others may be served. */
 export function* explain(
   index: ProviderIndex,
   request: PlaceRequest,
+  limits?: Limits,
 ): Generator<void, Explanation> {
   const found = findPlace(index, request);
   yield;
   const groups = yield* funnelsOf(index, request);
-  if (found.kind === 'placed') return { fits: true, groups, obstacle: undefined, suggestions: [] };
+  const excess = found.kind === 'placed' ? excessOf(limits, request, found) : undefined;
+  if (found.kind === 'placed' && excess === undefined) {
+    return { fits: true, groups, obstacle: undefined, suggestions: [] };
+  }
   const budget = createBudget(TRIALS_EXPANSIONS, TRIAL_LOOKS);
   const isPlaced: Trial = function* (trial) {
     if (isUsedUp(budget)) return false;
     yield;
     const placing = (part: Budget) => findPlace(index, { ...trial, budget: part });
-    return spendPart(budget, TRIAL_EXPANSIONS, placing).kind === 'placed';
+    const plan = spendPart(budget, TRIAL_EXPANSIONS, placing);
+    return plan.kind === 'placed' && excessOf(limits, trial, plan) === undefined;
   };
+  const least = limits?.quotas.excess(limits.who, leastAmounts(request.spec), request.window);
+  const passed = excess ?? least;
+  const smaller = [...(yield* fewer(request, isPlaced)), ...(yield* less(request, isPlaced))];
+  const dropped = passed === undefined ? yield* withoutOne(request, groups, isPlaced) : [];
+  const related = passed === undefined ? yield* withoutRelation(request, groups, isPlaced) : [];
   return {
     fits: false,
-    groups,
-    obstacle: obstacleOf(request, groups, found.kind === 'gave-up'),
+    groups: groups.map((funnel) => withRelations(funnel, related)),
+    obstacle:
+      (excess === undefined
+        ? obstacleOf({ request, groups, related, gaveUp: found.kind === 'gave-up' })
+        : undefined) ??
+      (passed && saidExcess(passed)),
     suggestions: [
-      ...(yield* fewer(request, isPlaced)),
-      ...(yield* less(request, isPlaced)),
-      ...(yield* later(index, request, budget)),
-      ...withoutOne(groups),
+      ...smaller,
+      ...(yield* later(index, request, { budget, limits })),
+      ...dropped,
+      ...related.map(saidWithout),
     ],
   };
 }
 
-const obstacleOf = (
-  request: PlaceRequest,
-  groups: readonly Funnel[],
-  gaveUp: boolean,
-): string | undefined => {
-  if (gaveUp) return 'undecided within the budget of the search; ask for less at once';
-  return groups.some(({ remaining }) => remaining === 0) ? undefined : togetherOf(request);
+const excessOf = (
+  limits: Limits | undefined,
+  { spec, window }: PlaceRequest,
+  { placements }: Placed,
+): Excess | undefined => limits?.quotas.excess(limits.who, givenAmounts(spec, placements), window);
+
+type Obstacles = {
+  readonly request: PlaceRequest;
+  readonly groups: readonly Funnel[];
+  /** Those without which it would fit. */
+  readonly related: readonly Relaxed[];
+  readonly gaveUp: boolean;
 };
 
-/** Where more than one group finds no room, dropping a constraint of one does not help. */
-const withoutOne = (groups: readonly Funnel[]): readonly string[] => {
+const obstacleOf = ({ request, groups, related, gaveUp }: Obstacles): string | undefined => {
+  if (gaveUp) return 'undecided within the budget of the search; ask for less at once';
+  if (groups.some(({ remaining }) => remaining === 0)) return undefined;
+  return related.length === 0 ? togetherOf(request) : related.map(saidRelation).join('; ');
+};
+
+const saidRelation = ({ group, constraint }: Relaxed): string =>
+  group === undefined ? `"${constraint}"` : `"${constraint}" in group "${group}"`;
+
+const saidWithout = (relaxed: Relaxed): string => `without ${saidRelation(relaxed)}`;
+
+/** What alone stands in the way belongs to the funnel of its group; what is the claim's, to all. */
+const withRelations = (funnel: Funnel, related: readonly Relaxed[]): Funnel => {
+  const own = related.filter(({ group }) => group === undefined || group === funnel.requestGroup);
+  const names = own.map(({ constraint }) => constraint);
+  return { ...funnel, fitsWithout: [...funnel.fitsWithout, ...names] };
+};
+
+/**
+ * Where more than one group finds no room, dropping a constraint of one does not help. Where groups
+ * depend on each other it is tried; elsewhere the funnel knows.
+ */
+function* withoutOne(
+  request: PlaceRequest,
+  groups: readonly Funnel[],
+  isPlaced: Trial,
+): Generator<void, readonly string[]> {
   const [short, another] = groups.filter(({ fitsAlone }) => !fitsAlone);
   if (short === undefined || another !== undefined) return [];
-  const { group, canDrop } = short;
-  return canDrop.map((constraint) => `without "${constraint}" in group "${group}"`);
-};
+  const { requestGroup: group, canDrop } = short;
+  const isSure = request.spec.spread === undefined && isLone(request.spec.groups);
+  const found: string[] = [];
+  for (const constraint of canDrop) {
+    if (!isSure && !(yield* isPlaced(withoutConstraint(request, group, constraint)))) continue;
+    found.push(`without "${constraint}" in group "${group}"`);
+  }
+  return found;
+}
+
+const isLone = ([only, second]: readonly RequestGroup[]): boolean =>
+  only !== undefined && second === undefined && !isRelated(only) && only.isolateFrom.length === 0;
+
+/** What the groups demand of each other, where each for itself has room. */
+function* withoutRelation(
+  request: PlaceRequest,
+  groups: readonly Funnel[],
+  isPlaced: Trial,
+): Generator<void, readonly Relaxed[]> {
+  if (groups.some(({ fitsAlone }) => !fitsAlone)) return [];
+  const found: Relaxed[] = [];
+  for (const relaxed of relaxedOf(request)) {
+    if (yield* isPlaced(relaxed.request)) found.push(relaxed);
+  }
+  return found;
+}
 
 /** Whether something near would fit; false when the budget of all trials is spent. */
 type Trial = (request: PlaceRequest) => Generator<void, boolean>;
@@ -124,19 +201,27 @@ function* most(
   return fits;
 }
 
+type Later = { readonly budget: Budget; readonly limits: Limits | undefined };
+
 /** The same later. */
 function* later(
   index: ProviderIndex,
   request: PlaceRequest,
-  budget: Budget,
+  { budget, limits }: Later,
 ): Generator<void, readonly string[]> {
   const { fromMs, toMs } = request.window;
   if (toMs === Infinity) return [];
+  const durationMs = toMs - fromMs;
+  const latestMs = toMs + DAYS_90_MS;
+  const range = { fromMs, toMs: latestMs - durationMs };
+  const amounts = leastAmounts(request.spec);
+  const begins = limits && beginsWithin(limits.quotas, limits.who, { amounts, durationMs, range });
   const question = {
-    durationMs: toMs - fromMs,
+    durationMs,
     earliestMs: fromMs,
-    latestMs: toMs + DAYS_90_MS,
+    latestMs,
     limit: 1,
+    ...(begins !== undefined && { begins }),
   };
   const shared = createWindowBudget(budget);
   const { windows } = yield* findWindows(index, request, question, shared);

@@ -67,7 +67,8 @@ const createFree = (index: ProviderIndex, request: PlaceRequest, looksMax: numbe
 /** What stands in the way when each group for itself would find a place. */
 export const togetherOf = ({ spec: { groups, count } }: PlaceRequest): string => {
   const isIsolated = groups.some(({ isolateFrom }) => isolateFrom.length > 0);
-  return isIsolated ? `count ${count} isolated` : `count ${count} together`;
+  const what = count === 1 ? 'all that is wanted' : `count ${count}`;
+  return isIsolated ? `${what} isolated` : `${what} together`;
 };
 
 const askedOf = ({ spec }: PlaceRequest): readonly Asked[] =>
@@ -117,6 +118,7 @@ const funnelOf = (room: RoomQuestion, free: Free): Funnel => {
   const fitsAlone = hasRoom(room, left, undefined);
   const inTheWay = fitsAlone || isCut ? [] : inTheWayOf(room, steps, all);
   return {
+    requestGroup: group.name,
     group: isPart ? `${group.name} ${resources[0]?.resourceType}` : group.name,
     providers,
     steps: counted,

@@ -35,6 +35,8 @@ export type PlaceRequest = {
   readonly ignoreClaimUid?: string;
   /** Numbers of providers that may not be taken. */
   readonly except?: ReadonlySet<number>;
+  /** A constraint of one of its groups that does not count, by its name in a funnel. */
+  readonly leftOut?: { readonly group: string; readonly constraint: string };
   /** Steps that a search may take; absent = EXPANSIONS_MAX. */
   readonly expansionsMax?: number;
   /** Of several searches together, in place of `expansionsMax`. */
@@ -262,13 +264,14 @@ type RunPart = {
 /** Of a request with one group. */
 const PART = { position: 0, resource: undefined, number: 0, share: 1 } as const;
 
-const selectionFor = ({ spec }: PlaceRequest, part: RunPart): Selection => {
+const selectionFor = ({ spec, leftOut }: PlaceRequest, part: RunPart): Selection => {
   const { group, resources, resource, within } = part;
   return within.selections({
     group,
     resources,
     isPart: resource !== undefined,
     ...(spec.spread !== undefined && { spreadKind: spec.spread.groupKind }),
+    ...(leftOut?.group === group.name && { leftOut: leftOut.constraint }),
   });
 };
 

@@ -8,7 +8,10 @@ export type FunnelStep = { readonly constraint: string; readonly removed: number
 
 /** What each constraint of a request group leaves of the providers. */
 export type Funnel = {
+  /** Of a group over several providers with the resource that it is about. */
   readonly group: string;
+  /** The request group alone. */
+  readonly requestGroup: string;
   /** Providers that were looked at. */
   readonly providers: number;
   /** In the order in which the filters run; those that removed nothing are there too. */

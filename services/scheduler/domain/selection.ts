@@ -41,7 +41,9 @@ export type Selection = {
 };
 
 export const select = (index: ProviderIndex, asked: Asked): Selection => {
-  const constraints = FILTERS.flatMap((filter) => filter.constraints(asked, index));
+  const constraints = FILTERS.flatMap((filter) => filter.constraints(asked, index)).filter(
+    ({ name }) => name !== asked.leftOut,
+  );
   const ofShapes = constraints.flatMap((one) => (one.kind === 'shape' ? one.keeps : []));
   const shapes = new Set<Shape>();
   for (const shape of index.shapes()) {

@@ -14,7 +14,7 @@ type Known = WeakMap<readonly ResourceRequest[], Compiled>;
 const known = new WeakMap<ProviderIndex, Known>();
 
 export const selectionOf = (index: ProviderIndex, asked: Asked): Selection => {
-  if (followsFromOthers(asked.group)) return select(index, asked);
+  if (asked.leftOut !== undefined || followsFromOthers(asked.group)) return select(index, asked);
   const those = known.get(index) ?? new WeakMap<readonly ResourceRequest[], Compiled>();
   const version = index.version();
   const before = those.get(asked.resources);

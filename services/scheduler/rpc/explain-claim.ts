@@ -9,11 +9,11 @@ import {
   type GroupFunnelSchema,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
 import { DomainError } from '../../runtime/errors.ts';
-import type { Draft, Origin } from '../domain/command.ts';
-import { prepare } from '../domain/decide-create.ts';
+import { windowOf } from '../domain/claim-length.ts';
+import type { Draft } from '../domain/command.ts';
 import { explain } from '../domain/explain.ts';
-import type { PartitionState } from '../domain/partition-state.ts';
 import type { Funnel } from '../domain/plan.ts';
+import type { QuotaBook } from '../domain/quota-book.ts';
 import type { RpcDeps } from './deps.ts';
 import { originOf } from './origin.ts';
 import { searchAtLeader } from './search-request.ts';
@@ -29,17 +29,22 @@ export const explainClaim = (
     look: (draft) =>
       function* (state, nowMs) {
         const { spec } = draft;
-        const allowed = allowedIn(state, { draft, origin, nowMs });
+        const { quotas } = state;
+        const allowed = lengthOf(draft, quotas.find, nowMs);
         const window = allowed.window ?? {
           fromMs: Math.max(spec.acquireMs ?? nowMs, nowMs),
           toMs: spec.releaseMs ?? Infinity,
         };
-        const found = yield* explain(state.providers, { spec, window, seed: draft.project });
+        const { project, ancestors } = draft;
+        const who = { project, ancestors, owner: origin.onBehalfOf ?? origin.principal };
+        const asked = { spec, window, seed: project };
+        const found = yield* explain(state.providers, asked, { quotas, who });
         return create(ExplainClaimResponseSchema, {
           fits: found.fits && allowed.obstacle === '',
           groups: found.groups.map(funnelMessage),
-          obstacle: found.obstacle ?? allowed.obstacle,
-          suggestions: [...found.suggestions],
+          obstacle: allowed.obstacle || (found.obstacle ?? ''),
+          // What is near to a claim that is too long is too long as well.
+          suggestions: allowed.window === undefined ? [] : [...found.suggestions],
         });
       },
     remote: (transport, options) =>
@@ -47,13 +52,10 @@ export const explainClaim = (
   });
 };
 
-type Asked = { readonly draft: Draft; readonly origin: Origin; readonly nowMs: number };
-
-/** What quotas say, and how long the claim would be. Errors: those that are about the request. */
-const allowedIn = (state: PartitionState, { draft, origin, nowMs }: Asked) => {
+/** Whether it may be so long. Errors: those that are about the request. */
+const lengthOf = (draft: Draft, find: QuotaBook['find'], nowMs: number) => {
   try {
-    const { window } = prepare(state, { draft, origin, at: 'spec' }, { nowMs, logNumber: 0 });
-    return { window, obstacle: '' };
+    return { window: windowOf(draft, find, { nowMs, at: 'spec' }), obstacle: '' };
   } catch (error) {
     if (!(error instanceof DomainError) || error.kind === 'invalid_argument') throw error;
     return { window: undefined, obstacle: error.message };

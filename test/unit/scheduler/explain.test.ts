@@ -1,15 +1,17 @@
 /** What a refusal says stands in the way, and what is suggested instead. */
 import test, { type ExecutionContext } from 'ava';
-import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
+import type { RequestGroup, SpreadRule } from '../../../services/scheduler/domain/claim.ts';
 import { explain } from '../../../services/scheduler/domain/explain.ts';
 import { type PlaceRequest, place } from '../../../services/scheduler/domain/place.ts';
 import type { Refusal } from '../../../services/scheduler/domain/plan.ts';
+import { NO_TOPOLOGY, type Topology } from '../../../services/scheduler/domain/topology.ts';
 import {
   atOnce,
   CPU,
   constraint,
   factsOf,
   groupOf,
+  MEMORY,
   type ProviderWish,
   stateWith,
   WHOLE,
@@ -19,6 +21,18 @@ type Wish = {
   readonly providers: readonly ProviderWish[];
   readonly groups: readonly RequestGroup[];
   readonly count?: number;
+  readonly spread?: SpreadRule;
+};
+
+const STEPS = [
+  { code: 'near', position: 1, sharedKind: 'rack' as const },
+  { code: 'far', position: 2, sharedKind: undefined },
+];
+const RACK = { kind: 'rack' as const, parent: undefined, sharedProviders: [], distances: [] };
+const RACKS: Topology = {
+  ...NO_TOPOLOGY,
+  groups: new Map([['r1', { ...RACK, id: 'r1' }]]),
+  distanceTypes: new Map([['network', { code: 'network', steps: STEPS }]]),
 };
 
 const requestOf = ({ groups, count = 1 }: Wish): PlaceRequest => ({
@@ -107,4 +121,89 @@ test('a provider that was deleted is none of those of which a refusal tells', (t
   index.setFacts('a1', factsOf({ uid: 'a1', offers: { [WHOLE]: 1 } }));
   const { funnel } = refusalOf(t, { providers, groups: [tagged({ [WHOLE]: 1 })] });
   t.is(funnel.providers, 3);
+});
+
+/** What a request of these groups would fit without, and what is said to stand in its way. */
+const relationsOf = (wish: Wish) => {
+  const { providers: index } = stateWith(wish.providers);
+  index.setTopology(RACKS);
+  const asked = requestOf(wish);
+  const spec = { ...asked.spec, ...(wish.spread !== undefined && { spread: wish.spread }) };
+  const { fits, obstacle, suggestions, groups } = atOnce(explain(index, { ...asked, spec }));
+  return { fits, obstacle, suggestions, fitsWithout: groups.map((one) => one.fitsWithout) };
+};
+
+test('what groups demand of each other is named, where it alone stands in the way', (t) => {
+  const whole = { [WHOLE]: 1 };
+  const ONE = { providers: [{ uid: 'p', offers: { [CPU]: 2 } }] };
+  t.deepEqual(
+    relationsOf({
+      ...ONE,
+      groups: [groupOf({ [CPU]: 1 }), groupOf({ [CPU]: 1 }, { name: 'b', isolateFrom: ['main'] })],
+    }),
+    {
+      fits: false,
+      obstacle: '"on other providers than main" in group "b"',
+      suggestions: ['without "on other providers than main" in group "b"'],
+      fitsWithout: [[], ['on other providers than main']],
+    },
+  );
+  const trees = { providers: machines('p', 2, []) };
+  t.deepEqual(
+    relationsOf({
+      ...trees,
+      groups: [groupOf(whole), groupOf(whole, { name: 'b', sameSubtree: ['main'] })],
+    }).fitsWithout,
+    [[], ['in one tree with main']],
+  );
+  const apart = { type: 'network', from: { kind: 'request-group' as const, name: 'main' } };
+  const racks = { providers: machines('p', 2, []).map((one) => ({ ...one, groups: ['r1'] })) };
+  t.deepEqual(
+    relationsOf({
+      ...racks,
+      groups: [
+        groupOf(whole),
+        groupOf(whole, { name: 'b', distances: [{ ...apart, minimum: 'far' }] }),
+      ],
+    }).fitsWithout,
+    [[], ['distance network from request group main at least far']],
+  );
+  t.deepEqual(
+    relationsOf({
+      ...racks,
+      groups: [groupOf(whole)],
+      count: 2,
+      spread: { groupKind: 'rack', maxPerGroup: 1 },
+    }),
+    {
+      fits: false,
+      obstacle: '"at most 1 in a group of kind rack"',
+      suggestions: ['1 instead of 2', 'without "at most 1 in a group of kind rack"'],
+      fitsWithout: [['at most 1 in a group of kind rack']],
+    },
+  );
+});
+
+test('what several providers lack together is named', (t) => {
+  const providers = [
+    { uid: 'p', offers: { [CPU]: 1 }, tags: ['t'] },
+    { uid: 'q', offers: { [MEMORY]: 1 } },
+  ];
+  const both = { [CPU]: 1, [MEMORY]: 1 };
+  const wanted = { multipleProviders: true, tags: constraint({ require: ['t', 'u'] }) };
+  t.deepEqual(relationsOf({ providers, groups: [groupOf(both, wanted)] }).suggestions, [
+    'without "tag u" in group "main"',
+  ]);
+});
+
+test('what would still not fit is not suggested', (t) => {
+  const providers = [{ uid: 'p', offers: { [CPU]: 2 } }];
+  const groups = [
+    groupOf({ [CPU]: 1 }),
+    groupOf(
+      { [CPU]: 1 },
+      { name: 'b', isolateFrom: ['main'], tags: constraint({ require: ['t'] }) },
+    ),
+  ];
+  t.deepEqual(relationsOf({ providers, groups }).suggestions, []);
 });

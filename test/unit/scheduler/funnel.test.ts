@@ -121,5 +121,5 @@ test('a refusal looks at no more than its limit, and names nothing that it does 
     unknown.funnel.steps.filter(({ constraint }) => constraint.endsWith('free')),
     [],
   );
-  t.is(unknown.together, 'count 1 together');
+  t.is(unknown.together, 'all that is wanted together');
 });

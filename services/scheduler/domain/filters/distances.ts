@@ -15,18 +15,19 @@ const constraintsOf = (wanted: DistanceConstraint, index: ProviderIndex): readon
   const { from, type } = wanted;
   // Judged against what is chosen for that group.
   if (from.kind === 'request-group') return [];
-  const what = wordsOf(wanted);
   const { least, most } = boundsOf(index.topology(), wanted);
   const sets = (position: number) => nearSets(index, { type, from, position });
   return [
-    ...(most === Infinity
-      ? []
-      : [anyOf(`distance ${type} from ${what} at most ${wanted.maximum}`, sets(most))]),
-    ...(least <= 0
-      ? []
-      : [noneOf(`distance ${type} from ${what} at least ${wanted.minimum}`, sets(least - 1))]),
+    ...(most === Infinity ? [] : [anyOf(nearWords(wanted), sets(most))]),
+    ...(least <= 0 ? [] : [noneOf(farWords(wanted), sets(least - 1))]),
   ];
 };
+
+export const nearWords = (wanted: DistanceConstraint): string =>
+  `distance ${wanted.type} from ${wordsOf(wanted)} at most ${wanted.maximum}`;
+
+export const farWords = (wanted: DistanceConstraint): string =>
+  `distance ${wanted.type} from ${wordsOf(wanted)} at least ${wanted.minimum}`;
 
 const wordsOf = ({ from }: DistanceConstraint): string => {
   switch (from.kind) {
