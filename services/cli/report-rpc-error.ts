@@ -75,6 +75,7 @@ const errorDocument = (error: ConnectError, suggestions: readonly string[]) => {
         suggestions: [...capacity.suggestions, ...suggestions],
       },
     }),
+    ...(!capacity && suggestions.length && { suggestions }),
   };
 };
 

@@ -140,13 +140,15 @@ test('a program reads the funnel as JSON', async (t) => {
   });
 });
 
-test('a used up quota says limit, used and wanted, and how to see it', async (t) => {
+test('a used up quota says limit, used and wanted, what would fit, and how to see it', async (t) => {
   const { code, stderr } = await callCommand(create, ['web', '--whole'], refusing(quotaExceeded));
   t.is(code, 7);
   const lines = [
     'runm: users/ada in project "red" may not hold that much',
     '      runm.memory: limit 64 GiB, used 60 GiB, wanted 8 GiB',
+    '      what would fit: 3 of runm.cpu.shared instead of 9',
     '      next: runm quota get red',
+    '            runm claim windows --whole --for 1d',
     '',
   ];
   t.is(stderr, lines.join('\n'));

@@ -16,7 +16,7 @@ const EXPLAIN_LIMIT_MS = 5_000;
 type Refused = { readonly parent: string; readonly spec: ClaimSpec | undefined };
 
 /**
- * A claim that found no place, with the nearest request that would have, and with what to type to
+ * A claim that found no place, or passes a quota, with the nearest request that would have, and with what to type to
  * learn more: the request as it was typed.
  */
 export const advisedRefusal = async (
@@ -25,8 +25,8 @@ export const advisedRefusal = async (
   { error, parent, spec }: Refused & { readonly error: unknown },
 ): Promise<unknown> => {
   if (!(error instanceof ConnectError)) return error;
-  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
-  if (reason !== 'NO_CAPACITY') return error;
+  const { reason = '', metadata = {} } = error.findDetails(ErrorInfoSchema)[0] ?? {};
+  if (reason !== 'NO_CAPACITY' && reason !== 'QUOTA_EXCEEDED') return error;
   const { from: _, until: __, for: ___, ...timeless } = ASK_OPTIONS;
   const seconds = spec && windowSeconds(spec, context.clock.now());
   const again = args.typed(new Set(Object.keys(ASK_OPTIONS)));
@@ -35,7 +35,9 @@ export const advisedRefusal = async (
   return new AdvisedError(error, {
     suggestions: isTold ? [] : await suggestionsFor(context, { parent, spec }),
     next: [
-      ['runm claim explain', ...again].join(' '),
+      reason === 'QUOTA_EXCEEDED'
+        ? `runm quota get ${metadata.project ?? ''}`.trimEnd()
+        : ['runm claim explain', ...again].join(' '),
       ['runm claim windows', ...request, `--for ${seconds ? spanText(seconds) : '1d'}`].join(' '),
     ],
   });
