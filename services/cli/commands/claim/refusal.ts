@@ -16,8 +16,8 @@ const EXPLAIN_LIMIT_MS = 5_000;
 type Refused = { readonly parent: string; readonly spec: ClaimSpec | undefined };
 
 /**
- * A claim that found no place, or passes a quota, with the nearest request that would have, and with what to type to
- * learn more: the request as it was typed.
+ * A claim that found no place, or passes a quota, with the nearest request that would have been
+ * granted, and with what to type to learn more: the request as it was typed.
  */
 export const advisedRefusal = async (
   context: Context,
