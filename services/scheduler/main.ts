@@ -37,7 +37,7 @@ const LIMITS: SeatLimits = {
   leaseTtlMs: 5_000,
   queueMax: 4_096,
   backlogMax: 10_000,
-  collectPauseMs: 1_000,
+  collectPauseMs: 10_000,
   everyMs: 60_000,
   endedRetentionMs: DAY_MS,
   compactAfterMs: 600_000,

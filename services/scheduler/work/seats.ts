@@ -159,6 +159,7 @@ const lead = async (deps: CoordinationDeps, options: SeatOptions, term: Term): P
     leadership,
     history: options.history,
     followed: () => follower.partition(partition).head?.head.number ?? 0,
+    waiting: () => follower.partition(partition).log.size,
     claim: (uid) => follower.partition(partition).claims.get(uid),
     pauseMs: limits.collectPauseMs,
   });
