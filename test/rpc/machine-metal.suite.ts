@@ -1,5 +1,5 @@
 /** The life of servers and of machines on them: inspected, claimed, used, given back, cleaned. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { BootDeviceType, PowerChange } from '../../gen/runmachine/machine/v1/hardware_pb.ts';
@@ -247,8 +247,10 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
 
   test('a server is given back only when nothing of its cleaning runs any more', async (t) => {
     using dir = temporaryDir();
-    const running = join(dir.path, 'running');
-    const onTerm = `sleep 0.5; rm ${running}; exit 1`;
+    const [running, held] = [join(dir.path, 'running'), join(dir.path, 'held')];
+    writeFileSync(held, '');
+    // It cannot end before the quarantine was answered, however long that takes.
+    const onTerm = `while test -e ${held}; do sleep 0.1; done; sleep 0.5; rm ${running}; exit 1`;
     const script = `trap '${onTerm}' TERM; touch ${running}; sleep 60 & wait`;
     await using metal = await startMetalSite({ config: command(script) });
     await metal.connect(0);
@@ -261,6 +263,7 @@ export const machineMetalSuite = ({ test, createUrl }: MetalSubject): void => {
     const { providerStates: states } = metal.as('operator');
     await states.quarantineProvider({ name: STATE, reason: 'smells', requestId: uuid() });
     t.true(existsSync(running), 'a quarantine waits for nobody');
+    rmSync(held);
     await states.returnProvider({ name: STATE, requestId: uuid() });
     t.false(existsSync(running));
     t.is(metal.site.neighbours.finishes.length, 1);
