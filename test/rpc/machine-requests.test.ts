@@ -343,7 +343,7 @@ test('waiting for an operation answers at its end or after the time', async (t) 
   const timeout = { seconds: 0n, nanos: 50_000_000 };
   const early = await red.operations.waitOperation({ name, timeout });
   t.false(early.operation?.done);
-  const waiting = red.operations.waitOperation({ name, timeout: { seconds: 20n, nanos: 0 } });
+  const waiting = red.operations.waitOperation({ name, timeout: { seconds: 60n, nanos: 0 } });
   await connectAgent(site);
   t.true((await waiting).operation?.done);
   await refused(t, red.operations.getOperation({ name: `partitions/lab/operations/${uuid()}` }), {
