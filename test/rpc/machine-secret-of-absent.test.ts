@@ -10,7 +10,7 @@ import { ended, PROJECT, uuid } from './machine-fixture.ts';
 import { BMC_AGENTS, SECRET, startMetalSite } from './machine-metal-fixture.ts';
 
 test('an agent reads the secret of a server that it has to switch off because it must not be there', async (t) => {
-  const limits = { ...OPERATION_LIMITS, powerMs: 2_000 };
+  const limits = { ...OPERATION_LIMITS, powerMs: 10_000 };
   await using metal = await startMetalSite({ config: { limits } });
   const agent = await metal.connect(0);
   await eventually(() => metal.closed(0) === false, { message: 'the server is available' });
