@@ -285,6 +285,7 @@ test('what an agent holds and nobody wants is reported and kept', async (t) => {
   const admin = clientsOf(replica.asPerson('admin'));
   await eventually(async () => (await agentState(admin))?.orphans.length === 1);
   t.deepEqual((await agentState(admin))?.orphans, [stray]);
+  await eventually(() => agent.orphans().length > 0, { message: 'it is told, too' });
   t.deepEqual(agent.orphans(), [stray]);
   t.is(agent.guests.get(stray)?.power, PowerState.ON);
 });
