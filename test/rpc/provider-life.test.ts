@@ -160,7 +160,9 @@ test('what is closed stays closed when its inventory changes, and opens by a ret
     await refused(t, claim('never'), NO_CAPACITY);
   }
   t.is(await stateOf(server), Life.MAINTENANCE);
-  await states.returnProvider({ name: `${server}/state`, requestId: newId() });
+  // Refused as long as the last change of inventory has not got about.
+  const back = { name: `${server}/state`, requestId: newId() };
+  await eventually(() => states.returnProvider(back), { message: 'it is returned' });
   await claim('at-last');
   t.is(await stateOf(server), Life.IN_USE);
 });
