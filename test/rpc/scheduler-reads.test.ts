@@ -114,7 +114,7 @@ test('a read with a revision holds what was written, wherever it is asked', asyn
   }
   const never = first
     .claims('red')
-    .getClaim({ name: `${RED}/claims/c0`, minRevision: 1n << 60n }, { timeoutMs: 1_500 });
+    .getClaim({ name: `${RED}/claims/c0`, minRevision: 1n << 60n }, { timeoutMs: 10_000 });
   await refused(t, never, { kind: 'unavailable', reason: 'REVISION_NOT_REACHED' });
 });
 
