@@ -27,8 +27,8 @@ type Absence = {
 
 const away = test.macro({
   exec: async (t: ExecutionContext, { begin, end }: Absence) => {
+    using _slot = await slot('database');
     t.timeout(240_000);
-    await slot('database');
     await using etcd = await startEtcd(need.program('etcd'));
     const coordination = etcd.open({ callTimeoutMs: 3_000 });
     const config = { leaseTtlMs: LEASE_MS, leaderWaitMs: LEADER_WAIT_MS };
