@@ -43,7 +43,7 @@ const watching = async (t: ExecutionContext, fixture: Fixture, port = fixture.pe
 };
 
 test('a stream ends when its client no longer answers, though nothing was closed', async (t) => {
-  const fixture = await start(t, { askMs: 50, answerMs: 200 });
+  const fixture = await start(t, { askMs: 50, answerMs: 3_000 });
   await using proxy = await startTcpProxy(fixture.people.port);
   await watching(t, fixture, proxy.port);
   proxy.swallowAnswers();
