@@ -12,13 +12,10 @@ import {
   ClaimSchema,
   ClaimState,
 } from '../../gen/runmachine/scheduler/v1/claim_pb.ts';
-import { machineMigrations } from '../../services/machine/store/migrations.ts';
 import { createRecords } from '../../services/machine/store/records.ts';
 import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
-import { openSql } from '../../services/store/sql/open.ts';
 import { eventually } from '../support/eventually.ts';
-import { silentLog } from '../support/silent-log.ts';
 import {
   AGENT,
   clientsOf,
@@ -30,6 +27,7 @@ import {
   startSite,
   uuid,
 } from './machine-fixture.ts';
+import { openStore } from './machine-sink-fixture.ts';
 
 const NAME = `${PROJECT}/machines/web-1`;
 
@@ -134,15 +132,7 @@ test('agents of a replica that died are marked down', async (t) => {
   const admin = as(site, 'admin');
   const stateOf = async () => (await admin.agents.getAgent({ name: AGENT })).agent?.status;
   // As after a crash: the row still names a replica that nobody has heard of.
-  const store = await openSql({
-    service: 'machine',
-    url: site.url,
-    entities: [],
-    migrations: machineMigrations,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-  });
+  const store = await openStore(site);
   const { agents } = createRecords(systemClock);
   await store.transaction(undefined, { principal: 'test', requestId: 'test' }, async (tx) => {
     const agent = await agents.lock(tx, site.agentUid);

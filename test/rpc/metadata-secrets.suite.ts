@@ -8,6 +8,7 @@ import { metadataMigrations } from '../../services/metadata/store/migrations.ts'
 import { systemClock } from '../../services/runtime/clock.ts';
 import { systemRandom } from '../../services/runtime/random.ts';
 import { openSql } from '../../services/store/sql/open.ts';
+import { eventually } from '../support/eventually.ts';
 import { refused } from '../support/rpc-errors.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { newId, startMetadata } from './metadata-fixture.ts';
@@ -41,15 +42,18 @@ const startProjects = async (t: ExecutionContext, { createUrl }: SecretsSubject)
     secrets.createSecret({ parent, secretId, data, requestId: newId() });
   /** Everything that the database holds, as text. */
   const everything = async (): Promise<string> => {
-    const store = await openSql({
-      service: 'metadata',
-      url: url ?? `sqlite:${fixture.dir}/metadata.db`,
-      entities: [],
-      migrations: metadataMigrations,
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-    });
+    // The service may be in the midst of a write.
+    const store = await eventually(() =>
+      openSql({
+        service: 'metadata',
+        url: url ?? `sqlite:${fixture.dir}/metadata.db`,
+        entities: [],
+        migrations: metadataMigrations,
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+      }),
+    );
     try {
       const texts: string[] = [];
       for (const table of ['secret', 'audit', 'request', 'change']) {
