@@ -1,6 +1,7 @@
 /** Records of what is done at management controllers; see ports.ts. */
 import type { Reader, Tx } from '../store/sql/transaction.ts';
 import type { HardwareTask, TaskFailure, TaskKind } from './domain/hardware-task.ts';
+import type { Miss } from './domain/reach.ts';
 
 export type OpenOrder = {
   readonly commandUid: string;
@@ -19,6 +20,8 @@ export type HardwareLease = {
   readonly agentKey: string;
   /** Grows when it moves. */
   readonly epoch: number;
+  /** Agents that could not reach the controller. */
+  readonly missed: readonly Miss[];
 };
 
 export type HardwareRecords = {
@@ -35,10 +38,10 @@ export type HardwareRecords = {
     reader: Reader,
     asked: { readonly agentKey: string; readonly secretKey: string; readonly nowMs: number },
   ) => Promise<boolean>;
-  /** Whether an order at that provider's controller is open at that time. */
+  /** Whether an order at that provider's controller, `beside` that one, is open at that time. */
   readonly isOrdered: (
     reader: Reader,
-    asked: { readonly providerUid: string; readonly nowMs: number },
+    asked: { readonly providerUid: string; readonly nowMs: number; readonly beside?: string },
   ) => Promise<boolean>;
   readonly findLease: (reader: Reader, providerUid: string) => Promise<HardwareLease | undefined>;
   readonly findLeases: (
@@ -49,7 +52,15 @@ export type HardwareRecords = {
    * Gives the work to that agent if the row still has `epoch` (0 = there is none yet). Undefined:
    * somebody else gave it meanwhile.
    */
-  readonly giveLease: (tx: Tx, lease: HardwareLease) => Promise<HardwareLease | undefined>;
+  readonly giveLease: (
+    tx: Tx,
+    lease: Omit<HardwareLease, 'missed'>,
+  ) => Promise<HardwareLease | undefined>;
+  /** Writes who could not reach it if the row still has `epoch`; false: it moved meanwhile. */
+  readonly saveMissed: (
+    tx: Tx,
+    lease: Pick<HardwareLease, 'providerUid' | 'epoch' | 'missed'>,
+  ) => Promise<boolean>;
   /** Locks the row if it still has `epoch`; false: somebody else gave it meanwhile. */
   readonly holdLease: (
     tx: Tx,

@@ -54,6 +54,7 @@ import { createProviderPools, type ProviderPools } from './work/provider-pools.t
 import { createSchedulerClient } from './work/scheduler-client.ts';
 import { createSecretClient } from './work/secret-client.ts';
 import { createSinks, type SinksConfig } from './work/sinks.ts';
+import { createUnreached } from './work/unreached.ts';
 
 export type MachineConfig = {
   /** Mean time between heartbeats of an agent; silence of 1.35 times that ends its session. */
@@ -194,6 +195,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
       if (isNews || opensItself(provider)) looks.opener?.look(provider.uid);
     },
   });
+  const unreached = createUnreached({ ...base, controllers, find: pools.find });
   const hub = createAgentHub({
     ...base,
     identity,
@@ -205,6 +207,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
       consoles.commandResult(report);
       orderHub.commandResult(report);
     },
+    onStored: unreached.note,
   });
   const secrets = createSecretClient(connect.transportTo('identity'));
   const hardware = createHardware({
@@ -259,6 +262,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     opener,
     controllers,
     tasks: hardware.tasks,
+    unreached,
     hasCleaningHook: hook !== undefined,
     endCleanings: async () => hook?.endLeft(),
     wake: queue.wake,

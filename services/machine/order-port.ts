@@ -10,6 +10,7 @@ import {
 } from '../../gen/runmachine/agent/v1/bmc_pb.ts';
 import { BmcType } from '../../gen/runmachine/inventory/v1/provider_hardware_pb.ts';
 import type { ControllerView, ProviderView } from './domain/capacity.ts';
+import type { Miss } from './domain/reach.ts';
 
 export type PlacedOrder = {
   /** The agent does the same id once. */
@@ -54,10 +55,31 @@ export type Orders = {
   ) => Promise<BmcAnswer>;
 };
 
+/** Who works at a controller, and who of its pool could not reach it. */
+export type ControllerPlace = {
+  /** Lower-case name; one that is connected before one that is not. Empty: the pool has none. */
+  readonly agentKey: string;
+  readonly missed: readonly Miss[];
+};
+
+/**
+ * Whether another of the pool has the work now: it has; none is fit; not while something else is
+ * under way there.
+ */
+export type AfterMiss = 'moved' | 'kept' | 'busy';
+
 /** Which agent of a pool works at the controller of a provider. */
 export type Controllers = {
-  /** Lower-case name; one that is connected before one that is not. Empty: the pool has none. */
+  readonly placeFor: (provider: ProviderView) => Promise<ControllerPlace>;
+  /** Its agent alone. */
   readonly agentFor: (provider: ProviderView) => Promise<string>;
+  /** That agent could not reach it, when it did that command (empty: none). */
+  readonly missed: (
+    provider: ProviderView,
+    missing: { readonly agentKey: string; readonly commandId: string },
+  ) => Promise<AfterMiss>;
+  /** It was reached from there. */
+  readonly reached: (provider: ProviderView, place: ControllerPlace) => Promise<void>;
 };
 
 const TYPES: Readonly<Record<ControllerView['type'], BmcType>> = {

@@ -63,6 +63,8 @@ export type FakeAgent = {
   /** The guest powers itself off. */
   readonly powerOffByGuest: (uid: string) => void;
   readonly send: (content: Content, isStored?: boolean) => void;
+  /** Reports what it sees of it. */
+  readonly tell: (uid: string) => void;
   readonly acknowledged: () => number;
   /** How many acknowledgements came. */
   readonly acknowledgements: () => number;
@@ -240,6 +242,7 @@ export const createFakeAgent = (options: FakeAgentOptions = {}): FakeAgent => {
     behaviour,
     typed,
     send,
+    tell: (uid) => tell(uid),
     dial: (transport) => {
       over = new AbortController();
       queue = [];

@@ -26,8 +26,8 @@ export type MetalSite = AsyncDisposable & {
   readonly site: Site;
   readonly controllers: FakeControllers;
   readonly providers: readonly Provider[];
-  /** Dials as the agent of that number, at that replica. */
-  readonly connect: (at: number, replica?: number) => Promise<FakeAgent>;
+  /** Dials as the agent of that number, at that replica; `bmc`: it works at others than all do. */
+  readonly connect: (at: number, replica?: number, bmc?: FakeControllers) => Promise<FakeAgent>;
   readonly as: (token: string, replica?: number) => Clients;
   /** Last word to the scheduler about the server of that number. */
   readonly closed: (at: number) => boolean | undefined;
@@ -75,8 +75,8 @@ export const startMetalSite = async (
     site,
     controllers,
     providers,
-    connect: async (at, replica = 0) => {
-      const agent = createFakeAgent({ roles: ['bmc'], bmc: controllers });
+    connect: async (at, replica = 0, bmc = controllers) => {
+      const agent = createFakeAgent({ roles: ['bmc'], bmc });
       await agent.dial(replicaAt(replica).asAgent(uids[at] ?? ''));
       await eventually(() => agent.synced() > 0, { message: 'the mark after the differences' });
       return agent;

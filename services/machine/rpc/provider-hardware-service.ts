@@ -30,6 +30,7 @@ import { changeHardware, type HardwareDeps } from './hardware-change.ts';
 import { readHardware, unexpected } from './hardware-read.ts';
 import { setBios } from './provider-bios.ts';
 import { ejectMedia, insertMedia, mediaUrlOf } from './provider-media.ts';
+import { probeProvider } from './provider-probe.ts';
 
 export type ProviderHardwareDeps = HardwareDeps & RotateDeps & ScanDeps;
 
@@ -48,13 +49,7 @@ export const providerHardwareRpc = (deps: ProviderHardwareDeps): Implementation 
       return { bootDevice: bootDeviceOf(await readHardware(deps, context, { name, work })) };
     },
     setProviderBootDevice: (request, context) => setBootDevice(deps, request, context),
-    probeProvider: async ({ name }, context) => {
-      const { content } = await readHardware(deps, context, {
-        name,
-        work: { case: 'probe', value: {} },
-      });
-      return content.case === 'probe' ? { report: content.value } : unexpected('probe');
-    },
+    probeProvider: (request, context) => probeProvider(deps, request, context),
     listProviderSensors: async ({ name }, context) => {
       const work = { case: 'readSensors', value: {} } as const;
       const { content } = await readHardware(deps, context, { name, work });

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Tx } from '../../store/sql/transaction.ts';
+import { missedOf, missedText } from '../domain/reach.ts';
 import type { HardwareLease, HardwareRecords, OpenOrder } from '../hardware-ports.ts';
 import { db, keyOf } from './rows.ts';
 import type { HardwareLeaseRow } from './tables.ts';
@@ -9,6 +10,7 @@ const readLease = (row: Omit<Selectable<HardwareLeaseRow>, 'id'>): HardwareLease
   partition: row.partition_key,
   agentKey: row.agent_key,
   epoch: Number(row.epoch),
+  missed: missedOf(row.missed),
 });
 
 export const hardwareRecords: HardwareRecords = {
@@ -63,11 +65,12 @@ export const hardwareRecords: HardwareRecords = {
       .executeTakeFirst();
     return row !== undefined;
   },
-  isOrdered: async (reader, { providerUid, nowMs }) => {
+  isOrdered: async (reader, { providerUid, nowMs, beside = '' }) => {
     const row = await db(reader)
       .selectFrom('hardware_order')
       .select('id')
       .where('provider_uid', '=', providerUid)
+      .where('command_uid', '!=', beside)
       .where('until_ms', '>', nowMs)
       .limit(1)
       .executeTakeFirst();
@@ -117,6 +120,15 @@ export const hardwareRecords: HardwareRecords = {
       .executeTakeFirst();
     return numUpdatedRows === 1n;
   },
+  saveMissed: async (tx, { providerUid, epoch, missed }) => {
+    const { numUpdatedRows } = await db(tx)
+      .updateTable('hardware_lease')
+      .set({ missed: missedText(missed) })
+      .where('provider_uid', '=', providerUid)
+      .where('epoch', '=', epoch)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  },
   leases: async (reader, { partition, afterId, limit }) => {
     const rows = await db(reader)
       .selectFrom('hardware_lease')
@@ -146,6 +158,7 @@ export const hardwareRecords: HardwareRecords = {
         'hardware_lease.partition_key',
         'hardware_lease.agent_key',
         'hardware_lease.epoch',
+        'hardware_lease.missed',
       ])
       .where('hardware_lease.partition_key', '=', keyOf(partition))
       .where((is) => is.or([is('agent.state', 'is', null), is('agent.state', '!=', 'up')]))

@@ -337,6 +337,14 @@ const ordersAtProviders = async (db: MigrationDb): Promise<void> => {
   await db.createIndex('hardware_order', ['provider_uid']);
 };
 
+/** Which agents of its pool could not reach a controller. */
+const missedControllers = async (db: MigrationDb): Promise<void> => {
+  await db.kysely.schema
+    .alterTable('hardware_lease')
+    .addColumn('missed', db.type.text, (column) => column.notNull().defaultTo(''))
+    .execute();
+};
+
 export const machineMigrations: readonly Migration[] = [
   {
     name: '0001-machines',
@@ -360,4 +368,5 @@ export const machineMigrations: readonly Migration[] = [
   { name: '0010-orders-at-providers', up: ordersAtProviders },
   { name: '0011-provider-conflicts', up: conflicts },
   { name: '0012-console-tokens', up: consoleTokens },
+  { name: '0013-missed-controllers', up: missedControllers },
 ];

@@ -216,6 +216,8 @@ export type HardwareLeaseRow = {
   readonly partition_key: string;
   readonly agent_key: string;
   readonly epoch: number;
+  /** JSON of the agents that could not reach the controller; empty: none. */
+  readonly missed: Generated<string>;
 };
 
 export type HardwareTaskRow = {

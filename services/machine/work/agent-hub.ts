@@ -33,6 +33,8 @@ export type HubDeps = {
   readonly onSynced: (session: AgentSession) => void;
   readonly onEnded: (session: AgentSession) => void;
   readonly onCommandResult: (report: Extract<Report, { kind: 'command-result' }>) => void;
+  /** What an agent reported is stored. */
+  readonly onStored: (session: AgentSession, reports: readonly Report[]) => void;
 };
 
 const OUTBOX_MAX = 4_096;
@@ -66,6 +68,7 @@ export const createAgentHub = (deps: HubDeps): AgentHub => {
     stored: (session, stored) => {
       send(session, { kind: 'acknowledged', sequence: session.storedSequence });
       for (const one of stored) if (one.kind === 'command-result') deps.onCommandResult(one);
+      deps.onStored(session, stored);
     },
   });
   return {

@@ -14,6 +14,7 @@ import type { ProviderOpener } from './provider-opener.ts';
 import type { ProviderPools } from './provider-pools.ts';
 import { type SweeperDeps, sweepPartition } from './sweeper.ts';
 import type { TaskRunner } from './task-runner.ts';
+import type { Unreached } from './unreached.ts';
 
 export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
   Omit<SweeperDeps, 'findProvider' | 'look' | 'inPartition' | 'isSynced' | 'tasks'> & {
@@ -25,6 +26,7 @@ export type BackgroundDeps = Omit<HousekeepingDeps, 'replicas'> &
     readonly pools: ProviderPools;
     readonly opener: ProviderOpener;
     readonly tasks: TaskRunner;
+    readonly unreached: Unreached;
     /** Ends what a former life left running here. */
     readonly endCleanings: () => Promise<void>;
     readonly dueMs: number;
@@ -60,6 +62,7 @@ export const createBackground = (deps: BackgroundDeps): Background => {
       run('openings', deps.opener.work(signal));
       run('former cleanings', deps.endCleanings());
       run('hardware tasks', deps.tasks.work(signal));
+      run('unreached controllers', deps.unreached.work(signal));
       run('images', deps.images.work(signal));
       run('partitions', sweepPartitions(deps, signal));
       for (const sink of deps.sinks) {

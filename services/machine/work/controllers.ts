@@ -1,23 +1,21 @@
 /**
  * Which agent works at the controller of a provider: a lease row, so that a pool of agents shares
  * the work and no two of them work at one controller. It is sticky and moves when its agent's
- * session has ended or inventory took the agent out of the pool; what the agent was told about
- * servers there moves with it.
+ * session has ended, inventory took the agent out of the pool or the agent cannot reach the
+ * controller; what the agent was told about servers there moves with it.
  */
-import { createHash } from 'node:crypto';
 import type { Logger } from '../../runtime/log.ts';
-import type { SqlStore } from '../../store/sql/open.ts';
-import type { Tx } from '../../store/sql/transaction.ts';
 import { agentKeyOf, type ProviderView } from '../domain/capacity.ts';
+import { withoutMissed } from '../domain/reach.ts';
 import type { HardwareLease } from '../hardware-ports.ts';
 import type { Controllers } from '../order-port.ts';
-import type { MachineWriter, Records } from '../ports.ts';
+import type { Records } from '../ports.ts';
+import { favourite, moveServers } from './controller-moves.ts';
 import { createGathered } from './gathered.ts';
+import { hasReached, type PassOverDeps, passOver } from './pass-over.ts';
 
-type Deps = {
-  readonly store: SqlStore;
-  readonly records: Pick<Records, 'agents' | 'assignments' | 'hardware' | 'machines'>;
-  readonly writer: MachineWriter;
+type Deps = PassOverDeps & {
+  readonly records: PassOverDeps['records'] & Pick<Records, 'agents'>;
   readonly log: Logger;
 };
 
@@ -27,21 +25,32 @@ const TOGETHER_MAX = 64;
 
 export const createControllers = (deps: Deps): Controllers => {
   const find = createGathered<ProviderView, Found>((all) => findAll(deps, all), TOGETHER_MAX);
+  const placeFor: Controllers['placeFor'] = async (provider) => {
+    const { bmcAgents: pool, uid: providerUid } = provider;
+    if (pool.length === 0) return { agentKey: '', missed: [] };
+    const { lease, up } = await find(provider);
+    const { agentKey: holder, missed } = lease ?? { agentKey: '', missed: [] };
+    if (up.includes(holder)) return { agentKey: holder, missed };
+    if (up.length === 0 && pool.includes(holder)) return { agentKey: holder, missed };
+    const fitting = withoutMissed(missed, up);
+    const others = up.length > 0 ? up : pool;
+    const next = favourite(providerUid, fitting.length > 0 ? fitting : others);
+    const given = await give(deps, provider, { agentKey: next, epoch: lease?.epoch ?? 0 });
+    if (given !== undefined) return given;
+    // Somebody else gave it in between: what is written counts.
+    const [now] = await findAll(deps, [provider]);
+    return now?.lease ?? { agentKey: next, missed };
+  };
   return {
-    agentFor: async (provider) => {
-      const { bmcAgents: pool, uid: providerUid } = provider;
-      if (pool.length === 0) return '';
-      const { lease, up } = await find(provider);
-      const holder = lease?.agentKey ?? '';
-      if (up.includes(holder)) return holder;
-      if (up.length === 0 && pool.includes(holder)) return holder;
-      const next = favourite(providerUid, up.length > 0 ? up : pool);
-      const given = await give(deps, provider, { agentKey: next, epoch: lease?.epoch ?? 0 });
-      if (given !== undefined) return given.agentKey;
-      // Somebody else gave it in between: what is written counts.
-      const [now] = await findAll(deps, [provider]);
-      return now?.lease?.agentKey ?? next;
+    placeFor,
+    agentFor: async (provider) => (await placeFor(provider)).agentKey,
+    missed: async (provider, missing) => {
+      if (provider.bmcAgents.length < 2) return 'kept';
+      const [found] = await findAll(deps, [provider]);
+      const { lease, up = [] } = found ?? {};
+      return passOver(deps, provider, { ...missing, lease, up });
     },
+    reached: (provider, place) => hasReached(deps, provider, place),
   };
 };
 
@@ -79,43 +88,6 @@ const give = async (
   }
   return given;
 };
-
-type MovingDeps = {
-  readonly records: Pick<Records, 'assignments' | 'machines'>;
-  readonly writer: MachineWriter;
-};
-
-/**
- * What the new agent is told says what the former one did, so that nothing is booted anew. Machines
- * are locked before assignments, as everywhere.
- */
-export const moveServers = async (
-  { records, writer }: MovingDeps,
-  tx: Tx,
-  { providerUid, agentKey }: HardwareLease,
-): Promise<void> => {
-  const rows = await records.assignments.ofProvider(tx, providerUid);
-  const uids = rows
-    .filter((row) => row.isServer && row.agentKey !== agentKey)
-    .map(({ uid }) => uid);
-  const machines = [];
-  for (const uid of uids.toSorted()) machines.push(await records.machines.lock(tx, uid));
-  await records.assignments.moveServers(tx, { providerUid, agentKey });
-  for (const machine of machines) {
-    if (machine === undefined) continue;
-    await records.machines.save(tx, machine);
-    await writer.renewAssignment(tx, machine);
-  }
-};
-
-/** Rendezvous hashing: the pool shares its providers evenly, and few move when it changes. */
-const favourite = (providerUid: string, pool: readonly string[]): string =>
-  pool
-    .map((key) => ({ key, weight: weightOf(providerUid, key) }))
-    .reduce((best, one) => (one.weight > best.weight ? one : best), { key: '', weight: '' }).key;
-
-const weightOf = (providerUid: string, key: string): string =>
-  createHash('sha256').update(`${providerUid} ${key}`).digest('hex');
 
 type MoveDeps = Deps & { readonly findProvider: (uid: string) => ProviderView | undefined };
 

@@ -14,6 +14,7 @@ import {
   isDomainError,
   unavailable,
 } from '../../runtime/errors.ts';
+import { derivedRequestId } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import type { Connect } from '../../runtime/service.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
@@ -55,13 +56,25 @@ export const createOrders = (deps: Deps): Orders => {
     atAgent,
     atProvider: async (provider, ordered, signal) => {
       demandUndisturbed(provider, ordered.work);
-      const { commandId, isSafeTwice } = ordered;
-      const placed = { commandId, validForMs: VALID_MS, order: orderOf(provider, ordered) };
+      const { isSafeTwice } = ordered;
+      const order = orderOf(provider, ordered);
+      let { commandId } = ordered;
       for (let tries = 1; ; tries += 1) {
-        const agentKey = await deps.controllers.agentFor(provider);
+        const at = await deps.controllers.placeFor(provider);
         try {
-          return await atAgent(agentKey, placed, signal);
+          const placed = { commandId, validForMs: VALID_MS, order };
+          const answer = await atAgent(at.agentKey, placed, signal);
+          await deps.controllers.reached(provider, at);
+          return answer;
         } catch (error) {
+          if (isDomainError(error, 'unavailable', 'BMC_UNREACHABLE')) {
+            const after = await deps.controllers.missed(provider, { ...at, commandId });
+            if (after === 'kept' || !isSafeTwice || tries >= TRIES) throw error;
+            if (after === 'busy') await deps.clock.sleep(PAUSE_MS * tries, signal);
+            // The former one's is being closed, and its row is not to close this one's.
+            commandId = derivedRequestId(ordered.commandId, `try ${tries}`);
+            continue;
+          }
           const isLost = isDomainError(error, 'unavailable', 'NO_AGENT');
           const isUntouched = isLost && error.metadata.begun === 'no';
           if (!isLost || !(isSafeTwice || isUntouched) || tries >= TRIES) throw error;

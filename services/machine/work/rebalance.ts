@@ -8,10 +8,11 @@ import type { Logger } from '../../runtime/log.ts';
 import type { SqlStore } from '../../store/sql/open.ts';
 import type { Reader } from '../../store/sql/transaction.ts';
 import { agentKeyOf, type ProviderView } from '../domain/capacity.ts';
+import { isUnfit } from '../domain/reach.ts';
 import { type Held, hasSettled, nextMove } from '../domain/rebalance.ts';
 import type { HardwareLease } from '../hardware-ports.ts';
 import type { MachineWriter, Records } from '../ports.ts';
-import { moveServers } from './controllers.ts';
+import { moveServers } from './controller-moves.ts';
 
 type Deps = {
   readonly store: SqlStore;
@@ -72,15 +73,17 @@ type Seen = {
 };
 
 const look = async (
-  { store, records, findProvider }: Deps,
+  { store, records, clock, findProvider }: Deps,
   partition: string,
   afterId: number,
 ): Promise<Seen> =>
   store.read(async (reader) => {
     const asked = { partition, afterId, limit: BITE };
     const rows = await records.hardware.leases(reader, asked);
-    const held = rows.flatMap(({ lease: { providerUid, agentKey } }) => {
-      const pool = findProvider(providerUid)?.bmcAgents ?? [];
+    const nowMs = clock.now().getTime();
+    const held = rows.flatMap(({ lease: { providerUid, agentKey, missed } }) => {
+      const all = findProvider(providerUid)?.bmcAgents ?? [];
+      const pool = all.filter((key) => key === agentKey || !isUnfit(missed, key, nowMs));
       return pool.length > 1 ? [{ providerUid, agentKey, pool }] : [];
     });
     const keys = new Set(held.flatMap(({ pool }) => pool));
