@@ -6,11 +6,14 @@ import type {
   RequestGroup,
   SetConstraint,
 } from './claim.ts';
+import type { PropertyKind } from './topology.ts';
 
 export type NamedField = {
   readonly kind: 'resource-type' | 'capability' | 'group' | 'distance-type' | 'property';
   readonly name: string;
   readonly field: string;
+  /** Of a property that is wanted with a value. */
+  readonly valueKind?: PropertyKind;
 };
 
 type Spec = Pick<ClaimSpec, 'groups' | 'rankingDistanceType' | 'nearGroup'>;
@@ -62,7 +65,12 @@ const listed = (kind: Kind, constraint: SetConstraint, at: string): readonly Nam
 
 const keysOf = (constraint: PropertyConstraint, at: string): readonly NamedField[] => {
   const items = (list: string, all: PropertyConstraint['anyItems']): readonly NamedField[] =>
-    all.map(({ key }, n) => ({ kind: 'property', name: key, field: `${at}.${list}[${n}].key` }));
+    all.map(({ key, value }, n) => ({
+      kind: 'property',
+      name: key,
+      field: `${at}.${list}[${n}].key`,
+      valueKind: value.kind,
+    }));
   const keys = (list: string, all: readonly string[]): readonly NamedField[] =>
     all.map((name, n) => ({ kind: 'property', name, field: `${at}.${list}[${n}]` }));
   return [

@@ -3,7 +3,7 @@ import { type DomainError, invalidArgument } from '../../runtime/errors.ts';
 import type { RequestGroup } from './claim.ts';
 import type { NamedField } from './named-fields.ts';
 import { type CheckedSpec, stepsOf } from './request-check.ts';
-import type { Topology } from './topology.ts';
+import type { PropertyKind, Topology } from './topology.ts';
 
 type At = {
   /** The field with the spec. */
@@ -14,7 +14,8 @@ type At = {
 
 /**
  * Errors: invalid_argument UNKNOWN_GROUP, UNKNOWN_DISTANCE_TYPE, PROPERTY_NOT_SCHEDULABLE, or
- * INVALID_FIELD for a step that its distance type does not have.
+ * INVALID_FIELD for a step that its distance type does not have, or a value of another kind than
+ * its property.
  */
 export const assertNamesExist = (
   topology: Topology,
@@ -30,17 +31,34 @@ export const assertNamesExist = (
         if (topology.distanceTypes.has(named.name)) break;
         throw unknown('UNKNOWN_DISTANCE_TYPE', named, 'is no distance type');
       case 'property':
-        if (topology.schedulable.has(named.name)) break;
-        throw unknown(
-          'PROPERTY_NOT_SCHEDULABLE',
-          named,
-          'is not defined as a schedulable property of providers',
-        );
+        assertProperty(topology, named);
     }
   }
   for (const [position, one] of spec.groups.entries()) {
     assertSteps(topology, one, `${at}.groups[${position}]`);
   }
+};
+
+const assertProperty = ({ schedulable, propertyKinds }: Topology, named: NamedField): void => {
+  const { name, field, valueKind } = named;
+  if (!schedulable.has(name)) {
+    const what = 'is not defined as a schedulable property of providers';
+    throw unknown('PROPERTY_NOT_SCHEDULABLE', named, what);
+  }
+  const defined = propertyKinds?.get(name);
+  if (defined === undefined || valueKind === undefined || valueKind === defined) return;
+  // A text is met by a list that holds it.
+  if (defined === 'strings' && valueKind === 'string') return;
+  const said = `"${name}" is defined as ${SAID[defined]}, and ${SAID[valueKind]} is asked for`;
+  throw wrongField(field.replace(/key$/, 'value'), said);
+};
+
+const SAID: Readonly<Record<PropertyKind, string>> = {
+  string: 'a text',
+  integer: 'an integer',
+  number: 'a number',
+  bool: 'true or false',
+  strings: 'a list of texts',
 };
 
 const assertSteps = (topology: Topology, group: RequestGroup, at: string): void => {

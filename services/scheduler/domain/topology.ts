@@ -4,6 +4,8 @@
  * a new one replaces the old as a whole.
  */
 
+export type PropertyKind = 'string' | 'integer' | 'number' | 'bool' | 'strings';
+
 export type GroupKind = 'site' | 'row' | 'rack' | 'power' | 'aggregate';
 
 /** How far something is from a group. */
@@ -48,6 +50,8 @@ export type Topology = {
   readonly turnaroundMs: ReadonlyMap<string, number>;
   /** Keys of provider properties that claims may ask for. */
   readonly schedulable: ReadonlySet<string>;
+  /** Of those whose definition says one. */
+  readonly propertyKinds?: ReadonlyMap<string, PropertyKind>;
 };
 
 export const NO_TOPOLOGY: Topology = {

@@ -71,6 +71,7 @@ export const createTopologyDirectory = (deps: TopologyDeps): TopologyDirectory =
       distanceTypes: distanceTypes.value() ?? NO_TYPES,
       turnaroundMs: deps.turnaround(key) ?? NO_TURNAROUND,
       schedulable: definitions.known(),
+      propertyKinds: definitions.kinds(),
     };
     made.set(key, topology);
     return topology;

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { DomainError } from '../../../services/runtime/errors.ts';
-import type { RequestGroup } from '../../../services/scheduler/domain/claim.ts';
+import type { Property, RequestGroup } from '../../../services/scheduler/domain/claim.ts';
 import { namedFieldsOf } from '../../../services/scheduler/domain/named-fields.ts';
 import {
   type CheckedSpec,
@@ -100,7 +100,12 @@ const TOPOLOGY: Topology = {
       },
     ],
   ]),
-  schedulable: new Set(['disk.kind']),
+  schedulable: new Set(['disk.kind', 'bays', 'os', 'any.kind']),
+  propertyKinds: new Map([
+    ['disk.kind', 'string'],
+    ['bays', 'integer'],
+    ['os', 'strings'],
+  ]),
 };
 const NO_PROPERTIES = {
   requireItems: [],
@@ -140,6 +145,23 @@ test('what a request names must exist', (t) => {
     reasonOf({ properties: { ...NO_PROPERTIES, forbidItems: [secret] } }),
     'PROPERTY_NOT_SCHEDULABLE',
   );
+});
+
+test('a property is asked for with a value of the kind that it has', (t) => {
+  const text = { kind: 'string', value: '4' } as const;
+  const whole = { kind: 'integer', value: '4' } as const;
+  const wrongAt = (key: string, value: Property): string | undefined => {
+    const properties = { ...NO_PROPERTIES, anyItems: [{ key, value }] };
+    return refusalOf(specOf([groupOf({ [CPU]: 1 }, { properties })]))?.metadata.field;
+  };
+  const field = 'claim.spec.groups[0].properties.any_items[0].value';
+  t.is(wrongAt('disk.kind', whole), field);
+  t.is(wrongAt('bays', text), field);
+  t.is(wrongAt('os', whole), field);
+  t.is(wrongAt('disk.kind', text), undefined);
+  t.is(wrongAt('bays', whole), undefined);
+  t.is(wrongAt('os', text), undefined, 'it is met by a list that holds it');
+  t.is(wrongAt('any.kind', whole), undefined, 'its definition says no kind');
 });
 
 test('what does not exist is told with the field that names it', (t) => {
