@@ -8,6 +8,7 @@ import type { Component } from './runtime/process.ts';
 import type { Random } from './runtime/random.ts';
 import { absent } from './runtime/rpc/absent.ts';
 import { createAuthenticator } from './runtime/rpc/authenticator.ts';
+import { letGoOfClosedStreams } from './runtime/rpc/closed-streams.ts';
 import type { Downloads } from './runtime/rpc/downloads.ts';
 import { createGrpcJsTransport, type GrpcTransport } from './runtime/rpc/grpc-js-transport.ts';
 import { type GuardedService, guardAll } from './runtime/rpc/guard.ts';
@@ -79,6 +80,7 @@ export const createAssembly = (options: AssemblyOptions): Assembly => {
   const added: Added[] = [];
   const children: Logger[] = [];
   const ended = new AbortController();
+  letGoOfClosedStreams();
   const metrics = createMetrics({ withProcess: true });
   const revocations = watchRevocations(options, ended.signal, () => {
     // A revoked agent is cut off now, not at the next look at its stream.
