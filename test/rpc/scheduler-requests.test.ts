@@ -55,6 +55,7 @@ test('every field of a request that makes no sense is named', async (t) => {
       kind: 'invalid_argument',
       reason: 'INVALID_FIELD',
     });
+    t.is(error.metadata.field, error.extras.violations?.[0]?.field);
     return (error.extras.violations ?? []).map(({ field }) => field);
   };
   t.deepEqual(
@@ -71,8 +72,8 @@ test('every field of a request that makes no sense is named', async (t) => {
       ],
     }),
     [
-      'claim.spec.groups[0].isolate_from',
-      'claim.spec.groups[0].same_subtree',
+      'claim.spec.groups[0].isolate_from[0]',
+      'claim.spec.groups[0].same_subtree[0]',
       'claim.spec.groups[1].name',
       'claim.spec.groups[1].resources[0].min_amount',
       'claim.spec.groups[1].resources[1].amount',

@@ -57,19 +57,22 @@ const nameProblems = (
   all: ReadonlySet<string>,
   at: string,
 ): readonly FieldViolation[] => {
-  const missing = (names: readonly string[], field: string): readonly FieldViolation[] =>
-    names
-      .filter((name) => !all.has(name))
-      .map((name) => wrong(`${at}.${field}`, `"${name}" is no group of this claim`));
+  const missing = (
+    names: readonly string[],
+    field: (position: number) => string,
+  ): readonly FieldViolation[] =>
+    names.flatMap((name, n) =>
+      all.has(name) ? [] : [wrong(`${at}.${field(n)}`, `"${name}" is no group of this claim`)],
+    );
   const distances = (group.distances ?? []).flatMap(({ from }, position) => {
     const field = `distances[${position}].request_group`;
     if (from.kind !== 'request-group') return [];
-    if (from.name !== group.name) return missing([from.name], field);
+    if (from.name !== group.name) return missing([from.name], () => field);
     return [wrong(`${at}.${field}`, 'a group has no distance from itself')];
   });
   return [
-    ...missing(group.isolateFrom, 'isolate_from'),
-    ...missing(group.sameSubtree ?? [], 'same_subtree'),
+    ...missing(group.isolateFrom, (n) => `isolate_from[${n}]`),
+    ...missing(group.sameSubtree ?? [], (n) => `same_subtree[${n}]`),
     ...distances,
   ];
 };

@@ -59,7 +59,10 @@ export const specOf = (spec: ClaimSpecMessage | undefined, at: string): Draft['s
   const violations = violationsOf(made, at);
   const [first] = violations;
   if (first === undefined) return made;
-  throw invalidArgument('INVALID_FIELD', `${first.field}: ${first.description}`, { violations });
+  throw invalidArgument('INVALID_FIELD', `${first.field}: ${first.description}`, {
+    metadata: { field: first.field },
+    violations,
+  });
 };
 
 export const invalidField = (field: string, description: string): DomainError =>
