@@ -171,7 +171,7 @@ test('a method without a policy is refused to everybody', async (t) => {
     const method = NAKED.methods.find(isUnary);
     t.truthy(method);
     if (method === undefined) return;
-    const refused = await refusal(t, transport.unary(method, undefined, 5_000, undefined, {}));
+    const refused = await refusal(t, transport.unary(method, undefined, 60_000, undefined, {}));
     t.like(refused, { code: 'PermissionDenied', reason: 'NO_POLICY' });
   }
 });

@@ -45,7 +45,7 @@ test.before(async (t) => {
     createClient(IdentityService, transport),
   );
   serves = async () => {
-    await Promise.all(clients.map((client) => client.whoAmI({}, { timeoutMs: 5_000 })));
+    await Promise.all(clients.map((client) => client.whoAmI({}, { timeoutMs: 30_000 })));
   };
 });
 test.afterEach.always('everybody else is served', async (t) => {

@@ -198,8 +198,8 @@ export const machineDaySuite = (subject: DaySubject): void => {
   test('shutdown never forces: it fails with the guest running and wanted on', async (t) => {
     const limits = {
       shutdownMs: 200,
-      powerMs: 5_000,
-      destroyMs: 5_000,
+      powerMs: 60_000,
+      destroyMs: 60_000,
       problemMs: 100,
       retryMs: 50,
       retryMsMax: 500,
