@@ -5,6 +5,7 @@ import {
   canBind,
   createPortAllocator,
 } from '../../../../../services/agent/drivers/qemu/port-allocator.ts';
+import { ownNumber } from '../../../../own-number.ts';
 import { guestSpec } from '../../../../support/guest-spec.ts';
 
 const hostAddress = '127.0.0.1';
@@ -21,14 +22,13 @@ const listen = async (port: number): Promise<Taken> => {
   return { port, [Symbol.asyncDispose]: close };
 };
 
-// Below what systems give to those who ask for any port, above what guests of other tests get.
-let nextBase = 30_000 + (process.pid % 200) * 10;
+/** Ten ports that neither guests nor servers of other tests get. */
+const ownPorts = (): number => 10 * ownNumber({ kind: 'guest-ports', first: 2_000, last: 2_999 });
 
 /** A range of ports of which the first is in use, and the next few were free a moment ago. */
 const rangeBehindTaken = async (): Promise<Taken> => {
   for (;;) {
-    const base = nextBase;
-    nextBase += 10;
+    const base = ownPorts();
     const ports = [0, 1, 2, 3].map((more) => base + more);
     const free = await Promise.all(ports.map((port) => canBind('tcp', hostAddress, port)));
     if (!free.every(Boolean)) continue;
