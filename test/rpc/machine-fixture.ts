@@ -91,7 +91,8 @@ const FAST: Partial<MachineConfig> = {
   dueMs: 50,
   imageMs: 50,
   leaseMs: 3_000,
-  memberLeaseMs: 1_000,
+  // Who is taken for dead because the test stood still loses its agent.
+  memberLeaseMs: 10_000,
 };
 
 export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
