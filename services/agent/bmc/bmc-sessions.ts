@@ -1,12 +1,14 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { type Bmc, type BmcDriver, BmcError } from '../bmc-port.ts';
+import { type Bmc, type BmcCredentials, type BmcDriver, BmcError } from '../bmc-port.ts';
 import { addressFor, type ControllerRef, type DriverName } from './controller-ref.ts';
 import type { Credentials } from './credentials.ts';
 
 /**
  * Sessions with controllers, kept open for what comes next: signing in costs a controller seconds,
- * and many have room for four. Idle ones are closed, because others want that room too.
+ * and many have room for four. Idle ones are closed, because others want that room too; and so are
+ * those that were opened with what the secret no longer says, or a wrong new password would not
+ * show until they end.
  */
 export type BmcSessions = {
   /** The open session, or a new one. Its user works on that controller alone. */
@@ -33,8 +35,10 @@ type Kept = {
   readonly ref: ControllerRef;
   readonly driver: DriverName;
   readonly bmc: Bmc;
-  readonly generation: bigint;
   readonly which: 'present' | 'staged';
+  readonly credentials: BmcCredentials;
+  /** Of the secret, when it still said these credentials. */
+  generation: bigint;
   usedAtMs: number;
   users: number;
 };
@@ -78,17 +82,31 @@ export const createBmcSessions = (deps: Deps): BmcSessions => {
     const idle = [...kept].filter(([, one]) => one.users === 0 && nowMs - one.usedAtMs >= idleMs);
     await Promise.all(idle.map(([id, one]) => close(id, one)));
   };
+  /** What cannot be asked is as it was: a site that is cut off goes on. */
+  const isReplaced = async (one: Kept, signal: AbortSignal): Promise<boolean> => {
+    const asked = { isFresh: false, signal };
+    const values = await deps.credentials.read(one.ref.secret, asked).catch(() => undefined);
+    signal.throwIfAborted();
+    if (values === undefined || values.generation === one.generation) return false;
+    const known = [values.present, values.staged];
+    if (known.every((other) => !isSame(one.credentials, other))) return true;
+    one.generation = values.generation;
+    return false;
+  };
   return {
     has: (name) => deps.drivers.some((one) => one.name === name),
     count: () => kept.size,
     open: async (ref, driver, signal) => {
       const id = `${driver} ${ref.key} ${ref.secret} ${ref.certificateSha256}`;
       const present = kept.get(id);
-      if (present) return lend(deps.clock, kept, { id, one: present, isUsed: true });
-      const { value: bmc, generation, which } = await dial(ref, driver, signal);
+      if (present && (present.users > 0 || !(await isReplaced(present, signal)))) {
+        return lend(deps.clock, kept, { id, one: present, isUsed: true });
+      }
+      if (present) await close(id, present);
+      const { value: bmc, ...signedIn } = await dial(ref, driver, signal);
       makeRoom();
       const usedAtMs = deps.clock.monotonicMs();
-      const one: Kept = { ref, driver, bmc, generation, which, usedAtMs, users: 0 };
+      const one: Kept = { ref, driver, bmc, ...signedIn, usedAtMs, users: 0 };
       kept.set(id, one);
       return lend(deps.clock, kept, { id, one, isUsed: false });
     },
@@ -108,6 +126,9 @@ export const createBmcSessions = (deps: Deps): BmcSessions => {
     },
   };
 };
+
+const isSame = (one: BmcCredentials, other: BmcCredentials | undefined): boolean =>
+  one.user === other?.user && one.password === other.password;
 
 type Lending = { readonly id: string; readonly one: Kept; readonly isUsed: boolean };
 

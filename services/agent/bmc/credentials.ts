@@ -27,6 +27,8 @@ export type SignedIn<T> = {
   readonly value: T;
   readonly generation: bigint;
   readonly which: 'present' | 'staged';
+  /** Those values. */
+  readonly credentials: BmcCredentials;
 };
 
 /** Where to sign in, and how. */
@@ -169,7 +171,7 @@ const tryEach = async <T>(
     try {
       const value = await attempt(credentials);
       if (!isKnown) journal.saveSignIn(account, afterSignIn(generation, one));
-      return { value, generation, which: one };
+      return { value, generation, which: one, credentials };
     } catch (error) {
       if (!(error instanceof BmcError) || error.fault !== 'unauthorized') {
         // The others were refused: next time these come first, or those were tried each time.

@@ -162,6 +162,52 @@ test('present values that were refused are not sent again while the staged ones 
   journal.close();
 });
 
+test('a session ends when the secret says something else, and a wrong new one shows', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, clock, secrets, sessions, attempts } = setUp(dir.path);
+  const use = async () => {
+    const opened = await sessions.open(refAt('bmc-1'), 'redfish', never);
+    opened.release();
+    return opened;
+  };
+  await use();
+  const kept = await use();
+  t.true(kept.isUsed);
+  change(secrets, 'wrong');
+  t.is((await use()).bmc, kept.bmc, 'what was read a moment ago counts');
+  await clock.advance(MINUTE_MS);
+  for (let n = 0; n < 5; n += 1) {
+    const error = await t.throwsAsync(use(), { instanceOf: BmcError });
+    t.is(error.fault, 'unauthorized');
+    await clock.advance(MINUTE_MS);
+  }
+  t.is(bmc.sessions, 0, 'the old one is closed');
+  t.is(attempts(), 2, 'the wrong one was tried once');
+  change(secrets, 'secret');
+  await clock.advance(MINUTE_MS);
+  t.false((await use()).isUsed);
+  t.is(bmc.sessions, 1);
+});
+
+test('a session stays while others are staged, and while nobody can be asked', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { clock, secrets, sessions, attempts } = setUp(dir.path);
+  const use = async () => {
+    await clock.advance(MINUTE_MS);
+    const opened = await sessions.open(refAt('bmc-1'), 'redfish', never);
+    opened.release();
+    return opened.isUsed;
+  };
+  t.false(await use());
+  change(secrets, 'secret', 'next');
+  t.true(await use());
+  change(secrets, 'secret');
+  t.true(await use(), 'they were taken back');
+  secrets.isReachable = false;
+  t.true(await use());
+  t.is(attempts(), 1);
+});
+
 test('a site that is cut off goes on with what is sealed here', async (t) => {
   using dir = temporaryDir({ inMemory: true });
   const first = setUp(dir.path);
