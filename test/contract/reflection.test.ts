@@ -41,7 +41,7 @@ const VERSIONS = [
       CALL,
     ),
 ];
-const CALL = { timeoutMs: 10_000 };
+const CALL = { timeoutMs: 60_000 };
 
 type Version = (typeof VERSIONS)[number];
 

@@ -18,7 +18,7 @@ import { silentLog } from '../../support/silent-log.ts';
 import { beginRelease, CPU, createCommand, finishRelease, run, stateWith } from './builders.ts';
 
 const HOUR_MS = 3_600_000;
-const SOON = () => AbortSignal.timeout(20_000);
+const SOON = () => AbortSignal.timeout(60_000);
 
 const open = (t: ExecutionContext): Coordination => {
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };

@@ -51,7 +51,7 @@ const heldLeader = () => {
   );
   const running = leader.run();
   return {
-    ask: (command: Command) => leader.submit(command, AbortSignal.timeout(20_000)),
+    ask: (command: Command) => leader.submit(command, AbortSignal.timeout(60_000)),
     sent,
     untilSent: (count: number) => eventually(() => sent.length >= count),
     letThrough: () => held.shift()?.(),
@@ -59,7 +59,7 @@ const heldLeader = () => {
     depose: () =>
       store.transact(
         { compare: [], writes: [{ put: 'leader', value: Buffer.from('other') }] },
-        AbortSignal.timeout(20_000),
+        AbortSignal.timeout(60_000),
       ),
     end: async () => {
       over.abort();
