@@ -12,6 +12,7 @@ import type { Controllers, Orders } from './order-port.ts';
 import type { Records } from './ports.ts';
 import { createCleanTask } from './work/clean-task.ts';
 import type { CleaningHook } from './work/cleaning-hook.ts';
+import type { CredentialNews } from './work/credential-news.ts';
 import { createInspectTask } from './work/inspect-task.ts';
 import type { OrderHub } from './work/order-hub.ts';
 import { createOrders } from './work/orders.ts';
@@ -33,6 +34,7 @@ type Deps = {
   readonly hub: Pick<AgentHub, 'sessionOf'>;
   readonly orderHub: OrderHub;
   readonly controllers: Controllers;
+  readonly credentials: CredentialNews;
   readonly replicaId: string;
   readonly leaseMs: number;
   readonly dueMs: number;

@@ -41,6 +41,7 @@ import {
 import { createConsoleHub } from './work/console-hub.ts';
 import { createConsoleIssuers } from './work/console-issuers.ts';
 import { createControllers } from './work/controllers.ts';
+import { createCredentialNews } from './work/credential-news.ts';
 import { createIdentityClient } from './work/identity-client.ts';
 import { createImageFetcher, type ImageFetcher } from './work/image-fetcher.ts';
 import { createInventoryClient } from './work/inventory-client.ts';
@@ -195,7 +196,8 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
       if (isNews || opensItself(provider)) looks.opener?.look(provider.uid);
     },
   });
-  const unreached = createUnreached({ ...base, controllers, find: pools.find });
+  const credentials = createCredentialNews({ ...base, inventory });
+  const unreached = createUnreached({ ...base, controllers, credentials, find: pools.find });
   const hub = createAgentHub({
     ...base,
     identity,
@@ -220,6 +222,7 @@ const assemble = (deps: Deps, store: SqlStore, { sinks, hook }: Outside): Parts 
     hub,
     orderHub,
     controllers,
+    credentials,
     replicaId: replica.id,
     leaseMs: config.leaseMs,
     dueMs: config.dueMs,

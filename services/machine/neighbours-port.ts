@@ -63,6 +63,8 @@ export type InventoryPort = {
       /** Empty = none was shown. */
       readonly certificateSha256: string;
       readonly observeMs: number;
+      /** What is wrong with it now. */
+      readonly problem?: { readonly reason: string; readonly message: string } | undefined;
     },
     signal: AbortSignal,
   ) => Promise<{ readonly conflicts: readonly IdentifierConflict[] }>;

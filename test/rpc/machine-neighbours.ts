@@ -10,6 +10,7 @@ import { PartitionService } from '../../gen/runmachine/inventory/v1/partition_se
 import {
   type Provider,
   ProviderSchema,
+  ProviderStatusSchema,
   ProviderType,
 } from '../../gen/runmachine/inventory/v1/provider_pb.ts';
 import {
@@ -172,6 +173,11 @@ export const createNeighbours = (agentName: string): Neighbours => {
         if (found === undefined) throw missing(request.name);
         if (away.has('inventory')) throw gone('inventory');
         recorded.push(request);
+        const { problem } = request;
+        if (problem !== undefined || found.status?.problem !== undefined) {
+          found.status = create(ProviderStatusSchema, problem === undefined ? {} : { problem });
+          providerBell.ring();
+        }
         return { provider: found, conflicts: [...conflicts] };
       },
       watchProviders: async function* (_, { signal }) {

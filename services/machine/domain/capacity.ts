@@ -46,6 +46,8 @@ export type ProviderView = {
   readonly controller: ControllerView | null;
   /** Resource names of the agents that work at its controller. */
   readonly bmcAgents: readonly string[];
+  /** It is written down that its controller refuses what its secret says. */
+  readonly refusesCredentials: boolean;
 };
 
 /** Whether agents of ours can do something at its controller. */

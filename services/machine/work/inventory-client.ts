@@ -37,10 +37,12 @@ export const createInventoryClient = (transport: Transport): InventoryPort => {
         throw error;
       }
     },
-    recordFacts: async ({ provider: name, facts, certificateSha256, observeMs }, signal) => {
+    recordFacts: async (asked, signal) => {
+      const { provider: name, facts, certificateSha256, observeMs, problem } = asked;
       const request = {
         name,
         ...(facts !== undefined && { facts }),
+        ...(problem !== undefined && { problem }),
         certificateSha256,
         observeTime: timestampFromMs(observeMs),
       };
@@ -110,6 +112,7 @@ const providerView = (provider: Provider): ProviderView => ({
   vmAgents: poolOf(provider, 'vm'),
   controller: controllerOf(provider.spec?.bmc),
   bmcAgents: poolOf(provider, 'bmc'),
+  refusesCredentials: provider.status?.problem?.reason === 'BMC_UNAUTHORIZED',
 });
 
 const poolOf = (provider: Provider, role: string): readonly string[] =>

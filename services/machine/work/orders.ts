@@ -14,6 +14,7 @@ import {
   isDomainError,
   unavailable,
 } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/log.ts';
 import { derivedRequestId } from '../../runtime/random.ts';
 import { asDomain } from '../../runtime/rpc/error-reading.ts';
 import type { Connect } from '../../runtime/service.ts';
@@ -23,6 +24,7 @@ import type { ProviderView } from '../domain/capacity.ts';
 import { demandController } from '../domain/controller.ts';
 import { demandUndisturbed } from '../domain/never-provision.ts';
 import {
+  type ControllerPlace,
   type Controllers,
   controllerMessage,
   type OrderResult,
@@ -30,6 +32,7 @@ import {
   type PlacedOrder,
 } from '../order-port.ts';
 import type { Records } from '../ports.ts';
+import { type CredentialNews, REFUSED } from './credential-news.ts';
 import { type OrderHub, timeoutMsOf } from './order-hub.ts';
 
 type Deps = {
@@ -40,6 +43,8 @@ type Deps = {
   readonly hub: Pick<AgentHub, 'sessionOf'>;
   readonly orders: OrderHub;
   readonly controllers: Controllers;
+  readonly credentials: CredentialNews;
+  readonly log: Logger;
   readonly replicaId: string;
 };
 
@@ -64,9 +69,12 @@ export const createOrders = (deps: Deps): Orders => {
         try {
           const placed = { commandId, validForMs: VALID_MS, order };
           const answer = await atAgent(at.agentKey, placed, signal);
-          await deps.controllers.reached(provider, at);
+          await reached(deps, provider, at);
           return answer;
         } catch (error) {
+          if (isDomainError(error, 'failed_precondition', REFUSED)) {
+            await deps.credentials.refused(provider, error.message);
+          }
           if (isDomainError(error, 'unavailable', 'BMC_UNREACHABLE')) {
             const after = await deps.controllers.missed(provider, { ...at, commandId });
             if (after === 'kept' || !isSafeTwice || tries >= TRIES) throw error;
@@ -84,6 +92,18 @@ export const createOrders = (deps: Deps): Orders => {
       }
     },
   };
+};
+
+/** The order is done, whether this is written down or not. */
+const reached = async (
+  { controllers, credentials, log }: Deps,
+  provider: ProviderView,
+  at: ControllerPlace,
+): Promise<void> => {
+  await credentials.accepted(provider);
+  await controllers.reached(provider, at).catch((error: unknown) => {
+    log.warn({ err: error, provider: provider.uid }, 'that it was reached is not written down');
+  });
 };
 
 const orderOf = (

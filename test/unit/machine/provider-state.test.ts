@@ -165,6 +165,7 @@ test('a provider is opened and closed at the scheduler as its state wants', (t) 
     controller: null,
     isNeverProvisioned: false,
     bmcAgents: [],
+    refusesCredentials: false,
     vmAgents: isVmHost ? ['a'] : [],
   });
   const wanted = (isVmHost: boolean, isServed: boolean, owner: string | null = null) =>
@@ -219,6 +220,7 @@ test('a server with a controller is inspected when it is new, and again when its
     },
     isNeverProvisioned: false,
     bmcAgents: ['b'],
+    refusesCredentials: false,
     vmAgents: [],
   } as const;
   t.true(inspectsNow(view, undefined, 5));

@@ -261,6 +261,7 @@ test('what a provider offers is after reserve and ratio, exact for large amounts
     controller: null,
     isNeverProvisioned: false,
     bmcAgents: [],
+    refusesCredentials: false,
     vmAgents: [],
     inventories: [
       {

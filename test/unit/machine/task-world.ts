@@ -43,6 +43,7 @@ export const PROVIDER: ProviderView = {
   },
   isNeverProvisioned: false,
   bmcAgents: ['partitions/lab/agents/b1'],
+  refusesCredentials: false,
 };
 
 export class Killed extends Error {}
