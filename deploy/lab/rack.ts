@@ -9,7 +9,7 @@ import { notFound } from '../../services/runtime/errors.ts';
 import type { Logger } from '../../services/runtime/log.ts';
 import type { Random } from '../../services/runtime/random.ts';
 import { chooseAddresses, type LabAddress } from './addresses.ts';
-import { administratorOf, ensureCredentials } from './credentials.ts';
+import { administratorOf, ensureCredentials, withCredentials } from './credentials.ts';
 import { createFaultSwitch, type FaultSwitch } from './fault-switch.ts';
 import type { LabFrontOptions, LabFrontStarter } from './front-port.ts';
 import type { LabDelays } from './power-loop.ts';
@@ -130,7 +130,7 @@ const startServer = async (of: {
     ...{ hardware, clock, random },
     machine: deps.machineOf(hardware),
     accounts: [administratorOf(credentials)],
-    store: createFileStore(join(directory, 'state.json')),
+    store: withCredentials(createFileStore(join(directory, 'state.json')), credentialsFile),
     ...(delays === undefined ? {} : { delays }),
   });
   parts.defer(() => server.close());
