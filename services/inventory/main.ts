@@ -1,12 +1,13 @@
 import type { Implementation, RunningService, ServiceDeps } from '../runtime/service.ts';
 import { openSql, type SqlStore } from '../store/sql/open.ts';
+import { BUILT_IN_DISTANCE_TYPES } from './domain/distance-types.ts';
 import { newHead } from './domain/records.ts';
 import { BUILT_IN_CAPABILITIES, RESOURCE_TYPES } from './domain/resource-types.ts';
 import type { CodeRecords, InventoryRecords } from './ports.ts';
 import { capabilityDoc, capabilityRpc } from './rpc/capability.ts';
 import type { RpcDeps } from './rpc/deps.ts';
 import { discoveryRpc } from './rpc/discovery.ts';
-import { distanceTypeRpc } from './rpc/distance-type.ts';
+import { distanceTypeDoc, distanceTypeRpc } from './rpc/distance-type.ts';
 import { partitionRpc } from './rpc/partition.ts';
 import { providerRpc } from './rpc/provider.ts';
 import { providerGroupRpc } from './rpc/provider-group.ts';
@@ -85,6 +86,11 @@ const ensureBuiltIns = async (
   await add(
     records.capabilities,
     new Map(capabilities.map(([id, description]) => [id, capabilityDoc(description)])),
+  );
+  const distances = Object.entries(BUILT_IN_DISTANCE_TYPES);
+  await add(
+    records.distanceTypes,
+    new Map(distances.map(([code, type]) => [code, distanceTypeDoc(type)])),
   );
   await add(
     records.resourceTypes,

@@ -47,7 +47,7 @@ export const startLab = async (t: ExecutionContext, { createUrl }: InventorySubj
 
 const makeDistanceType = (fixture: InventoryFixture) =>
   createClient(DistanceTypeService, fixture.admin).createDistanceType({
-    distanceTypeId: 'network',
+    distanceTypeId: 'fabric',
     distanceType: {
       spec: {
         steps: [
@@ -147,7 +147,7 @@ const groupTests = (subject: InventorySubject): void => {
     await makeDistanceType(fixture);
     const row = await makeGroup(fixture, 'row', { kind: GroupKind.ROW });
     const rack = await makeGroup(fixture, 'rack', { parentGroup: 'row' });
-    const distances = [{ type: 'network', group: 'row', step: 'far' }];
+    const distances = [{ type: 'fabric', group: 'row', step: 'far' }];
     const member = await makeProvider(fixture, 'a', vmHost({ groups: ['row'], distances }));
     const remove = () => groups.deleteProviderGroup({ name: row.name });
     const error = await refused(t, remove(), inUse);
@@ -250,7 +250,17 @@ const distanceTests = (subject: InventorySubject): void => {
     t.is(equal.metadata.field, 'spec.steps[1].position');
     const { distanceType } = await make([near, { code: 'far', position: 2 }]);
     t.is(distanceType?.name, 'distanceTypes/power');
-    t.is((await types.listDistanceTypes({})).distanceTypes.length, 1);
+    const all = (await types.listDistanceTypes({})).distanceTypes;
+    t.deepEqual(
+      all.map(({ name, spec }) => [name, spec?.steps.map(({ code }) => code).join(' ')]),
+      [
+        ['distanceTypes/failure', 'same-feed same-rack same-row same-site'],
+        ['distanceTypes/network', 'same-rack same-row same-site'],
+        ['distanceTypes/power', 'near far'],
+        ['distanceTypes/storage', 'same-rack same-row same-site'],
+      ],
+      'what is measured by the groups of an installation is there from the start',
+    );
   });
 
   test('distances name types, steps and groups that there are', async (t) => {
@@ -259,7 +269,7 @@ const distanceTests = (subject: InventorySubject): void => {
     await makeGroup(fixture, 'Row');
     const place = (distance: { type: string; group: string; step: string }) =>
       makeProvider(fixture, 'x', vmHost({ distances: [distance] }));
-    const right = { type: 'network', group: 'row', step: 'far' };
+    const right = { type: 'fabric', group: 'row', step: 'far' };
     for (const [wrong, field] of [
       [{ ...right, type: 'sound' }, 'type'],
       [{ ...right, step: 'next-door' }, 'step'],
@@ -280,10 +290,10 @@ const distanceTests = (subject: InventorySubject): void => {
     const { fixture, groups } = await startLab(t, subject);
     await makeDistanceType(fixture);
     await makeGroup(fixture, 'a');
-    const distances = [{ type: 'network', group: 'a', step: 'same-row' }];
+    const distances = [{ type: 'fabric', group: 'a', step: 'same-row' }];
     const far = await makeGroup(fixture, 'b', { distances });
     const types = createClient(DistanceTypeService, fixture.admin);
-    const name = 'distanceTypes/network';
+    const name = 'distanceTypes/fabric';
     const error = await refused(t, types.deleteDistanceType({ name }), inUse);
     t.is(error.metadata.distances_names, far.name);
     const keep = (codes: readonly string[]) =>

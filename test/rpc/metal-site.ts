@@ -215,7 +215,7 @@ const makeOthers = async (plane: ControlPlane): Promise<readonly string[]> => {
     requestId: requestId(),
   });
   await createClient(DistanceTypeService, admin).createDistanceType({
-    distanceTypeId: 'network',
+    distanceTypeId: 'fabric',
     distanceType: { spec: { steps: [{ code: 'near', position: 1 }] } },
     requestId: requestId(),
   });
@@ -245,7 +245,7 @@ const makeOthers = async (plane: ControlPlane): Promise<readonly string[]> => {
   await plane.certificate('one');
   return [
     ...[image?.name ?? '', quota?.name ?? '', PARTITION, `${PARTITION}/groups/r1`, AGENT, SECRET],
-    ...['capabilities/cooling.water', 'distanceTypes/network', 'definitions/runm.provider'],
+    ...['capabilities/cooling.water', 'distanceTypes/fabric', 'definitions/runm.provider'],
     ...['resourceTypes/runm.memory', 'roles/member', 'users/owner', 'tokens/token-of-owner'],
     ...['certificates/one', 'projects/of-owner', `${PARTITION}/discoveries/10.0.0.7`],
     ...['r1u1', 'r1u2'].map((id) => `${PARTITION}/providers/${id}/state`),

@@ -31,7 +31,7 @@ const LAB = 'partitions/lab';
 
 const makeDistanceType = ({ admin }: InventoryFixture) =>
   createClient(DistanceTypeService, admin).createDistanceType({
-    distanceTypeId: 'network',
+    distanceTypeId: 'fabric',
     distanceType: {
       spec: {
         steps: [
@@ -59,13 +59,13 @@ const furnish = async (fixture: InventoryFixture) => {
   await makeGroup(fixture, 'z-row', { kind: GroupKind.ROW });
   await makeGroup(fixture, 'a-rack', {
     parentGroup: 'z-row',
-    distances: [{ type: 'network', group: 'z-row', step: 'near' }],
+    distances: [{ type: 'fabric', group: 'z-row', step: 'near' }],
   });
   const pool = await makeProvider(fixture, 'z-pool', { spec: { type: ProviderType.STORAGE_POOL } });
   await makeGroup(fixture, 'b-shares', {
     kind: GroupKind.AGGREGATE,
     sharedProviders: [pool.uid],
-    distances: [{ type: 'network', group: 'z-row', step: 'far' }],
+    distances: [{ type: 'fabric', group: 'z-row', step: 'far' }],
   });
   await makeProvider(fixture, 'z-server', {
     tags: ['one', 'two'],
@@ -91,7 +91,7 @@ const furnish = async (fixture: InventoryFixture) => {
       },
       agentPools: [{ role: 'bmc', agents: [`${LAB}/agents/one`] }],
       facts: { serialNumber: 'SN1', vendor: 'Acme' },
-      distances: [{ type: 'network', group: 'z-row', step: 'near' }],
+      distances: [{ type: 'fabric', group: 'z-row', step: 'near' }],
       location: { rack: 'a-rack', position: 3, height: 2, note: 'left: "door"' },
     },
   });

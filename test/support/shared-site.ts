@@ -61,8 +61,6 @@ const environment = (plane: ControlPlane, { dir, token, project }: Caller) => {
 const describePlaces = async (runm: Runm['runm']): Promise<void> => {
   ok(await runm('partition', 'create', 'lab', '--description', 'The lab'));
   ok(await runm('partition', 'update', 'lab', '--turnaround', 'bare-metal=10m'));
-  const steps = ['same-rack:1:rack', 'same-row:2:row', 'same-site:3:site'];
-  ok(await runm('distance-type', 'create', 'network', ...steps));
   ok(await runm('group', 'create', 'row1', '--kind', 'row'));
   for (const rack of Object.keys(RACKS)) {
     ok(await runm('group', 'create', rack, '--kind', 'rack', '--parent', 'row1'));

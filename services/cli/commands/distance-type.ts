@@ -82,7 +82,7 @@ export const create: Command = {
   positionals: [{ name: 'code', help: 'code, for example network' }],
   rest: { name: 'step', help: STEP_HELP },
   options: DESCRIPTION,
-  examples: ['runm distance-type create network same-rack:1:rack same-row:2:row same-site:3:site'],
+  examples: ['runm distance-type create fabric same-rack:1:rack same-row:2:row same-site:3:site'],
   run: async (context, args) => {
     const distanceTypeId = args.positional('code');
     const spec = {

@@ -1,4 +1,5 @@
 import { create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
+import { GroupKind } from '../../../gen/runmachine/common/v1/group_kind_pb.ts';
 import {
   type DistanceType,
   DistanceTypeSchema,
@@ -15,6 +16,7 @@ import { resourceMask } from '../../runtime/mask.ts';
 import { pageOfMessages } from '../../runtime/message-page.ts';
 import { type Implementation, implement } from '../../runtime/service.ts';
 import type { Tx } from '../../store/sql/transaction.ts';
+import type { BuiltInStep } from '../domain/distance-types.ts';
 import { stepViolations } from '../domain/distances.ts';
 import { distanceTypeName, keyOf, type NamedRecord } from '../domain/records.ts';
 import { blockedBy } from './blocked.ts';
@@ -44,6 +46,25 @@ const stepsOf = ({ spec }: DistanceType) => spec?.steps ?? [];
 
 const docOf = ({ spec }: DistanceType): string =>
   toJsonString(DistanceTypeSchema, create(DistanceTypeSchema, { spec: spec ?? {} }));
+
+const KINDS = {
+  power: GroupKind.POWER,
+  rack: GroupKind.RACK,
+  row: GroupKind.ROW,
+  site: GroupKind.SITE,
+} as const;
+
+export const distanceTypeDoc = (spec: {
+  readonly description: string;
+  readonly steps: readonly BuiltInStep[];
+}): string => {
+  const steps = spec.steps.map(({ code, shares }, at) => ({
+    code,
+    position: at + 1,
+    sharedKind: KINDS[shares],
+  }));
+  return docOf(create(DistanceTypeSchema, { spec: { description: spec.description, steps } }));
+};
 
 const show = (deps: RpcDeps, record: NamedRecord): DistanceType =>
   create(DistanceTypeSchema, {
