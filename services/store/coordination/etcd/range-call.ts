@@ -81,29 +81,41 @@ const KEY = { key: 1, createRevision: 2, modRevision: 3, version: 4, value: 5, l
 const NOTHING = new Uint8Array();
 
 export const readKeyValue = (fields: WireFields, { prefixBytes }: Prefix): KeyValue => {
-  let [key, leaseId] = ['', ''];
-  let [createRevision, modRevision, version] = [0n, 0n, 0n];
-  let value: Uint8Array = NOTHING;
+  const read = new ReadKey();
   while (fields.next()) {
     switch (fields.field) {
       case KEY.key:
-        key = fields.textFrom(prefixBytes);
+        read.key = fields.textFrom(prefixBytes);
         break;
       case KEY.createRevision:
-        createRevision = fields.integer();
+        read.createRevision = fields.integer();
         break;
       case KEY.modRevision:
-        modRevision = fields.integer();
+        read.modRevision = fields.integer();
         break;
       case KEY.version:
-        version = fields.integer();
+        read.version = fields.integer();
         break;
       case KEY.value:
-        value = fields.bytes();
+        read.value = fields.bytes();
         break;
       case KEY.lease:
-        leaseId = fields.value === 0 ? '' : String(fields.integer());
+        read.leaseId = fields.value === 0 ? '' : String(fields.integer());
     }
   }
-  return { key, value, createRevision, modRevision, version, leaseId };
+  return read;
 };
+
+/**
+ * A class, because V8 puts among the old objects at once what is written out where those before it
+ * lasted, as those of a long list do. Each of a watch would then keep all that etcd sent with it
+ * until the whole heap is collected.
+ */
+class ReadKey implements KeyValue {
+  key = '';
+  value: Uint8Array = NOTHING;
+  createRevision = 0n;
+  modRevision = 0n;
+  version = 0n;
+  leaseId = '';
+}
