@@ -2,6 +2,7 @@
  * What is free of one provider over a window. `runm.machine.whole` takes all of it and of its tree,
  * any slice there blocks that, and what was taken whole is cleaned before anything else is held.
  */
+import type { Booked } from './bookings.ts';
 import { type RequestGroup, type ResourceRequest, WHOLE } from './claim.ts';
 import { mostAmount } from './granted.ts';
 import { type Hold, type Interval, isWhole, overlaps, peakUse } from './hold.ts';
@@ -35,31 +36,53 @@ export const questionOf = ({
 
 export const vacancyOf = (index: ProviderIndex, member: Member, question: Question): Vacancy => {
   const { booked, shape } = member;
-  const usable = (resourceType: string) => shape.offers.get(resourceType)?.usable ?? 0;
-  if (booked === undefined) return { idle: true, taken: false, free: usable };
-  const isSteady = booked.timed === 0 && question.ignoreClaimUid === undefined;
-  const held = { booked, shape };
-  let found: Found | undefined;
-  const look = (): Found => {
-    found ??= lookAtHolds(index, held, question);
-    return found;
-  };
-  return {
-    // The sums mostly tell, and there may be hundreds of holds.
-    get idle() {
-      return look().idle;
-    },
-    get taken() {
-      return look().taken;
-    },
-    free: (resourceType) => {
-      const used = isSteady
-        ? (booked.sums?.get(resourceType) ?? 0)
-        : peakUse(look().own, resourceType, question.window);
-      return Math.max(0, usable(resourceType) - used);
-    },
-  };
+  if (booked === undefined) {
+    return { idle: true, taken: false, free: (resourceType) => usableOf(shape, resourceType) };
+  }
+  return new HeldVacancy(index, { booked, shape }, question);
 };
+
+const usableOf = ({ offers }: Shape, resourceType: string): number =>
+  offers.get(resourceType)?.usable ?? 0;
+
+/**
+ * The sums mostly tell, and there may be hundreds of holds: these are looked at when they must be.
+ * A class, because V8 makes a shape that lasts for each object that brings getters of its own.
+ */
+class HeldVacancy implements Vacancy {
+  readonly #index: ProviderIndex;
+  readonly #held: Held & { readonly booked: Booked };
+  readonly #question: Question;
+  #found: Found | undefined;
+
+  constructor(index: ProviderIndex, held: Held & { readonly booked: Booked }, question: Question) {
+    this.#index = index;
+    this.#held = held;
+    this.#question = question;
+  }
+
+  get idle(): boolean {
+    return this.#look().idle;
+  }
+
+  get taken(): boolean {
+    return this.#look().taken;
+  }
+
+  free(resourceType: string): number {
+    const { booked, shape } = this.#held;
+    const isSteady = booked.timed === 0 && this.#question.ignoreClaimUid === undefined;
+    const used = isSteady
+      ? (booked.sums?.get(resourceType) ?? 0)
+      : peakUse(this.#look().own, resourceType, this.#question.window);
+    return Math.max(0, usableOf(shape, resourceType) - used);
+  }
+
+  #look(): Found {
+    this.#found ??= lookAtHolds(this.#index, this.#held, this.#question);
+    return this.#found;
+  }
+}
 
 type Found = Pick<Vacancy, 'idle' | 'taken'> & { readonly own: readonly Hold[] };
 type Held = Pick<Member, 'booked' | 'shape'>;
