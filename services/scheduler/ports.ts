@@ -43,6 +43,8 @@ export type ClaimChange = {
   readonly revision: bigint;
   /** Lower case. */
   readonly partition: string;
+  /** Of the claim; undefined = it is gone, and nobody here knew it. */
+  readonly project: string | undefined;
   readonly uid: string;
   readonly deleted: boolean;
 };

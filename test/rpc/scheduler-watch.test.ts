@@ -84,6 +84,26 @@ test('a watch goes on from its token, without a gap, also at another replica', a
   }
 });
 
+test('a resumed watch hears nothing of the claims of other projects', async (t) => {
+  const { node, addHost } = await startScheduler(t);
+  await addHost({ id: 'host-1' });
+  const claims = node.claims('red');
+  const first = follow((signal) => claims.watchClaims({ parent: RED }, { signal }));
+  await eventually(() => first.seen().includes('synced'));
+  await first.stop();
+  const blue = { parent: 'partitions/lab/projects/blue' };
+  await node.claims('blue').createClaim(claimRequest('theirs', blue));
+  await claims.createClaim(claimRequest('two'));
+  for (const token of ['red', 'admin']) {
+    const resumed = follow((signal) =>
+      node.claims(token).watchClaims({ parent: RED, resumeToken: first.token() }, { signal }),
+    );
+    await eventually(() => resumed.seen().includes('updated two'), { message: 'its own claim' });
+    t.deepEqual(resumed.seen(), ['updated two']);
+    await resumed.stop();
+  }
+});
+
 test('an idle watch gets bookmarks whose token is newer', async (t) => {
   const { node, addHost } = await startScheduler(t);
   await addHost({ id: 'host-1' });

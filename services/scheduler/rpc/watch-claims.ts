@@ -5,6 +5,7 @@ import {
   ClaimEventSchema,
   type WatchClaimsRequest,
 } from '../../../gen/runmachine/scheduler/v1/claim_service_pb.ts';
+import type { Access } from '../../runtime/access.ts';
 import { accessOf } from '../../runtime/context.ts';
 import { outOfRange } from '../../runtime/errors.ts';
 import { isWildcard } from '../../runtime/names.ts';
@@ -12,7 +13,15 @@ import { type WatchEvents, type WatchResponse, watchResponses } from '../../runt
 import { deadlineAfter } from '../../store/coordination/waiting.ts';
 import { claimName, keyOf } from '../domain/claim.ts';
 import type { ClaimChange } from '../ports.ts';
-import { claimsBelow, type Found, isBelow, messageOf, parentOf, viewsOf } from './claims-read.ts';
+import {
+  claimsBelow,
+  type Found,
+  isBelow,
+  messageOf,
+  type Parent,
+  parentOf,
+  viewsOf,
+} from './claims-read.ts';
 import type { RpcDeps } from './deps.ts';
 
 const PAGE = 200;
@@ -62,12 +71,25 @@ export async function* watchClaims(
         }),
       );
     },
-    concerns: ({ partition }) =>
-      isWildcard(parent.partition) || keyOf(parent.partition) === partition,
+    concerns: (change) => concerns(parent, access(), change),
     identify: ({ claim }) => ({ uid: claim.uid, name: claimName(claim) }),
     events: eventsOf(deps),
   });
 }
+
+/**
+ * A watch that was resumed tells of what is not in its view that it left it, so it must not hear of
+ * claims that never were: those of other projects.
+ */
+const concerns = (parent: Parent, access: Access, { partition, project }: ClaimChange): boolean => {
+  if (project !== undefined) {
+    const place = { partition, project };
+    return isBelow(parent, place) && access.covers(place);
+  }
+  return (
+    access.everything && (isWildcard(parent.partition) || keyOf(parent.partition) === partition)
+  );
+};
 
 const eventOf = (event: MessageInitShape<typeof ClaimEventSchema>['event']): ClaimEvent =>
   create(ClaimEventSchema, event === undefined ? {} : { event });

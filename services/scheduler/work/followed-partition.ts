@@ -18,6 +18,8 @@ export type FollowedPartition = {
   readonly claims: ClaimBook;
   /** Store revision of each claim, by uid. */
   readonly revisions: Map<string, bigint>;
+  /** Projects of claims that an own commit removed, until the watch tells of it, by uid. */
+  readonly forgotten: Map<string, string>;
   readonly capacities: Map<string, CapacityRecord>;
   /** Their uids. */
   readonly capacityUids: SortedKeys;
@@ -55,6 +57,7 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
     key,
     claims: createClaimBook(),
     revisions: new Map(),
+    forgotten: new Map(),
     capacities,
     capacityUids: createSortedKeys(() => capacities.keys()),
     quotas: new Map(),

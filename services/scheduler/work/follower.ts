@@ -161,9 +161,13 @@ const applyEvent = (partition: PartitionOf, event: WatchEvent): ClaimChange | un
     at.leader = event.kind === 'put' ? leaderOf(event.at) : undefined;
     return undefined;
   }
+  const before = part.kind === 'claim' ? at.claims.get(part.uid) : undefined;
   if (revision > at.ownRevision) applyRecord(at, part, { revision, value });
   if (part.kind !== 'claim') return undefined;
-  return { revision, partition: at.key, uid: part.uid, deleted: value === undefined };
+  const { uid } = part;
+  const project = (before ?? at.claims.get(uid))?.project ?? at.forgotten.get(uid);
+  at.forgotten.delete(uid);
+  return { revision, partition: at.key, project, uid, deleted: value === undefined };
 };
 
 const leaderOf = ({ value, createRevision }: KeyValue) => ({
@@ -200,7 +204,11 @@ const applyOwn = (at: FollowedPartition, commit: OwnCommit): void => {
   const { revision } = commit;
   if (revision <= at.ownRevision) return;
   for (const claim of commit.claims) putClaim(at, claim, revision);
-  for (const uid of commit.forgotten) removeClaim(at, uid);
+  for (const uid of commit.forgotten) {
+    const claim = at.claims.get(uid);
+    if (claim !== undefined) at.forgotten.set(uid, claim.project);
+    removeClaim(at, uid);
+  }
   for (const record of commit.capacities) putCapacity(at, record);
   for (const record of commit.quotas) putQuota(at, record);
   at.head = { head: commit.head, revision };

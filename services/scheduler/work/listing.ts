@@ -155,6 +155,7 @@ const sweep = (at: FollowedPartition, marks: Marks, revision: bigint): void => {
   for (const number of [...at.log]) if (!marks.log.has(number)) at.log.delete(number);
   if (at.ownRevision > revision) return;
   if (!marks.hasHead) at.head = undefined;
+  at.forgotten.clear();
   for (const { uid } of [...at.claims.all()]) if (!marks.claims.has(uid)) removeClaim(at, uid);
   for (const uid of [...at.capacities.keys()]) {
     if (!marks.capacities.has(uid)) removeCapacity(at, uid);
