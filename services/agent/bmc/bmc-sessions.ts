@@ -1,8 +1,9 @@
 import type { Clock } from '../../runtime/clock.ts';
+import { isDomainError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { type Bmc, type BmcCredentials, type BmcDriver, BmcError } from '../bmc-port.ts';
 import { addressFor, type ControllerRef, type DriverName } from './controller-ref.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials, SecretValues } from './credentials.ts';
 
 /**
  * Sessions with controllers, kept open for what comes next: signing in costs a controller seconds,
@@ -85,9 +86,15 @@ export const createBmcSessions = (deps: Deps): BmcSessions => {
   /** What cannot be asked is as it was: a site that is cut off goes on. */
   const isReplaced = async (one: Kept, signal: AbortSignal): Promise<boolean> => {
     const asked = { isFresh: false, signal };
-    const values = await deps.credentials.read(one.ref.secret, asked).catch(() => undefined);
-    signal.throwIfAborted();
-    if (values === undefined || values.generation === one.generation) return false;
+    let values: SecretValues;
+    try {
+      values = await deps.credentials.read(one.ref.secret, asked);
+    } catch (error) {
+      signal.throwIfAborted();
+      // It is gone, or lacks a user or a password: whoever signs in is told.
+      return isDomainError(error, 'failed_precondition');
+    }
+    if (values.generation === one.generation) return false;
     const known = [values.present, values.staged];
     if (known.every((other) => !isSame(one.credentials, other))) return true;
     one.generation = values.generation;

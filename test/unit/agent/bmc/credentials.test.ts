@@ -189,6 +189,20 @@ test('a session ends when the secret says something else, and a wrong new one sh
   t.is(bmc.sessions, 1);
 });
 
+test('a session ends when its secret lacks what it needs', async (t) => {
+  using dir = temporaryDir({ inMemory: true });
+  const { bmc, clock, secrets, sessions } = setUp(dir.path);
+  const use = async () => {
+    const opened = await sessions.open(refAt('bmc-1'), 'redfish', never);
+    opened.release();
+  };
+  await use();
+  secrets.values.set(SECRET, { generation: 2n, data: { password: 'secret' }, stagedData: {} });
+  await clock.advance(MINUTE_MS);
+  await t.throwsAsync(use(), { message: `The secret "${SECRET}" has no key "user"` });
+  t.is(bmc.sessions, 0);
+});
+
 test('a session stays while others are staged, and while nobody can be asked', async (t) => {
   using dir = temporaryDir({ inMemory: true });
   const { clock, secrets, sessions, attempts } = setUp(dir.path);
