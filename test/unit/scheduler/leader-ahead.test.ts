@@ -1,6 +1,6 @@
 /** What a leader decides while a commit is on its way. */
 import test from 'ava';
-import { systemClock } from '../../../services/runtime/clock.ts';
+import { type Clock, systemClock } from '../../../services/runtime/clock.ts';
 import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
 import { claimKey } from '../../../services/scheduler/domain/keys.ts';
@@ -12,12 +12,15 @@ import { seededRandom } from '../../support/seeded-random.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { beginRelease, CPU, createCommand, finishRelease, stateWith } from './builders.ts';
 
+/** On it no decision takes so long that the rest waits for the next commit. */
+const clock: Clock = { ...systemClock, monotonicMs: () => 0 };
+
 /** A leader of one provider with two processors, whose commits wait until they are let through. */
 const heldLeader = () => {
   const random = seededRandom(1);
   const store = openEmbeddedCoordination({
     file: ':memory:',
-    clock: systemClock,
+    clock,
     random,
     log: silentLog,
   });
@@ -34,7 +37,7 @@ const heldLeader = () => {
   const fence: Compare = { key: 'leader', target: 'version', equals: 0n };
   const over = new AbortController();
   const leader = createLeader(
-    { clock: systemClock, random, log: silentLog, coordination },
+    { clock, random, log: silentLog, coordination },
     {
       partition: 'lab',
       leadership: { key: 'leader', fence, signal: over.signal, resign: () => Promise.resolve() },
