@@ -8,12 +8,12 @@ import { type Hold, isWhole } from './hold.ts';
 export type Implied = { readonly source: number; readonly hold: Hold };
 
 /**
- * Never changed, only put in the place of one another: machines that one claim has and nobody else
- * share one. undefined = nothing is held.
+ * Put in the place of one another: machines that one claim has and nobody else share one.
+ * undefined = nothing is held.
  */
 export type Booked = {
-  /** What claims hold of this very provider. */
-  readonly own: readonly Hold[];
+  /** What claims hold of this very provider. Of several, one more is added to the same list. */
+  readonly own: Hold[];
   /** Holds of a whole provider above it: nothing of this one is free meanwhile. */
   readonly above: readonly Implied[] | undefined;
   /** Holds of parts below it: it cannot be taken whole meanwhile. */
@@ -86,15 +86,16 @@ const unlessEmpty = (booked: Booked): Booked | undefined =>
 const countIf = (hold: Hold | undefined, is: (hold: Hold) => boolean): number =>
   hold !== undefined && is(hold) ? 1 : 0;
 
-/** A list of just its length: most providers have one hold, and a list that grew keeps room. */
-const replaced = (
-  own: readonly Hold[],
-  before: Hold | undefined,
-  hold: Hold | undefined,
-): readonly Hold[] => {
+/**
+ * A list of just its length: most providers have one hold, and a list that grew keeps room. Of
+ * several holds, of which a VM host has hundreds, no two providers share a list: it grows.
+ */
+const replaced = (own: Hold[], before: Hold | undefined, hold: Hold | undefined): Hold[] => {
   if (hold === undefined) return before === undefined ? own : own.filter((one) => one !== before);
   if (before !== undefined) return own.map((one) => (one === before ? hold : one));
-  return own.length === 0 ? [hold] : [...own, hold];
+  if (own.length <= 1) return [...own, hold];
+  own.push(hold);
+  return own;
 };
 
 const summed = (
