@@ -18,6 +18,7 @@ import { createQuotaBook, type QuotaBook } from './quota-book.ts';
 import {
   capacityIn,
   claimsInTree,
+  growHolds,
   lookAtPending,
   note,
   planLook,
@@ -236,7 +237,7 @@ const overdue = (parts: StateParts, nowMs: number, most: number): readonly Claim
     if (claim === undefined || claim.releaseBeginMs !== undefined) continue;
     if (isReleasing(claim, nowMs)) {
       late.add(uid);
-      syncHolds(parts, claim, nowMs);
+      growHolds(parts, claim, nowMs);
       continue;
     }
     looks.add(uid);

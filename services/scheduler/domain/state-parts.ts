@@ -5,7 +5,7 @@ import type { CapacityRecord } from './capacity.ts';
 import { type ChoreTimes, nextLookMs } from './chores.ts';
 import type { ClaimRecord } from './claim.ts';
 import type { ClaimBook } from './claim-book.ts';
-import { holdsOf } from './hold.ts';
+import { holdsOf, spanning } from './hold.ts';
 import type { ProviderIndex } from './provider-index.ts';
 import type { QuotaRecord } from './quota.ts';
 import type { QuotaBook } from './quota-book.ts';
@@ -36,6 +36,17 @@ export const capacityIn = (
 export const syncHolds = ({ providers }: StateParts, claim: ClaimRecord, nowMs: number): void => {
   const holds = holdsOf(claim, nowMs);
   for (const { uid } of claim.providers) providers.setHold(uid, claim.uid, holds.get(uid));
+};
+
+/**
+ * Whatever was decided to be given back, what the claim holds more than before it holds from now
+ * on; what it holds less stays booked until the commit.
+ */
+export const growHolds = ({ providers }: StateParts, claim: ClaimRecord, nowMs: number): void => {
+  for (const [uid, hold] of holdsOf(claim, nowMs)) {
+    const booked = [...providers.holdsOn(uid)].find(({ claimUid }) => claimUid === claim.uid);
+    providers.setHold(uid, claim.uid, booked === undefined ? hold : spanning(booked, hold));
+  }
 };
 
 export const note = ({ agenda, claims, answers, late }: StateParts, claim: ClaimRecord): void => {

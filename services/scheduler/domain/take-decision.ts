@@ -5,9 +5,9 @@
 import { type CapacityRecord, isClosed } from './capacity.ts';
 import type { ClaimRecord } from './claim.ts';
 import type { Decision } from './command.ts';
-import { holdsOf, spanning } from './hold.ts';
 import {
   capacityIn,
+  growHolds,
   lookAtPending,
   lookAtRisky,
   note,
@@ -55,17 +55,6 @@ const takeClaim = (parts: StateParts, claim: ClaimRecord, nowMs: number): void =
 };
 
 const endOf = ({ spec }: ClaimRecord): number => spec.releaseMs ?? Infinity;
-
-/**
- * Whatever else the decision gives back, what the claim holds more than before it holds from now
- * on; what it holds less stays booked until the commit.
- */
-const growHolds = ({ providers }: StateParts, claim: ClaimRecord, nowMs: number): void => {
-  for (const [uid, hold] of holdsOf(claim, nowMs)) {
-    const booked = [...providers.holdsOn(uid)].find(({ claimUid }) => claimUid === claim.uid);
-    providers.setHold(uid, claim.uid, booked === undefined ? hold : spanning(booked, hold));
-  }
-};
 
 export const settle = (parts: StateParts, decision: Decision, nowMs: number): void => {
   switch (decision.kind) {
