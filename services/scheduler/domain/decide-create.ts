@@ -7,18 +7,20 @@ import type { Interval } from './hold.ts';
 import { entryOf, noteOf } from './log-entry.ts';
 import { orRefuse } from './no-capacity.ts';
 import type { PartitionState } from './partition-state.ts';
-import { place } from './place.ts';
 import type { Chosen } from './plan.ts';
 import { assertQuota } from './quota-check.ts';
 import { givenAmounts, leastAmounts } from './quota-count.ts';
+import { placeWithinQuota } from './within-quota.ts';
 
 type Create = Extract<Command, { verb: 'create' }>;
 
 export const decideCreate = (state: PartitionState, command: Create, moment: Moment): Decision => {
   const { draft, origin } = command;
   const prepared = prepare(state, { draft, origin }, moment);
-  const { spec, window } = prepared;
-  const plan = place(state.providers, { spec, window, seed: spec.seed ?? origin.requestId });
+  const { spec, window, owner } = prepared;
+  const { project, ancestors } = draft;
+  const asked = { spec, window, seed: spec.seed ?? origin.requestId };
+  const plan = placeWithinQuota(state, asked, { project, ancestors, owner });
   const decision = grant(state, { ...prepared, ...orRefuse(plan), verb: 'create' }, moment);
   return command.validateOnly ? { kind: 'shown', claim: decision.claim } : decision;
 };

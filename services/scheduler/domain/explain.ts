@@ -15,6 +15,7 @@ import { beginsWithin } from './quota-windows.ts';
 import { isRelated } from './relations.ts';
 import { type Relaxed, relaxedOf, withoutConstraint } from './relaxed.ts';
 import { saidAmount, saidOf } from './spoken.ts';
+import { placeWithinQuota } from './within-quota.ts';
 
 export type Explanation = {
   readonly fits: boolean;
@@ -46,7 +47,8 @@ export function* explain(
   yield;
   const groups = yield* funnelsOf(index, request);
   const excess = found.kind === 'placed' ? excessOf(limits, request, found) : undefined;
-  if (found.kind === 'placed' && excess === undefined) {
+  const isEnough = excess === undefined || fitsWithLess(index, request, limits);
+  if (found.kind === 'placed' && isEnough) {
     return { fits: true, groups, obstacle: undefined, suggestions: [] };
   }
   const budget = createBudget(TRIALS_EXPANSIONS, TRIAL_LOOKS);
@@ -84,6 +86,14 @@ const excessOf = (
   { spec, window }: PlaceRequest,
   { placements }: Placed,
 ): Excess | undefined => limits?.quotas.excess(limits.who, givenAmounts(spec, placements), window);
+
+/** Whether the quota allows at least what would do. */
+const fitsWithLess = (index: ProviderIndex, request: PlaceRequest, limits?: Limits): boolean => {
+  if (limits === undefined) return false;
+  const parts = { providers: index, quotas: limits.quotas };
+  const plan = placeWithinQuota(parts, request, limits.who);
+  return plan.kind === 'placed' && excessOf(limits, request, plan) === undefined;
+};
 
 type Obstacles = {
   readonly request: PlaceRequest;

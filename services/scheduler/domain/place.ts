@@ -61,7 +61,8 @@ export const findPlace = (index: ProviderIndex, request: PlaceRequest): Answer =
   return found.kind === 'none' && whole !== request ? placeAs(index, request, budget) : found;
 };
 
-const hasMinimum = (groups: readonly RequestGroup[]): boolean =>
+/** Whether less than all will do of something. */
+export const hasMinimum = (groups: readonly RequestGroup[]): boolean =>
   groups.some(({ resources }) => resources.some(({ minAmount }) => minAmount !== undefined));
 
 const withoutMinimum = (request: PlaceRequest): PlaceRequest => ({

@@ -115,6 +115,32 @@ test('a claim beyond the quota is refused with all numbers', (t) => {
   granted(state, claimOf('d', { project: 'blue', groups: cpus(20) }));
 });
 
+test('of what may be less as much is given as the quota allows', (t) => {
+  const state = stateWith([HOST]);
+  run(state, setQuota('red', { [CPU]: 10, [MEMORY]: 7 }));
+  const flexible = (amount: number, minAmount: number, memory = 1) => [
+    {
+      ...groupOf({}),
+      resources: [
+        { resourceType: CPU, amount, minAmount },
+        { resourceType: MEMORY, amount: memory, minAmount: 1 },
+      ],
+    },
+  ];
+  const one = granted(state, claimOf('a', { groups: flexible(64, 2, 4) }));
+  t.deepEqual(one.placements[0]?.amounts, [10, 4]);
+  t.is(one.spec.groups[0]?.resources[0]?.amount, 64, 'the request stays as it was');
+  run(state, beginRelease('a'));
+  const both = granted(state, claimOf('b', { groups: flexible(64, 2), count: 3 }));
+  t.deepEqual(
+    both.placements.map(({ amounts }) => amounts?.[0]),
+    [3, 3, 3],
+  );
+  const last = granted(state, claimOf('c', { groups: flexible(64, 1, 64) }));
+  t.deepEqual(last.placements[0]?.amounts, [1, 4], 'of each type what is left');
+  t.throws(() => run(state, claimOf('d', { groups: flexible(8, 1) })), { instanceOf: DomainError });
+});
+
 test('what counts is the peak over the window', (t) => {
   const state = stateWith([HOST]);
   run(state, setQuota('red', { [CPU]: 4 }));
