@@ -92,10 +92,19 @@ export const update: Command = {
   summary: 'replace all values of a secret',
   positionals: [{ name: 'name', help: 'name or uid of the secret' }],
   options: VALUE_OPTIONS,
+  examples: [
+    'runm secret update bmc-rack1                  # asks for user and password, hidden',
+    'runm secret update bmc-rack1 -f values.yaml   # all of them: what it leaves out is gone',
+  ],
   run: async (context, args) => {
     const name = noun.fullName(context, args.positional('name'));
     const data = await valuesFrom(context, args);
     const client = createClient(SecretService, context.transport());
+    const before = await client.getSecret({ name }, callOptions(context)).then(
+      ({ secret: known }) => known?.keys ?? [],
+      // Whoever may not see it may change it all the same.
+      () => [],
+    );
     const { secret } = await client.updateSecret(
       { name, data, requestId: context.random.requestId() },
       callOptions(context),
@@ -106,8 +115,24 @@ export const update: Command = {
         people: () => noun.people(secret, context),
       });
     }
+    tellUse(context, before, data);
     return undefined;
   },
+};
+
+/** What is easily overlooked: that others are gone, and that nobody has tried the new ones yet. */
+const tellUse = (
+  { output }: Context,
+  before: readonly string[],
+  data: Readonly<Record<string, string>>,
+): void => {
+  const gone = before.filter((key) => data[key] === undefined);
+  if (gone.length > 0) {
+    output.remark(`gone from it, as all values are replaced: ${gone.join(', ')}`);
+  }
+  if (data.user !== undefined && data.password !== undefined) {
+    output.remark('next: runm provider probe PROVIDER   # whether its controller takes them');
+  }
 };
 
 export const remove = deleteCommand(noun, async (context, request) => {

@@ -8,7 +8,7 @@ import {
   SecretService,
 } from '../../../gen/runmachine/identity/v1/secret_service_pb.ts';
 import type { Stdin } from '../../../services/cli/command.ts';
-import { create, list } from '../../../services/cli/commands/secret.ts';
+import { create, list, update } from '../../../services/cli/commands/secret.ts';
 import { temporaryDir } from '../../support/temporary-dir.ts';
 import { callCommand } from './call-command.ts';
 
@@ -28,6 +28,8 @@ const recording = () => {
         seen.push(request);
         return { secret: { name: `${request.parent}/secrets/${request.secretId}` } };
       },
+      getSecret: ({ name }) => ({ secret: { name, keys: ['password', 'user'] } }),
+      updateSecret: ({ name, data }) => ({ secret: { name, keys: Object.keys(data).toSorted() } }),
       listSecrets: ({ parent }) => ({
         secrets: [{ name: `${parent}/secrets/bmc`, keys: ['password', 'user'] }],
       }),
@@ -95,4 +97,18 @@ test('a list shows names of values, of one project or of all', async (t) => {
   const { routes } = recording();
   t.regex((await callCommand(list, [], routes)).stdout, /bmc +red +password user/);
   t.regex((await callCommand(list, ['--all-projects'], routes)).stdout, /bmc/);
+});
+
+test('an update says which values it left out, and how to see whether the rest works', async (t) => {
+  const { routes } = recording();
+  const part = await callCommand(update, ['bmc', '--key', 'password'], routes, {
+    stdin: stdinOf('next\n'),
+  });
+  t.is(part.code, 0, part.stderr);
+  t.regex(part.stderr, /^gone from it, as all values are replaced: user$/m);
+  t.notRegex(part.stderr, /next:/);
+  const whole = await callCommand(update, ['bmc'], routes, { stdin: stdinOf('root\nnext\n') });
+  t.is(whole.code, 0, whole.stderr);
+  t.regex(whole.stderr, /^next: runm provider probe PROVIDER/m);
+  t.notRegex(whole.stderr, /gone/);
 });
