@@ -25,6 +25,8 @@ type Known = {
   readonly scores: number[];
   /** How many classes the shape had had. */
   made: number;
+  readonly fits: (used: readonly number[]) => boolean;
+  readonly freeOf: (used: readonly number[] | undefined) => number;
 };
 
 type Asking = { readonly selection: Selection; readonly ranking: Ranking };
@@ -44,7 +46,7 @@ export const roomyClassesOf = (
   return (shape) => {
     const known = byShape.get(shape) ?? nothingOf(shape, asking);
     byShape.set(shape, known);
-    if (!asking.selection.wantsWhole) catchUp(known, shape, asking);
+    if (!asking.selection.wantsWhole) catchUp(known, shape, asking.ranking);
     return known;
   };
 };
@@ -63,10 +65,18 @@ const remembered = (index: ProviderIndex, { selection, ranking }: Asking): Remem
 };
 
 const nothingOf = (shape: Shape, { selection: { resources }, ranking }: Asking): Known => {
-  return { freshScore: freshScoreOf(shape, resources, ranking), loads: [], scores: [], made: 0 };
+  const freeOf = freeBeside(shape, resources);
+  return {
+    freshScore: SCORERS[ranking].score(freeOf(undefined)),
+    loads: [],
+    scores: [],
+    made: 0,
+    fits: fitsBeside(shape, resources),
+    freeOf,
+  };
 };
 
-const catchUp = (known: Known, shape: Shape, { selection, ranking }: Asking): void => {
+const catchUp = (known: Known, shape: Shape, ranking: Ranking): void => {
   if (known.made === shape.loads.made) return;
   let added = shape.loads.since(known.made);
   // Much was missed, or most of what is known is gone.
@@ -76,12 +86,10 @@ const catchUp = (known: Known, shape: Shape, { selection, ranking }: Asking): vo
     added = [...shape.loads.values()];
   }
   known.made = shape.loads.made;
-  const fits = fitsBeside(shape, selection.resources);
-  const freeOf = freeBeside(shape, selection.resources);
   for (const load of added) {
-    if (load.members.size === 0 || !fits(load.used)) continue;
+    if (load.members.size === 0 || !known.fits(load.used)) continue;
     known.loads.push(load);
-    known.scores.push(SCORERS[ranking].score(freeOf(load.used)));
+    known.scores.push(SCORERS[ranking].score(known.freeOf(load.used)));
   }
 };
 
