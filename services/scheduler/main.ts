@@ -63,12 +63,10 @@ export const createSchedulerService = async (
     writesInThread: true,
   });
   const following = { coordination, clock, random, log };
-  // Uids of providers come from both sides; whichever comes later takes the other's text.
-  const follower = createFollower(
-    following,
-    { changesMax: config.changesMax ?? 20_000, bookmarkMs: config.bookmarkMs ?? 15_000 },
-    { providerUid: (partition, uid) => providers.find(partition, uid)?.uid },
-  );
+  const follower = createFollower(following, {
+    changesMax: config.changesMax ?? 20_000,
+    bookmarkMs: config.bookmarkMs ?? 15_000,
+  });
   const transport = connect.transportTo('inventory');
   const identity = connect.transportTo('identity');
   const topologies = createTopologyDirectory({
@@ -82,7 +80,8 @@ export const createSchedulerService = async (
   const providers = createProviderDirectory(
     { clock, random, log, transport },
     topologies.schedulable,
-    (partition, uid) => follower.partition(partition).capacities.get(uid)?.providerUid,
+    // Of the same providers coordination tells.
+    (partition) => follower.partition(partition).numbers,
   );
   const seats = createSeats(following, {
     address: deps.replica.address,

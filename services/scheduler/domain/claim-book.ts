@@ -1,7 +1,9 @@
 /** The claims of a partition in memory, found by uid, name, project, provider and consumer. */
 import { type ClaimRecord, isEnded, keyOf } from './claim.ts';
 import { createKeyLists, type KeyLists } from './key-lists.ts';
+import { type ClaimStage, createProviderClaims, stageOf } from './provider-claims.ts';
 import { createSortedKeys, type SortedKeys } from './sorted-keys.ts';
+import { UidNumbers } from './uid-map.ts';
 
 export type ClaimBook = {
   readonly put: (claim: ClaimRecord) => void;
@@ -36,26 +38,11 @@ type Project = {
   readonly names: SortedKeys;
 };
 
-export const createClaimBook = (): ClaimBook => {
+/** `numbers` are those of providers, which others may use too. */
+export const createClaimBook = (numbers = new UidNumbers()): ClaimBook => {
   const claims = new Map<string, ClaimRecord>();
   const projects = new Map<string, Project>();
-  /**
-   * By provider; each claim is in one of the three. A provider has hundreds of slices, and each
-   * answer asks which may be late; few have ended, and then another has the provider.
-   */
-  const endless = createKeyLists();
-  const ending = createKeyLists();
-  const ended = createKeyLists();
-  const listsOf = (claim: ClaimRecord): KeyLists => {
-    if (isEnded(claim)) return ended;
-    return hasEnd(claim) ? ending : endless;
-  };
-  const isKnown = (uid: string): boolean => endless.has(uid) || ending.has(uid) || ended.has(uid);
-  const providers = createSortedKeys(function* () {
-    yield* ending.keys();
-    for (const uid of endless.keys()) if (!ending.has(uid)) yield uid;
-    for (const uid of ended.keys()) if (!ending.has(uid) && !endless.has(uid)) yield uid;
-  });
+  const byProvider = createProviderClaims(numbers, (uid) => claims.get(uid));
   const byConsumer = createKeyLists();
 
   const projectOf = (claim: ClaimRecord): Project => {
@@ -69,21 +56,12 @@ export const createClaimBook = (): ClaimBook => {
   };
   /** What may change while a claim lives: where it is and what it is for. */
   const link = (claim: ClaimRecord): void => {
-    const lists = listsOf(claim);
-    const others = [endless, ending, ended].filter((one) => one !== lists);
-    for (const { uid } of claim.providers) {
-      const isFirst = lists.add(uid, claim.uid);
-      if (isFirst && !others.some((one) => one.has(uid))) providers.add(uid);
-    }
+    for (const { uid } of claim.providers) byProvider.add(uid, claim);
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.add(consumer, claim.uid);
   };
   const unlink = (claim: ClaimRecord): void => {
-    for (const { uid } of claim.providers) {
-      const wasThere = isKnown(uid);
-      listsOf(claim).remove(uid, claim.uid);
-      if (wasThere && !isKnown(uid)) providers.remove(uid);
-    }
+    for (const { uid } of claim.providers) byProvider.remove(uid, claim);
     const consumer = claim.spec.consumer?.uid;
     if (consumer !== undefined) byConsumer.remove(consumer, claim.uid);
   };
@@ -129,10 +107,10 @@ export const createClaimBook = (): ClaimBook => {
       const named = uids === undefined ? [] : known(uids);
       return named.find((claim) => !isEnded(claim)) ?? newest(named);
     },
-    ofProvider: (uid) => known([...endless.get(uid), ...ending.get(uid), ...ended.get(uid)]),
-    livingOf: (uid) => known([...endless.get(uid), ...ending.get(uid)]),
-    endingOf: (providerUid) => known(ending.get(providerUid)),
-    providersFrom: providers.from,
+    ofProvider: (uid) => known(byProvider.of(uid, ALL)),
+    livingOf: (uid) => known(byProvider.of(uid, LIVING)),
+    endingOf: (uid) => known(byProvider.of(uid, ENDING)),
+    providersFrom: byProvider.providersFrom,
     ofConsumer: (consumerUid) => known(byConsumer.get(consumerUid)),
     projects: () => projects.keys(),
     ofProject: function* (project, first) {
@@ -147,16 +125,15 @@ export const createClaimBook = (): ClaimBook => {
   };
 };
 
-/** Once its release has begun that stays so, whatever else changes. */
-const hasEnd = ({ releaseBeginMs, spec }: ClaimRecord): boolean =>
-  releaseBeginMs !== undefined || spec.releaseMs !== undefined;
+const ALL: readonly ClaimStage[] = ['endless', 'ending', 'ended'];
+const LIVING: readonly ClaimStage[] = ['endless', 'ending'];
+const ENDING: readonly ClaimStage[] = ['ending'];
 
 /** True when it stands in other lists than before. */
 const isElsewhere = (before: ClaimRecord, claim: ClaimRecord): boolean =>
   before.providers !== claim.providers ||
   before.spec !== claim.spec ||
-  hasEnd(before) !== hasEnd(claim) ||
-  isEnded(before) !== isEnded(claim);
+  stageOf(before) !== stageOf(claim);
 
 /**
  * The order of lists, without regard to case: the keys of partition, project and claim, then the

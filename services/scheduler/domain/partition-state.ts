@@ -27,6 +27,7 @@ import {
   takeQuota,
 } from './state-parts.ts';
 import { settle, take } from './take-decision.ts';
+import { UidNumbers } from './uid-map.ts';
 
 export type PartitionState = {
   readonly partition: string;
@@ -80,14 +81,17 @@ export type Known = {
   /** undefined = somebody else leads, until `awaken`. */
   readonly nowMs: number | undefined;
   readonly times?: ChoreTimes;
+  /** Of providers; absent = nobody else knows anything of them. */
+  readonly numbers?: UidNumbers;
 };
 
 export const createPartitionState = (known: Known): PartitionState => {
-  const claims = createClaimBook();
+  const numbers = known.numbers ?? new UidNumbers();
+  const claims = createClaimBook(numbers);
   const parts: StateParts = {
     times: known.times ?? CHORE_TIMES,
     claims,
-    providers: createProviderIndex((uid) => heldProviders(claims, uid)),
+    providers: createProviderIndex((uid) => heldProviders(claims, uid), numbers),
     deciding: new Map(),
     quotas: createQuotaBook(),
     answers: createAnswers(),

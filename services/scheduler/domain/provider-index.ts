@@ -19,6 +19,7 @@ import { createPostings, groupKey, keysOf, type Postings } from './postings.ts';
 import { createShapeTable, type LoadClass, type Shape } from './shape.ts';
 import { NO_TOPOLOGY, type Topology } from './topology.ts';
 import { imply } from './tree-bookings.ts';
+import { UidMap, UidNumbers } from './uid-map.ts';
 
 export type Member = {
   readonly n: number;
@@ -79,15 +80,18 @@ const NOWHERE: Place = { ids: NO_CODES, keys: [] };
 /** Uids of the providers that a claim, or a consumer with its claims, holds. */
 export type HeldBy = (uid: string) => Iterable<string>;
 
-export const createProviderIndex = (heldBy: HeldBy = () => []): ProviderIndex => new Index(heldBy);
+/** `numbers` may be shared with others that know something of the same providers. */
+export const createProviderIndex = (
+  heldBy: HeldBy = () => [],
+  numbers = new UidNumbers(),
+): ProviderIndex => new Index(heldBy, numbers);
 
 class Index implements ProviderIndex {
-  readonly #byUid = new Map<string, Member>();
-  readonly #members: (Member | undefined)[] = [];
-  readonly #unused: number[] = [];
+  readonly #numbers: UidNumbers;
+  readonly #members: UidMap<Member>;
   readonly #shapes = createShapeTable();
   readonly postings = createPostings();
-  readonly forest = createForest((uid) => this.#byUid.get(uid)?.n);
+  readonly forest = createForest((uid) => this.find(uid)?.n);
   readonly open = new NumberSet();
   readonly all = new NumberSet();
   readonly #heldBy: HeldBy;
@@ -96,32 +100,34 @@ class Index implements ProviderIndex {
   #lastBooked: Booked | undefined;
   readonly #places = createPlaces(NO_TOPOLOGY);
 
-  constructor(heldBy: HeldBy) {
+  constructor(heldBy: HeldBy, numbers: UidNumbers) {
     this.#heldBy = heldBy;
+    this.#numbers = numbers;
+    this.#members = new UidMap(numbers);
   }
 
   heldBy = (uid: string): readonly number[] =>
-    [...this.#heldBy(uid)].flatMap((provider) => this.#byUid.get(provider)?.n ?? []);
+    [...this.#heldBy(uid)].flatMap((provider) => this.find(provider)?.n ?? []);
 
   shapes = (): Iterable<Shape> => this.#shapes.all();
   version = (): number => this.#shapes.version() + this.postings.version();
-  size = (): number => this.#byUid.size;
-  width = (): number => this.#members.length;
+  size = (): number => this.#members.size;
+  width = (): number => this.#members.width;
   topology = (): Topology => this.#topology;
-  find = (uid: string): Member | undefined => this.#byUid.get(uid);
+  find = (uid: string): Member | undefined => this.#members.get(uid);
   factsOf = (uid: string): ProviderFacts | undefined => this.find(uid)?.facts;
   above = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.above);
   below = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.below);
   holdsOn = (uid: string): Iterable<Hold> => this.find(uid)?.booked?.own ?? [];
 
   member = (n: number): Member => {
-    const member = this.#members[n];
+    const member = this.#members.at(n);
     if (member === undefined) throw new Error(`No provider has the number ${n}`);
     return member;
   };
 
   #uidsOf(uid: string, numbersOf: (n: number) => readonly number[]): readonly string[] {
-    const n = this.#byUid.get(uid)?.n;
+    const n = this.find(uid)?.n;
     return n === undefined ? [] : numbersOf(n).map((one) => this.member(one).uid);
   }
 
@@ -196,7 +202,7 @@ class Index implements ProviderIndex {
   #memberOf(uid: string): Member {
     const known = this.find(uid);
     if (known !== undefined) return known;
-    const n = this.#unused.pop() ?? this.#members.length;
+    const n = this.#numbers.of(uid);
     const shape = this.#shapes.of('', NO_OFFERS, NO_CODES);
     const made: Member = {
       n,
@@ -210,8 +216,7 @@ class Index implements ProviderIndex {
       load: undefined,
     };
     shape.members.add(n);
-    this.#members[n] = made;
-    this.#byUid.set(uid, made);
+    this.#members.set(uid, made);
     for (const part of this.forest.adopt(uid, n)) {
       this.#implyAll(this.#withBelow(part), true);
       this.#settlePlace(part);
@@ -245,7 +250,7 @@ class Index implements ProviderIndex {
   }
 
   #settlePlace(n: number): void {
-    const member = this.#members[n];
+    const member = this.#members.at(n);
     if (member === undefined) return;
     const parent = this.forest.parentOf(n);
     const whole = parent === undefined ? undefined : this.member(parent).place;
@@ -321,8 +326,6 @@ class Index implements ProviderIndex {
     this.forest.orphan(uid, n);
     this.open.delete(n);
     this.all.delete(n);
-    this.#byUid.delete(uid);
-    this.#members[n] = undefined;
-    this.#unused.push(n);
+    this.#members.delete(uid);
   }
 }

@@ -6,6 +6,7 @@ import { WireFields } from '../../runtime/wire-fields.ts';
 import type { ProviderFacts } from '../domain/capacity.ts';
 import { keyOf } from '../domain/claim.ts';
 import { createKeyLists } from '../domain/key-lists.ts';
+import { UidMap, UidNumbers } from '../domain/uid-map.ts';
 import { factsFrom } from './provider-facts.ts';
 import { createProviderReading } from './provider-reading.ts';
 
@@ -15,6 +16,11 @@ export type FactsListener = (uid: string, facts: ProviderFacts | undefined) => v
 export type Told =
   | { readonly kind: 'there' | 'gone'; readonly uid: string }
   | { readonly kind: 'synced' | 'nothing' };
+
+type OfPartition = {
+  readonly numbers: UidNumbers;
+  readonly providers: UidMap<ProviderFacts>;
+};
 
 const NOTHING: Told = { kind: 'nothing' };
 
@@ -27,15 +33,15 @@ const EVENT = {
 } as const;
 const REMOVED_UID = ProviderRemovedSchema.field.uid.number;
 
-/**
- * The providers of all partitions as inventory's events tell them. `knownUid` gives the text of a
- * uid that is in memory already.
- */
+/** The numbers of a partition's providers, which others may share; the partition as a key. */
+export type NumbersOf = (partition: string) => UidNumbers;
+
+/** The providers of all partitions as inventory's events tell them. */
 export const createFactsBook = (
   schedulable: () => ReadonlySet<string>,
-  knownUid: (partition: string, uid: string) => string | undefined = () => undefined,
+  numbersOf: NumbersOf = () => new UidNumbers(),
 ) => {
-  const byPartition = new Map<string, Map<string, ProviderFacts>>();
+  const byPartition = new Map<string, OfPartition>();
   const listeners = new Map<string, Set<FactsListener>>();
   /** Uids of its parts, by the provider of which they are. */
   const parts = createKeyLists();
@@ -43,14 +49,21 @@ export const createFactsBook = (
   const tell = (partition: string, uid: string, facts: ProviderFacts | undefined): void => {
     for (const listener of listeners.get(partition) ?? []) listener(uid, facts);
   };
+  const ofPartition = (partition: string): OfPartition => {
+    const known = byPartition.get(partition);
+    if (known !== undefined) return known;
+    const numbers = numbersOf(partition);
+    const made = { numbers, providers: new UidMap<ProviderFacts>(numbers) };
+    byPartition.set(partition, made);
+    return made;
+  };
   const put = (provider: WireFields): Told => {
     const found = read(provider);
     if (found === undefined) return NOTHING;
     const { partition } = found;
-    const providers = byPartition.get(partition) ?? new Map<string, ProviderFacts>();
-    byPartition.set(partition, providers);
+    const { numbers, providers } = ofPartition(partition);
     const before = providers.get(found.uid);
-    const uid = before?.uid ?? knownUid(partition, found.uid) ?? found.uid;
+    const uid = numbers.text(found.uid);
     const facts = factsFrom({ ...found, uid });
     const wasIn = before?.parentUid;
     if (wasIn !== undefined && wasIn !== facts.parentUid) parts.remove(wasIn, uid);
@@ -61,7 +74,7 @@ export const createFactsBook = (
   };
   // A provider never changes its partition, and few go: nothing is kept to find it faster.
   const remove = (uid: string): void => {
-    for (const [partition, providers] of byPartition) {
+    for (const [partition, { providers }] of byPartition) {
       const parentUid = providers.get(uid)?.parentUid;
       if (parentUid !== undefined) parts.remove(parentUid, uid);
       if (providers.delete(uid)) tell(partition, uid, undefined);
@@ -87,13 +100,13 @@ export const createFactsBook = (
       return told;
     },
     keepOnly: (uids: ReadonlySet<string>): void => {
-      for (const providers of byPartition.values()) {
+      for (const { providers } of byPartition.values()) {
         for (const uid of providers.keys()) if (!uids.has(uid)) remove(uid);
       }
     },
-    isEmpty: () => [...byPartition.values()].every(({ size }) => size === 0),
-    find: (partition: string, uid: string) => byPartition.get(keyOf(partition))?.get(uid),
-    all: (partition: string) => byPartition.get(keyOf(partition))?.values() ?? [],
+    isEmpty: () => [...byPartition.values()].every(({ providers }) => providers.size === 0),
+    find: (partition: string, uid: string) => byPartition.get(keyOf(partition))?.providers.get(uid),
+    all: (partition: string) => byPartition.get(keyOf(partition))?.providers.values() ?? [],
     partsOf: parts.get,
     listen: (partition: string, listener: FactsListener) => {
       const key = keyOf(partition);

@@ -6,6 +6,7 @@ import type { QuotaRecord } from '../domain/quota.ts';
 import { createQuotaBook, type QuotaBook } from '../domain/quota-book.ts';
 import type { Head } from '../domain/record-format.ts';
 import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
+import { UidMap, UidNumbers } from '../domain/uid-map.ts';
 import { type CapacityReading, createCapacityReading } from './capacity-reading.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
 
@@ -15,12 +16,14 @@ import { createSharedValues, type SharedValues } from './shared-values.ts';
  */
 export type FollowedPartition = {
   readonly key: string;
+  /** Of providers of which anything is known here. */
+  readonly numbers: UidNumbers;
   readonly claims: ClaimBook;
   /** Store revision of each claim, by uid. */
   readonly revisions: Map<string, bigint>;
   /** Projects of claims that an own commit removed, until the watch tells of it, by uid. */
   readonly forgotten: Map<string, string>;
-  readonly capacities: Map<string, CapacityRecord>;
+  readonly capacities: UidMap<CapacityRecord>;
   /** Their uids. */
   readonly capacityUids: SortedKeys;
   /** By the project's key. */
@@ -42,20 +45,15 @@ export type FollowedPartition = {
   ownRevision: bigint;
 };
 
-/** Texts that are in memory already: an equal one is not kept beside them. */
-export type KnownTexts = {
-  /** The uid as it stands in what inventory has told of the provider. */
-  readonly providerUid?: (partition: string, uid: string) => string | undefined;
-};
-
-export const createFollowedPartition = (key: string, texts: KnownTexts = {}): FollowedPartition => {
-  const capacities = new Map<string, CapacityRecord>();
-  const toldUid = (uid: string): string => texts.providerUid?.(key, uid) ?? uid;
-  const providerUid = (uid: string): string => capacities.get(uid)?.providerUid ?? toldUid(uid);
+export const createFollowedPartition = (key: string): FollowedPartition => {
+  const numbers = new UidNumbers();
+  const capacities = new UidMap<CapacityRecord>(numbers);
+  const providerUid = (uid: string): string => numbers.text(uid);
   const shared = createSharedValues(providerUid);
   return {
     key,
-    claims: createClaimBook(),
+    numbers,
+    claims: createClaimBook(numbers),
     revisions: new Map(),
     forgotten: new Map(),
     capacities,
@@ -63,8 +61,7 @@ export const createFollowedPartition = (key: string, texts: KnownTexts = {}): Fo
     quotas: new Map(),
     quotaBook: undefined,
     shared,
-    // Most come when none of them is known yet.
-    readCapacity: createCapacityReading(shared, toldUid),
+    readCapacity: createCapacityReading(shared, providerUid),
     head: undefined,
     leader: undefined,
     log: new Set(),

@@ -17,7 +17,6 @@ import { type ChangeRing, createChangeRing, type RingLimits } from './change-rin
 import {
   createFollowedPartition,
   type FollowedPartition,
-  type KnownTexts,
   putCapacity,
   putClaim,
   putQuota,
@@ -54,11 +53,7 @@ export type Follower = {
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
-export const createFollower = (
-  deps: CoordinationDeps,
-  limits: RingLimits,
-  texts: KnownTexts = {},
-): Follower => {
+export const createFollower = (deps: CoordinationDeps, limits: RingLimits): Follower => {
   const { clock, log, random } = deps;
   const partitions = new Map<string, FollowedPartition>();
   const ring = createChangeRing(clock, limits);
@@ -70,7 +65,7 @@ export const createFollower = (
     const key = keyOf(id);
     const known = partitions.get(key);
     if (known !== undefined) return known;
-    const made = createFollowedPartition(key, texts);
+    const made = createFollowedPartition(key);
     partitions.set(key, made);
     return made;
   };

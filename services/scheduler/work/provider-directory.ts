@@ -9,7 +9,7 @@ import {
   ProviderService,
 } from '../../../gen/runmachine/inventory/v1/provider_service_pb.ts';
 import type { ProviderFacts } from '../domain/capacity.ts';
-import { createFactsBook, type FactsListener } from './facts-book.ts';
+import { createFactsBook, type FactsListener, type NumbersOf } from './facts-book.ts';
 import { createFollowedWatch, type WatchDeps } from './followed-watch.ts';
 
 export type ProviderDirectory = {
@@ -47,9 +47,9 @@ export type SchedulableKeys = {
 export const createProviderDirectory = (
   deps: DirectoryDeps,
   schedulable: SchedulableKeys,
-  knownUid?: (partition: string, uid: string) => string | undefined,
+  numbersOf?: NumbersOf,
 ): ProviderDirectory => {
-  const book = createFactsBook(schedulable.keys, knownUid);
+  const book = createFactsBook(schedulable.keys, numbersOf);
   let isComplete = false;
   /** Uids of a present set that is being told; undefined = all that is told stays. */
   let present: Set<string> | undefined;

@@ -3,6 +3,7 @@
  * can decide as soon as it is elected. A leader goes on with it alone.
  */
 import { nextTurn } from '../../runtime/clock.ts';
+import type { CapacityRecord } from '../domain/capacity.ts';
 import type { ChoreTimes } from '../domain/chores.ts';
 import { createPartitionState, type PartitionState } from '../domain/partition-state.ts';
 import type { Follower } from './follower.ts';
@@ -39,6 +40,7 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     facts: [],
     nowMs: undefined,
     times,
+    numbers: followed.numbers,
   });
   let isTaken = false;
   const over = Promise.withResolvers<void>();
@@ -55,23 +57,33 @@ export const createWarmState = (parts: WarmParts, partition: string): WarmState 
     );
   };
 
+  const takeCapacity = (record: CapacityRecord): void =>
+    state.follow({ kind: 'capacity', record }, committedMs());
+
   /** What changes meanwhile comes by the listeners; taking a record in twice does no harm. */
   const fill = async (): Promise<void> => {
     // Before everything is listed the leader's time is not known, by which claims are booked.
     await Promise.race([follower.ready, over.promise]);
     if (isOver) return;
     listen();
-    await inTurns(followed.capacities.values(), (record) =>
-      state.follow({ kind: 'capacity', record }, committedMs()),
-    );
     await inTurns(followed.quotas.values(), (quota) =>
       state.follow({ kind: 'quota', quota }, committedMs()),
     );
     await inTurns(followed.claims.all(), (claim) =>
       state.follow({ kind: 'claim', claim }, committedMs()),
     );
-    // Last, as only what inventory has told of is put among what offers and holds the same.
-    await inTurns(providers.all(partition), (facts) => state.setFacts(facts.uid, facts));
+    // Last, as only what inventory has told of is put among what offers and holds the same. All of
+    // a provider at once, so that it is found once.
+    let opened = 0;
+    await inTurns(providers.all(partition), (facts) => {
+      const record = followed.capacities.get(facts.uid);
+      if (record !== undefined) takeCapacity(record);
+      if (record !== undefined) opened += 1;
+      state.setFacts(facts.uid, facts);
+    });
+    if (opened < followed.capacities.size) {
+      await inTurns(followed.capacities.values(), takeCapacity);
+    }
   };
   const inTurns = async <T>(records: Iterable<T>, takeIn: (record: T) => void): Promise<void> => {
     let count = 0;
