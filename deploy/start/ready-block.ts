@@ -46,12 +46,23 @@ export const readyBlock = (facts: ReadyFacts): string => {
       : ['  runm whoami', '  runm status']),
     '  runm machine create demo --image lab-linux --cpus 1 --memory 256MiB --wait',
     ...(facts.machine === 'running' ? ['  runm machine delete hello --wait'] : []),
-    ...(facts.lab === undefined ? [] : ['  runm lab status']),
+    ...serverLines(facts.lab),
     '',
     facts.stopCommand === undefined
       ? 'Ctrl-C stops it.'
       : `It goes on in the background; \`${facts.stopCommand}\` ends it.`,
   ].join('\n');
+};
+
+const serverLines = (lab: LabStatus | undefined): readonly string[] => {
+  const [first] = lab?.servers ?? [];
+  if (first === undefined) return [];
+  return [
+    '  runm lab status',
+    '  runm provider list                 # the servers of the rack, and this host',
+    `  runm provider probe ${first.name.padEnd(14)} # what its controller offers`,
+    '  runm machine create bench-1 --on metal --wait',
+  ];
 };
 
 const labLines = (lab: LabStatus | undefined): readonly string[] => {
