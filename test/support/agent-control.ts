@@ -59,7 +59,8 @@ type Wanted = MessageInitShape<typeof AssignmentSchema> & { uid: string };
 type Queue = ReturnType<typeof createBoundedQueue<SessionResponse>>;
 
 const MESSAGES_MAX = 10_000;
-const HEARTBEAT = { seconds: 1n, nanos: 0 };
+/** A session ends after three of silence, and what is ordered meanwhile is lost. */
+const HEARTBEAT = { seconds: 20n, nanos: 0 };
 
 export const startAgentControl = async (): Promise<AgentControl> => {
   const authority = await createAuthority();
