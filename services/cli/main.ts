@@ -13,6 +13,9 @@ import { reportError } from './report-error.ts';
 import { StoppedError } from './stopped-error.ts';
 import { UsageError } from './usage-error.ts';
 
+/** Options that say where and as whom somebody works. */
+const PLACE: ReadonlySet<string> = new Set(['profile', 'partition', 'project']);
+
 /** Runs one command line; resolves to the exit code. */
 export const main = async (argv: readonly string[]): Promise<number> => {
   const streams = { stdout: process.stdout, stderr: process.stderr };
@@ -23,7 +26,7 @@ export const main = async (argv: readonly string[]): Promise<number> => {
     const found = await findCommand(argv, output);
     if (!found) return EXIT.ok;
     const args = parseCommandLine(found.command, found.rest);
-    output = createOutput(streams, modeOf(found.rest));
+    output = createOutput(streams, modeOf(found.rest), args.typed(PLACE));
     if (args.flag('help')) {
       output.result(commandHelp(found.path, found.command));
       return EXIT.ok;

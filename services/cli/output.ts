@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { jsonText } from './format/json-text.ts';
 import { type Column, formatTable } from './format/table.ts';
+import { proposedIn } from './proposed.ts';
 
 export type OutputMode = 'table' | 'json' | 'yaml' | 'quiet';
 
@@ -22,7 +23,12 @@ export type OutputStreams = {
   readonly stderr: NodeJS.WriteStream;
 };
 
-export const createOutput = (streams: OutputStreams, mode: OutputMode): Output => {
+/** `place` are the options that say where somebody works, as he typed them. */
+export const createOutput = (
+  streams: OutputStreams,
+  mode: OutputMode,
+  place: readonly string[] = [],
+): Output => {
   let open = false;
   const endProgress = () => {
     if (open) streams.stderr.write('\r\u001b[K');
@@ -38,7 +44,7 @@ export const createOutput = (streams: OutputStreams, mode: OutputMode): Output =
     },
     remark: (text) => {
       endProgress();
-      streams.stderr.write(`${text}\n`);
+      streams.stderr.write(`${proposedIn(place, text)}\n`);
     },
     progress: (text) => {
       if (streams.stderr.isTTY !== true || mode !== 'table') return;

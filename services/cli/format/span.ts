@@ -74,12 +74,13 @@ export const formatLocalTime = (time: Timestamp | undefined): string => {
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 /**
- * "2026-03-01T14:05Z", "now", "today" (its begin), "tomorrow" (in 24 hours), "in 2h", "+2h",
- * "7d ago", or local: "today 18:00", "tomorrow 9:30", "2026-03-01 14:05", "2026-03-01".
+ * "2026-03-01T14:05Z", "now", "today" and "yesterday" (their begin), "tomorrow" (in 24 hours),
+ * "in 2h", "+2h", "7d ago", or local: "today 18:00", "tomorrow 9:30", "2026-03-01 14:05",
+ * "2026-03-01".
  */
 export const parseTime = (text: string, what: string, now: Date): Date => {
   if (text === 'now') return now;
-  if (text === 'today') return new Date(new Date(now).setHours(0, 0, 0, 0));
+  if (text === 'today' || text === 'yesterday') return onDay(now, text, [0, 0]);
   if (text === 'tomorrow') return new Date(now.getTime() + 86_400_000);
   const ahead = /^(?:in |\+)(.*)$/.exec(text)?.[1];
   if (ahead !== undefined) {
@@ -88,13 +89,13 @@ export const parseTime = (text: string, what: string, now: Date): Date => {
   if (text.endsWith(' ago')) {
     return new Date(now.getTime() - parseSpanSeconds(text.slice(0, -4).trim(), what) * 1000);
   }
-  const day = /^(today|tomorrow) (\d{1,2}):(\d{2})$/.exec(text);
+  const day = /^(yesterday|today|tomorrow) (\d{1,2}):(\d{2})$/.exec(text);
   // A date alone would be taken as UTC.
   const local = text
     .replace(/^(\d{4}-\d{2}-\d{2})$/, '$1T00:00')
     .replace(/^(\d{4}-\d{2}-\d{2}) (\d)/, '$1T$2');
   // Date alone would take almost any text for some time.
-  const parsed = day ? onDay(now, day) : new Date(ISO_TIME.test(local) ? local : Number.NaN);
+  const parsed = day ? timeOf(now, day) : new Date(ISO_TIME.test(local) ? local : Number.NaN);
   if (Number.isNaN(parsed.getTime())) {
     throw new UsageError(
       `${what}: "${text}" is not a time`,
@@ -112,10 +113,16 @@ export const optionalTime = (
 ): Timestamp | undefined =>
   text === undefined ? undefined : timestampFromDate(parseTime(text, what, now));
 
-const onDay = (now: Date, [, day, hour, minute]: RegExpExecArray): Date => {
+const timeOf = (now: Date, [, day = '', hour, minute]: RegExpExecArray): Date => {
   if (Number(hour) > 23 || Number(minute) > 59) return new Date(Number.NaN);
+  return onDay(now, day, [Number(hour), Number(minute)]);
+};
+
+const DAYS: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
+
+const onDay = (now: Date, day: string, [hour, minute]: readonly [number, number]): Date => {
   const at = new Date(now);
-  at.setDate(at.getDate() + (day === 'tomorrow' ? 1 : 0));
-  at.setHours(Number(hour), Number(minute), 0, 0);
+  at.setDate(at.getDate() + (DAYS[day] ?? 0));
+  at.setHours(hour, minute, 0, 0);
   return at;
 };

@@ -141,6 +141,8 @@ test('a span is written as it is read', (t) => {
 test('a day and an hour are local, and so is a date alone', (t) => {
   const now = new Date(2026, 2, 1, 12);
   t.deepEqual(parseTime('today', 'x', now), new Date(2026, 2, 1));
+  t.deepEqual(parseTime('yesterday', 'x', now), new Date(2026, 1, 28));
+  t.deepEqual(parseTime('yesterday 18:30', 'x', now), new Date(2026, 1, 28, 18, 30));
   t.deepEqual(parseTime('today 18:30', 'x', now), new Date(2026, 2, 1, 18, 30));
   t.deepEqual(parseTime('tomorrow 9:05', 'x', now), new Date(2026, 2, 2, 9, 5));
   t.deepEqual(parseTime('2026-03-04', 'x', now), new Date(2026, 2, 4));
