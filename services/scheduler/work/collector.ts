@@ -27,7 +27,7 @@ export type CollectorOptions = {
   readonly waiting: () => number;
   /** The claim as it is committed; undefined = it is gone. */
   readonly claim: (uid: string) => ClaimRecord | undefined;
-  /** Few commits wait so long for more. */
+  /** Commits wait so long for more. */
   readonly pauseMs: number;
 };
 
@@ -43,6 +43,8 @@ const COMMITS_MAX = 256;
 const BYTES_MAX = 4 * 1024 ** 2;
 /** Commits of one answer of coordination; each may have half a megabyte. */
 const PAGE = 32;
+/** Commits of a second in which the disk has nothing else to do. */
+const FEW = 16;
 /** How often the collector looks whether enough are waiting. */
 const LOOK_MS = 1_000;
 
@@ -80,7 +82,10 @@ export const createCollector = (deps: CoordinationDeps, options: CollectorOption
   };
 };
 
-/** Until a transaction would be full, or those that are there have waited long enough. */
+/**
+ * Until a transaction would be full, or those that are there have waited long enough: those of a
+ * quiet partition the time of one look, since people look at what they have just changed.
+ */
 const untilWorthIt = async (
   { clock }: CoordinationDeps,
   { pauseMs, waiting }: CollectorOptions,
@@ -88,7 +93,8 @@ const untilWorthIt = async (
 ): Promise<void> => {
   for (let leftMs = pauseMs; leftMs > 0; leftMs -= LOOK_MS) {
     const isOver = !(await slept(clock, Math.min(LOOK_MS, leftMs), signal));
-    if (isOver || waiting() >= COMMITS_MAX) return;
+    const there = waiting();
+    if (isOver || there >= COMMITS_MAX || (there > 0 && there <= FEW)) return;
   }
 };
 
