@@ -62,7 +62,7 @@ export type ClaimSpec = Message<"runmachine.scheduler.v1.ClaimSpec"> & {
   count: number;
 
   /**
-   * Which of the providers that fit are taken first.
+   * Which of the providers that fit are taken first. UNSPECIFIED: PACK.
    *
    * @generated from field: runmachine.scheduler.v1.Ranking ranking = 6;
    */
@@ -374,14 +374,14 @@ export type ResourceRequest = Message<"runmachine.scheduler.v1.ResourceRequest">
   resourceType: string;
 
   /**
-   * Amount wanted, in the unit of the type; with min_amount the most that is wanted.
+   * Amount wanted, in the unit of the type, below 2^53; with min_amount the most that is wanted.
    *
    * @generated from field: uint64 amount = 2;
    */
   amount: bigint;
 
   /**
-   * Least amount that will do: given is amount where it fits, else the largest that fits the steps. 0: amount.
+   * Least amount that will do: given is amount where it and the quota fit, else the largest that fits the steps. 0: amount.
    *
    * @generated from field: uint64 min_amount = 3;
    */

@@ -197,7 +197,7 @@ export const ListClaimsResponseSchema: GenMessage<ListClaimsResponse> = /*@__PUR
  */
 export type CreateClaimRequest = Message<"runmachine.scheduler.v1.CreateClaimRequest"> & {
   /**
-   * Parent, "partitions/{partition}/projects/{project}". A "-" in place of a segment reads across all that the caller may see.
+   * Parent, "partitions/{partition}/projects/{project}". A "-" in place of a segment is INVALID_ARGUMENT.
    *
    * @generated from field: string parent = 1;
    */
@@ -1264,14 +1264,15 @@ export type ExplainClaimResponse = Message<"runmachine.scheduler.v1.ExplainClaim
   groups: GroupFunnel[];
 
   /**
-   * What stands in the way of the groups together or of the quota. Empty: nothing.
+   * What stands in the way of the groups together, or the quota, or the longest claim. Empty: nothing.
    *
    * @generated from field: string obstacle = 3;
    */
   obstacle: string;
 
   /**
-   * Changes to the request that would make it fit, nearest first, as people say them. Empty: it fits, or none was found.
+   * Changes to the request each of which alone would make it fit, quota included, nearest first, as people say them. Empty: it
+   * fits, or none was found.
    *
    * @generated from field: repeated string suggestions = 4;
    */
@@ -1320,7 +1321,8 @@ export type GroupFunnel = Message<"runmachine.scheduler.v1.GroupFunnel"> & {
   remaining: number;
 
   /**
-   * Each of these constraints, were it alone dropped, would leave a provider. Empty: no single one.
+   * Each of these constraints, were it alone dropped, would leave providers enough for the group; those of groups on each
+   * other, for all. Empty: no single one.
    *
    * @generated from field: repeated string fits_without = 5;
    */
@@ -1820,7 +1822,8 @@ export const ClaimService: GenService<{
     output: typeof TransferClaimResponseSchema;
   },
   /**
-   * Finds windows in which a request would fit, earliest first: "when could 8 of these be free for 4 hours?"
+   * Finds windows in which a request would fit and the quota would allow it, earliest first: "when could 8 of these be free for 4 hours?"
+   * FAILED_PRECONDITION CLAIM_TOO_LONG when the project may not have claims of that length.
    *
    * @generated from rpc runmachine.scheduler.v1.ClaimService.FindWindows
    */

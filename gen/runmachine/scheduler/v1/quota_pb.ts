@@ -131,7 +131,7 @@ export type QuotaLimit = Message<"runmachine.scheduler.v1.QuotaLimit"> & {
   resourceType: string;
 
   /**
-   * Most that may be held at any instant, in the unit of the type. 0: nothing.
+   * Most that may be held at any instant, in the unit of the type, below 2^53. 0: nothing.
    *
    * @generated from field: uint64 amount = 2;
    */
