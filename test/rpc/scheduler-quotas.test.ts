@@ -204,7 +204,7 @@ test('quotas survive the leader, and every replica sets and shows them', async (
 
 test('without a leader a quota is still shown, as far as it is known', async (t) => {
   const { node, addHost, coordination } = await startScheduler(t, {
-    config: { leaderWaitMs: 500 },
+    config: { leaderWaitMs: 4_000 },
   });
   await addHost({ id: 'host-1' });
   await node.quotas('admin').setQuota(setting(RED_QUOTA, cpus(4n)));

@@ -96,7 +96,7 @@ test('only the scheduler is believed for whom it relays', async (t) => {
 });
 
 test('without a leader a mutation is told to come back and reads go on', async (t) => {
-  const fixture = await startScheduler(t, { config: { leaderWaitMs: 1_500 } });
+  const fixture = await startScheduler(t, { config: { leaderWaitMs: 4_000 } });
   const { node, coordination } = fixture;
   await fixture.addHost({ id: 'host-1' });
   await node.claims('red').createClaim(claimRequest('web'));
