@@ -106,8 +106,8 @@ const resource = (resourceType: string, text: string, what: string): ResourceReq
     throw new UsageError(`--cpus: "${text}" is not a whole number`);
   }
   const [least, most] = text.includes('..') ? text.split('..', 2) : [undefined, text];
-  const amount = parseAmount(most ?? '', what);
-  const minAmount = least === undefined ? 0n : parseAmount(least, what);
+  const amount = parseAmount(resourceType, most ?? '', what);
+  const minAmount = least === undefined ? 0n : parseAmount(resourceType, least, what);
   if (amount === 0n) throw new UsageError(`${what}: the amount is 0`, 'ask for more than nothing');
   if (minAmount > amount) {
     throw new UsageError(`${what}: "${text}" has more at least than at most`);

@@ -25,7 +25,8 @@ export const parseInventory = (text: string, what: string): Inventory => {
     }
     given.set(name, part.slice(at + 1));
   });
-  const amount = (name: string) => parseAmount(given.get(name) ?? '0', `${what} ${name}`);
+  const amount = (name: string) =>
+    parseAmount(resourceType, given.get(name) ?? '0', `${what} ${name}`);
   return create(InventorySchema, {
     resourceType,
     total: amount('total'),

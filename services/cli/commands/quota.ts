@@ -167,7 +167,7 @@ const limitChanges = (texts: readonly string[]): Changes =>
   new Map(
     texts.map((text) => {
       const [type, value] = parseTyped(text, 'LIMIT');
-      return [type, value === 'none' ? undefined : parseAmount(value, type)];
+      return [type, value === 'none' ? undefined : parseAmount(type, value, type)];
     }),
   );
 

@@ -1,5 +1,5 @@
 import { UsageError } from '../usage-error.ts';
-import { formatSizeBytes, parseSizeBytes } from './size.ts';
+import { formatSizeBytes, parseSizeBytes, readSize } from './size.ts';
 
 /**
  * Amounts of the built-in types in bytes are sizes to people; of all others there are so many.
@@ -21,7 +21,13 @@ export const formatAmountHours = (resourceType: string, amountSeconds: string): 
   return `${hours.toFixed(digits).replace(/\.?0+$/, '')} h`;
 };
 
-export const parseAmount = (text: string, what: string): bigint => parseSizeBytes(text, what);
+/** A size where the type is of bytes, else so many; `what` names it in an error. */
+export const parseAmount = (resourceType: string, text: string, what: string): bigint => {
+  if (!isBytes(resourceType) && readSize(text) === undefined) {
+    throw new UsageError(`${what}: "${text}" is not an amount`, 'write it like 4');
+  }
+  return parseSizeBytes(text, what);
+};
 
 /** "runm.memory=64GiB" as a type and the text of its value. */
 export const parseTyped = (text: string, what: string): [string, string] => {

@@ -155,6 +155,8 @@ const refused = test.macro({
 test(refused, 'red', /nothing to change/);
 test(refused, 'red memory', /LIMIT: "memory" is not TYPE=AMOUNT/);
 test(refused, 'red runm.memory=much', /runm.memory: "much" is not a size/);
+test(refused, 'red runm.cpu.shared=-3', /runm.cpu.shared: "-3" is not an amount/);
+test(refused, 'red runm.memory=99999PiB', /runm.memory: "99999PiB" is too much/);
 test(refused, 'red --max-length long', /--max-length: "long" is not a span/);
 test(refused, 'red --max-length 0s', /more than 0 s/);
 test(refused, 'red --user ada --max-length 7d', /--max-length holds for the whole project/);
