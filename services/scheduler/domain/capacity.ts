@@ -93,7 +93,7 @@ const NOTHING: Offers = new Map();
 /** What may be allocated now. Without either there is nothing. */
 export const offersInForce = (
   facts: ProviderFacts | undefined,
-  record: CapacityRecord | undefined,
+  record: Pick<CapacityRecord, 'generation' | 'offers'> | undefined,
 ): Offers => {
   if (record === undefined) return facts?.offers ?? NOTHING;
   if (facts === undefined || facts.generation < record.generation) return record.offers;
@@ -103,7 +103,7 @@ export const offersInForce = (
 /** A provider is closed until machine has reported it available, which makes its first record. */
 export const isClosed = (
   facts: ProviderFacts | undefined,
-  record: CapacityRecord | undefined,
+  record: Pick<CapacityRecord, 'closed'> | undefined,
 ): boolean => facts === undefined || record === undefined || record.closed;
 
 /** Why an amount cannot be allocated of an offer, whatever is free; undefined = it can. */

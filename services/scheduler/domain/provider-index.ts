@@ -11,6 +11,7 @@ import {
   offersInForce,
   type ProviderFacts,
 } from './capacity.ts';
+import { CapacityBook, type CapacityTerms } from './capacity-book.ts';
 import { createForest, type Forest } from './forest.ts';
 import type { Hold } from './hold.ts';
 import { NumberSet } from './number-set.ts';
@@ -25,7 +26,6 @@ export type Member = {
   readonly n: number;
   readonly uid: string;
   facts: ProviderFacts | undefined;
-  capacity: CapacityRecord | undefined;
   /** A change of its capacity is being committed: nothing new may be placed. */
   shut: boolean;
   shape: Shape;
@@ -67,6 +67,7 @@ export type ProviderIndex = {
   readonly topology: () => Topology;
   readonly setTopology: (topology: Topology) => void;
   readonly setFacts: (uid: string, facts: ProviderFacts | undefined) => void;
+  readonly capacityOf: (uid: string) => CapacityRecord | undefined;
   readonly setCapacity: (uid: string, record: CapacityRecord | undefined) => void;
   /** Nothing more is placed on it until its capacity is set. */
   readonly shut: (uid: string) => void;
@@ -89,6 +90,7 @@ export const createProviderIndex = (
 class Index implements ProviderIndex {
   readonly #numbers: UidNumbers;
   readonly #members: UidMap<Member>;
+  readonly #capacities: CapacityBook;
   readonly #shapes = createShapeTable();
   readonly postings = createPostings();
   readonly forest = createForest((uid) => this.find(uid)?.n);
@@ -104,6 +106,7 @@ class Index implements ProviderIndex {
     this.#heldBy = heldBy;
     this.#numbers = numbers;
     this.#members = new UidMap(numbers);
+    this.#capacities = new CapacityBook(numbers);
   }
 
   heldBy = (uid: string): readonly number[] =>
@@ -116,6 +119,7 @@ class Index implements ProviderIndex {
   topology = (): Topology => this.#topology;
   find = (uid: string): Member | undefined => this.#members.get(uid);
   factsOf = (uid: string): ProviderFacts | undefined => this.find(uid)?.facts;
+  capacityOf = (uid: string): CapacityRecord | undefined => this.#capacities.get(uid);
   above = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.above);
   below = (uid: string): readonly string[] => this.#uidsOf(uid, this.forest.below);
   holdsOn = (uid: string): Iterable<Hold> => this.find(uid)?.booked?.own ?? [];
@@ -166,7 +170,8 @@ class Index implements ProviderIndex {
 
   setCapacity = (uid: string, record: CapacityRecord | undefined): void => {
     const member = this.#memberOf(uid);
-    member.capacity = record;
+    if (record === undefined) this.#capacities.delete(uid);
+    else this.#capacities.put(record);
     member.shut = false;
     this.#settle(member);
   };
@@ -208,7 +213,6 @@ class Index implements ProviderIndex {
       n,
       uid,
       facts: undefined,
-      capacity: undefined,
       shut: false,
       shape,
       place: NOWHERE,
@@ -268,12 +272,13 @@ class Index implements ProviderIndex {
   /** Puts the provider where it belongs after any change of it. */
   #settle(member: Member): void {
     this.#leave(member);
-    const { n, uid, facts, capacity, booked } = member;
+    const { n, uid, facts, booked } = member;
+    const capacity = this.#capacities.termsAt(n);
     if (facts === undefined && capacity === undefined && booked === undefined) {
       this.#forget(uid, n);
       return;
     }
-    const shape = this.#shapeOf(member);
+    const shape = this.#shapeOf(facts, capacity);
     if (shape !== member.shape) {
       member.shape.members.delete(n);
       this.#shapes.tidy(member.shape);
@@ -284,7 +289,7 @@ class Index implements ProviderIndex {
     else this.#enter(member);
   }
 
-  #shapeOf({ facts, capacity }: Member): Shape {
+  #shapeOf(facts: ProviderFacts | undefined, capacity: CapacityTerms | undefined): Shape {
     // Nothing is placed on what inventory has not told of, whatever its record says.
     if (facts === undefined) return this.#shapes.of('', NO_OFFERS, NO_CODES);
     return this.#shapes.of(facts.type, offersInForce(facts, capacity), facts.capabilities);

@@ -30,7 +30,7 @@ export type StateParts = {
 export const capacityIn = (
   { deciding, providers }: StateParts,
   uid: string,
-): CapacityRecord | undefined => deciding.get(uid) ?? providers.find(uid)?.capacity;
+): CapacityRecord | undefined => deciding.get(uid) ?? providers.capacityOf(uid);
 
 /** What is booked of the claim is what it holds. */
 export const syncHolds = ({ providers }: StateParts, claim: ClaimRecord, nowMs: number): void => {

@@ -1,4 +1,5 @@
 import type { CapacityRecord } from '../domain/capacity.ts';
+import { CapacityBook } from '../domain/capacity-book.ts';
 import { type ClaimRecord, keyOf } from '../domain/claim.ts';
 import { type ClaimBook, createClaimBook } from '../domain/claim-book.ts';
 import type { FollowedChange } from '../domain/follow-change.ts';
@@ -6,7 +7,7 @@ import type { QuotaRecord } from '../domain/quota.ts';
 import { createQuotaBook, type QuotaBook } from '../domain/quota-book.ts';
 import type { Head } from '../domain/record-format.ts';
 import { createSortedKeys, type SortedKeys } from '../domain/sorted-keys.ts';
-import { UidMap, UidNumbers } from '../domain/uid-map.ts';
+import { UidNumbers } from '../domain/uid-map.ts';
 import { type CapacityReading, createCapacityReading } from './capacity-reading.ts';
 import { createSharedValues, type SharedValues } from './shared-values.ts';
 
@@ -23,7 +24,7 @@ export type FollowedPartition = {
   readonly revisions: Map<string, bigint>;
   /** Projects of claims that an own commit removed, until the watch tells of it, by uid. */
   readonly forgotten: Map<string, string>;
-  readonly capacities: UidMap<CapacityRecord>;
+  readonly capacities: CapacityBook;
   /** Their uids. */
   readonly capacityUids: SortedKeys;
   /** By the project's key. */
@@ -47,7 +48,7 @@ export type FollowedPartition = {
 
 export const createFollowedPartition = (key: string): FollowedPartition => {
   const numbers = new UidNumbers();
-  const capacities = new UidMap<CapacityRecord>(numbers);
+  const capacities = new CapacityBook(numbers);
   const providerUid = (uid: string): string => numbers.text(uid);
   const shared = createSharedValues(providerUid);
   return {
@@ -92,7 +93,7 @@ export const removeClaim = (at: FollowedPartition, uid: string): void => {
 
 export const putCapacity = (at: FollowedPartition, record: CapacityRecord): void => {
   const { size } = at.capacities;
-  at.capacities.set(record.providerUid, record);
+  at.capacities.put(record);
   if (at.capacities.size > size) at.capacityUids.add(record.providerUid);
   tell(at, { kind: 'capacity', record });
 };

@@ -75,7 +75,7 @@ const createView = (
   const followed = follower.partition(partition);
   const nowMs = () => Math.max(clock.now().getTime(), followed.head?.head.atMs ?? 0);
   const facts = (uid: string) => providers.find(partition, uid);
-  const offersOf = (uid: string) => offersInForce(facts(uid), followed.capacities.get(uid));
+  const offersOf = (uid: string) => offersInForce(facts(uid), followed.capacities.terms(uid));
   return {
     partition,
     claims: followed.claims,
