@@ -1,6 +1,6 @@
 /** What a leader decides while a commit is on its way. */
 import test from 'ava';
-import { type Clock, systemClock } from '../../../services/runtime/clock.ts';
+import { type Clock, nextTurn, systemClock } from '../../../services/runtime/clock.ts';
 import { isDomainError } from '../../../services/runtime/errors.ts';
 import type { Command } from '../../../services/scheduler/domain/command.ts';
 import { claimKey } from '../../../services/scheduler/domain/keys.ts';
@@ -101,6 +101,19 @@ test('what is asked while a commit is on its way is decided, and sent once that 
   t.false(isAnswered);
   letThrough();
   await second;
+  await end();
+});
+
+test('what comes without a pause shares a commit', async (t) => {
+  const { ask, sent, untilSent, letThrough, end } = heldLeader();
+  const first = ask(one);
+  await nextTurn();
+  const second = ask(two);
+  await untilSent(1);
+  letThrough();
+  await Promise.all([first, second]);
+  t.is(claimsIn(sent[0]).length, 2);
+  t.is(sent.length, 1);
   await end();
 });
 
