@@ -95,6 +95,37 @@ test('a change is not done a second time elsewhere, but the next one is done the
   t.is((await passedOver(metal)).length, 1);
 });
 
+test('a controller goes to nobody else while something is under way there', async (t) => {
+  await using metal = await startMetalSite();
+  const controllers = createFakeControllers();
+  const gate = Promise.withResolvers<void>();
+  const near = await metal.connect(0, 0, {
+    ...controllers,
+    obey: async (order, call) => {
+      if (order.work.case === 'changePower') await gate.promise;
+      return controllers.obey(order, call);
+    },
+  });
+  const { hardware } = metal.as('operator');
+  await untilOpen(metal);
+  await metal.connect(1);
+  const lease = await leaseIn(t, metal);
+  const changing = hardware.changeProviderPower({
+    ...{ name: R1, change: PowerChange.RESET, requestId: uuid() },
+  });
+  await eventually(() => near.orders.some(({ work }) => work.case === 'changePower'));
+  const cannot = { succeeded: false, reason: UNREACHABLE, message: 'Nothing answers' };
+  controllers.fault = cannot;
+  await refused(t, hardware.getProviderPower({ name: R1 }), away);
+  t.is((await lease())?.agentKey, BMC_AGENTS[0]);
+  controllers.fault = undefined;
+  gate.resolve();
+  await changing;
+  controllers.fault = cannot;
+  await hardware.getProviderPower({ name: R1 });
+  t.is((await lease())?.agentKey, BMC_AGENTS[1]);
+});
+
 test('a controller that nobody reaches does not go to and fro, and is found by any', async (t) => {
   await using metal = await startMetalSite();
   await metal.connect(0);
